@@ -1,0 +1,1 @@
+//! What runs on every node: tails logs, reads node metrics, receives OTLP, and forwards it all.

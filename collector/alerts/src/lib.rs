@@ -1,0 +1,1 @@
+//! Everything between a firing rule and a person.

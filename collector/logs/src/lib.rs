@@ -1,0 +1,1 @@
+//! The log store: segments, the unsealed tail, search, and LogQL.

@@ -1,0 +1,1 @@
+//! Immutable segments, their blocks, and the manifest that makes them visible.

@@ -1,0 +1,1 @@
+//! What makes everything that arrives durable, searchable, and into alerts.

@@ -1,0 +1,1 @@
+//! Go templates, bounded in time, depth and output.

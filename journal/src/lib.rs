@@ -1,0 +1,1 @@
+//! Written before it is acknowledged: the durable, ordered log of everything that arrives.

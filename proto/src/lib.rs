@@ -1,0 +1,24 @@
+//! The words both programs share. No I/O happens here.
+//!
+//! Read in the order of a record's life: whose it is ([`Tenant`]), what it is ([`Signal`]),
+//! what it looks like on the wire ([`otlp`], [`walk`]), where it was written ([`Entry`],
+//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`]).
+
+mod tenant;
+mod signal;
+mod entry;
+mod id;
+mod labels;
+mod matcher;
+mod time;
+
+pub mod otlp;
+pub mod semconv;
+
+pub use entry::{Entry, Position};
+pub use id::{IdError, SpanId, TraceId};
+pub use labels::{Fingerprint, Labels, LabelsBuilder};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use signal::{Partition, Signal};
+pub use tenant::{Tenant, TenantError};
+pub use time::{Clock, ManualClock, SystemClock, UnixNanos};
