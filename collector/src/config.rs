@@ -1,0 +1,173 @@
+//! What can be set, each room's keys under its own name.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The collector's configuration.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The directory that holds everything kept: journal, stores, alert state.
+    pub data_dir: PathBuf,
+    /// The port for pages and query APIs.
+    pub http: HttpConfig,
+    /// The ports that applications and agents send OTLP to.
+    pub otlp: OtlpConfig,
+    /// The durable log of everything that arrives.
+    pub journal: sonde_journal::FileConfig,
+    /// The log store.
+    pub logs: sonde_logs::Config,
+    /// The trace store.
+    pub traces: sonde_traces::Config,
+    /// The time-series database.
+    pub metrics: sonde_metrics::Config,
+    /// What is computed from spans.
+    pub signals: sonde_signals::Config,
+    /// Recording and alerting rules.
+    pub rules: RulesConfig,
+    /// Where alerts go.
+    pub alerts: AlertsConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: "sonde-data".into(),
+            http: HttpConfig::default(),
+            otlp: OtlpConfig::default(),
+            journal: sonde_journal::FileConfig::default(),
+            logs: sonde_logs::Config::default(),
+            traces: sonde_traces::Config::default(),
+            metrics: sonde_metrics::Config::default(),
+            signals: sonde_signals::Config::default(),
+            rules: RulesConfig::default(),
+            alerts: AlertsConfig::default(),
+        }
+    }
+}
+
+/// The port for pages and query APIs.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// The address to listen on; port 0 picks a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// The URL under which people reach this port, for links in notifications.
+    /// Empty: `http://` and the address listened on.
+    pub external_url: String,
+    /// The longest a query may run, in seconds.
+    pub query_seconds_max: u64,
+    /// How many queries may run at once; further ones wait.
+    pub queries_max: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: loopback(7070),
+            external_url: String::new(),
+            query_seconds_max: 30,
+            queries_max: 16,
+        }
+    }
+}
+
+/// The ports that applications and agents send OTLP to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtlpConfig {
+    /// OTLP over gRPC.
+    pub grpc: GrpcConfig,
+    /// OTLP over HTTP, protobuf and JSON.
+    pub http: OtlpHttpConfig,
+    /// What both doors bound.
+    pub limits: OtlpLimits,
+}
+
+/// OTLP over gRPC.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrpcConfig {
+    /// The address to listen on; port 0 picks a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// A PEM certificate chain; with `tls_key_file` the door speaks TLS.
+    pub tls_cert_file: Option<PathBuf>,
+    /// The PEM private key of `tls_cert_file`.
+    pub tls_key_file: Option<PathBuf>,
+}
+
+impl Default for GrpcConfig {
+    fn default() -> Self {
+        Self { listen: loopback(4317), tls_cert_file: None, tls_key_file: None }
+    }
+}
+
+/// OTLP over HTTP.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtlpHttpConfig {
+    /// The address to listen on; port 0 picks a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+}
+
+impl Default for OtlpHttpConfig {
+    fn default() -> Self {
+        Self { listen: loopback(4318) }
+    }
+}
+
+/// What the OTLP doors bound.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OtlpLimits {
+    /// The largest request, in bytes after decompression.
+    pub request_bytes_max: usize,
+    /// How many requests may be in flight at once over all connections; further ones wait.
+    pub requests_max: usize,
+    /// How many streams one gRPC connection may have open.
+    pub streams_max: u32,
+}
+
+impl Default for OtlpLimits {
+    fn default() -> Self {
+        Self { request_bytes_max: 16 << 20, requests_max: 64, streams_max: 128 }
+    }
+}
+
+/// Recording and alerting rules.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RulesConfig {
+    /// Prometheus rule files, as globs.
+    pub files: Vec<String>,
+    /// Whether the shipped USE recording rules are evaluated.
+    pub use_rules: bool,
+    /// Whether the shipped alerts (error ratio, latency, saturation) are evaluated.
+    pub default_alerts: bool,
+    /// How often a group without an interval of its own is evaluated, in milliseconds.
+    pub interval_ms: u64,
+}
+
+impl Default for RulesConfig {
+    fn default() -> Self {
+        Self { files: Vec::new(), use_rules: true, default_alerts: true, interval_ms: 15_000 }
+    }
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertsConfig {
+    /// An Alertmanager configuration file. Without one, alerts are kept and shown but
+    /// nobody is notified.
+    pub config_file: Option<PathBuf>,
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}

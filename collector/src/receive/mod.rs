@@ -1,0 +1,17 @@
+//! The doors. Each file is one protocol; all lead to [`crate::admit`].
+
+pub(crate) mod otlp_grpc;
+pub(crate) mod otlp_http;
+
+use sonde_proto::{Tenant, TenantError};
+
+/// The header that names the tenant, as Loki, Tempo and Mimir have it.
+pub(crate) const TENANT_HEADER: &str = "x-scope-orgid";
+
+/// The tenant that a request's headers name; `default` where they name none.
+pub(crate) fn tenant(headers: &http::HeaderMap) -> Result<Tenant, TenantError> {
+    match headers.get(TENANT_HEADER) {
+        None => Ok(Tenant::default()),
+        Some(value) => Tenant::new(&String::from_utf8_lossy(value.as_bytes())),
+    }
+}

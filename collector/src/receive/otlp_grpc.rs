@@ -1,0 +1,201 @@
+//! OTLP over gRPC (<https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>).
+//!
+//! The three services take the request's bytes as they came: the journal keeps them
+//! unchanged, so nothing is decoded into types and encoded again on the way.
+
+use crate::admit::{Admission, Refusal};
+use crate::config::{GrpcConfig, OtlpLimits};
+use bytes::{Buf as _, Bytes};
+use http::{Request, Response};
+use sonde_proto::Signal;
+use sonde_proto::otlp::{logs_service, metrics_service, trace_service};
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// Serves the three export services until `stop` resolves.
+pub(crate) async fn serve(
+    listener: tokio::net::TcpListener,
+    tls: Option<tonic::transport::ServerTlsConfig>,
+    limits: &OtlpLimits,
+    admission: Arc<Admission>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), tonic::transport::Error> {
+    let mut server = tonic::transport::Server::builder()
+        .max_concurrent_streams(limits.streams_max)
+        .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)));
+    if let Some(tls) = tls {
+        server = server.tls_config(tls)?;
+    }
+    server
+        .add_routes(routes(&admission))
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop)
+        .await
+}
+
+/// Reads the certificate and key that the configuration names.
+pub(crate) fn tls(config: &GrpcConfig) -> Result<Option<tonic::transport::ServerTlsConfig>, String> {
+    let (cert, key) = match (&config.tls_cert_file, &config.tls_key_file) {
+        (None, None) => return Ok(None),
+        (Some(cert), Some(key)) => (cert, key),
+        _ => return Err("otlp.grpc: tls_cert_file and tls_key_file must be set together".into()),
+    };
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    };
+    let identity = tonic::transport::Identity::from_pem(read(cert)?, read(key)?);
+    Ok(Some(tonic::transport::ServerTlsConfig::new().identity(identity)))
+}
+
+fn routes(admission: &Arc<Admission>) -> tonic::service::Routes {
+    let logs = Export::<logs_service::ExportLogsServiceResponse>::new(Signal::Logs, admission);
+    let spans = Export::<trace_service::ExportTraceServiceResponse>::new(Signal::Spans, admission);
+    let metrics = Export::<metrics_service::ExportMetricsServiceResponse>::new(Signal::Metrics, admission);
+    axum::Router::new()
+        .route_service("/opentelemetry.proto.collector.logs.v1.LogsService/Export", logs)
+        .route_service("/opentelemetry.proto.collector.trace.v1.TraceService/Export", spans)
+        .route_service("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", metrics)
+        .fallback(unimplemented_method)
+        .into()
+}
+
+async fn unimplemented_method() -> Response<tonic::body::Body> {
+    Status::unimplemented("this port serves OTLP's LogsService, TraceService and MetricsService").into_http()
+}
+
+/// The `Export` method of one signal.
+struct Export<R> {
+    signal: Signal,
+    admission: Arc<Admission>,
+    response: PhantomData<fn() -> R>,
+}
+
+impl<R> Export<R> {
+    fn new(signal: Signal, admission: &Arc<Admission>) -> Self {
+        Self { signal, admission: Arc::clone(admission), response: PhantomData }
+    }
+}
+
+impl<R> Clone for Export<R> {
+    fn clone(&self) -> Self {
+        Self::new(self.signal, &self.admission)
+    }
+}
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl<R, B> tower::Service<Request<B>> for Export<R>
+where
+    R: prost::Message + Default + 'static,
+    B: hyper::body::Body + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+{
+    type Response = Response<tonic::body::Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let method = self.clone();
+        Box::pin(async move {
+            let limit = method.admission.request_bytes_max();
+            let mut grpc = tonic::server::Grpc::new(RawCodec::<R>(PhantomData))
+                .accept_compressed(CompressionEncoding::Gzip)
+                .accept_compressed(CompressionEncoding::Zstd)
+                .max_decoding_message_size(limit);
+            let signal = method.signal;
+            let admission = Arc::clone(&method.admission);
+            let response = grpc.unary(method, request).await;
+            // tonic refuses an oversized message before the method is called.
+            if response.headers().get("grpc-status").is_some_and(|s| s == "11") {
+                admission.refused(signal, &Refusal::TooLarge { bytes: 0, limit });
+            }
+            Ok(response)
+        })
+    }
+}
+
+impl<R: prost::Message + Default + 'static> tonic::server::UnaryService<Bytes> for Export<R> {
+    type Response = R;
+    type Future = BoxFuture<Result<tonic::Response<R>, Status>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let method = self.clone();
+        Box::pin(async move {
+            let (metadata, _, payload) = request.into_parts();
+            let tenant = super::tenant(&metadata.into_headers()).map_err(Refusal::from).map_err(|refusal| {
+                method.admission.refused(method.signal, &refusal);
+                status(&refusal)
+            })?;
+            let admitted = method.admission.admit(tenant, method.signal, payload).await;
+            admitted.map_err(|refusal| status(&refusal))?;
+            Ok(tonic::Response::new(R::default()))
+        })
+    }
+}
+
+/// The status that tells a sender whether a retry helps (OTLP, "Failures").
+fn status(refusal: &Refusal) -> Status {
+    let code = match refusal {
+        Refusal::Malformed { .. } | Refusal::Tenant(_) => Code::InvalidArgument,
+        Refusal::TooLarge { .. } => Code::ResourceExhausted,
+        Refusal::Unavailable { .. } => Code::Unavailable,
+    };
+    match refusal.retry_after() {
+        None => Status::new(code, refusal.to_string()),
+        Some(delay) => {
+            let details = ErrorDetails::with_retry_info(Some(delay));
+            Status::with_error_details(code, refusal.to_string(), details)
+        }
+    }
+}
+
+/// Hands over a request's bytes as they came and encodes the response.
+struct RawCodec<R>(PhantomData<fn() -> R>);
+
+impl<R: prost::Message + 'static> Codec for RawCodec<R> {
+    type Encode = R;
+    type Decode = Bytes;
+    type Encoder = RawEncoder<R>;
+    type Decoder = RawDecoder;
+
+    fn encoder(&mut self) -> RawEncoder<R> {
+        RawEncoder(PhantomData)
+    }
+
+    fn decoder(&mut self) -> RawDecoder {
+        RawDecoder
+    }
+}
+
+struct RawEncoder<R>(PhantomData<fn() -> R>);
+
+impl<R: prost::Message> Encoder for RawEncoder<R> {
+    type Item = R;
+    type Error = Status;
+
+    fn encode(&mut self, item: R, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        item.encode(out).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+struct RawDecoder;
+
+impl Decoder for RawDecoder {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let len = source.remaining();
+        Ok(Some(source.copy_to_bytes(len)))
+    }
+}

@@ -1,0 +1,154 @@
+//! OTLP over HTTP (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>), protobuf and JSON.
+//!
+//! `POST /v1/{logs,traces,metrics}` with gzip, zstd or no compression. Failures are a
+//! `google.rpc.Status` in the encoding of the request.
+
+use crate::admit::{Admission, Refusal};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use bytes::Bytes;
+use prost::Message;
+use sonde_proto::Signal;
+use sonde_proto::otlp::{logs_service, metrics_service, trace_service};
+use std::sync::Arc;
+
+const PROTOBUF: &str = "application/x-protobuf";
+const JSON: &str = "application/json";
+
+/// The routes of this door.
+pub(crate) fn router(admission: Arc<Admission>) -> axum::Router {
+    let decompress = tower_http::decompression::RequestDecompressionLayer::new();
+    axum::Router::new()
+        .route("/v1/logs", post(logs))
+        .route("/v1/traces", post(traces))
+        .route("/v1/metrics", post(metrics))
+        .layer(decompress)
+        .with_state(admission)
+}
+
+async fn logs(State(admission): State<Arc<Admission>>, headers: HeaderMap, body: Body) -> Response {
+    let to_protobuf = protobuf_of_json::<logs_service::ExportLogsServiceRequest>;
+    export(&admission, Signal::Logs, &headers, body, to_protobuf).await
+}
+
+async fn traces(State(admission): State<Arc<Admission>>, headers: HeaderMap, body: Body) -> Response {
+    let to_protobuf = protobuf_of_json::<trace_service::ExportTraceServiceRequest>;
+    export(&admission, Signal::Spans, &headers, body, to_protobuf).await
+}
+
+async fn metrics(State(admission): State<Arc<Admission>>, headers: HeaderMap, body: Body) -> Response {
+    let to_protobuf = protobuf_of_json::<metrics_service::ExportMetricsServiceRequest>;
+    export(&admission, Signal::Metrics, &headers, body, to_protobuf).await
+}
+
+/// How a request and its response are written.
+#[derive(Clone, Copy)]
+enum Encoding {
+    Protobuf,
+    Json,
+}
+
+async fn export(
+    admission: &Admission,
+    signal: Signal,
+    headers: &HeaderMap,
+    body: Body,
+    to_protobuf: fn(&[u8]) -> Result<Bytes, String>,
+) -> Response {
+    let Some(encoding) = encoding(headers) else {
+        let message = format!("Content-Type must be {PROTOBUF} or {JSON}");
+        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_response();
+    };
+    match take(admission, signal, headers, body, encoding, to_protobuf).await {
+        Ok(()) => success(encoding),
+        Err(refusal) => failure(encoding, &refusal),
+    }
+}
+
+async fn take(
+    admission: &Admission,
+    signal: Signal,
+    headers: &HeaderMap,
+    body: Body,
+    encoding: Encoding,
+    to_protobuf: fn(&[u8]) -> Result<Bytes, String>,
+) -> Result<(), Refusal> {
+    let counted = |refusal: Refusal| {
+        admission.refused(signal, &refusal);
+        refusal
+    };
+    let tenant = super::tenant(headers).map_err(|error| counted(error.into()))?;
+    let limit = admission.request_bytes_max();
+    let body = axum::body::to_bytes(body, limit).await;
+    let body = body.map_err(|error| counted(unreadable(signal, limit, &error)))?;
+    let payload = match encoding {
+        Encoding::Protobuf => body,
+        Encoding::Json => {
+            to_protobuf(&body).map_err(|reason| counted(Refusal::Malformed { signal, reason }))?
+        }
+    };
+    admission.admit(tenant, signal, payload).await
+}
+
+fn unreadable(signal: Signal, limit: usize, error: &axum::Error) -> Refusal {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(at) = cause {
+        if at.is::<http_body_util::LengthLimitError>() {
+            return Refusal::TooLarge { bytes: limit + 1, limit };
+        }
+        cause = at.source();
+    }
+    Refusal::Malformed { signal, reason: format!("cannot read the body: {error}") }
+}
+
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    match value.split(';').next()?.trim() {
+        PROTOBUF | "application/protobuf" => Some(Encoding::Protobuf),
+        JSON => Some(Encoding::Json),
+        _ => None,
+    }
+}
+
+fn protobuf_of_json<T: Message + serde::de::DeserializeOwned>(body: &[u8]) -> Result<Bytes, String> {
+    let request: T = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Ok(request.encode_to_vec().into())
+}
+
+/// An empty `Export…ServiceResponse`: everything was taken.
+fn success(encoding: Encoding) -> Response {
+    match encoding {
+        Encoding::Protobuf => respond(StatusCode::OK, PROTOBUF, Vec::new()),
+        Encoding::Json => respond(StatusCode::OK, JSON, b"{}".to_vec()),
+    }
+}
+
+fn failure(encoding: Encoding, refusal: &Refusal) -> Response {
+    let (code, grpc_code) = match refusal {
+        Refusal::Malformed { .. } | Refusal::Tenant(_) => (StatusCode::BAD_REQUEST, 3),
+        Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 8),
+        Refusal::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, 14),
+    };
+    let message = refusal.to_string();
+    let mut response = match encoding {
+        Encoding::Protobuf => {
+            let status = tonic_types::Status { code: grpc_code, message, details: Vec::new() };
+            respond(code, PROTOBUF, status.encode_to_vec())
+        }
+        Encoding::Json => {
+            let status = serde_json::json!({ "code": grpc_code, "message": message });
+            respond(code, JSON, status.to_string().into_bytes())
+        }
+    };
+    if let Some(delay) = refusal.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs()));
+    }
+    response
+}
+
+fn respond(code: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
+    (code, [(header::CONTENT_TYPE, content_type)], body).into_response()
+}
