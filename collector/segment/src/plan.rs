@@ -1,0 +1,1 @@
+//! What to merge and what to let go.
