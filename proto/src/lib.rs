@@ -14,6 +14,7 @@ mod time;
 
 pub mod otlp;
 pub mod semconv;
+pub mod walk;
 
 pub use entry::{Entry, Position};
 pub use id::{IdError, SpanId, TraceId};

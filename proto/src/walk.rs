@@ -1,0 +1,71 @@
+//! Reads OTLP logs in place, without building prost's types.
+//!
+//! A batch of log records arrives, is checked once, and is walked again when it is
+//! stored. Decoding it into owned strings and vectors both times would cost more than
+//! everything else that happens to it, so this walker borrows from the bytes and
+//! allocates nothing per record. Whoever needs the types decodes with prost instead.
+//!
+//! ```text
+//! bytes ── validate_logs ──▶ Counts            the door: is it OTLP, and how much is it?
+//! bytes ── logs ───────────▶ Logs              checks, then walks
+//!          Logs::trusted ──▶ Logs              walks what was checked before it was stored
+//!                             └▶ ResourceLogs ─▶ ScopeLogs ─▶ LogRecord ─▶ Attribute, Value
+//! ```
+//!
+//! Invariants, all held by differential tests against prost: the walker accepts exactly
+//! what prost accepts (wire types, lengths, UTF-8, nesting of at most 100 messages), reads
+//! the same content, and never panics, whatever the bytes are.
+//!
+//! Protobuf allows a singular message field to occur twice, and the two are then merged.
+//! No exporter writes that, but a valid request may hold it: [`Counts::canonical`] tells,
+//! and [`logs`] then walks a re-encoded copy in which they are merged.
+
+mod wire;
+mod validate;
+mod value;
+mod logs;
+
+pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
+pub use validate::Counts;
+pub use value::{Attribute, Attributes, List, Value};
+
+use std::borrow::Cow;
+
+/// Why bytes are no OTLP request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid OTLP request: {message} at byte {offset}")]
+pub struct WalkError {
+    /// Where it went wrong, from the start of the request.
+    pub offset: usize,
+    /// What was found there.
+    pub message: &'static str,
+}
+
+/// Checks that `bytes` are a whole and valid `ExportLogsServiceRequest`.
+///
+/// # Errors
+/// [`WalkError`] exactly where prost would refuse to decode.
+pub fn validate_logs(bytes: &[u8]) -> Result<Counts, WalkError> {
+    validate::logs(bytes)
+}
+
+/// Checks `bytes` as [`validate_logs`] does and opens them for walking.
+///
+/// # Errors
+/// [`WalkError`] exactly where prost would refuse to decode.
+pub fn logs(bytes: &[u8]) -> Result<Logs<'_>, WalkError> {
+    let counts = validate::logs(bytes)?;
+    if counts.canonical {
+        return Ok(Logs::new(Cow::Borrowed(bytes)));
+    }
+    use prost::Message as _;
+    crate::otlp::logs_service::ExportLogsServiceRequest::decode(bytes)
+        .map(|merged| Logs::new(Cow::Owned(merged.encode_to_vec())))
+        .map_err(|_| WalkError {
+            offset: 0,
+            message: "fields that cannot be merged",
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Attribute values and bodies, borrowed.
+
+use super::wire::{Cursor, DEPTH_MAX, Wire};
+use crate::otlp::{self, common};
+use common::any_value::Value as Owned;
+use std::borrow::Cow;
+
+/// A value as it lies in the request.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Value<'a> {
+    /// No value, or one that only the profiling signal may use.
+    #[default]
+    Empty,
+    /// Text.
+    Str(&'a str),
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number with a fraction.
+    Double(f64),
+    /// Bytes.
+    Bytes(&'a [u8]),
+    /// A list.
+    List(List<'a>),
+    /// Names with values.
+    Map(Attributes<'a>),
+}
+
+/// A named value.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Attribute<'a> {
+    /// The name.
+    pub key: &'a str,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// The values of a list, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a>(Cursor<'a>);
+
+/// Named values, in order. Names may repeat where a sender let them.
+#[derive(Clone, Copy, Debug)]
+pub struct Attributes<'a> {
+    at: Cursor<'a>,
+    /// The field that holds an attribute in the message at `at`.
+    tag: u32,
+}
+
+/// Text that was checked before; text that was not and is damaged reads as empty.
+pub(super) fn text(bytes: Cursor<'_>) -> &str {
+    std::str::from_utf8(bytes.bytes()).unwrap_or_default()
+}
+
+impl<'a> Value<'a> {
+    /// Reads an `AnyValue`; the last of several wins.
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "protobuf's int64 is its varint's two's complement"
+    )]
+    pub(super) fn read(mut at: Cursor<'a>) -> Self {
+        let mut value = Self::Empty;
+        while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
+            value = match (tag, wire) {
+                (1, Wire::Len(s)) => Self::Str(text(s)),
+                (2, Wire::Varint(n)) => Self::Bool(n != 0),
+                (3, Wire::Varint(n)) => Self::Int(n as i64),
+                (4, Wire::Fixed64(n)) => Self::Double(f64::from_bits(n)),
+                (5, Wire::Len(list)) => Self::List(List(list)),
+                (6, Wire::Len(map)) => Self::Map(Attributes::new(map, 1)),
+                (7, Wire::Len(b)) => Self::Bytes(b.bytes()),
+                (8, _) => Self::Empty,
+                _ => value,
+            };
+        }
+        value
+    }
+
+    /// The value as text, as [`otlp::text`] writes it; borrowed where it is text.
+    #[must_use]
+    pub fn text(&self) -> Cow<'a, str> {
+        match *self {
+            Self::Empty => Cow::Borrowed(""),
+            Self::Str(s) => Cow::Borrowed(s),
+            Self::Bool(b) => Cow::Borrowed(if b { "true" } else { "false" }),
+            Self::Int(n) => Cow::Owned(n.to_string()),
+            Self::Double(_) | Self::Bytes(_) | Self::List(_) | Self::Map(_) => {
+                Cow::Owned(otlp::text(&self.to_any()).into_owned())
+            }
+        }
+    }
+
+    /// The value as prost's type.
+    #[must_use]
+    pub fn to_any(&self) -> common::AnyValue {
+        self.owned(DEPTH_MAX)
+    }
+
+    fn owned(&self, depth_left: u32) -> common::AnyValue {
+        let Some(depth_left) = depth_left.checked_sub(1) else {
+            return common::AnyValue::default();
+        };
+        let value = match *self {
+            Self::Empty => None,
+            Self::Str(s) => Some(Owned::StringValue(s.into())),
+            Self::Bool(b) => Some(Owned::BoolValue(b)),
+            Self::Int(n) => Some(Owned::IntValue(n)),
+            Self::Double(n) => Some(Owned::DoubleValue(n)),
+            Self::Bytes(b) => Some(Owned::BytesValue(b.into())),
+            Self::List(list) => Some(Owned::ArrayValue(common::ArrayValue {
+                values: list.map(|v| v.owned(depth_left)).collect(),
+            })),
+            Self::Map(map) => Some(Owned::KvlistValue(common::KeyValueList {
+                values: map.map(|kv| kv.owned(depth_left)).collect(),
+            })),
+        };
+        common::AnyValue { value }
+    }
+}
+
+impl<'a> Attribute<'a> {
+    fn read(mut at: Cursor<'a>) -> Self {
+        let mut attribute = Self::default();
+        while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
+            match (tag, wire) {
+                (1, Wire::Len(key)) => attribute.key = text(key),
+                (2, Wire::Len(value)) => attribute.value = Value::read(value),
+                _ => {}
+            }
+        }
+        attribute
+    }
+
+    /// The attribute as prost's type.
+    #[must_use]
+    pub fn to_key_value(&self) -> common::KeyValue {
+        self.owned(DEPTH_MAX)
+    }
+
+    fn owned(&self, depth_left: u32) -> common::KeyValue {
+        common::KeyValue {
+            key: self.key.into(),
+            value: Some(self.value.owned(depth_left)),
+            ..Default::default()
+        }
+    }
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) fn new(at: Cursor<'a>, tag: u32) -> Self {
+        Self { at, tag }
+    }
+
+    /// The first value under a name.
+    #[must_use]
+    pub fn get(mut self, key: &str) -> Option<Value<'a>> {
+        self.find(|a| a.key == key).map(|a| a.value)
+    }
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        next_inside(&mut self.at, self.tag).map(Attribute::read)
+    }
+}
+
+impl<'a> Iterator for List<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        next_inside(&mut self.0, 1).map(Value::read)
+    }
+}
+
+/// The next field of this number that holds bytes.
+pub(super) fn next_inside<'a>(at: &mut Cursor<'a>, tag: u32) -> Option<Cursor<'a>> {
+    loop {
+        match at.field(DEPTH_MAX) {
+            Ok(Some((found, Wire::Len(inside)))) if found == tag => return Some(inside),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
