@@ -1,5 +1,4 @@
 //! Crashes, rubbish and damage in a directory of segments.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
 use sonde_proto::{Position, UnixNanos};

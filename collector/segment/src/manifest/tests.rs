@@ -1,5 +1,4 @@
 //! The manifest's own bytes.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use super::*;
 

@@ -1,0 +1,284 @@
+//! Reads a sorted-block file. The index and the filter live in memory; blocks are read
+//! when they are asked for, so that a reader costs little and many threads may share it.
+
+use super::filter::Filter;
+use super::index::{BlockPlace, Index};
+use super::scan::{Entries, Scan};
+use super::{BlockError, CHECKED_LEN, FOOTER_LEN, INDEX_RAW_BYTES_MAX, MAGIC, hash64, io_error};
+use bytes::Bytes;
+use std::fs::File;
+use std::ops::Bound;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+/// An open sorted-block file.
+#[derive(Debug)]
+pub struct Reader {
+    file: File,
+    index: Index,
+    filter: Option<Filter>,
+    entries: u64,
+    raw_bytes: u64,
+    bytes: u64,
+    checksum: u32,
+}
+
+/// The footer's numbers.
+struct Footer {
+    index_offset: u64,
+    index_stored: usize,
+    index_raw: usize,
+    index_checksum: u32,
+    filter_len: usize,
+    filter_checksum: u32,
+    blocks: u32,
+    entries: u64,
+    raw_bytes: u64,
+    checksum: u32,
+}
+
+impl Reader {
+    /// Opens a file and checks all of it but the blocks.
+    ///
+    /// # Errors
+    /// [`BlockError::Io`] when it cannot be read, [`BlockError::Damaged`] when it is not
+    /// what was written.
+    pub fn open(path: &Path) -> Result<Self, BlockError> {
+        let file = File::open(path).map_err(io_error("open"))?;
+        let bytes = file.metadata().map_err(io_error("read"))?.len();
+        if bytes < (MAGIC.len() + FOOTER_LEN) as u64 {
+            return Err(BlockError::Damaged("it is too short"));
+        }
+        if read_at(&file, 0, MAGIC.len())? != MAGIC {
+            return Err(BlockError::Damaged("it does not start as one"));
+        }
+        let footer = Footer::decode(
+            &read_at(&file, bytes - FOOTER_LEN as u64, FOOTER_LEN)?,
+            bytes,
+        )?;
+        let stored = read_at(&file, footer.index_offset, footer.index_stored)?;
+        check(
+            &stored,
+            footer.index_checksum,
+            "its index's checksum does not hold",
+        )?;
+        let raw = decompress(&stored, footer.index_raw)?;
+        let index = Index::decode(&raw, footer.blocks, footer.index_offset)?;
+        let filter = read_at(
+            &file,
+            footer.index_offset + footer.index_stored as u64,
+            footer.filter_len,
+        )?;
+        check(
+            &filter,
+            footer.filter_checksum,
+            "its filter's checksum does not hold",
+        )?;
+        Ok(Self {
+            file,
+            index,
+            filter: Filter::decode(&filter)?,
+            entries: footer.entries,
+            raw_bytes: footer.raw_bytes,
+            bytes,
+            checksum: footer.checksum,
+        })
+    }
+
+    /// `false` only when the key is surely not in the file. Touches no disk.
+    #[must_use]
+    pub fn may_contain(&self, key: &[u8]) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.may_contain(hash64(key)))
+    }
+
+    /// The first value of the key. Reads one block, seldom two.
+    ///
+    /// # Errors
+    /// [`BlockError`] when a block cannot be read or is damaged.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, BlockError> {
+        let mut first = None;
+        self.each(key, |value| {
+            first = Some(value);
+            false
+        })?;
+        Ok(first)
+    }
+
+    /// All values of the key, in the order they were written.
+    ///
+    /// # Errors
+    /// [`BlockError`] when a block cannot be read or is damaged.
+    pub fn get_all(&self, key: &[u8]) -> Result<Vec<Bytes>, BlockError> {
+        let mut all = Vec::new();
+        self.each(key, |value| {
+            all.push(value);
+            true
+        })?;
+        Ok(all)
+    }
+
+    /// Entries from `from` on, in order; `Scan` ends where the caller stops asking.
+    #[must_use]
+    pub fn scan(&self, from: Bound<&[u8]>) -> Scan<'_> {
+        Scan::new(self, from)
+    }
+
+    /// Reads every block and compares the count of entries: whether the file is whole.
+    ///
+    /// # Errors
+    /// [`BlockError`] at the first thing that is wrong.
+    pub fn verify(&self) -> Result<(), BlockError> {
+        let mut entries = 0;
+        for entry in self.scan(Bound::Unbounded) {
+            entry?;
+            entries += 1;
+        }
+        if entries == self.entries {
+            Ok(())
+        } else {
+            Err(BlockError::Damaged(
+                "it has another number of entries than it says",
+            ))
+        }
+    }
+
+    /// How many entries the file holds.
+    #[must_use]
+    pub fn entries(&self) -> u64 {
+        self.entries
+    }
+
+    /// How many bytes of keys and values the file holds.
+    #[must_use]
+    pub fn raw_bytes(&self) -> u64 {
+        self.raw_bytes
+    }
+
+    /// The file's size.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The checksum that [`super::Written::checksum`] named.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        self.checksum
+    }
+
+    /// How much memory the reader holds: index and filter.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.index.bytes() + self.filter.as_ref().map_or(0, Filter::bytes)
+    }
+
+    fn each(&self, key: &[u8], mut visit: impl FnMut(Bytes) -> bool) -> Result<(), BlockError> {
+        if !self.may_contain(key) {
+            return Ok(());
+        }
+        let mut at = self.index.first_block_for(key);
+        while let Some(block) = self.block(at)? {
+            for entry in Entries::new(block) {
+                let (found, value) = entry?;
+                match found[..].cmp(key) {
+                    std::cmp::Ordering::Less => {}
+                    std::cmp::Ordering::Equal if visit(value) => {}
+                    std::cmp::Ordering::Equal | std::cmp::Ordering::Greater => return Ok(()),
+                }
+            }
+            at += 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn first_block_for(&self, key: &[u8]) -> usize {
+        self.index.first_block_for(key)
+    }
+
+    /// The raw bytes of block `at`; `None` past the last.
+    pub(super) fn block(&self, at: usize) -> Result<Option<Bytes>, BlockError> {
+        debug_assert!(
+            at <= self.index.len(),
+            "blocks are asked for one after the other"
+        );
+        let Some(BlockPlace {
+            offset,
+            stored,
+            raw,
+            checksum,
+        }) = self.index.place(at)
+        else {
+            return Ok(None);
+        };
+        let stored = read_at(&self.file, offset, stored)?;
+        check(&stored, checksum, "a block's checksum does not hold")?;
+        decompress(&stored, raw).map(|raw| Some(raw.into()))
+    }
+}
+
+impl Footer {
+    fn decode(bytes: &[u8], file_len: u64) -> Result<Self, BlockError> {
+        let u32_at = |at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        let u64_at = |at: usize| u64::from(u32_at(at)) | (u64::from(u32_at(at + 4)) << 32);
+        if bytes[FOOTER_LEN - MAGIC.len()..] != MAGIC {
+            return Err(BlockError::Damaged(
+                "it does not end as one; it may be of another version",
+            ));
+        }
+        check(
+            &bytes[..CHECKED_LEN],
+            u32_at(CHECKED_LEN),
+            "its footer's checksum does not hold",
+        )?;
+        let footer = Self {
+            index_offset: u64_at(0),
+            index_stored: u32_at(8) as usize,
+            index_raw: u32_at(12) as usize,
+            index_checksum: u32_at(16),
+            filter_len: u32_at(20) as usize,
+            filter_checksum: u32_at(24),
+            blocks: u32_at(28),
+            entries: u64_at(32),
+            raw_bytes: u64_at(40),
+            checksum: u32_at(CHECKED_LEN),
+        };
+        let parts = footer.index_stored as u64 + footer.filter_len as u64 + FOOTER_LEN as u64;
+        if footer.index_offset.checked_add(parts) != Some(file_len)
+            || footer.index_raw > INDEX_RAW_BYTES_MAX
+        {
+            return Err(BlockError::Damaged("its parts do not add up to its length"));
+        }
+        Ok(footer)
+    }
+}
+
+fn read_at(file: &File, offset: u64, len: usize) -> Result<Vec<u8>, BlockError> {
+    let mut out = vec![0; len];
+    file.read_exact_at(&mut out, offset)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => BlockError::Damaged("it is cut short"),
+            _ => io_error("read")(error),
+        })?;
+    Ok(out)
+}
+
+fn check(bytes: &[u8], checksum: u32, what: &'static str) -> Result<(), BlockError> {
+    if crc32c::crc32c(bytes) == checksum {
+        Ok(())
+    } else {
+        Err(BlockError::Damaged(what))
+    }
+}
+
+fn decompress(stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BlockError> {
+    match zstd::bulk::decompress(stored, raw_len) {
+        Ok(raw) if raw.len() == raw_len => Ok(raw),
+        _ => Err(BlockError::Damaged(
+            "a block does not decompress to its length",
+        )),
+    }
+}
