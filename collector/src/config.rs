@@ -2,8 +2,14 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sonde_yaml::Problems;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+
+pub use sonde_logs::Config as LogsConfig;
+pub use sonde_metrics::Config as MetricsConfig;
+pub use sonde_signals::Config as SignalsConfig;
+pub use sonde_traces::Config as TracesConfig;
 
 /// The collector's configuration.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +35,16 @@ pub struct Config {
     pub rules: RulesConfig,
     /// Where alerts go.
     pub alerts: AlertsConfig,
+}
+
+impl Config {
+    /// Everything that is wrong in the rule files and the routing file it names.
+    #[must_use]
+    pub fn check_files(&self) -> Problems {
+        let rules = crate::load::rules(&self.rules).err();
+        let routing = crate::load::alerts(self).err();
+        Problems(rules.into_iter().chain(routing).flat_map(|problems| problems.0).collect())
+    }
 }
 
 impl Default for Config {

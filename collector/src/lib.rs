@@ -1,19 +1,23 @@
 //! What makes everything that arrives durable, searchable, and into alerts.
 //!
-//! Follow one record down this list: it comes through a door ([`receive`]), is checked and
-//! appended to the journal ([`admit`]), is read back by the consumer of its signal
-//! ([`consume`]) into a store, is watched by rules ([`evaluate`]), and is found again
-//! ([`lookup`], [`api`]). [`run`] wires the rooms together.
+//! Follow one record down this list: it comes through a door (`receive`), is checked and
+//! appended to the journal (`admit`), is read back by the consumer of its signal
+//! (`consume`) into a store (`stores`), is watched by rules (`evaluate`, whose results go
+//! back through `derive`), and is found again (`lookup`, `api`). `run` wires the rooms
+//! together.
 
 pub mod config;
 mod receive;
 mod admit;
 mod consume;
+mod stores;
+mod derive;
 mod evaluate;
 mod load;
 mod lookup;
 mod api;
 mod run;
+mod durable;
 mod telemetry;
 
 pub use config::Config;

@@ -1,0 +1,112 @@
+//! `GET /alerts` and `GET /alerts/{fingerprint}`: an alert with what leads to its cause.
+
+use super::signals::{Red, Use};
+use super::{Api, ApiError, tenant};
+use crate::api::Sources;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sonde_alerts::{AlertStatus, Notification};
+use sonde_logs::LogRecord;
+use sonde_proto::{Tenant, UnixNanos};
+use sonde_traces::{Search, Trace, TraceQuery};
+use std::time::{Duration, Instant};
+
+/// How much is shown before an alert fired and after it resolved.
+const BEFORE: Duration = Duration::from_secs(10 * 60);
+const AFTER: Duration = Duration::from_secs(5 * 60);
+const NOTIFICATIONS_MAX: usize = 1000;
+const LOGS_MAX: usize = 200;
+
+/// One alert and its context.
+#[derive(Debug, Serialize)]
+pub(super) struct AlertView {
+    alert: AlertStatus,
+    service: Option<String>,
+    notifications: Vec<Notification>,
+    red: Option<Red>,
+    r#use: Vec<Use>,
+    example_trace: Option<Trace>,
+    logs: Vec<LogRecord>,
+}
+
+/// Whether an alert is firing.
+pub(super) fn fires(alert: &AlertStatus) -> bool {
+    alert.ends_at.is_none()
+}
+
+pub(super) async fn list(State(api): State<Api>) -> Json<Value> {
+    Json(json!({ "alerts": api.sources.alerts.list() }))
+}
+
+pub(super) async fn alert(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(fingerprint): Path<String>,
+) -> Result<Json<AlertView>, ApiError> {
+    let tenant = tenant(&headers)?;
+    let now = api.now();
+    let view = api.ask(move |sources, deadline| {
+        let mut alerts = sources.alerts.list().into_iter();
+        let alert = alerts.find(|alert| alert.fingerprint.to_string() == fingerprint).ok_or_else(|| {
+            ApiError::not_found(format!("no alert {fingerprint} is kept here; it may have resolved long ago"))
+        })?;
+        view(sources, &tenant, alert, now, deadline)
+    });
+    view.await.map(Json)
+}
+
+fn view(
+    sources: &Sources,
+    tenant: &Tenant,
+    alert: AlertStatus,
+    now: UnixNanos,
+    deadline: Option<Instant>,
+) -> Result<AlertView, ApiError> {
+    let end = alert.ends_at.map_or(now, |ended| ended.plus(AFTER).min(now));
+    let period = (alert.starts_at.minus(BEFORE), end);
+    let service = Some(alert.labels.get("service").to_owned()).filter(|service| !service.is_empty());
+    let (mut red, mut example_trace, mut logs) = (None, None, Vec::new());
+    if let Some(service) = &service {
+        red = Some(super::signals::red_of(sources, tenant, service, period, deadline)?);
+        example_trace = example(sources, tenant, service, period, deadline)?;
+    }
+    if let Some(trace) = &example_trace {
+        let found = sources.stores.logs.by_trace(tenant, &trace.trace_id, LOGS_MAX);
+        logs = found.map_err(|error| ApiError::internal(error.to_string()))?;
+    }
+    let notifications = sources.alerts.notifications(NOTIFICATIONS_MAX).into_iter();
+    Ok(AlertView {
+        notifications: notifications.filter(|n| n.alerts.contains(&alert.fingerprint)).collect(),
+        r#use: super::signals::use_of(sources, tenant, period, deadline)?,
+        alert,
+        service,
+        red,
+        example_trace,
+        logs,
+    })
+}
+
+/// A trace that shows what is wrong: one that failed on this service, else a slow one,
+/// else any.
+fn example(
+    sources: &Sources,
+    tenant: &Tenant,
+    service: &str,
+    (start, end): (UnixNanos, UnixNanos),
+    deadline: Option<Instant>,
+) -> Result<Option<Trace>, ApiError> {
+    let internal = |error: sonde_traces::SearchError| ApiError::internal(error.to_string());
+    for condition in ["status=error", "duration>1s", ""] {
+        let query = TraceQuery::parse(&format!("service={service:?} {condition}"))
+            .map_err(|error| ApiError::internal(error.to_string()))?;
+        let search = Search { query, start, end, limit: 1, deadline };
+        let answer = sources.stores.traces.search(tenant, &search).map_err(internal)?;
+        if let Some(found) = answer.traces.first() {
+            return sources.stores.traces.trace(tenant, &found.trace_id).map_err(internal);
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,68 @@
+//! Sonde's own dialect, which its pages and its command speak. Times are integer
+//! nanoseconds since 1970, sample times milliseconds; a failure is `{"error": "…"}`.
+
+mod alerts;
+mod logs;
+mod lookup;
+mod services;
+mod signals;
+mod status;
+mod traces;
+
+use super::{Api, ApiError, tenant, time};
+use axum::Router;
+use axum::routing::get;
+use serde::Deserialize;
+use sonde_proto::UnixNanos;
+use std::time::Duration;
+
+pub(super) fn router() -> Router<Api> {
+    Router::new()
+        .route("/lookup/{id}", get(lookup::lookup))
+        .route("/logs", get(logs::search))
+        .route("/traces", get(traces::search))
+        .route("/trace/{id}", get(traces::trace))
+        .route("/services", get(services::services))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{fingerprint}", get(alerts::alert))
+        .route("/signals/use", get(signals::use_signals))
+        .route("/signals/red", get(signals::red))
+        .route("/signals/graph", get(signals::graph))
+        .route("/status", get(status::status))
+}
+
+/// The parameters of a search.
+#[derive(Debug, Default, Deserialize)]
+struct SearchParameters {
+    #[serde(default)]
+    query: String,
+    start: Option<String>,
+    end: Option<String>,
+    limit: Option<usize>,
+    direction: Option<String>,
+    service: Option<String>,
+}
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 5000;
+const PERIOD_DEFAULT: Duration = Duration::from_secs(3600);
+
+impl SearchParameters {
+    /// The period asked for: the last hour unless it is named.
+    fn period(&self, now: UnixNanos) -> Result<(UnixNanos, UnixNanos), ApiError> {
+        let end = self.end.as_deref().map_or(Ok(now), |text| time::instant("end", text, now))?;
+        let start = self.start.as_deref();
+        let start = start.map_or(Ok(end.minus(PERIOD_DEFAULT)), |text| time::instant("start", text, now))?;
+        if start > end {
+            return Err(ApiError::bad_request("start is after end"));
+        }
+        Ok((start, end))
+    }
+
+    fn limit(&self) -> Result<usize, ApiError> {
+        match self.limit.unwrap_or(LIMIT_DEFAULT) {
+            limit @ 1..=LIMIT_MAX => Ok(limit),
+            limit => Err(ApiError::bad_request(format!("limit: {limit} is not between 1 and {LIMIT_MAX}"))),
+        }
+    }
+}

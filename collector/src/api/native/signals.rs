@@ -1,0 +1,213 @@
+//! `GET /signals/red`, `/signals/use` and `/signals/graph`: the methods' numbers, asked in
+//! PromQL of the series that `sonde-signals` names.
+
+use super::{Api, ApiError, SearchParameters, tenant};
+use crate::api::Sources;
+use axum::Json;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sonde_metrics::{QueryLimits, QueryValue, RangeSeries};
+use sonde_proto::{Labels, Tenant, UnixNanos};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Spans that are a service's own work on request, which RED counts.
+const SERVED: &str = r#"span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER""#;
+const POINTS_MAX: u32 = 240;
+const STEP_MIN: Duration = Duration::from_secs(5);
+const USE_SERIES_MAX: usize = 200;
+
+/// The request rate, per second. `matchers` ends with a comma where it is not empty.
+pub(super) fn rate(matchers: &str, by: &str) -> String {
+    format!("sum {by} (rate(traces_spanmetrics_calls_total{{{matchers}{SERVED}}}[1m]))")
+}
+
+/// The share of requests that failed, from 0 to 1.
+pub(super) fn error_ratio(matchers: &str, by: &str) -> String {
+    let all = rate(matchers, by);
+    let failed = rate(&format!("{matchers}status_code=\"STATUS_CODE_ERROR\","), by);
+    format!("({failed} or {all} * 0) / ({all} > 0)")
+}
+
+/// A quantile of the durations, in seconds. `by` includes `le`.
+pub(super) fn quantile(quantile: f64, matchers: &str, by: &str) -> String {
+    format!("histogram_quantile({quantile}, sum {by} (rate(traces_spanmetrics_latency_bucket{{{matchers}{SERVED}}}[1m])))")
+}
+
+/// A service's three series: `[time in ms, value]`.
+#[derive(Debug, Serialize)]
+pub(super) struct Red {
+    service: String,
+    rate: Vec<(i64, f64)>,
+    errors: Vec<(i64, f64)>,
+    p99_seconds: Vec<(i64, f64)>,
+}
+
+/// One USE signal of one resource of one node.
+#[derive(Debug, Serialize)]
+pub(super) struct Use {
+    resource: &'static str,
+    method: &'static str,
+    metric: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    labels: Labels,
+    value: Option<f64>,
+    samples: Vec<(i64, f64)>,
+}
+
+pub(super) async fn red(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(parameters): Query<SearchParameters>,
+) -> Result<Json<Red>, ApiError> {
+    let tenant = tenant(&headers)?;
+    let period = parameters.period(api.now())?;
+    let service = parameters.service.ok_or_else(|| ApiError::bad_request("service: which one? add ?service=NAME"))?;
+    api.ask(move |sources, deadline| red_of(sources, &tenant, &service, period, deadline)).await.map(Json)
+}
+
+pub(super) async fn use_signals(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(parameters): Query<SearchParameters>,
+) -> Result<Json<Value>, ApiError> {
+    let tenant = tenant(&headers)?;
+    let period = parameters.period(api.now())?;
+    let signals = api.ask(move |sources, deadline| use_of(sources, &tenant, period, deadline)).await?;
+    Ok(Json(json!({ "signals": signals })))
+}
+
+/// One edge of the service graph.
+#[derive(Debug, Default, Serialize)]
+struct Edge {
+    client: String,
+    server: String,
+    rate: Option<f64>,
+    failed_ratio: Option<f64>,
+    p95_seconds: Option<f64>,
+}
+
+pub(super) async fn graph(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+    let tenant = tenant(&headers)?;
+    let now = api.now();
+    let edges = api.ask(move |sources, deadline| edges(sources, &tenant, now, deadline)).await?;
+    Ok(Json(json!({ "edges": edges })))
+}
+
+fn edges(
+    sources: &Sources,
+    tenant: &Tenant,
+    now: UnixNanos,
+    deadline: Option<Instant>,
+) -> Result<Vec<Edge>, ApiError> {
+    const TOTAL: &str = "sum by (client, server) (rate(traces_service_graph_request_total[1m]))";
+    const FAILED: &str = "sum by (client, server) (rate(traces_service_graph_request_failed_total[1m]))";
+    const P95: &str = "histogram_quantile(0.95, sum by (client, server, le) \
+         (rate(traces_service_graph_request_server_seconds_bucket[1m])))";
+    let mut edges: BTreeMap<(String, String), Edge> = BTreeMap::new();
+    let mut fill = |query: &str, set: fn(&mut Edge, f64)| -> Result<(), ApiError> {
+        for (labels, value) in vector(sources, tenant, query, now, deadline)? {
+            let key = (labels.get("client").to_owned(), labels.get("server").to_owned());
+            let edge = edges.entry(key.clone()).or_default();
+            (edge.client, edge.server) = key;
+            if value.is_finite() {
+                set(edge, value);
+            }
+        }
+        Ok(())
+    };
+    fill(TOTAL, |edge, v| edge.rate = Some(v))?;
+    fill(&format!("({FAILED} or {TOTAL} * 0) / ({TOTAL} > 0)"), |edge, v| edge.failed_ratio = Some(v))?;
+    fill(P95, |edge, v| edge.p95_seconds = Some(v))?;
+    Ok(edges.into_values().collect())
+}
+
+/// A service's RED over a period.
+pub(super) fn red_of(
+    sources: &Sources,
+    tenant: &Tenant,
+    service: &str,
+    period: (UnixNanos, UnixNanos),
+    deadline: Option<Instant>,
+) -> Result<Red, ApiError> {
+    let matchers = format!("service={service:?},");
+    let line = |query: &str| -> Result<Vec<(i64, f64)>, ApiError> {
+        let series = matrix(sources, tenant, query, period, deadline)?;
+        Ok(series.into_iter().next().map(|series| points(&series)).unwrap_or_default())
+    };
+    Ok(Red {
+        service: service.into(),
+        rate: line(&rate(&matchers, ""))?,
+        errors: line(&error_ratio(&matchers, ""))?,
+        p99_seconds: line(&quantile(0.99, &matchers, "by (le)"))?,
+    })
+}
+
+/// Every USE signal over a period, with its last value.
+pub(super) fn use_of(
+    sources: &Sources,
+    tenant: &Tenant,
+    period: (UnixNanos, UnixNanos),
+    deadline: Option<Instant>,
+) -> Result<Vec<Use>, ApiError> {
+    let mut signals = Vec::new();
+    for signal in sonde_signals::use_table() {
+        for series in matrix(sources, tenant, signal.metric, period, deadline)? {
+            let samples = points(&series);
+            let mut labels = series.labels.to_builder();
+            labels.remove("__name__");
+            signals.push(Use {
+                resource: signal.resource,
+                method: signal.method,
+                metric: signal.metric,
+                unit: signal.unit,
+                help: signal.help,
+                labels: labels.build(),
+                value: samples.last().map(|(_, value)| *value),
+                samples,
+            });
+        }
+    }
+    signals.truncate(USE_SERIES_MAX);
+    Ok(signals)
+}
+
+/// The values of an instant query.
+pub(super) fn vector(
+    sources: &Sources,
+    tenant: &Tenant,
+    query: &str,
+    at: UnixNanos,
+    deadline: Option<Instant>,
+) -> Result<Vec<(Labels, f64)>, ApiError> {
+    let limits = QueryLimits { deadline, ..QueryLimits::default() };
+    match sources.stores.metrics.instant(tenant, query, at, &limits) {
+        Ok(QueryValue::Vector(samples)) => Ok(samples.into_iter().map(|s| (s.labels, s.value)).collect()),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => Err(ApiError::unprocessable(error.to_string())),
+    }
+}
+
+fn matrix(
+    sources: &Sources,
+    tenant: &Tenant,
+    query: &str,
+    (start, end): (UnixNanos, UnixNanos),
+    deadline: Option<Instant>,
+) -> Result<Vec<RangeSeries>, ApiError> {
+    let step = (end.since(start) / POINTS_MAX).max(STEP_MIN);
+    let limits = QueryLimits { deadline, ..QueryLimits::default() };
+    match sources.stores.metrics.range(tenant, query, start, end, step, &limits) {
+        Ok(QueryValue::Matrix(series)) => Ok(series),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) => Err(ApiError::unprocessable(error.to_string())),
+    }
+}
+
+fn points(series: &RangeSeries) -> Vec<(i64, f64)> {
+    let finite = series.samples.iter().filter(|(_, value)| value.is_finite());
+    finite.map(|(time, value)| (time.as_millis(), *value)).collect()
+}

@@ -1,0 +1,38 @@
+//! `GET /traces` and `GET /trace/{id}`
+
+use super::{Api, ApiError, SearchParameters, tenant};
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use sonde_proto::TraceId;
+use sonde_traces::{Search, Trace, TraceAnswer, TraceQuery};
+
+pub(super) async fn search(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(parameters): Query<SearchParameters>,
+) -> Result<Json<TraceAnswer>, ApiError> {
+    let tenant = tenant(&headers)?;
+    let query = TraceQuery::parse(&parameters.query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let (start, end) = parameters.period(api.now())?;
+    let limit = parameters.limit()?;
+    let answer = api.ask(move |sources, deadline| {
+        let search = Search { query, start, end, limit, deadline };
+        sources.stores.traces.search(&tenant, &search).map_err(|error| ApiError::unprocessable(error.to_string()))
+    });
+    answer.await.map(Json)
+}
+
+pub(super) async fn trace(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Json<Trace>, ApiError> {
+    let tenant = tenant(&headers)?;
+    let id = TraceId::from_hex(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let found = api.ask(move |sources, _| {
+        sources.stores.traces.trace(&tenant, &id).map_err(|error| ApiError::internal(error.to_string()))
+    });
+    let found = found.await?;
+    found.map(Json).ok_or_else(|| ApiError::not_found(format!("no trace {id} is kept here")))
+}

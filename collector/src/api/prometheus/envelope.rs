@@ -1,0 +1,64 @@
+//! `{"status": "success", "data": …}` and `{"status": "error", "errorType": …, "error": …}`.
+
+use crate::api::ApiError;
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use sonde_metrics::QueryError;
+
+/// A successful answer.
+pub(super) fn success(data: impl Serialize) -> Response {
+    #[derive(Serialize)]
+    struct Success<T> {
+        status: &'static str,
+        data: T,
+    }
+    Json(Success { status: "success", data }).into_response()
+}
+
+/// A failure, with the word by which clients tell kinds apart.
+#[derive(Debug)]
+pub(super) struct Failure {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+}
+
+impl Failure {
+    pub(super) fn bad_data(message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message }
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Self {
+        let kind = match error.status {
+            StatusCode::BAD_REQUEST => "bad_data",
+            StatusCode::GATEWAY_TIMEOUT => "timeout",
+            StatusCode::UNPROCESSABLE_ENTITY => "execution",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            _ => "internal",
+        };
+        let status = if kind == "timeout" { StatusCode::SERVICE_UNAVAILABLE } else { error.status };
+        Self { status, kind, message: error.message }
+    }
+}
+
+/// A query's failure as an [`ApiError`], which a question returns.
+pub(super) fn query_failed(error: QueryError) -> ApiError {
+    let message = error.to_string();
+    match error {
+        QueryError::BadData { .. } => ApiError::bad_request(message),
+        QueryError::Execution(_) | QueryError::TooLarge(_) => ApiError::unprocessable(message),
+        QueryError::Timeout(_) => ApiError::timeout(message),
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let body = json!({ "status": "error", "errorType": self.kind, "error": self.message });
+        (self.status, Json(body)).into_response()
+    }
+}

@@ -1,0 +1,183 @@
+//! `query` and `query_range`.
+
+use super::envelope::query_failed;
+use super::{Api, Failure, Parameters, success, tenant};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+use serde_json::value::RawValue;
+use sonde_metrics::{QueryLimits, QueryValue};
+use sonde_proto::{Labels, UnixNanos};
+use std::time::{Duration, Instant};
+
+/// Prometheus' own limit on the points of one series.
+const POINTS_MAX: u128 = 11_000;
+
+pub(super) async fn instant(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, Failure> {
+    let tenant = tenant(&headers)?;
+    let query = parameters.required("query")?.to_owned();
+    let now = api.now();
+    let time = parameters.time("time", now, now)?;
+    let timeout = timeout(&parameters)?;
+    let value = api.ask(move |sources, deadline| {
+        let limits = limits(deadline, timeout);
+        sources.stores.metrics.instant(&tenant, &query, time, &limits).map_err(query_failed)
+    });
+    Ok(success(Data(value.await?)))
+}
+
+pub(super) async fn range(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, Failure> {
+    let tenant = tenant(&headers)?;
+    let query = parameters.required("query")?.to_owned();
+    let now = api.now();
+    parameters.required("start")?;
+    parameters.required("end")?;
+    let (start, end) = (parameters.time("start", now, now)?, parameters.time("end", now, now)?);
+    if end < start {
+        return Err(Failure::bad_data(
+            "invalid parameter \"end\": end timestamp must not be before start time".into(),
+        ));
+    }
+    let step = crate::api::time::duration("step", parameters.required("step")?)?;
+    if end.since(start).as_nanos() / step.as_nanos() > POINTS_MAX {
+        return Err(Failure::bad_data(format!(
+            "exceeded maximum resolution of {POINTS_MAX} points per timeseries. Try decreasing the query resolution (?step=XX)"
+        )));
+    }
+    let timeout = timeout(&parameters)?;
+    let value = api.ask(move |sources, deadline| {
+        let limits = limits(deadline, timeout);
+        sources.stores.metrics.range(&tenant, &query, start, end, step, &limits).map_err(query_failed)
+    });
+    Ok(success(Data(value.await?)))
+}
+
+fn timeout(parameters: &Parameters) -> Result<Option<Duration>, Failure> {
+    let text = parameters.get("timeout");
+    text.map(|text| crate::api::time::duration("timeout", text)).transpose().map_err(Failure::from)
+}
+
+fn limits(deadline: Option<Instant>, timeout: Option<Duration>) -> QueryLimits {
+    let wished = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let deadline = match (deadline, wished) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    QueryLimits { deadline, ..QueryLimits::default() }
+}
+
+/// A query's value as the API writes it.
+struct Data(QueryValue);
+
+impl Serialize for Data {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(Some(2))?;
+        match &self.0 {
+            QueryValue::Scalar(sample) => {
+                map.serialize_entry("resultType", "scalar")?;
+                map.serialize_entry("result", &point(sample.time, sample.value))?;
+            }
+            QueryValue::String { time, value } => {
+                map.serialize_entry("resultType", "string")?;
+                map.serialize_entry("result", &(seconds(*time), value))?;
+            }
+            QueryValue::Vector(samples) => {
+                map.serialize_entry("resultType", "vector")?;
+                map.serialize_entry("result", &List(samples, |sample| Instantly {
+                    metric: &sample.labels,
+                    value: point(sample.time, sample.value),
+                }))?;
+            }
+            QueryValue::Matrix(series) => {
+                map.serialize_entry("resultType", "matrix")?;
+                map.serialize_entry("result", &List(series, |series| Ranged {
+                    metric: &series.labels,
+                    values: List(&series.samples, |(time, value)| point(*time, *value)),
+                }))?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[derive(serde::Serialize)]
+struct Instantly<'a> {
+    metric: &'a Labels,
+    value: Point,
+}
+
+#[derive(serde::Serialize)]
+struct Ranged<'a, F: Fn(&'a (UnixNanos, f64)) -> Point> {
+    metric: &'a Labels,
+    values: List<'a, (UnixNanos, f64), F>,
+}
+
+/// Writes items one by one, without a copy of the whole.
+struct List<'a, T, F>(&'a [T], F);
+
+impl<'a, T, F, R> Serialize for List<'a, T, F>
+where
+    F: Fn(&'a T) -> R,
+    R: Serialize,
+{
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut list = s.serialize_seq(Some(self.0.len()))?;
+        for item in self.0 {
+            list.serialize_element(&(self.1)(item))?;
+        }
+        list.end()
+    }
+}
+
+type Point = (Box<RawValue>, String);
+
+fn point(time: UnixNanos, value: f64) -> Point {
+    (seconds(time), number(value))
+}
+
+/// Seconds with at most three decimals, as Prometheus writes times.
+fn seconds(time: UnixNanos) -> Box<RawValue> {
+    let millis = time.as_millis();
+    let text = match millis % 1000 {
+        0 => format!("{}", millis / 1000),
+        rest => format!("{}.{rest:03}", millis / 1000).trim_end_matches('0').to_owned(),
+    };
+    RawValue::from_string(text).expect("digits around a point are a JSON number")
+}
+
+/// Go's `strconv.FormatFloat(value, 'f', -1, 64)`.
+fn number(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf".into() } else { "-Inf".into() };
+    }
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_times_are_written_as_prometheus_writes_them() {
+        let check = |value: f64, expected: &str| assert_eq!(number(value), expected);
+        check(0.1, "0.1");
+        check(1.0, "1");
+        check(1e21, "1000000000000000000000");
+        check(-0.0, "-0");
+        check(f64::NAN, "NaN");
+        check(f64::NEG_INFINITY, "-Inf");
+        let time = |millis, expected: &str| assert_eq!(seconds(UnixNanos::from_millis(millis)).get(), expected);
+        time(1_435_781_451_781, "1435781451.781");
+        time(1_435_781_451_000, "1435781451");
+        time(1_435_781_451_080, "1435781451.08");
+    }
+}

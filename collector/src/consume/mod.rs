@@ -1,0 +1,38 @@
+//! From the journal into the stores: one thread per signal.
+//!
+//! A pump reads its partition in order, applies batches to its consumer, lets the consumer
+//! seal and tidy when it is due, and trims the journal before the position from which the
+//! consumer would resume after a crash. Nothing else moves a consumer forward, so its
+//! position alone says what has been seen.
+
+mod pump;
+mod spans;
+mod store;
+
+pub(crate) use pump::{Progress, Pump};
+pub(crate) use spans::SpanConsumer;
+pub(crate) use store::StoreConsumer;
+
+use sonde_proto::{Entry, Position, UnixNanos};
+
+/// What a pump feeds.
+pub(crate) trait Consumer: Send + 'static {
+    /// Where reading must begin so that nothing is missed.
+    fn resume_from(&self) -> Position;
+
+    /// Takes entries in the order of their positions; those already covered are ignored.
+    fn apply(&mut self, entries: &[(Position, Entry)]);
+
+    /// Does what is due: seals, merges, drops what is too old, emits what was derived.
+    /// Everything before the position returned is covered and durable.
+    ///
+    /// # Errors
+    /// What could not be done. Nothing is lost: the journal still has it.
+    fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<Position, String>;
+
+    /// Seals everything applied, before a stop.
+    ///
+    /// # Errors
+    /// What could not be sealed; the next start replays it from the journal.
+    fn seal(&mut self, now: UnixNanos) -> Result<Position, String>;
+}

@@ -1,0 +1,85 @@
+//! Spans go to the trace store and, all of them, into RED and the service graph.
+//!
+//! The signals' state is written to a snapshot whenever the store has sealed, and the
+//! journal is trimmed only before both, so counters continue over a crash without a
+//! reset, a gap or a double count. Nothing is emitted while old entries are replayed:
+//! what they had led to was emitted before.
+
+use super::Consumer;
+use crate::derive::Derived;
+use crate::durable;
+use sonde_proto::{Entry, Position, UnixNanos};
+use sonde_signals::SpanSignals;
+use sonde_traces::TraceStore;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+const EMIT_EVERY: Duration = Duration::from_secs(5);
+
+/// Feeds the trace store and the signals computed from spans.
+pub(crate) struct SpanConsumer {
+    store: Arc<TraceStore>,
+    signals: SpanSignals,
+    snapshot_file: PathBuf,
+    /// The signals' position in the snapshot on disk.
+    snapshot_at: Position,
+    derived: Derived,
+    emitted: UnixNanos,
+}
+
+impl SpanConsumer {
+    /// `signals` as restored from `snapshot_file`, or new where there was none.
+    pub(crate) fn new(
+        store: Arc<TraceStore>,
+        signals: SpanSignals,
+        snapshot_file: PathBuf,
+        derived: Derived,
+    ) -> Self {
+        let snapshot_at = signals.applied_to();
+        Self { store, signals, snapshot_file, snapshot_at, derived, emitted: UnixNanos::default() }
+    }
+
+    fn emit(&mut self, now: UnixNanos) {
+        self.emitted = now;
+        for (tenant, request) in self.signals.collect(now) {
+            self.derived.append(tenant, &request);
+        }
+    }
+
+    /// Brings the snapshot up to what the store has sealed.
+    fn cover(&mut self, sealed: Position) -> Result<Position, String> {
+        if sealed > self.snapshot_at && self.signals.applied_to() > self.snapshot_at {
+            let at = self.signals.applied_to();
+            durable::replace(&self.snapshot_file, &self.signals.snapshot())
+                .map_err(|error| format!("write {}: {error}", self.snapshot_file.display()))?;
+            self.snapshot_at = at;
+        }
+        Ok(sealed.min(self.snapshot_at))
+    }
+}
+
+impl Consumer for SpanConsumer {
+    fn resume_from(&self) -> Position {
+        self.store.resume_from().min(self.signals.applied_to())
+    }
+
+    fn apply(&mut self, entries: &[(Position, Entry)]) {
+        self.store.apply(entries);
+        self.signals.apply(entries);
+    }
+
+    fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<Position, String> {
+        if caught_up && now.since(self.emitted) >= EMIT_EVERY {
+            self.emit(now);
+        }
+        let sealed = self.store.as_ref().maintain(now).map_err(|error| error.to_string())?;
+        self.cover(sealed)
+    }
+
+    fn seal(&mut self, now: UnixNanos) -> Result<Position, String> {
+        self.emit(now);
+        let sealed = self.store.as_ref().seal(now).map_err(|error| error.to_string())?;
+        self.cover(sealed)
+    }
+}

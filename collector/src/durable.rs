@@ -1,0 +1,18 @@
+//! Replacing a small file so that a crash leaves the old one or the new one, whole.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Writes `bytes` beside `path`, makes them durable, and renames them into place.
+///
+/// # Errors
+/// The first operation that failed; `path` is unchanged then.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&temporary, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}

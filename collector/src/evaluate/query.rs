@@ -1,0 +1,49 @@
+//! The rules' question, asked of the metric store.
+
+use sonde_metrics::{MetricStore, QueryError, QueryLimits, QueryValue, promql};
+use sonde_proto::{Labels, Tenant, UnixNanos};
+use sonde_rules::{ExprError, Query, Sample};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long one rule's query may take.
+const RULE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Answers rules from the default tenant's metrics.
+pub(crate) struct StoreQuery(pub(crate) Arc<MetricStore>);
+
+impl Query for StoreQuery {
+    fn instant(&self, expr: &str, time: UnixNanos) -> Result<Vec<Sample>, String> {
+        let limits = QueryLimits {
+            deadline: Instant::now().checked_add(RULE_TIME_MAX),
+            ..QueryLimits::default()
+        };
+        let value = self.0.instant(&Tenant::default(), expr, time, &limits);
+        match value.map_err(|error: QueryError| error.to_string())? {
+            QueryValue::Scalar(sample) => Ok(vec![Sample { labels: Labels::empty(), value: sample.value }]),
+            QueryValue::Vector(samples) => Ok(samples
+                .into_iter()
+                .map(|sample| Sample { labels: sample.labels, value: sample.value })
+                .collect()),
+            QueryValue::String { .. } | QueryValue::Matrix(_) => {
+                Err("a rule's expression must yield an instant vector or a scalar".into())
+            }
+        }
+    }
+
+    fn check(&self, expr: &str) -> Result<(), ExprError> {
+        check(expr)
+    }
+}
+
+/// Whether text is PromQL.
+///
+/// # Errors
+/// What is wrong, and where in `expr`.
+pub(crate) fn check(expr: &str) -> Result<(), ExprError> {
+    promql::parse(expr).map(drop).map_err(|error| ExprError {
+        message: error.message.clone(),
+        line: error.line,
+        column: error.column,
+    })
+}

@@ -1,0 +1,147 @@
+//! One identifier in, everything that belongs to it out, with no time range.
+//!
+//! An identifier is a trace ID (32 hex digits), a span ID (16), or a request ID: what an
+//! application put into one of the attributes that `traces.request_id_keys` names. The
+//! traces lead to their logs, and both to the alerts that mention them or that fired on
+//! one of their services while they ran.
+
+use crate::stores::Stores;
+use serde::Serialize;
+use sonde_alerts::{AlertStatus, Alerts};
+use sonde_logs::LogRecord;
+use sonde_proto::{Position, SpanId, Tenant, TraceId, UnixNanos};
+use sonde_traces::Trace;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const TRACES_MAX: usize = 20;
+const LOGS_MAX: usize = 1000;
+/// How long before an alert fires its cause may lie: the windows of its rules.
+const CAUSE_WITHIN: Duration = Duration::from_secs(5 * 60);
+
+/// What an identifier turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Trace,
+    Request,
+    Span,
+    None,
+}
+
+/// Everything that belongs to an identifier.
+#[derive(Debug, Serialize)]
+pub(crate) struct Found {
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
+    pub(crate) traces: Vec<Trace>,
+    pub(crate) logs: Vec<LogRecord>,
+    pub(crate) alerts: Vec<AlertStatus>,
+    pub(crate) searched_through: SearchedThrough,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<&'static str>,
+}
+
+/// The journal positions up to which the stores had been filled.
+#[derive(Debug, Serialize)]
+pub(crate) struct SearchedThrough {
+    logs: Position,
+    spans: Position,
+}
+
+/// Looks an identifier up.
+///
+/// # Errors
+/// What a store could not read.
+pub(crate) fn lookup(stores: &Stores, alerts: &Alerts, tenant: &Tenant, id: &str) -> Result<Found, String> {
+    let id = id.trim();
+    let searched_through = SearchedThrough {
+        logs: stores.logs.applied_to(),
+        spans: stores.traces.applied_to(),
+    };
+    let (kind, trace_ids) = trace_ids(stores, tenant, id)?;
+    let mut traces = Vec::new();
+    for trace_id in &trace_ids {
+        traces.extend(stores.traces.trace(tenant, trace_id).map_err(|e| e.to_string())?);
+    }
+    let logs = logs(stores, tenant, id, &trace_ids)?;
+    let alerts = mentioned(alerts.list(), id, &traces, &logs);
+    let nothing = traces.is_empty() && logs.is_empty() && alerts.is_empty();
+    Ok(Found {
+        id: id.into(),
+        kind: kind_of(kind, nothing),
+        traces,
+        logs,
+        alerts,
+        searched_through,
+        message: nothing.then_some(
+            "nothing carries this ID: check it for typing errors; it may be older than what is kept, or not have arrived yet",
+        ),
+    })
+}
+
+fn kind_of(kind: Kind, nothing: bool) -> Kind {
+    if nothing { Kind::None } else { kind }
+}
+
+fn trace_ids(stores: &Stores, tenant: &Tenant, id: &str) -> Result<(Kind, Vec<TraceId>), String> {
+    if let Ok(trace) = TraceId::from_hex(id) {
+        if stores.traces.trace(tenant, &trace).map_err(|e| e.to_string())?.is_some() {
+            return Ok((Kind::Trace, vec![trace]));
+        }
+    }
+    let traces = stores.traces.lookup(tenant, id, TRACES_MAX).map_err(|e| e.to_string())?;
+    let kind = match (TraceId::from_hex(id).is_ok(), SpanId::from_hex(id).is_ok()) {
+        (true, _) if traces.is_empty() => Kind::Trace,
+        (_, true) => Kind::Span,
+        _ => Kind::Request,
+    };
+    Ok((kind, traces))
+}
+
+/// The logs of the traces, and those that carry the identifier itself, each once.
+fn logs(stores: &Stores, tenant: &Tenant, id: &str, traces: &[TraceId]) -> Result<Vec<LogRecord>, String> {
+    let mut found = stores.logs.by_id(tenant, id, LOGS_MAX).map_err(|e| e.to_string())?;
+    let own = TraceId::from_hex(id).ok();
+    for trace in traces.iter().chain(own.iter().filter(|own| !traces.contains(own))) {
+        found.extend(stores.logs.by_trace(tenant, trace, LOGS_MAX).map_err(|e| e.to_string())?);
+    }
+    found.sort_by(|a, b| order(a).cmp(&order(b)));
+    found.dedup_by(|a, b| order(a) == order(b) && a.attributes == b.attributes);
+    found.truncate(LOGS_MAX);
+    Ok(found)
+}
+
+fn order(record: &LogRecord) -> (UnixNanos, &sonde_proto::Labels, &str, Option<SpanId>) {
+    (record.time, &record.labels, &record.body, record.span_id)
+}
+
+fn mentioned(alerts: Vec<AlertStatus>, id: &str, traces: &[Trace], logs: &[LogRecord]) -> Vec<AlertStatus> {
+    let trace_ids: BTreeSet<String> = traces.iter().map(|t| t.trace_id.to_string()).collect();
+    let services: BTreeSet<&str> = traces
+        .iter()
+        .flat_map(|t| t.spans.iter().map(|s| s.service.as_str()))
+        .chain(logs.iter().map(|l| l.labels.get("service_name")))
+        .filter(|service| !service.is_empty())
+        .collect();
+    let ran = span_of_time(traces, logs);
+    let names_it = |alert: &AlertStatus| {
+        let mut texts = alert.labels.iter().chain(alert.annotations.iter()).map(|(_, text)| text);
+        texts.any(|text| text.contains(id) || trace_ids.iter().any(|t| text.contains(t.as_str())))
+    };
+    let fired_meanwhile = |alert: &AlertStatus| {
+        ran.is_some_and(|(start, end)| {
+            services.contains(alert.labels.get("service"))
+                && alert.starts_at.minus(CAUSE_WITHIN) <= end
+                && alert.ends_at.is_none_or(|ended| ended >= start)
+        })
+    };
+    alerts.into_iter().filter(|alert| names_it(alert) || fired_meanwhile(alert)).collect()
+}
+
+fn span_of_time(traces: &[Trace], logs: &[LogRecord]) -> Option<(UnixNanos, UnixNanos)> {
+    let spans = || traces.iter().flat_map(|t| &t.spans);
+    let starts = spans().map(|s| s.start).chain(logs.iter().map(|l| l.time));
+    let ends = spans().map(|s| s.end).chain(logs.iter().map(|l| l.time));
+    Some((starts.min()?, ends.max()?))
+}

@@ -1,0 +1,99 @@
+//! `sonde up`, `sonde agent`, `sonde collector`: run until told to stop.
+
+use crate::Failure;
+use crate::command::RunArguments;
+use crate::config::{self, Config};
+use prometheus_client::registry::Registry;
+use sonde_agent::Agent;
+use sonde_collector::Collector;
+use sonde_proto::{Clock, SystemClock};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// An agent and the collector it sends to, in one process.
+pub(crate) struct Both {
+    pub(crate) collector: Collector,
+    agent: Arc<Agent>,
+}
+
+impl Both {
+    /// Starts the collector, then an agent that sends to it.
+    pub(crate) async fn start(config: &Config) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let collector = Collector::start(&config.collector(), Arc::clone(&clock)).await?;
+        let mut agent_config = config.agent.clone();
+        let scheme = if config.otlp.grpc.tls_cert_file.is_some() { "https" } else { "http" };
+        agent_config.export.endpoint = format!("{scheme}://{}", collector.addresses().otlp_grpc);
+        let mut registry = Registry::default();
+        let agent = match Agent::start(&agent_config, &config.agent_dir(), clock, &mut registry).await {
+            Ok(agent) => Arc::new(agent),
+            Err(error) => {
+                collector.stop().await;
+                return Err(error.into());
+            }
+        };
+        let shown = Arc::downgrade(&agent);
+        collector.observe_agent(registry, move || {
+            shown.upgrade().and_then(|agent| serde_json::to_value(agent.status()).ok()).unwrap_or_default()
+        });
+        Ok(Self { collector, agent })
+    }
+
+    /// Stops the agent, whose last lines the collector still takes, then the collector.
+    pub(crate) async fn stop(self) {
+        if let Some(agent) = Arc::into_inner(self.agent) {
+            agent.stop().await;
+        }
+        self.collector.stop().await;
+    }
+}
+
+/// Runs both programs.
+pub(crate) async fn up(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    let config = config::load(arguments)?;
+    let stop = stop_signal()?;
+    let both = Both::start(&config).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "ready");
+    stop.await;
+    tracing::info!("stopping: sealing what has arrived");
+    both.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the collector alone.
+pub(crate) async fn collector(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    let config = config::load(arguments)?;
+    let stop = stop_signal()?;
+    let collector = Collector::start(&config.collector(), Arc::new(SystemClock)).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "ready");
+    stop.await;
+    tracing::info!("stopping: sealing what has arrived");
+    collector.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the agent alone.
+pub(crate) async fn agent(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    let config = config::load(arguments)?;
+    let stop = stop_signal()?;
+    let mut registry = Registry::default();
+    let agent = Agent::start(&config.agent, &config.agent_dir(), Arc::new(SystemClock), &mut registry).await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.agent.export.endpoint, "ready");
+    stop.await;
+    tracing::info!("stopping: cursors are kept, what is unsent is read again at the next start");
+    agent.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves at the first SIGINT or SIGTERM.
+pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
