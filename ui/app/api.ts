@@ -1,0 +1,218 @@
+// The native API: its shapes, and one way to ask.
+//
+// Times are nanoseconds since the epoch. A JavaScript number holds them to a quarter of
+// a microsecond, which is finer than anything drawn here; samples of charts come in
+// milliseconds, as `[time, value]`.
+
+export type Nanos = number;
+export type Pairs = [string, string][];
+export type LabelMap = Record<string, string>;
+export type Sample = [number, number | null];
+
+export interface Service {
+  name: string;
+  rate: number | null;
+  error_ratio: number | null;
+  p50_seconds: number | null;
+  p95_seconds: number | null;
+  p99_seconds: number | null;
+  alerts: number;
+}
+
+export interface LogRecord {
+  time: Nanos;
+  observed: Nanos;
+  labels: LabelMap;
+  severity: number;
+  level: string;
+  body: string;
+  trace_id: string | null;
+  span_id: string | null;
+  attributes: Pairs;
+}
+
+export interface LogAnswer {
+  records: LogRecord[];
+  segments_visited: number;
+  segments_skipped: number;
+  bytes_read: number;
+  cut: string | null;
+}
+
+export interface SpanEvent {
+  time: Nanos;
+  name: string;
+  attributes: Pairs;
+}
+
+export interface SpanLink {
+  trace_id: string;
+  span_id: string;
+  attributes: Pairs;
+}
+
+export interface Span {
+  span_id: string;
+  parent: string | null;
+  service: string;
+  resource: Pairs;
+  scope: string;
+  name: string;
+  kind: string;
+  start: Nanos;
+  end: Nanos;
+  status: string;
+  status_message: string;
+  attributes: Pairs;
+  events: SpanEvent[];
+  links: SpanLink[];
+}
+
+export interface Trace {
+  trace_id: string;
+  spans: Span[];
+}
+
+export interface TraceSummary {
+  trace_id: string;
+  root_service: string;
+  root_name: string;
+  start: Nanos;
+  duration_nanos: number;
+  spans: number;
+  errors: number;
+  services: string[];
+}
+
+export interface TraceAnswer {
+  traces: TraceSummary[];
+  cut: string | null;
+}
+
+export interface Alert {
+  fingerprint: string;
+  labels: LabelMap;
+  annotations: LabelMap;
+  starts_at: Nanos;
+  ends_at: Nanos | null;
+  updated_at: Nanos;
+  state: string;
+  generator_url: string;
+  receivers: string[];
+}
+
+export interface Notification {
+  time: Nanos;
+  receiver: string;
+  integration: string;
+  status: string;
+  outcome: string;
+  error: string | null;
+  attempts: number;
+}
+
+export interface Red {
+  service: string;
+  rate: Sample[];
+  errors: Sample[];
+  p99_seconds: Sample[];
+}
+
+export interface UseSignal {
+  resource: string;
+  method: string;
+  metric: string;
+  unit: string;
+  help: string;
+  labels: LabelMap;
+  value: number | null;
+  samples: Sample[];
+}
+
+export interface AlertAnswer {
+  alert: Alert;
+  service: string | null;
+  notifications: Notification[];
+  red: Red | null;
+  use: UseSignal[];
+  example_trace: Trace | null;
+  logs: LogRecord[];
+}
+
+export interface LookupAnswer {
+  id: string;
+  kind: string;
+  traces: Trace[];
+  logs: LogRecord[];
+  alerts: Alert[];
+  message?: string;
+}
+
+export interface Edge {
+  client: string;
+  server: string;
+  rate: number | null;
+  failed_ratio: number | null;
+  p95_seconds: number | null;
+}
+
+/** A question that was not answered, in words for the reader. */
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    /** The HTTP status; 0 when nothing answered. */
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+const TENANT = 'sonde.tenant';
+
+/** Whose signals are shown; empty is the server's default. */
+export function tenant(): string {
+  return localStorage.getItem(TENANT) ?? '';
+}
+
+export function setTenant(name: string): void {
+  if (name) localStorage.setItem(TENANT, name);
+  else localStorage.removeItem(TENANT);
+}
+
+/**
+ * The body's text, so that a caller can tell an unchanged answer from a new one.
+ *
+ * `notFoundIsAnswer`: a 404 whose body is an answer like any other (lookup says so).
+ */
+export async function ask(path: string, signal: AbortSignal, notFoundIsAnswer = false): Promise<string> {
+  const headers: Record<string, string> = { accept: 'application/json' };
+  if (tenant()) headers['x-scope-orgid'] = tenant();
+  const response = await fetch(`/sonde/v1${path}`, { headers, signal }).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw new ApiError('The collector does not answer. Is it running, and is this page still its own?', 0);
+  });
+  const text = await response.text();
+  if (response.ok) return text;
+  if (notFoundIsAnswer && response.status === 404 && text.includes('"kind"')) return text;
+  throw new ApiError(messageOf(text) || `The collector answered ${response.status} without saying why.`, response.status);
+}
+
+function messageOf(text: string): string {
+  try {
+    const body = JSON.parse(text) as { error?: unknown; message?: unknown };
+    const message = body.error ?? body.message;
+    return typeof message === 'string' ? message : '';
+  } catch {
+    return text.length < 400 ? text.trim() : '';
+  }
+}
+
+/** A query string of the parameters that have a value. */
+export function withQuery(path: string, parameters: Record<string, string | number | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined && value !== '') search.set(name, String(value));
+  }
+  const text = search.toString();
+  return text ? `${path}?${text}` : path;
+}

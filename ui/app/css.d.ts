@@ -1,0 +1,2 @@
+// Styles are bundled by esbuild; the type checker only needs to know they exist.
+declare module '*.css';

@@ -1,0 +1,51 @@
+// One service: its rate, errors and durations, its alerts, whom it talks to, its newest
+// failures and lines.
+
+import { withQuery, type Alert, type Edge, type LogAnswer, type Red, type TraceAnswer } from '../api';
+import { AlertList, byUrgency, isFiring, serviceOf } from '../parts/alerts';
+import { LogTable } from '../parts/logs';
+import { Panel, useTitle } from '../parts/panel';
+import { RedCharts } from '../parts/red';
+import { Answer, Empty } from '../parts/state';
+import { TraceTable } from '../parts/traces';
+import { useResource } from '../resource';
+import { quoted, to } from '../router';
+import { Edges } from './overview';
+
+const EVERY = 10_000;
+
+export function ServicePage({ name }: { name: string }) {
+  useTitle(name);
+  const spans = `service=${quoted(name)}`;
+  const lines = `{service=${quoted(name)}}`;
+  const red = useResource<Red>(withQuery('/signals/red', { service: name, start: '-1h' }), { every: EVERY });
+  const alerts = useResource<{ alerts: Alert[] }>('/alerts', { every: EVERY });
+  const graph = useResource<{ edges: Edge[] }>('/signals/graph', { every: EVERY });
+  const failed = useResource<TraceAnswer>(withQuery('/traces', { query: `${spans} status=error`, start: '-1h', limit: 8 }), { every: EVERY });
+  const newest = useResource<LogAnswer>(withQuery('/logs', { query: lines, start: '-1h', limit: 20 }), { every: EVERY });
+  const firing = byUrgency((alerts.data?.alerts ?? []).filter((alert) => isFiring(alert) && serviceOf(alert) === name));
+  const edges = (graph.data?.edges ?? []).filter((edge) => edge.client === name || edge.server === name);
+  return (
+    <>
+      <div class="title">
+        <h1>{name}</h1>
+        <span class="aside"><a href={to.traces(spans)}>traces</a> <a href={to.logs(lines)}>logs</a></span>
+      </div>
+      {firing.length > 0 && <Panel title="Firing now"><AlertList alerts={firing} /></Panel>}
+      <Panel title="Rate, errors, duration" aside="last hour">
+        <Answer of={red} what="charts">{(data) => <RedCharts red={data} />}</Answer>
+      </Panel>
+      {edges.length > 0 && <Panel title="Who calls whom" aside="last 5 minutes"><Edges edges={edges} /></Panel>}
+      <Panel title="Newest failed traces" aside={<a href={to.traces(`${spans} status=error`)}>all of them</a>}>
+        <Answer of={failed} what="traces">
+          {(data) => (data.traces.length ? <TraceTable traces={data.traces} /> : <Empty><p>No trace failed in the last hour.</p></Empty>)}
+        </Answer>
+      </Panel>
+      <Panel title="Newest lines" aside={<a href={to.logs(lines)}>all of them</a>}>
+        <Answer of={newest} what="log lines">
+          {(data) => (data.records.length ? <LogTable records={data.records} /> : <Empty><p>It logged nothing in the last hour.</p></Empty>)}
+        </Answer>
+      </Panel>
+    </>
+  );
+}

@@ -1,0 +1,217 @@
+// A made-up shop with a fault in its payments, in the shapes of the native API.
+
+const NS = 1e6;
+const MINUTE = 60_000;
+const now = () => Math.floor(Date.now() / 5000) * 5000;
+const started = Date.now();
+
+/** Repeatable noise, so that two screenshots differ only by what was changed. */
+function noise(seed) {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+const series = (seed, from, step, value) => {
+  const random = noise(seed);
+  const samples = [];
+  for (let time = from; time <= now(); time += step) samples.push([time, value(time, random())]);
+  return samples;
+};
+
+const hex = (seed, length) => {
+  const random = noise(seed);
+  return Array.from({ length }, () => Math.floor(random() * 16).toString(16)).join('');
+};
+
+const TRACE = hex(77, 32);
+const REQUEST = 'req-7f3a91c0-52de';
+const FAULT = MINUTE * 9;
+
+const SERVICES = [
+  ['frontend', 48.2, 0.031, 0.041, 0.18, 1.42, 0],
+  ['checkout', 12.6, 0.118, 0.093, 0.91, 2.41, 1],
+  ['payments', 12.4, 0.121, 0.061, 0.84, 2.2, 1],
+  ['inventory', 31.9, 0, 0.0031, 0.0092, 0.021, 0],
+  ['shipping', 3.1, 0.0004, 0.012, 0.033, 0.081, 0],
+  ['nightly-report', null, null, null, null, null, 0],
+].map(([name, rate, error_ratio, p50_seconds, p95_seconds, p99_seconds, alerts]) =>
+  ({ name, rate, error_ratio, p50_seconds, p95_seconds, p99_seconds, alerts }));
+
+const alerts = () => [
+  {
+    fingerprint: '9c1d4e8f02ab7735',
+    labels: { alertname: 'HighErrorRatio', service: 'checkout', severity: 'page', host_name: 'node-a', team: 'shop' },
+    annotations: {
+      summary: '11.8 % of requests to checkout fail',
+      description: 'More than 5 % of the server spans of checkout ended with an error for 2 minutes. The example trace below shows one of them.',
+      runbook_url: 'https://runbooks.example.com/high-error-ratio',
+    },
+    starts_at: (now() - FAULT) * NS, ends_at: null, updated_at: now() * NS, state: 'firing',
+    generator_url: '', receivers: ['shop-pager', 'shop-slack'],
+  },
+  {
+    fingerprint: '11aa22bb33cc44dd',
+    labels: { alertname: 'HighLatency', service: 'payments', severity: 'warning' },
+    annotations: { summary: 'p99 of payments is 2.2 s' },
+    starts_at: (now() - FAULT + 2 * MINUTE) * NS, ends_at: null, updated_at: now() * NS, state: 'firing', generator_url: '', receivers: ['shop-slack'],
+  },
+  {
+    fingerprint: '00ff00ff00ff00ff',
+    labels: { alertname: 'NodeMemoryFull', instance: 'node-b', severity: 'warning' },
+    annotations: { summary: 'node-b had under 5 % of its memory left' },
+    starts_at: (now() - 210 * MINUTE) * NS, ends_at: (now() - 182 * MINUTE) * NS, updated_at: now() * NS, state: 'resolved', generator_url: '', receivers: ['infra'],
+  },
+];
+
+function span(id, parent, service, name, kind, at, took, more = {}) {
+  const base = now() - 4 * MINUTE;
+  return {
+    span_id: hex(id, 16), parent: parent === null ? null : hex(parent, 16), service, name, kind,
+    resource: [['service.name', service], ['service.version', '2.14.1'], ['host.name', 'node-a'], ['k8s.pod.name', `${service}-6d9f7c-x2x`]],
+    scope: 'io.opentelemetry.http', start: (base + at) * NS, end: (base + at + took) * NS, status: 'unset', status_message: '',
+    attributes: [['http.request.method', 'POST'], ['http.route', '/pay'], ['http.response.status_code', '200']], events: [], links: [], ...more,
+  };
+}
+
+const trace = () => ({
+  trace_id: TRACE,
+  spans: [
+    span(1, null, 'frontend', 'POST /cart/checkout', 'server', 0, 2412, { status: 'error', status_message: '502', attributes: [['http.request.method', 'POST'], ['http.request.header.x-request-id', `["${REQUEST}"]`], ['http.response.status_code', '502']] }),
+    span(2, 1, 'frontend', 'validate cart', 'internal', 4, 11),
+    span(3, 1, 'frontend', 'POST', 'client', 21, 2384, { status: 'error' }),
+    span(4, 3, 'checkout', 'POST /checkout', 'server', 28, 2371, { status: 'error', status_message: 'payment failed' }),
+    span(5, 4, 'inventory', 'POST /reserve', 'server', 39, 19),
+    span(6, 5, 'inventory', 'SELECT stock', 'client', 42, 9),
+    span(7, 4, 'checkout', 'POST payments/pay', 'client', 71, 2311, { status: 'error' }),
+    span(8, 7, 'payments', 'POST /pay', 'server', 80, 2298, {
+      status: 'error', status_message: 'card gateway timed out',
+      events: [{ time: (now() - 4 * MINUTE + 2350) * NS, name: 'exception', attributes: [['exception.type', 'GatewayTimeout'], ['exception.message', 'no answer from card gateway after 2000 ms']] }],
+      links: [{ trace_id: hex(5, 32), span_id: hex(6, 16), attributes: [] }],
+    }),
+    span(9, 8, 'payments', 'POST card-gateway', 'client', 102, 2003, { status: 'error' }),
+    span(10, 8, 'payments', 'refund hold', 'internal', 2120, 240),
+    span(11, 4, 'checkout', 'enqueue mail', 'producer', 2384, 9),
+  ],
+});
+
+function log(at, level, service, body, spanSeed, attributes = []) {
+  return {
+    time: (now() - 4 * MINUTE + at) * NS, observed: (now() - 4 * MINUTE + at + 40) * NS,
+    labels: { service_name: service, level, host_name: 'node-a', k8s_pod_name: `${service}-6d9f7c-x2x` },
+    severity: { debug: 5, info: 9, warn: 13, error: 17, fatal: 21 }[level] ?? 0, level, body,
+    trace_id: spanSeed ? TRACE : null, span_id: spanSeed ? hex(spanSeed, 16) : null, attributes,
+  };
+}
+
+const logs = () => [
+  log(6, 'info', 'frontend', `checkout started request_id=${REQUEST}`, 1, [['request_id', REQUEST]]),
+  log(44, 'debug', 'inventory', 'reserved 2 of sku 88-104', 5),
+  log(72, 'info', 'checkout', '{"msg":"calling payments","amount":4210,"currency":"EUR"}', 7),
+  log(1105, 'warn', 'payments', 'card gateway is slow: 1000 ms without an answer', 9),
+  log(2106, 'error', 'payments', 'no answer from card gateway after 2000 ms, giving up', 9, [['exception.type', 'GatewayTimeout']]),
+  log(2361, 'error', 'checkout', 'payment failed: 504 from payments', 4, [['order.id', '441-9012']]),
+  log(2408, 'fatal', 'frontend', 'answered 502 <script>alert(1)</script>', 1),
+];
+
+const red = (service) => {
+  const from = now() - 60 * MINUTE;
+  const bad = (time) => time > now() - FAULT - 2 * MINUTE;
+  return {
+    service,
+    rate: series(3, from, 15_000, (time, random) => 12 + 2 * Math.sin(time / 4e5) + random),
+    errors: series(5, from, 15_000, (time, random) => (bad(time) ? 0.09 + 0.05 * random : 0.002 * random)),
+    p99_seconds: series(7, from, 15_000, (time, random) => (bad(time) ? 2.2 + 0.3 * random : 0.21 + 0.06 * random)),
+  };
+};
+
+const use = () => [
+  ['cpu', 'utilization', 'node:cpu_utilization:ratio', 'ratio', 0.42, {}],
+  ['cpu', 'saturation', 'node:cpu_saturation:ratio', 'ratio', 0.031, {}],
+  ['memory', 'utilization', 'node:memory_utilization:ratio', 'ratio', 0.87, {}],
+  ['memory', 'saturation', 'node:memory_saturation:ratio', 'ratio', 0, {}],
+  ['disk', 'utilization', 'node:disk_utilization:ratio', 'ratio', 0.974, { system_device: 'nvme0n1' }],
+  ['disk', 'utilization', 'node:disk_utilization:ratio', 'ratio', 0.02, { system_device: 'sda' }],
+  ['disk', 'saturation', 'node:disk_saturation:ratio', 'ratio', 0.22, {}],
+  ['network', 'utilization', 'node:network_bytes:rate', 'By/s', 18_400_000, { network_interface_name: 'eth0' }],
+  ['network', 'errors', 'node:network_errors:rate', '1/s', 0.4, { network_interface_name: 'eth0' }],
+].map(([resource, method, metric, unit, value, labels], index) => ({
+  resource, method, metric, unit, help: `The ${method} of ${resource}.`, labels: { host_name: 'node-a', ...labels }, value,
+  samples: series(20 + index, now() - 60 * MINUTE, 30_000, (_, random) => value * (0.8 + 0.4 * random)),
+}));
+
+const notifications = () => [
+  { time: (now() - FAULT + 30_000) * NS, receiver: 'shop-pager', integration: 'pagerduty', group_key: '{}:{alertname="HighErrorRatio"}', group_labels: {}, alerts: ['9c1d4e8f02ab7735'], status: 'firing', outcome: 'sent', error: null, attempts: 1 },
+  { time: (now() - FAULT + 31_000) * NS, receiver: 'shop-slack', integration: 'slack', group_key: '{}', group_labels: {}, alerts: ['9c1d4e8f02ab7735'], status: 'firing', outcome: 'sent', error: null, attempts: 3 },
+  { time: (now() - FAULT + 61_000) * NS, receiver: 'shop-mail', integration: 'email', group_key: '{}', group_labels: {}, alerts: ['9c1d4e8f02ab7735'], status: 'firing', outcome: 'failed', error: 'smtp.example.com:587 refused the recipient: 550 no such user', attempts: 4 },
+];
+
+const summaries = () => Array.from({ length: 14 }, (_, index) => {
+  const random = noise(index + 400);
+  const failed = index % 3 === 0;
+  return {
+    trace_id: index === 0 ? TRACE : hex(index + 900, 32), root_service: 'frontend', root_name: failed ? 'POST /cart/checkout' : 'GET /product/{id}',
+    start: (now() - index * 7300) * NS, duration_nanos: (failed ? 2.2e9 : 4e7) * (0.7 + 0.6 * random()), spans: failed ? 11 : 4, errors: failed ? 6 : 0,
+    services: failed ? ['frontend', 'checkout', 'inventory', 'payments'] : ['frontend', 'inventory'],
+  };
+});
+
+const edges = [
+  ['user', 'frontend', 48.2, 0.031, 0.18], ['frontend', 'checkout', 12.6, 0.118, 0.91], ['checkout', 'payments', 12.4, 0.121, 0.84],
+  ['checkout', 'inventory', 12.5, 0, 0.009], ['payments', 'card-gateway', 12.4, 0.12, 0.8],
+].map(([client, server, rate, failed_ratio, p95_seconds]) => ({ client, server, rate, failed_ratio, p95_seconds }));
+
+const ok = (body) => ({ status: 200, body });
+const failed = (status, error) => ({ status, body: { error } });
+
+/** What the collector would say; `?` addresses as in its native API. */
+export function answer(path, query) {
+  const [, room, argument] = path.split('/');
+  const id = decodeURIComponent(argument ?? '');
+  switch (room) {
+    case 'services': return ok({ services: SERVICES });
+    case 'alerts': return id ? alert(id) : ok({ alerts: alerts() });
+    case 'lookup': return lookup(id);
+    case 'trace': return id === TRACE ? ok(trace()) : failed(404, `no span of trace ${id} is kept`);
+    case 'logs': return searchLogs(query.get('query') ?? '');
+    case 'traces': return (query.get('query') ?? '').includes('nothing') ? ok({ traces: [], searched_through: 4, cut: null }) : ok({ traces: summaries(), searched_through: 4, cut: null });
+    case 'signals': return id === 'graph' ? ok({ edges }) : id === 'use' ? ok({ signals: use() }) : ok(red(query.get('service')));
+    case 'status': return ok(status());
+    default: return failed(404, `nothing at ${path}`);
+  }
+}
+
+function alert(fingerprint) {
+  const found = alerts().find((one) => one.fingerprint === fingerprint);
+  if (!found) return failed(404, `no alert has the fingerprint ${fingerprint}`);
+  if (!found.labels.service) return ok({ alert: found, service: null, notifications: [], red: null, use: use().slice(0, 4), example_trace: null, logs: [] });
+  return ok({ alert: found, service: found.labels.service, notifications: notifications(), red: red(found.labels.service), use: use(), example_trace: trace(), logs: logs() });
+}
+
+function lookup(id) {
+  const searched_through = { logs: 812, spans: 641 };
+  if (id === TRACE || id === REQUEST) {
+    return ok({ id, kind: id === TRACE ? 'trace' : 'request', traces: [trace()], logs: logs(), alerts: alerts().slice(0, 1), searched_through });
+  }
+  return { status: 404, body: { id, kind: 'none', traces: [], logs: [], alerts: [], searched_through, message: `Neither a span nor a log line names ${id}.` } };
+}
+
+function searchLogs(query) {
+  if (!query.startsWith('{')) return failed(400, `expected a stream selector such as {service="checkout"}\n${query}\n^ line 1, column 1`);
+  const records = [...Array(8)].flatMap((_, round) => logs().map((one) => ({ ...one, time: one.time - round * 9e9 }))).sort((a, b) => b.time - a.time);
+  return ok({ records: query.includes('nothing') ? [] : records, searched_through: 812, segments_visited: 3, segments_skipped: 41, bytes_read: 734_003, cut: null });
+}
+
+const status = () => ({
+  version: '0.1.0', started: (started - 93 * MINUTE) * NS, now: Date.now() * NS,
+  journal: { logs: { first: 120_000, end: 812_344, applied: 812_344 }, spans: { first: 1, end: 641_002, applied: 639_800 }, metrics: { first: 1, end: 90_221, applied: 90_221 } },
+  stores: {
+    logs: { records: 5_120_331, bytes: 311_000_231, segments: 44, oldest: (now() - 3e7) * NS, newest: now() * NS },
+    traces: { spans: 2_002_113, bytes: 99_000_231, segments: 12, oldest: (now() - 3e7) * NS, newest: now() * NS },
+    metrics: { series: 8113, samples: 19_223_411, bytes: 41_000_000 },
+  },
+  agent: { files: 31, records_sent: 5_120_331, export: { endpoint: 'http://127.0.0.1:4317', failures: 0 } },
+  alerts: { firing: 2, notifications_sent: 14, notifications_failed: 1 },
+});
