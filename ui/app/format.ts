@@ -118,6 +118,10 @@ export function inUnit(value: number | null | undefined, unit: string): string {
     case 'bytes/s':
     case 'bytes per second':
       return value === null || value === undefined ? MISSING : `${bytes(value)}/s`;
+    case '1/s':
+    case 'per_second':
+    case 'per second':
+      return rate(value);
     case '':
       return compact(value);
     default:

@@ -24,13 +24,13 @@ export function Overview() {
           {() => (firing.length ? <AlertList alerts={firing} /> : <Empty><p><span class="good">●</span> Nothing fires.</p></Empty>)}
         </Answer>
       </Panel>
-      <Panel title="Services" aside="last 5 minutes">
+      <Panel title="Services" aside="last minute">
         <Answer of={services} what="services">
           {(data) => (data.services.length ? <ServiceTable services={data.services} /> : <NoServices />)}
         </Answer>
       </Panel>
       {graph.data && graph.data.edges.length > 0 && (
-        <Panel title="Who calls whom" aside="last 5 minutes"><Edges edges={graph.data.edges} /></Panel>
+        <Panel title="Who calls whom" aside="last minute"><Edges edges={graph.data.edges} /></Panel>
       )}
     </>
   );
@@ -50,7 +50,7 @@ function ServiceTable({ services }: { services: Service[] }) {
             <th scope="col" class="number">p50</th>
             <th scope="col" class="number">p95</th>
             <th scope="col" class="number">p99</th>
-            <th scope="col">Alerts</th>
+            <th scope="col" class="apart">Alerts</th>
             <th scope="col"><span class="hidden">Signals</span></th>
           </tr>
         </thead>
@@ -59,12 +59,12 @@ function ServiceTable({ services }: { services: Service[] }) {
             <tr key={service.name} data-testid="service-row">
               <th scope="row"><a href={to.service(service.name)}>{service.name}</a></th>
               <td class="number">{rate(service.rate)}</td>
-              <td class="meter"><i style={{ width: `${((service.rate ?? 0) / busiest) * 100}%` }} /></td>
+              <td class="meter">{service.rate ? <i style={{ width: `${(service.rate / busiest) * 100}%` }} /> : null}</td>
               <td class={`number ${errorHeat(service.error_ratio)}`}>{percent(service.error_ratio)}</td>
               <td class="number">{seconds(service.p50_seconds)}</td>
               <td class="number">{seconds(service.p95_seconds)}</td>
               <td class="number">{seconds(service.p99_seconds)}</td>
-              <td>{service.alerts > 0 ? <a href="/alerts" class="state state-firing">{service.alerts} firing</a> : <span class="muted">–</span>}</td>
+              <td class="apart">{service.alerts > 0 ? <a href="/alerts" class="state state-firing">{service.alerts} firing</a> : <span class="muted">–</span>}</td>
               <td class="signals">
                 <a href={to.traces(`service=${quoted(service.name)}`)}>traces</a>
                 <a href={to.logs(`{service=${quoted(service.name)}}`)}>logs</a>

@@ -35,7 +35,7 @@ export function ServicePage({ name }: { name: string }) {
       <Panel title="Rate, errors, duration" aside="last hour">
         <Answer of={red} what="charts">{(data) => <RedCharts red={data} />}</Answer>
       </Panel>
-      {edges.length > 0 && <Panel title="Who calls whom" aside="last 5 minutes"><Edges edges={edges} /></Panel>}
+      {edges.length > 0 && <Panel title="Who calls whom" aside="last minute"><Edges edges={edges} /></Panel>}
       <Panel title="Newest failed traces" aside={<a href={to.traces(`${spans} status=error`)}>all of them</a>}>
         <Answer of={failed} what="traces">
           {(data) => (data.traces.length ? <TraceTable traces={data.traces} /> : <Empty><p>No trace failed in the last hour.</p></Empty>)}

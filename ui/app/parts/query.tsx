@@ -6,13 +6,13 @@ import { withQuery } from '../api';
 import { navigate, place } from '../router';
 
 const RANGES: [string, string][] = [
-  ['5m', '5 minutes'],
-  ['15m', '15 minutes'],
-  ['1h', '1 hour'],
-  ['6h', '6 hours'],
-  ['24h', '24 hours'],
-  ['168h', '7 days'],
-  ['720h', '30 days'],
+  ['5m', 'last 5 minutes'],
+  ['15m', 'last 15 minutes'],
+  ['1h', 'last hour'],
+  ['6h', 'last 6 hours'],
+  ['24h', 'last 24 hours'],
+  ['168h', 'last 7 days'],
+  ['720h', 'last 30 days'],
 ];
 
 export interface Asked {
@@ -68,7 +68,7 @@ export function QueryBar({ label, hint, now, onAsk }: QueryBarProps) {
         onInput={(event) => setText(event.currentTarget.value)}
       />
       <select aria-label="Time range" value={now.range} onChange={(event) => go(event.currentTarget.value)}>
-        {RANGES.map(([value, name]) => <option key={value} value={value}>last {name}</option>)}
+        {RANGES.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
       </select>
       <button type="submit" class="primary">Search</button>
     </form>

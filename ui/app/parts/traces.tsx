@@ -17,7 +17,7 @@ export function TraceTable({ traces }: { traces: TraceSummary[] }) {
             <th scope="col" class="meter-head" />
             <th scope="col" class="number">Spans</th>
             <th scope="col" class="number">Errors</th>
-            <th scope="col">Services</th>
+            <th scope="col" class="apart">Services</th>
           </tr>
         </thead>
         <tbody>
@@ -31,7 +31,7 @@ export function TraceTable({ traces }: { traces: TraceSummary[] }) {
               <td class="meter"><i style={{ width: `${(trace.duration_nanos / longest) * 100}%` }} /></td>
               <td class="number">{trace.spans}</td>
               <td class={trace.errors ? 'number hot' : 'number muted'}>{trace.errors || '–'}</td>
-              <td class="muted">{trace.services.join(', ')}</td>
+              <td class="muted apart">{trace.services.join(', ')}</td>
             </tr>
           ))}
         </tbody>

@@ -65,9 +65,11 @@ function Ruler({ duration }: { duration: number }) {
     <div class="span-row ruler" aria-hidden="true">
       <span />
       <span class="track">
-        {[0, 0.25, 0.5, 0.75, 1].map((share) => (
-          <i key={share} style={{ left: `${share * 100}%` }}>{nanoseconds(duration * share)}</i>
-        ))}
+        <span class="lane">
+          {[0, 0.25, 0.5, 0.75, 1].map((share) => (
+            <i key={share} style={{ left: `${share * 100}%` }}>{nanoseconds(duration * share)}</i>
+          ))}
+        </span>
       </span>
     </div>
   );
@@ -101,12 +103,12 @@ function SpanRow({ row, plan, logs, open, folded, wanted, onOpen, onFold }: Span
             </button>
           ) : <i class="leaf" />}
           <button type="button" class="span-open" aria-expanded={open} onClick={onOpen}>
-            <b>{span.service}</b> {span.name}
+            <span class="span-text"><b>{span.service}</b> {span.name}</span>
             {isError(span) && <span class="state state-error">error</span>}
             {logs > 0 && <span class="log-count" title={`${logs} log lines`}>{logs} {logs === 1 ? 'log' : 'logs'}</span>}
           </button>
         </span>
-        <span class="track" onClick={onOpen}><Bar span={span} plan={plan} /></span>
+        <span class="track" onClick={onOpen}><span class="lane"><Bar span={span} plan={plan} /></span></span>
       </div>
       {open && <SpanDetails span={span} start={plan.start} />}
     </div>
@@ -116,15 +118,13 @@ function SpanRow({ row, plan, logs, open, folded, wanted, onOpen, onFold }: Span
 function Bar({ span, plan }: { span: Span; plan: Layout }) {
   const left = ((span.start - plan.start) / plan.duration) * 100;
   const width = Math.max(((span.end - span.start) / plan.duration) * 100, 0.15);
-  const side = left + width < 82 ? 'after' : left > 18 ? 'before' : 'inside';
-  const place = side === 'after' ? { left: `${left + width}%` } : side === 'before' ? { right: `${100 - left}%` } : { right: `${100 - left - width}%` };
   return (
     <>
       <i class="bar" style={{ left: `${left}%`, width: `${width}%` }} />
       {span.events.map((event, index) => (
         <i key={index} class="event" title={event.name} style={{ left: `${((event.time - plan.start) / plan.duration) * 100}%` }} />
       ))}
-      <span class={`took ${side}`} style={place}>{nanoseconds(span.end - span.start)}</span>
+      <span class="took" style={{ left: `${left + width}%` }}>{nanoseconds(span.end - span.start)}</span>
     </>
   );
 }
