@@ -1,0 +1,47 @@
+//! What can be set.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sonde_proto::semconv;
+
+/// The trace store's settings.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long spans are kept after they arrived.
+    pub retention_seconds: u64,
+    /// How much disk the segments may take; the oldest go first.
+    pub disk_bytes_max: u64,
+    /// How old the unsealed tail may become before it is written as a segment. This bounds
+    /// how much of the journal is replayed after a crash.
+    pub seal_seconds: u64,
+    /// How large the unsealed tail may become, in memory, before it is written as a
+    /// segment. Twice as much is the most the tail ever takes.
+    pub seal_bytes: u64,
+    /// How many segments of one size are let stand before they are merged.
+    pub merge_fan_in: usize,
+    /// The largest segment that merging makes.
+    pub merge_segment_bytes_max: u64,
+    /// How many spans of one trace are returned; the answer says when there are more.
+    pub trace_spans_max: usize,
+    /// How many traces one search decodes at most; the answer says when there are more.
+    pub search_traces_max: usize,
+    /// Attributes that carry a request's own identifier.
+    pub request_id_keys: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            retention_seconds: 7 * 24 * 3600,
+            disk_bytes_max: 20 << 30,
+            seal_seconds: 120,
+            seal_bytes: 64 << 20,
+            merge_fan_in: 4,
+            merge_segment_bytes_max: 256 << 20,
+            trace_spans_max: 50_000,
+            search_traces_max: 100_000,
+            request_id_keys: semconv::REQUEST_ID_KEYS.map(str::to_owned).to_vec(),
+        }
+    }
+}

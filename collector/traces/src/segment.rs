@@ -1,0 +1,324 @@
+//! A segment of one tenant's traces: a directory of two sorted-block files.
+//!
+//! ```text
+//! spans.blk   key  trace ID, 16 B
+//!             value  OTLP TracesData of the trace's spans; a large trace has several
+//! index.blk   key  'n' service 0x00 operation            value empty: a name that occurs
+//!             key  's' ordinal u32 big endian            value fragment, below
+//!             key  't' first 6 B of the token's hash     value ordinals, varint deltas
+//! fragment    trace ID 16 B, start varint, (end - start) varint,
+//!             longest span varint, shortest span varint; times in nanoseconds
+//! ```
+//!
+//! A fragment is a trace's part of the segment. Ordinals number the fragments by start,
+//! newest first (then by trace ID), so that every list is in the order a search wants, and a
+//! number costs a byte or two where a trace ID would cost sixteen.
+
+mod write;
+mod merge;
+
+pub(crate) use merge::merge;
+pub(crate) use write::{received, write_tail};
+
+use crate::raw::{RawSpan, split};
+use bytes::Bytes;
+use sonde_proto::{TraceId, UnixNanos};
+use sonde_segment::SegmentMeta;
+use sonde_segment::blocks::{BlockError, Reader, Scan, put_varint, take_varint};
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const SPANS: &str = "spans.blk";
+const INDEX: &str = "index.blk";
+const NAME: u8 = b'n';
+const SUMMARY: u8 = b's';
+const TOKEN: u8 = b't';
+
+/// How far ahead a cursor walks before it seeks.
+const STEP_MAX: u32 = 2_000;
+
+/// What a search must know of a trace's part of a segment or tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fragment {
+    pub(crate) trace_id: TraceId,
+    pub(crate) start: UnixNanos,
+    pub(crate) end: UnixNanos,
+    pub(crate) longest: u64,
+    pub(crate) shortest: u64,
+}
+
+/// An open segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) meta: SegmentMeta,
+    spans: Reader,
+    index: Reader,
+    damaged: AtomicBool,
+}
+
+impl Fragment {
+    pub(crate) fn new(trace_id: TraceId, span: &RawSpan) -> Self {
+        Self {
+            trace_id,
+            start: span.start,
+            end: span.last(),
+            longest: span.nanos(),
+            shortest: span.nanos(),
+        }
+    }
+
+    /// Widens the fragment by a span.
+    pub(crate) fn include(&mut self, span: &RawSpan) {
+        self.widen(&Self::new(self.trace_id, span));
+    }
+
+    /// Widens the fragment by another one of the same trace.
+    pub(crate) fn widen(&mut self, other: &Self) {
+        self.start = self.start.min(other.start);
+        self.end = self.end.max(other.end);
+        self.longest = self.longest.max(other.longest);
+        self.shortest = self.shortest.min(other.shortest);
+    }
+
+    /// What fragments are sorted by: newest first.
+    pub(crate) fn order(&self) -> (std::cmp::Reverse<UnixNanos>, TraceId) {
+        (std::cmp::Reverse(self.start), self.trace_id)
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut out = self.trace_id.as_bytes().to_vec();
+        for n in [
+            self.start.0,
+            self.end.0 - self.start.0,
+            self.longest,
+            self.shortest,
+        ] {
+            put_varint(&mut out, n);
+        }
+        out
+    }
+
+    fn decode(mut bytes: &[u8]) -> Option<Self> {
+        let trace_id = TraceId::from_slice(bytes.split_off(..16)?).ok()?;
+        let start = take_varint(&mut bytes)?;
+        let end = start.checked_add(take_varint(&mut bytes)?)?;
+        let (longest, shortest) = (take_varint(&mut bytes)?, take_varint(&mut bytes)?);
+        Some(Self {
+            trace_id,
+            start: UnixNanos(start),
+            end: UnixNanos(end),
+            longest,
+            shortest,
+        })
+    }
+}
+
+impl Segment {
+    /// Opens a segment's files.
+    pub(crate) fn open(path: &Path, meta: SegmentMeta) -> Result<Self, BlockError> {
+        let (spans, index) = (
+            Reader::open(&path.join(SPANS))?,
+            Reader::open(&path.join(INDEX))?,
+        );
+        if meta.checksum != checksum(spans.checksum(), index.checksum()) {
+            return Err(BlockError::Damaged(
+                "it is another segment than the manifest lists",
+            ));
+        }
+        Ok(Self {
+            meta,
+            spans,
+            index,
+            damaged: AtomicBool::new(false),
+        })
+    }
+
+    /// Adds the segment's spans of a trace.
+    pub(crate) fn spans_of(
+        &self,
+        trace_id: &TraceId,
+        out: &mut Vec<RawSpan>,
+    ) -> Result<(), BlockError> {
+        for value in self.spans.get_all(trace_id.as_bytes())? {
+            read_spans(&value, out)?;
+        }
+        Ok(())
+    }
+
+    /// The ordinals of fragments that have all tokens; `None` when no token is asked for.
+    pub(crate) fn ordinals(&self, tokens: &[u64]) -> Result<Option<Vec<u32>>, BlockError> {
+        let mut found: Option<Vec<u32>> = None;
+        for token in tokens {
+            let Some(list) = self.index.get(&token_key(*token))? else {
+                return Ok(Some(Vec::new()));
+            };
+            let list = decode_ordinals(&list)?;
+            found = Some(match found {
+                None => list,
+                Some(before) => intersect(&before, &list),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Fragments, newest first: those of `ordinals`, or all.
+    pub(crate) fn fragments(&self, ordinals: Option<Vec<u32>>) -> Fragments<'_> {
+        Fragments {
+            segment: self,
+            ordinals: ordinals.map(Vec::into_iter),
+            scan: None,
+            at: 0,
+        }
+    }
+
+    /// Services and operations in the segment, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = Result<(String, String), BlockError>> {
+        let entries = self.index.scan(Bound::Included(&[NAME])).take_while(|e| {
+            e.as_ref()
+                .map_or(true, |(key, _)| key.first() == Some(&NAME))
+        });
+        entries.map(|entry| entry.and_then(|(key, _)| decode_name(&key)))
+    }
+
+    /// Marks the segment for quarantine; whether this was the first time.
+    pub(crate) fn mark_damaged(&self) -> bool {
+        !self.damaged.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether something in it was found wrong.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Reads all of it through.
+    pub(crate) fn verify(&self) -> Result<(), BlockError> {
+        self.spans.verify()?;
+        self.index.verify()
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = Result<(Bytes, Bytes), BlockError>> {
+        self.index.scan(Bound::Included(&[TOKEN]))
+    }
+}
+
+/// A walk over fragments.
+pub(crate) struct Fragments<'a> {
+    segment: &'a Segment,
+    ordinals: Option<std::vec::IntoIter<u32>>,
+    scan: Option<Scan<'a>>,
+    at: u32,
+}
+
+impl Fragments<'_> {
+    fn step(&mut self) -> Result<Option<Fragment>, BlockError> {
+        let wanted = match &mut self.ordinals {
+            Some(ordinals) => match ordinals.next() {
+                Some(ordinal) => ordinal,
+                None => return Ok(None),
+            },
+            None => self.at,
+        };
+        self.read(wanted)
+    }
+
+    fn read(&mut self, wanted: u32) -> Result<Option<Fragment>, BlockError> {
+        let near = self.scan.is_some() && wanted >= self.at && wanted - self.at <= STEP_MAX;
+        let scan = match &mut self.scan {
+            Some(scan) if near => scan,
+            other => other.insert(
+                self.segment
+                    .index
+                    .scan(Bound::Included(&summary_key(wanted))),
+            ),
+        };
+        for entry in scan {
+            let (key, value) = entry?;
+            if key.first() != Some(&SUMMARY) {
+                return Ok(None);
+            }
+            if key[..] >= summary_key(wanted)[..] {
+                self.at = wanted + 1;
+                return Fragment::decode(&value)
+                    .map(Some)
+                    .ok_or(BlockError::Damaged("a summary cannot be read"));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Fragments<'_> {
+    type Item = Result<Fragment, BlockError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.step().transpose()
+    }
+}
+
+fn read_spans(value: &Bytes, out: &mut Vec<RawSpan>) -> Result<(), BlockError> {
+    split(value, |_, span| out.push(span), |_| {})
+        .map_err(|_| BlockError::Damaged("a trace's spans cannot be read"))
+}
+
+fn checksum(spans: u32, index: u32) -> u32 {
+    spans.rotate_left(1) ^ index
+}
+
+fn summary_key(ordinal: u32) -> [u8; 5] {
+    let [a, b, c, d] = ordinal.to_be_bytes();
+    [SUMMARY, a, b, c, d]
+}
+
+fn token_key(token: u64) -> [u8; 7] {
+    let [a, b, c, d, e, f, _, _] = token.to_be_bytes();
+    [TOKEN, a, b, c, d, e, f]
+}
+
+fn name_key(service: &str, operation: &str) -> Vec<u8> {
+    [&[NAME], service.as_bytes(), &[0], operation.as_bytes()].concat()
+}
+
+fn decode_name(key: &[u8]) -> Result<(String, String), BlockError> {
+    let text = key
+        .get(1..)
+        .and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let (service, operation) = text
+        .and_then(|t| t.split_once('\0'))
+        .ok_or(BlockError::Damaged("a name cannot be read"))?;
+    Ok((service.to_owned(), operation.to_owned()))
+}
+
+fn encode_ordinals(ordinals: impl IntoIterator<Item = u32>, out: &mut Vec<u8>) {
+    let mut before = 0;
+    for ordinal in ordinals {
+        put_varint(out, u64::from(ordinal - before));
+        before = ordinal;
+    }
+}
+
+fn decode_ordinals(mut list: &[u8]) -> Result<Vec<u32>, BlockError> {
+    let (mut out, mut at) = (Vec::with_capacity(list.len()), 0_u32);
+    while !list.is_empty() {
+        let delta = take_varint(&mut list).and_then(|n| u32::try_from(n).ok());
+        at = delta
+            .and_then(|delta| at.checked_add(delta))
+            .ok_or(BlockError::Damaged("a token's list cannot be read"))?;
+        out.push(at);
+    }
+    Ok(out)
+}
+
+fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let (mut out, mut at) = (Vec::new(), 0);
+    for ordinal in short {
+        at += long[at..].partition_point(|o| o < ordinal);
+        match long.get(at) {
+            Some(found) if found == ordinal => out.push(*ordinal),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    out
+}

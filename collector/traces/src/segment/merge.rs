@@ -1,0 +1,205 @@
+//! Makes one segment of several, decoding nothing but traces that are in more than one.
+//!
+//! Memory: the fragments and a number for each of them (about 50 bytes a trace), one block
+//! a file, and the largest trace.
+
+use super::write::{Label, create, meta, received, write_names};
+use super::{
+    Fragment, INDEX, SPANS, Segment, decode_ordinals, encode_ordinals, read_spans, summary_key,
+};
+use crate::raw::{collapse, encode};
+use crate::tail::NAMES_MAX;
+use ahash::AHashMap;
+use bytes::Bytes;
+use sonde_proto::TraceId;
+use sonde_segment::SegmentMeta;
+use sonde_segment::blocks::{BlockError, Writer, Written};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::ops::Bound;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Writes the directory of a segment from segments of one tenant, at least one.
+pub(crate) fn merge(
+    path: &Path,
+    id: u64,
+    inputs: &[Arc<Segment>],
+) -> Result<SegmentMeta, BlockError> {
+    let Some(first) = inputs.first() else {
+        return Err(BlockError::Damaged("nothing to merge"));
+    };
+    create(path)?;
+    let (spans, records) = merge_spans(path, inputs)?;
+    let (fragments, new_ordinals) = number_fragments(inputs)?;
+    let index = merge_index(path, inputs, &fragments, &new_ordinals)?;
+    let positions = |s: &Arc<Segment>| s.meta.positions;
+    let label = Label {
+        id,
+        tenant: first.meta.tenant.clone(),
+        positions: (
+            inputs
+                .iter()
+                .map(|s| positions(s).0)
+                .min()
+                .unwrap_or_default(),
+            inputs
+                .iter()
+                .map(|s| positions(s).1)
+                .max()
+                .unwrap_or_default(),
+        ),
+        received: (
+            inputs
+                .iter()
+                .map(|s| received(&s.meta).0)
+                .min()
+                .unwrap_or_default(),
+            inputs
+                .iter()
+                .map(|s| received(&s.meta).1)
+                .max()
+                .unwrap_or_default(),
+        ),
+    };
+    Ok(meta(label, fragments.iter(), records, spans, index))
+}
+
+fn merge_spans(path: &Path, inputs: &[Arc<Segment>]) -> Result<(Written, u64), BlockError> {
+    let mut writer = Writer::create(&path.join(SPANS))?;
+    let (mut records, mut copies) = (inputs.iter().map(|s| s.meta.records).sum::<u64>(), 0);
+    let scans: Vec<_> = inputs
+        .iter()
+        .map(|s| s.spans.scan(Bound::Unbounded))
+        .collect();
+    each_key(scans, |key, values| {
+        if values.iter().all(|(input, _)| *input == values[0].0) {
+            return values
+                .iter()
+                .try_for_each(|(_, value)| writer.add(key, value));
+        }
+        let mut spans = Vec::new();
+        values
+            .iter()
+            .try_for_each(|(_, value)| read_spans(value, &mut spans))?;
+        let before = spans.len();
+        collapse(&mut spans);
+        copies += (before - spans.len()) as u64;
+        encode(&mut spans)
+            .iter()
+            .try_for_each(|value| writer.add(key, value))
+    })?;
+    records -= copies.min(records);
+    Ok((writer.finish()?, records))
+}
+
+/// All fragments in their new order, and for every input the new number of each old one.
+fn number_fragments(inputs: &[Arc<Segment>]) -> Result<(Vec<Fragment>, Vec<Vec<u32>>), BlockError> {
+    let mut by_trace: AHashMap<TraceId, usize> = AHashMap::new();
+    let mut fragments: Vec<Fragment> = Vec::new();
+    let mut places: Vec<Vec<usize>> = Vec::new();
+    for input in inputs {
+        let mut mine = Vec::new();
+        for fragment in input.fragments(None) {
+            let fragment = fragment?;
+            let at = *by_trace.entry(fragment.trace_id).or_insert(fragments.len());
+            match fragments.get_mut(at) {
+                Some(known) => known.widen(&fragment),
+                None => fragments.push(fragment),
+            }
+            mine.push(at);
+        }
+        places.push(mine);
+    }
+    let mut order: Vec<usize> = (0..fragments.len()).collect();
+    order.sort_unstable_by_key(|at| fragments[*at].order());
+    let mut number = vec![0; fragments.len()];
+    for (ordinal, at) in (0_u32..).zip(&order) {
+        number[*at] = ordinal;
+    }
+    let new_ordinals = places
+        .into_iter()
+        .map(|mine| mine.into_iter().map(|at| number[at]).collect())
+        .collect();
+    Ok((
+        order.into_iter().map(|at| fragments[at]).collect(),
+        new_ordinals,
+    ))
+}
+
+fn merge_index(
+    path: &Path,
+    inputs: &[Arc<Segment>],
+    fragments: &[Fragment],
+    new_ordinals: &[Vec<u32>],
+) -> Result<Written, BlockError> {
+    let mut writer = Writer::create(&path.join(INDEX))?;
+    let mut names = BTreeSet::new();
+    for name in inputs.iter().flat_map(|s| s.names()) {
+        let name = name?;
+        if names.len() < NAMES_MAX {
+            names.insert(name);
+        }
+    }
+    write_names(
+        &mut writer,
+        names
+            .iter()
+            .map(|(service, operation)| (service.as_str(), operation.as_str())),
+    )?;
+    for (ordinal, fragment) in (0..).zip(fragments) {
+        writer.add(&summary_key(ordinal), &fragment.encode())?;
+    }
+    let (mut ordinals, mut list) = (Vec::new(), Vec::new());
+    each_key(
+        inputs.iter().map(|s| s.tokens()).collect(),
+        |key, values| {
+            ordinals.clear();
+            for (input, value) in values {
+                for old in decode_ordinals(value)? {
+                    let new = new_ordinals[*input].get(old as usize);
+                    ordinals.push(*new.ok_or(BlockError::Damaged(
+                        "a token's list names a trace that is not there",
+                    ))?);
+                }
+            }
+            ordinals.sort_unstable();
+            ordinals.dedup();
+            list.clear();
+            encode_ordinals(ordinals.iter().copied(), &mut list);
+            writer.add(key, &list)
+        },
+    )?;
+    writer.finish()
+}
+
+/// Visits every key of sorted inputs once, with all its values and which input each is from.
+fn each_key<I>(
+    mut inputs: Vec<I>,
+    mut visit: impl FnMut(&Bytes, &[(usize, Bytes)]) -> Result<(), BlockError>,
+) -> Result<(), BlockError>
+where
+    I: Iterator<Item = Result<(Bytes, Bytes), BlockError>>,
+{
+    let mut heads = BinaryHeap::new();
+    for (at, input) in inputs.iter_mut().enumerate() {
+        if let Some((key, value)) = input.next().transpose()? {
+            heads.push(Reverse((key, at, value)));
+        }
+    }
+    let mut values = Vec::new();
+    while let Some(Reverse((key, at, value))) = heads.pop() {
+        values.push((at, value));
+        if let Some((next_key, next_value)) = inputs[at].next().transpose()? {
+            heads.push(Reverse((next_key, at, next_value)));
+        }
+        if heads
+            .peek()
+            .is_none_or(|Reverse((next, _, _))| *next != key)
+        {
+            visit(&key, &values)?;
+            values.clear();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! The store: one writer that applies, seals, merges and lets go, and many readers.
+
+mod keep;
+mod view;
+
+pub(crate) use view::View;
+
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::model::Stats;
+use crate::raw::split;
+use crate::segment::Segment;
+use crate::tail::{Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
+use crate::token;
+use crate::wire::WireError;
+use ahash::{AHashMap, AHashSet};
+use keep::Keeper;
+use parking_lot::{Mutex, RwLock};
+use prometheus_client::registry::Registry;
+use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_segment::blocks::BlockError;
+use sonde_segment::{SegmentDir, SwapError};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The trace store.
+#[derive(Debug)]
+pub struct TraceStore {
+    config: Config,
+    metrics: Metrics,
+    dir: Arc<SegmentDir>,
+    state: RwLock<State>,
+    keeper: Mutex<Keeper>,
+}
+
+/// Why the store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its directory or manifest cannot be used.
+    #[error("cannot open the trace store: {0}")]
+    Directory(#[from] sonde_segment::OpenError),
+    /// A segment cannot be read, and not because it is damaged.
+    #[error("cannot open the trace store: segment {id:016x}: {cause}")]
+    Segment {
+        /// The segment's number.
+        id: u64,
+        /// Why.
+        cause: BlockError,
+    },
+    /// A damaged segment could not be moved aside.
+    #[error("cannot open the trace store: {0}")]
+    Quarantine(#[from] SwapError),
+}
+
+/// Why the store could not write. What was applied is still searchable, and the next call
+/// tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A segment's place or the manifest could not be written.
+    #[error("cannot write to the trace store: {0}")]
+    Directory(#[from] SwapError),
+    /// A segment could not be written.
+    #[error("cannot write to the trace store: {0}")]
+    Segment(#[from] BlockError),
+}
+
+/// What queries see, changed in one step under its lock.
+#[derive(Debug, Default)]
+struct State {
+    /// The tails of each tenant: the last one takes spans, those before are on their way to
+    /// disk (more than one only when writing failed).
+    tails: AHashMap<Tenant, Vec<SharedTail>>,
+    segments: Vec<Arc<Segment>>,
+    applied_to: Position,
+    /// Set while entries from here on were not taken; they must be offered again.
+    held_back_from: Option<Position>,
+}
+
+impl State {
+    fn insert(&mut self, tenant: &Tenant, position: Position, parsed: Parsed) {
+        let tails = self.tails.entry(tenant.clone()).or_default();
+        match tails.last() {
+            Some(active) => active.write().insert(position, parsed),
+            None => {
+                let mut tail = Tail::default();
+                tail.insert(position, parsed);
+                tails.push(Arc::new(RwLock::new(tail)));
+            }
+        }
+    }
+
+    fn each_tail(&self) -> impl Iterator<Item = &SharedTail> {
+        self.tails.values().flatten()
+    }
+
+    fn tail_bytes(&self) -> usize {
+        self.each_tail().map(|tail| tail.read().bytes).sum()
+    }
+
+    fn oldest_received(&self) -> Option<UnixNanos> {
+        self.each_tail()
+            .filter_map(|tail| tail.read().received)
+            .map(|(oldest, _)| oldest)
+            .min()
+    }
+}
+
+impl TraceStore {
+    /// Opens the store's directory, moving damaged segments aside.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the directory cannot be used.
+    pub fn open(
+        dir: &Path,
+        config: &Config,
+        registry: &mut Registry,
+        _now: UnixNanos,
+    ) -> Result<Self, OpenError> {
+        let (dir, mut manifest) = SegmentDir::open(dir)?;
+        let metrics = Metrics::register(registry);
+        metrics.damaged.inc_by(dir.quarantined());
+        let mut segments = Vec::new();
+        for meta in manifest.segments.clone() {
+            let id = meta.id;
+            match Segment::open(&dir.path(&meta.tenant, id), meta) {
+                Ok(segment) => segments.push(Arc::new(segment)),
+                Err(error) if is_damage(&error) => {
+                    metrics.damaged.inc();
+                    dir.quarantine(&mut manifest, id, &error.to_string())?;
+                }
+                Err(cause) => return Err(OpenError::Segment { id, cause }),
+            }
+        }
+        let state = State {
+            segments,
+            applied_to: manifest.covers,
+            ..State::default()
+        };
+        let dir = Arc::new(dir);
+        let store = Self {
+            config: config.clone(),
+            metrics,
+            dir,
+            state: RwLock::new(state),
+            keeper: Mutex::new(Keeper::new(manifest)),
+        };
+        store.gauge();
+        Ok(store)
+    }
+
+    /// The position that the journal must be replayed from after a crash.
+    #[must_use]
+    pub fn resume_from(&self) -> Position {
+        self.keeper.lock().covers()
+    }
+
+    /// Everything before this position is searchable.
+    #[must_use]
+    pub fn applied_to(&self) -> Position {
+        self.state.read().applied_to
+    }
+
+    /// Makes entries visible to queries. Entries before [`Self::applied_to`] are ignored.
+    ///
+    /// When the tail is full and cannot be written (a full disk), entries are held back:
+    /// `applied_to` then stays where it is, and the caller must offer the journal from
+    /// there again. Nothing after a held-back entry is taken before it.
+    pub fn apply(&self, entries: &[(Position, Entry)]) {
+        for (position, entry) in entries {
+            if *position < self.applied_to() {
+                continue;
+            }
+            if !self.has_room(*position, entry.received_at) {
+                return;
+            }
+            let parsed = self.parse(entry);
+            let mut state = self.state.write();
+            state.applied_to = position.next();
+            if let Some(parsed) = parsed {
+                self.metrics.spans.inc_by(parsed.spans.len() as u64);
+                state.insert(&entry.tenant, *position, parsed);
+            }
+        }
+        self.gauge();
+    }
+
+    /// How much the store holds.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let state = self.state.read();
+        let metas = || state.segments.iter().map(|s| &s.meta);
+        let mut stats = Stats {
+            records: metas().map(|m| m.records).sum(),
+            bytes: metas().map(|m| m.bytes).sum(),
+            tail_bytes: state.tail_bytes() as u64,
+            segments: state.segments.len(),
+            oldest: metas().map(|m| m.start).min(),
+            newest: metas().map(|m| m.end).max(),
+            quarantined: self.dir.quarantined(),
+        };
+        for tail in state.each_tail() {
+            let tail = tail.read();
+            stats.records += tail.spans;
+            for fragment in tail.traces.values().map(|trace| &trace.fragment) {
+                stats.oldest = Some(
+                    stats
+                        .oldest
+                        .map_or(fragment.start, |oldest| oldest.min(fragment.start)),
+                );
+                stats.newest = Some(
+                    stats
+                        .newest
+                        .map_or(fragment.end, |newest| newest.max(fragment.end)),
+                );
+            }
+        }
+        stats
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Whether the tail can take an entry, after sealing it if it must.
+    fn has_room(&self, position: Position, now: UnixNanos) -> bool {
+        let full = {
+            let state = self.state.read();
+            if state.held_back_from.is_some_and(|from| position > from) {
+                return false;
+            }
+            state.tail_bytes() as u64 > self.config.seal_bytes.saturating_mul(2)
+        };
+        if full && let Err(error) = self.seal(now) {
+            tracing::error!(%error, %position, "the tail of the trace store is full and cannot be written; holding back");
+            self.metrics.held_back.inc();
+            self.state.write().held_back_from = Some(position);
+            return false;
+        }
+        self.state.write().held_back_from = None;
+        true
+    }
+
+    fn parse(&self, entry: &Entry) -> Option<Parsed> {
+        if entry.signal != Signal::Spans {
+            return None;
+        }
+        let parsed = parse(entry, &self.config.request_id_keys, &self.metrics);
+        if let Err(error) = &parsed {
+            self.metrics.bad_payloads.inc();
+            tracing::warn!(tenant = %entry.tenant, %error, "an entry of spans cannot be read and is left out");
+        }
+        parsed.ok()
+    }
+
+    fn gauge(&self) {
+        let state = self.state.read();
+        let set = |gauge: &prometheus_client::metrics::gauge::Gauge, n: u64| {
+            gauge.set(i64::try_from(n).unwrap_or(i64::MAX))
+        };
+        set(&self.metrics.tail_bytes, state.tail_bytes() as u64);
+        set(&self.metrics.segments, state.segments.len() as u64);
+        set(
+            &self.metrics.segment_bytes,
+            state.segments.iter().map(|s| s.meta.bytes).sum(),
+        );
+    }
+}
+
+/// Whether a segment is unusable for good: damaged, or files of it are gone.
+fn is_damage(error: &BlockError) -> bool {
+    let gone = matches!(error, BlockError::Io { cause, .. } if matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory));
+    error.is_damage() || gone
+}
+
+fn parse(
+    entry: &Entry,
+    request_id_keys: &[String],
+    metrics: &Metrics,
+) -> Result<Parsed, WireError> {
+    let mut parsed = Parsed {
+        payload_bytes: entry.payload.len(),
+        received: entry.received_at,
+        ..Parsed::default()
+    };
+    let (mut raw, mut names) = (Vec::new(), AHashSet::new());
+    split(
+        &entry.payload,
+        |trace_id, span| raw.push((trace_id, span)),
+        |refusal| metrics.drop_span(refusal),
+    )?;
+    let mut last: Option<(*const crate::raw::Context, usize)> = None;
+    for (trace_id, span) in raw {
+        let context = match last {
+            Some((pointer, at)) if std::ptr::eq(pointer, Arc::as_ptr(&span.context)) => at,
+            _ => {
+                let from = parsed.tokens.len();
+                let service =
+                    token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?.into();
+                parsed.contexts.push(ParsedContext {
+                    service,
+                    tokens: from..parsed.tokens.len(),
+                });
+                last = Some((Arc::as_ptr(&span.context), parsed.contexts.len() - 1));
+                parsed.contexts.len() - 1
+            }
+        };
+        let from = parsed.tokens.len();
+        let name = token::of_span(&span.bytes, request_id_keys, &mut parsed.tokens)?;
+        let is_new = names.insert((context, sonde_segment::blocks::hash64(name.as_bytes())));
+        let name = is_new.then(|| name.into());
+        parsed.spans.push(ParsedSpan {
+            trace_id,
+            span,
+            tokens: from..parsed.tokens.len(),
+            context,
+            name,
+        });
+    }
+    Ok(parsed)
+}

@@ -1,0 +1,52 @@
+//! What one query sees: the segments and the tails of one instant.
+
+use super::TraceStore;
+use crate::segment::Segment;
+use crate::tail::{SharedTail, Tail};
+use sonde_proto::{Position, Tenant};
+use sonde_segment::blocks::BlockError;
+use std::sync::Arc;
+
+/// The segments and the tails of one tenant. Neither loses anything while it is held: a
+/// seal replaces the active tail by an empty one and leaves the old one as it was, and a
+/// merge or retention closes the files of a segment only when the last view lets go.
+pub(crate) struct View {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    tails: Vec<SharedTail>,
+    pub(crate) applied_to: Position,
+}
+
+impl TraceStore {
+    /// The view of a tenant; `None` when there is nothing of it.
+    pub(crate) fn view(&self, tenant: &Tenant) -> Option<View> {
+        let state = self.state.read();
+        let segments: Vec<_> = state
+            .segments
+            .iter()
+            .filter(|s| s.meta.tenant == *tenant && !s.is_damaged())
+            .cloned()
+            .collect();
+        let tails = state.tails.get(tenant).cloned().unwrap_or_default();
+        let view = View {
+            segments,
+            tails,
+            applied_to: state.applied_to,
+        };
+        (!view.segments.is_empty() || !view.tails.is_empty()).then_some(view)
+    }
+
+    /// Notes that a segment is damaged; the next maintenance moves it aside.
+    pub(crate) fn note_damage(&self, segment: &Segment, error: &BlockError) {
+        if segment.mark_damaged() {
+            self.metrics.damaged.inc();
+            tracing::error!(segment = segment.meta.id, %error, "a segment of traces is damaged and is left out from now on");
+        }
+    }
+}
+
+impl View {
+    /// Visits every tail.
+    pub(crate) fn each_tail(&self, mut visit: impl FnMut(&Tail)) {
+        self.tails.iter().for_each(|tail| visit(&tail.read()));
+    }
+}

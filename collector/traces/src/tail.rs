@@ -1,0 +1,145 @@
+//! The tail: spans of one tenant that no segment holds yet, by trace.
+
+use crate::raw::RawSpan;
+use crate::segment::Fragment;
+use ahash::{AHashMap, AHashSet};
+use parking_lot::RwLock;
+use sonde_proto::{Position, TraceId, UnixNanos};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How many pairs of service and operation a segment lists.
+pub(crate) const NAMES_MAX: usize = 10_000;
+/// What a raw span takes beside its bytes.
+const SPAN_OVERHEAD: usize = size_of::<RawSpan>() + 16;
+
+/// Spans with their tokens, ready to be put into a tail.
+#[derive(Debug, Default)]
+pub(crate) struct Parsed {
+    pub(crate) spans: Vec<ParsedSpan>,
+    pub(crate) tokens: Vec<u64>,
+    pub(crate) contexts: Vec<ParsedContext>,
+    pub(crate) payload_bytes: usize,
+    pub(crate) received: UnixNanos,
+}
+
+/// A span and which of the tokens are its own.
+#[derive(Debug)]
+pub(crate) struct ParsedSpan {
+    pub(crate) trace_id: TraceId,
+    pub(crate) span: RawSpan,
+    pub(crate) tokens: std::ops::Range<usize>,
+    pub(crate) context: usize,
+    /// The operation, where this payload names it for the first time.
+    pub(crate) name: Option<Box<str>>,
+}
+
+/// A resource's service, and which of the tokens are its own.
+#[derive(Debug)]
+pub(crate) struct ParsedContext {
+    pub(crate) service: Box<str>,
+    pub(crate) tokens: std::ops::Range<usize>,
+}
+
+/// A tail that queries read while it takes spans.
+pub(crate) type SharedTail = Arc<RwLock<Tail>>;
+
+/// The tail of one tenant.
+#[derive(Debug, Default)]
+pub(crate) struct Tail {
+    pub(crate) traces: AHashMap<TraceId, TailTrace>,
+    pub(crate) names: BTreeSet<(Arc<str>, Box<str>)>,
+    pub(crate) spans: u64,
+    pub(crate) bytes: usize,
+    pub(crate) received: Option<(UnixNanos, UnixNanos)>,
+    pub(crate) positions: Option<(Position, Position)>,
+}
+
+/// One trace's part of the tail.
+#[derive(Debug)]
+pub(crate) struct TailTrace {
+    pub(crate) fragment: Fragment,
+    pub(crate) spans: Vec<RawSpan>,
+    tokens: Vec<u64>,
+    tokens_distinct: usize,
+}
+
+impl Tail {
+    /// Takes the spans of one entry.
+    pub(crate) fn insert(&mut self, position: Position, parsed: Parsed) {
+        let first = self.positions.map_or(position, |(first, _)| first);
+        self.positions = Some((first, position.next()));
+        let (oldest, newest) = self.received.unwrap_or((parsed.received, parsed.received));
+        self.received = Some((oldest.min(parsed.received), newest.max(parsed.received)));
+        self.bytes += parsed.payload_bytes;
+        let mut seen = AHashSet::new();
+        for span in parsed.spans {
+            let context = &parsed.contexts[span.context];
+            if let Some(name) = span.name {
+                self.add_name(&context.service, name);
+            }
+            let trace = self
+                .traces
+                .entry(span.trace_id)
+                .or_insert_with(|| TailTrace::new(span.trace_id, &span.span));
+            let before = trace.tokens.len();
+            if seen.insert((span.trace_id, span.context)) {
+                trace
+                    .tokens
+                    .extend_from_slice(&parsed.tokens[context.tokens.clone()]);
+            }
+            trace.tokens.extend_from_slice(&parsed.tokens[span.tokens]);
+            self.bytes += SPAN_OVERHEAD + (trace.tokens.len() - before) * 8;
+            self.bytes -= trace.thin_tokens() * 8;
+            trace.fragment.include(&span.span);
+            trace.spans.push(span.span);
+            self.spans += 1;
+        }
+    }
+
+    /// Services and operations seen in this tail.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.names
+            .iter()
+            .map(|(service, operation)| (&**service, &**operation))
+    }
+
+    fn add_name(&mut self, service: &str, operation: Box<str>) {
+        if self.names.len() < NAMES_MAX {
+            self.names.insert((service.into(), operation));
+        }
+    }
+}
+
+impl TailTrace {
+    fn new(trace_id: TraceId, span: &RawSpan) -> Self {
+        Self {
+            fragment: Fragment::new(trace_id, span),
+            spans: Vec::new(),
+            tokens: Vec::new(),
+            tokens_distinct: 0,
+        }
+    }
+
+    /// Whether the trace has all of these tokens.
+    pub(crate) fn has_all(&self, wanted: &[u64]) -> bool {
+        wanted.iter().all(|token| self.tokens.contains(token))
+    }
+
+    /// The tokens, perhaps some more than once.
+    pub(crate) fn tokens(&self) -> &[u64] {
+        &self.tokens
+    }
+
+    /// Throws copies out when they may be half of all; returns how many went.
+    fn thin_tokens(&mut self) -> usize {
+        if self.tokens.len() < 64 + 2 * self.tokens_distinct {
+            return 0;
+        }
+        let before = self.tokens.len();
+        self.tokens.sort_unstable();
+        self.tokens.dedup();
+        self.tokens_distinct = self.tokens.len();
+        before - self.tokens.len()
+    }
+}

@@ -1,0 +1,154 @@
+//! Tokens: hashes of what a search can ask a span for with `=`.
+//!
+//! A token list narrows a search to the traces that can match; the spans decide. Long
+//! values have no token, and a search for one goes without.
+
+use crate::raw::Context;
+use crate::wire::{Field, WireError, fields, text};
+use prost::Message as _;
+use sonde_proto::{SpanId, otlp, semconv};
+use sonde_segment::blocks::hash64;
+use std::borrow::Cow;
+
+/// Values longer than this have no token.
+const VALUE_BYTES_MAX: usize = 256;
+/// The service of spans whose resource names none.
+pub(crate) const SERVICE_UNKNOWN: &str = "unknown_service";
+
+/// What a token is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Kind {
+    Service = 1,
+    Operation = 2,
+    Status = 3,
+    SpanKind = 4,
+    Attribute = 5,
+    SpanId = 6,
+    RequestId = 7,
+}
+
+/// The token of a value; `None` for a value too long to have one.
+pub(crate) fn token(kind: Kind, key: &str, value: &[u8]) -> Option<u64> {
+    if value.len() > VALUE_BYTES_MAX || key.len() > VALUE_BYTES_MAX {
+        return None;
+    }
+    let mut buffer = [0; 2 * VALUE_BYTES_MAX + 2];
+    let (key_end, end) = (1 + key.len(), 2 + key.len() + value.len());
+    buffer[0] = kind as u8;
+    buffer[1..key_end].copy_from_slice(key.as_bytes());
+    buffer[key_end + 1..end].copy_from_slice(value);
+    Some(hash64(&buffer[..end]))
+}
+
+/// The token of a span's ID.
+pub(crate) fn span_id(id: &SpanId) -> u64 {
+    hash64(&[&[Kind::SpanId as u8][..], id.as_bytes()].concat())
+}
+
+/// `unset`, `ok` or `error`.
+pub(crate) fn status_name(code: u64) -> &'static str {
+    match code {
+        1 => "ok",
+        2 => "error",
+        _ => "unset",
+    }
+}
+
+/// `server`, `client`, `internal`, `producer`, `consumer` or `unspecified`.
+pub(crate) fn kind_name(kind: u64) -> &'static str {
+    match kind {
+        1 => "internal",
+        2 => "server",
+        3 => "client",
+        4 => "producer",
+        5 => "consumer",
+        _ => "unspecified",
+    }
+}
+
+/// The service of a resource, and the resource's tokens.
+pub(crate) fn of_context<'a>(
+    context: &'a Context,
+    request_id_keys: &[String],
+    out: &mut Vec<u64>,
+) -> Result<Cow<'a, str>, WireError> {
+    let mut service = Cow::Borrowed(SERVICE_UNKNOWN);
+    for field in fields(&context.resource) {
+        let (1, Field::Bytes(attribute)) = field? else {
+            continue;
+        };
+        let (key, value) = key_value(attribute)?;
+        put_attribute(key, &value, request_id_keys, out);
+        if key == semconv::SERVICE_NAME && !value.is_empty() {
+            service = value;
+        }
+    }
+    out.extend(token(Kind::Service, "", service.as_bytes()));
+    Ok(service)
+}
+
+/// The name of a span, and its tokens.
+pub(crate) fn of_span<'a>(
+    span: &'a [u8],
+    request_id_keys: &[String],
+    out: &mut Vec<u64>,
+) -> Result<&'a str, WireError> {
+    let (mut name, mut kind, mut status) = ("", 0, 0);
+    for field in fields(span) {
+        match field? {
+            (2, Field::Bytes(id)) => out.extend(SpanId::from_slice(id).ok().map(|id| span_id(&id))),
+            (5, Field::Bytes(bytes)) => name = text(bytes)?,
+            (6, Field::Varint(n)) => kind = n,
+            (9, Field::Bytes(attribute)) => {
+                let (key, value) = key_value(attribute)?;
+                put_attribute(key, &value, request_id_keys, out);
+            }
+            (15, Field::Bytes(message)) => status = status_code(message)?,
+            _ => {}
+        }
+    }
+    out.extend(token(Kind::Operation, "", name.as_bytes()));
+    out.extend(token(Kind::SpanKind, "", kind_name(kind).as_bytes()));
+    out.extend(token(Kind::Status, "", status_name(status).as_bytes()));
+    Ok(name)
+}
+
+fn put_attribute(key: &str, value: &str, request_id_keys: &[String], out: &mut Vec<u64>) {
+    out.extend(token(Kind::Attribute, key, value.as_bytes()));
+    if request_id_keys.iter().any(|k| k == key) {
+        out.extend(token(Kind::RequestId, "", value.as_bytes()));
+    }
+}
+
+fn status_code(status: &[u8]) -> Result<u64, WireError> {
+    let mut code = 0;
+    for field in fields(status) {
+        if let (3, Field::Varint(n)) = field? {
+            code = n;
+        }
+    }
+    Ok(code)
+}
+
+fn key_value(message: &[u8]) -> Result<(&str, Cow<'_, str>), WireError> {
+    let (mut key, mut value) = ("", Cow::Borrowed(""));
+    for field in fields(message) {
+        match field? {
+            (1, Field::Bytes(bytes)) => key = text(bytes)?,
+            (2, Field::Bytes(bytes)) => value = value_text(bytes)?,
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
+
+/// A value as text, as [`otlp::text`] gives it; strings without a copy.
+fn value_text(message: &[u8]) -> Result<Cow<'_, str>, WireError> {
+    if let Some(Ok((1, Field::Bytes(string)))) = fields(message).next() {
+        return text(string).map(Cow::Borrowed);
+    }
+    let value = otlp::common::AnyValue::decode(message)
+        .map_err(|_| WireError("an attribute's value cannot be read"))?;
+    Ok(Cow::Owned(otlp::text(&value).into_owned()))
+}
