@@ -1,1 +1,44 @@
 //! The log store: segments, the unsealed tail, search, and LogQL.
+//!
+//! One record's way through it:
+//!
+//! ```text
+//! apply ─▶ intake ─▶ tail (in memory, searchable at once) ─▶ seal ─▶ segments ─▶ merge ─▶ retention
+//!           │ decode, labels, level,                         │        one tantivy index each,
+//!           │ dedup by log.record.uid                        │        listed by the manifest
+//!           ▼                                                ▼
+//!         search: one compiled predicate over tail and segments alike
+//! ```
+//!
+//! Invariants:
+//! - A query sees segments and tail of one instant: what is sealed leaves the tail in the
+//!   same step in which its segment appears, so no record is seen twice or not at all.
+//! - Words only narrow; the bytes of the body decide. `|= "text"` is exact substring.
+//! - Everything before [`LogStore::resume_from`] lies in segments that the manifest lists;
+//!   the rest is replayed from the journal after a crash.
+//! - Labels say what a record is, never where it is stored: thousands of small streams
+//!   cost a row in a table each.
+//!
+//! The seam to the segment format is small on purpose (`segment::write`, `segment::Segment`):
+//! this version keeps one tantivy document per record; blocks will replace it.
+
+mod config;
+mod telemetry;
+mod words;
+mod record;
+mod stream;
+mod intake;
+mod dedup;
+mod tail;
+mod segment;
+mod query;
+mod search;
+mod store;
+#[cfg(test)]
+mod testing;
+
+pub use config::Config;
+pub use query::{FilterOp, LineFilter, LogQuery, ParseError};
+pub use record::LogRecord;
+pub use search::{Direction, LogAnswer, Search, SearchError};
+pub use store::{LogStore, OpenError, Stats, StoreError};

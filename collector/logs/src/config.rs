@@ -1,0 +1,95 @@
+//! What of the log store can be set.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sonde_proto::semconv;
+
+/// The log store's settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long records stay in memory before they are sealed into a segment. They are
+    /// searchable from the start; this bounds what is replayed after a crash.
+    pub seal_interval_ms: u64,
+    /// How many bytes of records may wait in memory for their segment. At half of it a
+    /// segment is sealed early; at all of it no more is taken until one is written.
+    pub tail_bytes_max: u64,
+    /// How many bytes of records (uncompressed) merging lets a segment grow to. Writing a
+    /// segment takes about twice this memory.
+    pub segment_bytes_max: u64,
+    /// How many segments of about one size are merged into one.
+    pub merge_factor: u64,
+    /// How long a time small segments are merged over: retention drops whole segments, so
+    /// this is how much longer than asked a record may be kept.
+    pub merge_span_seconds_max: u64,
+    /// How long records are kept, counted from their own time. 0 keeps them for ever.
+    pub retention_seconds: u64,
+    /// How many bytes of segments are kept on disk; the oldest go first. 0 is no limit.
+    pub retention_bytes_max: u64,
+    /// The resource attributes that become labels, dots as underscores. A name that ends
+    /// in `*` stands for all names that start so. The rest is kept with the record.
+    pub labels: Vec<String>,
+    /// How many labels a stream may have; further ones are kept as resource attributes.
+    pub labels_max: u64,
+    /// How long a label's value may be; a longer one is cut and counted.
+    pub label_value_bytes_max: u64,
+    /// How many attributes of a record, and of its resource, are kept; further ones are
+    /// dropped and counted.
+    pub attributes_max: u64,
+    /// How many bytes of attributes, names and values, are kept of a record, and of its
+    /// resource; attributes beyond are dropped and counted.
+    pub attributes_bytes_max: u64,
+    /// How many log files (by `log.record.uid`) are remembered to recognise records that
+    /// were sent twice. The files that were silent longest are forgotten first.
+    pub uid_files_max: u64,
+    /// How many records one answer may have, whatever limit was asked for.
+    pub records_max: u64,
+    /// How many bytes of records one answer may have.
+    pub answer_bytes_max: u64,
+    /// How many bytes of records one query may look at before it is cut short.
+    pub scan_bytes_max: u64,
+    /// Whether the checksums of all segments are verified at the start. Off, the start is
+    /// quicker and damage may show as records that are not found.
+    pub verify_at_open: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seal_interval_ms: 15_000,
+            tail_bytes_max: 128 << 20,
+            segment_bytes_max: 128 << 20,
+            merge_factor: 8,
+            merge_span_seconds_max: 24 * 3600,
+            retention_seconds: 14 * 24 * 3600,
+            retention_bytes_max: 20 << 30,
+            labels: default_labels(),
+            labels_max: 40,
+            label_value_bytes_max: 2048,
+            attributes_max: 256,
+            attributes_bytes_max: 256 << 10,
+            uid_files_max: 10_000,
+            records_max: 5_000,
+            answer_bytes_max: 64 << 20,
+            scan_bytes_max: 64 << 30,
+            verify_at_open: true,
+        }
+    }
+}
+
+fn default_labels() -> Vec<String> {
+    [
+        semconv::SERVICE_NAME,
+        semconv::SERVICE_NAMESPACE,
+        semconv::SERVICE_INSTANCE_ID,
+        semconv::HOST_NAME,
+        semconv::LOG_FILE_NAME,
+        semconv::LOG_FILE_PATH,
+        semconv::LOG_IOSTREAM,
+        "deployment.environment.name",
+        "container.name",
+        "k8s.*",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}

@@ -1,0 +1,131 @@
+//! One line filter: what a line must, or must not, contain.
+
+use regex::bytes::{Regex, RegexBuilder};
+
+/// The largest compiled pattern, in bytes: a pattern is input, its automaton is memory.
+const REGEX_SIZE_MAX: usize = 1 << 20;
+/// The largest cache a pattern's lazy automaton may fill, in bytes.
+const REGEX_CACHE_MAX: usize = 4 << 20;
+/// How deep groups may nest.
+const REGEX_DEPTH_MAX: u32 = 100;
+
+/// How a line is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FilterOp {
+    /// `|=`: the line contains the text.
+    Contains,
+    /// `!=`: it does not.
+    NotContains,
+    /// `|~`: the pattern matches somewhere in the line.
+    Matches,
+    /// `!~`: it does not.
+    NotMatches,
+}
+
+impl FilterOp {
+    /// The operator as it is written.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contains => "|=",
+            Self::NotContains => "!=",
+            Self::Matches => "|~",
+            Self::NotMatches => "!~",
+        }
+    }
+}
+
+/// A compiled line filter. It looks at the raw bytes of the body, case-sensitively.
+#[derive(Clone, Debug)]
+pub struct LineFilter {
+    op: FilterOp,
+    text: String,
+    compiled: Compiled,
+}
+
+#[derive(Clone, Debug)]
+enum Compiled {
+    Text(Box<memchr::memmem::Finder<'static>>),
+    Pattern(Regex),
+}
+
+impl LineFilter {
+    /// Compiles a filter.
+    ///
+    /// # Errors
+    /// The reason when a pattern is no regular expression or too large a one.
+    pub fn new(op: FilterOp, text: &str) -> Result<Self, String> {
+        let compiled = match op {
+            FilterOp::Contains | FilterOp::NotContains => finder(text),
+            // A pattern without special characters is just text, and text is indexed.
+            FilterOp::Matches | FilterOp::NotMatches if regex::escape(text) == text => finder(text),
+            FilterOp::Matches | FilterOp::NotMatches => Compiled::Pattern(pattern(text)?),
+        };
+        Ok(Self { op, text: text.to_owned(), compiled })
+    }
+
+    /// The comparison.
+    #[must_use]
+    pub fn op(&self) -> FilterOp {
+        self.op
+    }
+
+    /// The text or pattern as it was given.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a line satisfies the filter.
+    #[must_use]
+    pub fn matches(&self, line: &[u8]) -> bool {
+        let found = match &self.compiled {
+            Compiled::Text(finder) => finder.find(line).is_some(),
+            Compiled::Pattern(regex) => regex.is_match(line),
+        };
+        match self.op {
+            FilterOp::Contains | FilterOp::Matches => found,
+            FilterOp::NotContains | FilterOp::NotMatches => !found,
+        }
+    }
+
+    /// The text that every line that satisfies the filter contains, where there is one.
+    pub(crate) fn needle(&self) -> Option<&str> {
+        match (self.op, &self.compiled) {
+            (FilterOp::Contains | FilterOp::Matches, Compiled::Text(_)) => Some(&self.text),
+            (FilterOp::Contains | FilterOp::Matches, Compiled::Pattern(_))
+            | (FilterOp::NotContains | FilterOp::NotMatches, _) => None,
+        }
+    }
+}
+
+fn finder(text: &str) -> Compiled {
+    Compiled::Text(Box::new(memchr::memmem::Finder::new(text.as_bytes()).into_owned()))
+}
+
+fn pattern(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(text)
+        .size_limit(REGEX_SIZE_MAX)
+        .dfa_size_limit(REGEX_CACHE_MAX)
+        .nest_limit(REGEX_DEPTH_MAX)
+        .build()
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                format!("this regular expression needs more than {REGEX_SIZE_MAX} bytes of memory; use smaller repetitions")
+            }
+            other => format!("not a regular expression: {}", last_line(&other.to_string())),
+        })
+}
+
+/// The regex crate draws its own caret; the last line says what is wrong.
+fn last_line(message: &str) -> &str {
+    let line = message.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or(message);
+    line.trim().trim_start_matches("error: ")
+}
+
+/// The filter as it would be written.
+impl std::fmt::Display for LineFilter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.op.as_str(), super::parse::quoted(&self.text))
+    }
+}

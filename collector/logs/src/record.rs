@@ -1,0 +1,77 @@
+//! One log record: as an answer shows it, and packed as tail and segments keep it.
+//!
+//! ```text
+//! packed = flags u8        bit 0: trace ID follows, bit 1: span ID follows
+//!          severity u8     SeverityNumber, 0 where unknown
+//!          position varint, index varint     the journal entry and the place in it
+//!          observed varint                   nanoseconds since 1970
+//!          [trace ID 16 bytes] [span ID 8 bytes]
+//!          length varint, body               the raw bytes, as they came
+//!          count varint, count × (length varint, name, length varint, value)
+//! ```
+//!
+//! The record's time and its stream stand outside: they are columns in a segment.
+
+mod pack;
+
+pub(crate) use pack::{NewRecord, Packed, pack};
+
+use crate::stream::Stream;
+use serde::Serialize;
+use sonde_proto::{Labels, Position, SpanId, TraceId, UnixNanos};
+
+/// A log record as an answer shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogRecord {
+    /// When it happened: its own time, else when it was first seen, else when it arrived.
+    pub time: UnixNanos,
+    /// When it was first seen by a collector; 0 where unknown.
+    pub observed: UnixNanos,
+    /// The labels of its stream, with `level`.
+    pub labels: Labels,
+    /// OpenTelemetry's `SeverityNumber`, 1 to 24; 0 where unknown.
+    pub severity: u8,
+    /// `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `unknown`.
+    pub level: String,
+    /// The message. Bytes that are no UTF-8 are shown as U+FFFD; searches see them as they are.
+    pub body: String,
+    /// The trace it belongs to.
+    pub trace_id: Option<TraceId>,
+    /// The span it belongs to.
+    pub span_id: Option<SpanId>,
+    /// The record's own attributes, in order.
+    pub attributes: Vec<(String, String)>,
+    /// The attributes of its resource and scope that are no labels.
+    pub resource: Vec<(String, String)>,
+}
+
+/// The order of records: by time, and by arrival among equal times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) time: UnixNanos,
+    pub(crate) position: Position,
+    pub(crate) index: u32,
+}
+
+impl LogRecord {
+    /// The record that is packed in `packed`; nothing where that is damaged.
+    pub(crate) fn unpack(time: UnixNanos, stream: &Stream, packed: &[u8]) -> Option<Self> {
+        let packed = Packed::read(packed)?;
+        Some(Self {
+            time,
+            observed: packed.observed,
+            labels: stream.labels.clone(),
+            severity: packed.severity,
+            level: stream.labels.get("level").to_owned(),
+            body: String::from_utf8_lossy(packed.body).into_owned(),
+            trace_id: packed.trace_id,
+            span_id: packed.span_id,
+            attributes: packed.attributes().map(|(k, v)| (lossy(k), lossy(v))).collect(),
+            resource: stream.resource.clone(),
+        })
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,178 @@
+//! Keeps the best records found so far, within every limit.
+
+use super::Direction;
+use crate::record::Key;
+use crate::stream::Stream;
+use sonde_proto::UnixNanos;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How much one search may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) records: usize,
+    pub(crate) answer_bytes: u64,
+    pub(crate) scan_bytes: u64,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// The best records so far.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    direction: Direction,
+    limits: Limits,
+    /// The worst of the kept is on top.
+    kept: BinaryHeap<Hit>,
+    kept_bytes: u64,
+    /// Set when records were given up for want of room: nothing from here on is wanted.
+    floor: Option<Key>,
+    bytes_read: u64,
+    cut: Option<String>,
+    stopped: bool,
+}
+
+/// A record that is asked for.
+#[derive(Debug)]
+pub(crate) struct Hit {
+    pub(crate) key: Key,
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) packed: Box<[u8]>,
+    direction: Direction,
+}
+
+impl Collector {
+    pub(crate) fn new(direction: Direction, limits: Limits) -> Self {
+        Self {
+            direction,
+            limits,
+            kept: BinaryHeap::new(),
+            kept_bytes: 0,
+            floor: None,
+            bytes_read: 0,
+            cut: None,
+            stopped: false,
+        }
+    }
+
+    /// Whether a record with this key would be among the best.
+    pub(crate) fn wants(&self, key: Key) -> bool {
+        if self.floor.is_some_and(|floor| rank(self.direction, key, floor) != Ordering::Less) {
+            return false;
+        }
+        match self.kept.peek() {
+            Some(worst) if self.kept.len() >= self.limits.records => {
+                rank(self.direction, key, worst.key) == Ordering::Less
+            }
+            Some(_) | None => self.limits.records > 0,
+        }
+    }
+
+    /// Whether no record of this time, nor of any time after it in the direction, is wanted.
+    pub(crate) fn is_past(&self, time: UnixNanos) -> bool {
+        let full = self.kept.len() >= self.limits.records;
+        let worst = self.kept.peek().filter(|_| full).map(|hit| hit.key);
+        let past = |bar: Key| match self.direction {
+            Direction::Backward => time < bar.time,
+            Direction::Forward => time > bar.time,
+        };
+        self.limits.records == 0 || worst.is_some_and(past) || self.floor.is_some_and(past)
+    }
+
+    /// Takes a record that is wanted, and gives up the worst beyond the limits.
+    pub(crate) fn take(&mut self, key: Key, stream: &Arc<Stream>, packed: &[u8]) {
+        self.kept_bytes += packed.len() as u64;
+        self.kept.push(Hit { key, stream: Arc::clone(stream), packed: packed.into(), direction: self.direction });
+        while self.kept.len() > self.limits.records {
+            self.give_up_worst();
+        }
+        // One record is always shown, however large.
+        while self.kept_bytes > self.limits.answer_bytes && self.kept.len() > 1 {
+            self.floor = self.give_up_worst().or(self.floor);
+            let max = self.limits.answer_bytes;
+            self.cut.get_or_insert_with(|| format!("the answer is cut at {max} bytes of records; ask for a shorter time or fewer records"));
+        }
+    }
+
+    fn give_up_worst(&mut self) -> Option<Key> {
+        let worst = self.kept.pop()?;
+        self.kept_bytes -= worst.packed.len() as u64;
+        Some(worst.key)
+    }
+
+    /// Counts bytes looked at; false when the search has to stop.
+    pub(crate) fn spend(&mut self, bytes: usize) -> bool {
+        self.bytes_read += bytes as u64;
+        if self.bytes_read > self.limits.scan_bytes && !self.stopped {
+            self.stop(format!("the search stopped after reading {} bytes; ask for a shorter time or a rarer word", self.limits.scan_bytes));
+        }
+        !self.stopped
+    }
+
+    /// Looks at the clock; true when the search has to stop.
+    pub(crate) fn check_deadline(&mut self) -> bool {
+        if !self.stopped && self.deadline_passed() {
+            self.stop("the search ran out of time; ask for a shorter time or a rarer word".into());
+        }
+        self.stopped
+    }
+
+    /// Whether the time for the search is over.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stopped || self.deadline_passed()
+    }
+
+    fn deadline_passed(&self) -> bool {
+        self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    fn stop(&mut self, why: String) {
+        self.stopped = true;
+        self.note(why);
+    }
+
+    /// Says that records may be missing.
+    pub(crate) fn note(&mut self, why: String) {
+        match &mut self.cut {
+            Some(cut) => {
+                cut.push_str("; ");
+                cut.push_str(&why);
+            }
+            None => self.cut = Some(why),
+        }
+    }
+
+    /// The records, best first; the bytes read; why records may be missing.
+    pub(crate) fn finish(self) -> (Vec<Hit>, u64, Option<String>) {
+        (self.kept.into_sorted_vec(), self.bytes_read, self.cut)
+    }
+}
+
+/// `Less` where `a` comes before `b`.
+fn rank(direction: Direction, a: Key, b: Key) -> Ordering {
+    match direction {
+        Direction::Backward => b.cmp(&a),
+        Direction::Forward => a.cmp(&b),
+    }
+}
+
+impl Ord for Hit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        rank(self.direction, self.key, other.key)
+    }
+}
+
+impl PartialOrd for Hit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Hit {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Hit {}

@@ -1,0 +1,88 @@
+//! The store's answers.
+
+use super::LogStore;
+use crate::record::LogRecord;
+use crate::search::{Ask, Found, Limits, LogAnswer, Search, SearchError, run};
+use sonde_proto::{Tenant, TraceId};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+impl LogStore {
+    /// Finds log lines.
+    ///
+    /// Whatever limits the answer beyond what was asked for is said in [`LogAnswer::cut`].
+    ///
+    /// # Errors
+    /// [`SearchError`] when a record that was found cannot be read.
+    pub fn search(&self, tenant: &Tenant, search: &Search) -> Result<LogAnswer, SearchError> {
+        let snapshot = self.view.read().snapshot(tenant);
+        let searched_through = snapshot.applied_to;
+        let limits = self.limits(search.limit, search.deadline);
+        let mut found = run(snapshot, &Ask::Lines(search), limits);
+        if limits.records < search.limit && found.hits.len() >= limits.records {
+            found.cut.get_or_insert_with(|| format!("the answer is cut at {} records", limits.records));
+        }
+        Ok(LogAnswer {
+            records: self.shown(&mut found)?,
+            searched_through,
+            segments_visited: found.visited,
+            segments_skipped: found.skipped,
+            bytes_read: found.bytes_read,
+            cut: found.cut,
+        })
+    }
+
+    /// The records of a trace, whenever they were, oldest first; the first `limit` of them.
+    ///
+    /// # Errors
+    /// [`SearchError`] when a record that was found cannot be read.
+    pub fn by_trace(&self, tenant: &Tenant, trace: &TraceId, limit: usize) -> Result<Vec<LogRecord>, SearchError> {
+        let mut found = run(self.view.read().snapshot(tenant), &Ask::Trace(trace), self.limits(limit, None));
+        self.shown(&mut found)
+    }
+
+    /// The records that hold `id` in their body or in an attribute's value, with no letter
+    /// or digit going on before or after it; whenever they were, oldest first; the first
+    /// `limit` of them.
+    ///
+    /// # Errors
+    /// [`SearchError`] when `id` has nothing to look for, or a record cannot be read.
+    pub fn by_id(&self, tenant: &Tenant, id: &str, limit: usize) -> Result<Vec<LogRecord>, SearchError> {
+        if !id.bytes().any(crate::words::is_word_byte) {
+            return Err(SearchError::NoWord(id.chars().take(100).collect()));
+        }
+        let mut found = run(self.view.read().snapshot(tenant), &Ask::Token(id), self.limits(limit, None));
+        self.shown(&mut found)
+    }
+
+    /// The services that have logs here, by name.
+    #[must_use]
+    pub fn services(&self, tenant: &Tenant) -> Vec<String> {
+        let snapshot = self.view.read().snapshot(tenant);
+        let sealed = snapshot.segments.iter().flat_map(|s| s.streams());
+        let tail = snapshot.tail.iter().flat_map(|b| b.streams());
+        let names: BTreeSet<&str> = sealed.chain(tail).map(|s| s.labels.get("service_name")).collect();
+        names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn limits(&self, records: usize, deadline: Option<Instant>) -> Limits {
+        let records_max = usize::try_from(self.config.records_max).unwrap_or(usize::MAX);
+        Limits {
+            records: records.min(records_max),
+            answer_bytes: self.config.answer_bytes_max,
+            scan_bytes: self.config.scan_bytes_max,
+            deadline,
+        }
+    }
+
+    /// The records as they are shown; damage that was met is left for `maintain`.
+    fn shown(&self, found: &mut Found) -> Result<Vec<LogRecord>, SearchError> {
+        for (id, damage) in std::mem::take(&mut found.damaged) {
+            self.telemetry.fail("read_segment");
+            self.damaged.lock().push((id, damage.0));
+        }
+        let hits = std::mem::take(&mut found.hits);
+        let records = hits.iter().map(|hit| LogRecord::unpack(hit.key.time, &hit.stream, &hit.packed));
+        records.collect::<Option<Vec<_>>>().ok_or(SearchError::Damaged)
+    }
+}

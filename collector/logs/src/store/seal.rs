@@ -1,0 +1,160 @@
+//! Sealing: from the frozen tail to segments.
+
+use super::LogStore;
+use super::StoreError;
+use super::view::FrozenTail;
+use super::writer::{Extra, Writer};
+use crate::dedup::SavedMarks;
+use crate::segment::{Segment, SegmentWriter};
+use crate::tail::{Batch, TailRecord};
+use sonde_proto::{Position, Tenant};
+use sonde_segment::{SegmentDir, SegmentMeta};
+use std::sync::Arc;
+
+/// A tail on its way into segments. Queries see it until the segments are published.
+#[derive(Debug)]
+pub(super) struct Frozen {
+    /// Everything before this position is in it or in segments.
+    covers: Position,
+    marks: SavedMarks,
+    tail: Arc<FrozenTail>,
+    pub(super) bytes: u64,
+}
+
+/// A segment that was written and waits for the manifest.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    segment: Arc<Segment>,
+}
+
+/// A segment to be written.
+#[derive(Clone)]
+pub(super) struct Task {
+    pub(super) dir: Arc<SegmentDir>,
+    pub(super) tenant: Tenant,
+    pub(super) id: u64,
+    pub(super) positions: (Position, Position),
+}
+
+impl LogStore {
+    /// Freezes the tail and starts to write its segments.
+    pub(super) fn freeze(&self, writer: &mut Writer) {
+        let (tail, covers) = {
+            let mut view = self.view.write();
+            (view.freeze(), view.applied_to)
+        };
+        writer.frozen = Some(Frozen {
+            covers,
+            marks: writer.intake.marks().save(),
+            tail: Arc::new(tail),
+            bytes: std::mem::take(&mut writer.active_bytes),
+        });
+        writer.tail_since = None;
+        self.start_seal(writer);
+    }
+
+    /// Starts to write the segments of the frozen tail.
+    fn start_seal(&self, writer: &mut Writer) {
+        let Some(frozen) = &writer.frozen else { return };
+        let tail = Arc::clone(&frozen.tail);
+        let positions = (writer.manifest.covers, frozen.covers);
+        let task = |tenant: &Tenant, id| Task { dir: Arc::clone(&self.dir), tenant: tenant.clone(), id, positions };
+        let tasks: Vec<Task> = tail.iter().map(|(tenant, _)| task(tenant, writer.manifest.take_id())).collect();
+        let work = move || {
+            let all = tasks.iter().zip(tail.iter());
+            all.map(|(task, (_, batches))| task.seal(batches)).collect::<Result<Vec<Sealed>, String>>()
+        };
+        if let Some(result) = writer.sealing.start(work) {
+            // There was no thread for it; a failure is tried again by the next attempt.
+            if let Err(error) = self.publish_seal(writer, Some(result)) {
+                tracing::error!(%error, "sealing logs failed and will be tried again");
+            }
+        }
+    }
+
+    /// Publishes the seal if it is finished, and starts it again if it had failed.
+    pub(super) fn advance_seal(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if let Some(result) = writer.sealing.poll() {
+            return self.publish_seal(writer, result);
+        }
+        if writer.frozen.is_some() && !writer.sealing.is_busy() {
+            self.start_seal(writer);
+        }
+        Ok(())
+    }
+
+    /// Waits until the frozen tail, if there is one, is sealed and published.
+    pub(super) fn finish_seal(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if writer.frozen.is_some() && !writer.sealing.is_busy() {
+            self.start_seal(writer);
+        }
+        match writer.sealing.wait() {
+            Some(result) => self.publish_seal(writer, result),
+            None => Ok(()),
+        }
+    }
+
+    fn publish_seal(&self, writer: &mut Writer, result: Option<Result<Vec<Sealed>, String>>) -> Result<(), StoreError> {
+        let panicked = || Err("the sealing thread panicked".into());
+        let sealed = result.unwrap_or_else(panicked).map_err(StoreError::Seal)?;
+        let Some(frozen) = &writer.frozen else { return Ok(()) };
+        let mut manifest = writer.manifest.clone();
+        manifest.covers = frozen.covers;
+        manifest.segments.extend(sealed.iter().map(|s| s.segment.meta.clone()));
+        let extra = Extra { marks: frozen.marks.clone() };
+        manifest.extra = serde_json::to_value(extra).map_err(|error| StoreError::Seal(error.to_string()))?;
+        if let Err(error) = self.dir.swap(&manifest) {
+            for sealed in &sealed {
+                self.dir.remove(&sealed.segment.meta.tenant, sealed.segment.meta.id);
+            }
+            return Err(error.into());
+        }
+        writer.manifest = manifest;
+        writer.frozen = None;
+        writer.merge_due = true;
+        self.view.write().replace_frozen(sealed.into_iter().map(|s| s.segment).collect());
+        self.show_gauges(writer);
+        Ok(())
+    }
+}
+
+impl Task {
+    /// Writes the records of `batches` as one segment, durably.
+    fn seal(&self, batches: &[Arc<Batch>]) -> Result<Sealed, String> {
+        let mut records: Vec<TailRecord<'_>> = batches.iter().flat_map(|b| b.records()).collect();
+        records.sort_unstable_by_key(|r| r.key);
+        let raw_bytes = batches.iter().map(|b| b.bytes()).sum();
+        let segment = self.write(raw_bytes, |segment| {
+            let mut add = |r: &TailRecord<'_>| segment.add(r.key, r.stream, r.packed).map_err(|e| e.to_string());
+            records.iter().try_for_each(&mut add)
+        })?;
+        Ok(Sealed { segment })
+    }
+
+    /// Writes a segment that `fill` fills, makes it durable and opens it.
+    pub(super) fn write(
+        &self,
+        raw_bytes: u64,
+        fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
+    ) -> Result<Arc<Segment>, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let path = self.dir.create(&self.tenant, self.id).map_err(|e| text(&e))?;
+        let mut writer = SegmentWriter::create(&path, raw_bytes).map_err(|e| text(&e))?;
+        fill(&mut writer)?;
+        let written = writer.finish().map_err(|e| text(&e))?;
+        self.dir.persist(&self.tenant, self.id).map_err(|e| text(&e))?;
+        let meta = SegmentMeta {
+            id: self.id,
+            tenant: self.tenant.clone(),
+            start: written.start,
+            end: written.end,
+            positions: self.positions,
+            bytes: written.bytes,
+            records: written.records,
+            checksum: 0,
+            extra: serde_json::json!({ "raw_bytes": written.raw_bytes }),
+        };
+        let opened = Segment::open(meta, &path, false);
+        opened.map(Arc::new).map_err(|damage| format!("the segment {} cannot be read back: {damage}", path.display()))
+    }
+}

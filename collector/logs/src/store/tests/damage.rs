@@ -1,0 +1,100 @@
+//! Damaged files: moved aside, reported, and the rest is served.
+
+use super::*;
+use std::path::{Path, PathBuf};
+
+/// A store of two segments, closed.
+fn two_segments(dir: &Path) {
+    let store = open(dir, &quiet());
+    for n in 0..2 {
+        apply(&store, n, "a", vec![record(n + 1, &format!("line {n}"))]);
+        store.seal(NOW).unwrap();
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let segment = dir.join("segments/default").join(format!("{:016x}", 0));
+    let mut files: Vec<_> = std::fs::read_dir(segment).unwrap().map(|e| e.unwrap().path()).collect();
+    files.retain(|p| !p.file_name().unwrap().to_string_lossy().starts_with('.'));
+    files.sort();
+    files
+}
+
+#[test]
+fn whichever_file_of_a_segment_is_damaged_cut_or_gone_the_rest_is_served() {
+    let fresh = tempfile::tempdir().unwrap();
+    two_segments(fresh.path());
+    let count = files(fresh.path()).len();
+    assert!(count > 5);
+    for at in 0..count {
+        for damage in ["flip", "cut", "gone"] {
+            let dir = tempfile::tempdir().unwrap();
+            two_segments(dir.path());
+            let file = files(dir.path()).swap_remove(at);
+            let mut bytes = std::fs::read(&file).unwrap();
+            match damage {
+                "flip" => {
+                    let middle = bytes.len() / 2;
+                    bytes[middle] ^= 0x40;
+                    std::fs::write(&file, bytes).unwrap();
+                }
+                "cut" => std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap(),
+                _ => std::fs::remove_file(&file).unwrap(),
+            }
+            // Some bytes of meta.json say nothing that matters, so a flip there may be harmless.
+            let harmless = file.ends_with("meta.json") && damage == "flip";
+            let store = open(dir.path(), &quiet());
+            if !(harmless && store.stats().quarantined == 0) {
+                assert_eq!(bodies(&store, "{}"), ["line 1"], "{} {damage}", file.display());
+                assert_eq!(store.stats().quarantined, 1);
+                assert_eq!(std::fs::read_dir(dir.path().join("quarantine")).unwrap().count(), 1);
+            }
+            assert_eq!(store.resume_from(), Position(2));
+        }
+    }
+}
+
+#[test]
+fn damage_that_a_query_meets_is_reported_and_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    two_segments(dir.path());
+    let store_file = files(dir.path()).into_iter().find(|p| p.extension().is_some_and(|e| e == "store")).unwrap();
+    let mut bytes = std::fs::read(&store_file).unwrap();
+    bytes[..20].fill(0xff);
+    std::fs::write(&store_file, bytes).unwrap();
+    let store = open(dir.path(), &Config { verify_at_open: false, ..quiet() });
+    let answer = store.search(&Tenant::default(), &search("{}")).unwrap();
+    assert!(answer.cut.unwrap().contains("is damaged and was left out"));
+    assert_eq!(answer.records.len(), 1);
+    store.maintain(NOW).unwrap();
+    assert_eq!(bodies(&store, "{}"), ["line 1"]);
+    assert_eq!(store.stats().quarantined, 1);
+}
+
+#[test]
+fn a_seal_that_cannot_be_written_is_tried_again_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { tail_bytes_max: 4 << 10, ..quiet() };
+    let store = open(dir.path(), &config);
+    // A file where the tenant's directory should be: no segment can be written.
+    let blocker = dir.path().join("segments/default");
+    std::fs::write(&blocker, b"").unwrap();
+    let line = |n: u64| record(n + 1, &format!("line {n} {}", "x ".repeat(200)));
+    for n in 0..40 {
+        apply(&store, n, "a", vec![line(n)]);
+    }
+    assert!(store.seal(NOW).is_err());
+    let applied = store.applied_to();
+    assert!(applied < Position(40), "the tail is full and takes no more");
+    assert!(store.stats().tail_bytes < 8 << 10);
+    assert_eq!(bodies(&store, "{}").len() as u64, applied.0);
+
+    std::fs::remove_file(&blocker).unwrap();
+    apply(&store, 40, "a", vec![line(40)]);
+    assert_eq!(store.applied_to(), applied, "what was refused comes first");
+    for n in applied.0..41 {
+        apply(&store, n, "a", vec![line(n)]);
+    }
+    assert_eq!(store.seal(NOW).unwrap(), Position(41));
+    assert_eq!(bodies(&store, "{}").len(), 41);
+}

@@ -1,0 +1,234 @@
+//! The store against a plain scan of everything that was applied.
+//!
+//! A scenario is made from a seed: entries are applied, sealed, merged, the store crashes
+//! and replays, and after every step random queries must find exactly what a scan finds,
+//! in the same order. Rerun one seed with `SEED=n`.
+
+use super::*;
+use crate::Direction;
+use crate::query::{FilterOp, LineFilter, LogQuery};
+use crate::testing::body;
+use rand::seq::IndexedRandom as _;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use sonde_proto::{MatchOp, Matcher};
+
+const SEEDS: u64 = 24;
+const STEPS: usize = 30;
+const SERVICES: [&str; 3] = ["checkout", "pay", "größe"];
+const LEVELS: [(i32, &str); 3] = [(9, "info"), (17, "error"), (0, "unknown")];
+
+/// One record as the oracle keeps it, in the order of arrival.
+#[derive(Clone, Debug)]
+struct Line {
+    tenant: Tenant,
+    time: u64,
+    service: &'static str,
+    level: &'static str,
+    body: Vec<u8>,
+}
+
+struct Scenario {
+    rng: ChaCha8Rng,
+    dir: tempfile::TempDir,
+    config: Config,
+    store: Option<LogStore>,
+    journal: Vec<Entry>,
+    lines: Vec<Line>,
+}
+
+fn tenants() -> [Tenant; 2] {
+    [Tenant::default(), Tenant::new("other").unwrap()]
+}
+
+impl Scenario {
+    fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config {
+            tail_bytes_max: *[2 << 10, 16 << 10, 1 << 20].choose(&mut rng).unwrap(),
+            seal_interval_ms: 1000,
+            merge_factor: 2,
+            segment_bytes_max: 64 << 10,
+            ..quiet()
+        };
+        let store = Some(open(dir.path(), &config));
+        Self { rng, dir, config, store, journal: Vec::new(), lines: Vec::new() }
+    }
+
+    fn store(&self) -> &LogStore {
+        self.store.as_ref().unwrap()
+    }
+
+    fn step(&mut self) {
+        match self.rng.random_range(0..10) {
+            0..5 => self.apply(),
+            5 => self.maintain(),
+            6 => assert_eq!(self.store().seal(NOW).unwrap().0, self.journal.len() as u64),
+            7 => self.store().merge_all().unwrap(),
+            _ => self.crash(),
+        }
+        for _ in 0..6 {
+            self.query();
+        }
+    }
+
+    fn maintain(&mut self) {
+        let now = UnixNanos::from_secs(self.rng.random_range(0..100_000));
+        self.store().maintain(now).unwrap();
+    }
+
+    fn apply(&mut self) {
+        let mut batch = Vec::new();
+        for _ in 0..self.rng.random_range(1..4) {
+            let position = Position(self.journal.len() as u64);
+            let tenant = tenants().choose(&mut self.rng).unwrap().clone();
+            let service = SERVICES.choose(&mut self.rng).unwrap();
+            let records = (0..self.rng.random_range(0..25)).map(|_| self.record(&tenant, service)).collect();
+            let entry = entry(&tenant, &request(service, records));
+            self.journal.push(entry.clone());
+            batch.push((position, entry));
+        }
+        self.store().apply(&batch);
+    }
+
+    fn record(&mut self, tenant: &Tenant, service: &'static str) -> logs::LogRecord {
+        let (number, level) = *LEVELS.choose(&mut self.rng).unwrap();
+        let time = self.rng.random_range(1..40);
+        let bytes = self.body();
+        self.lines.push(Line { tenant: tenant.clone(), time, service, level, body: bytes.clone() });
+        logs::LogRecord { time_unix_nano: time, severity_number: number, body: Some(body(&bytes)), ..Default::default() }
+    }
+
+    fn body(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for _ in 0..self.rng.random_range(0..8) {
+            let word: Vec<u8> = match self.rng.random_range(0..8) {
+                0 => format!("{:x}", self.rng.random_range(0..64_u32)).into_bytes(),
+                1 => format!("{:016x}", self.rng.random::<u64>()).into_bytes(),
+                2 => b"aab".repeat(self.rng.random_range(1..60)),
+                3 => "größe".into(),
+                4 => vec![0xff, b'x', 0xc3],
+                _ => (*["timeout", "time", "Timeout", "GET", "connection", "aaab", "error_code"].choose(&mut self.rng).unwrap()).into(),
+            };
+            bytes.extend_from_slice(&word);
+            bytes.extend_from_slice([" ", "-", ": ", "", "\n", "=\""].choose(&mut self.rng).unwrap().as_bytes());
+        }
+        bytes
+    }
+
+    fn crash(&mut self) {
+        self.store = None;
+        let store = open(self.dir.path(), &self.config);
+        let from = usize::try_from(store.resume_from().0).unwrap();
+        let replay: Vec<_> = (from..self.journal.len()).map(|p| (Position(p as u64), self.journal[p].clone())).collect();
+        store.apply(&replay);
+        self.store = Some(store);
+    }
+
+    fn query(&mut self) {
+        let tenant = tenants().choose(&mut self.rng).unwrap().clone();
+        let start = self.rng.random_range(0..40);
+        let search = Search {
+            query: LogQuery::new(self.matchers(), self.filters()),
+            start: UnixNanos(if self.rng.random_bool(0.5) { 0 } else { start }),
+            end: UnixNanos(if self.rng.random_bool(0.5) { u64::MAX } else { self.rng.random_range(start..42) }),
+            limit: *[0, 1, 3, 20, 5000].choose(&mut self.rng).unwrap(),
+            direction: *[Direction::Backward, Direction::Forward].choose(&mut self.rng).unwrap(),
+            deadline: None,
+        };
+        let answer = self.store().search(&tenant, &search).unwrap();
+        assert_eq!(answer.cut, None);
+        assert_eq!(answer.searched_through, Position(self.journal.len() as u64));
+        let shown = answer.records.iter().map(|r| (r.time.0, r.labels.get("service_name").to_owned(), r.level.clone(), r.body.clone()));
+        let expected = self.scan(&tenant, &search);
+        assert_eq!(shown.collect::<Vec<_>>(), expected, "{} {search:?}", search.query);
+    }
+
+    fn matchers(&mut self) -> Vec<Matcher> {
+        let all = [
+            ("service_name", MatchOp::Equal, "pay"),
+            ("service_name", MatchOp::NotEqual, "pay"),
+            ("service_name", MatchOp::Regex, "pay|gr.*"),
+            ("level", MatchOp::NotRegex, "e.*"),
+            ("level", MatchOp::Equal, "error"),
+            ("missing", MatchOp::Equal, ""),
+        ];
+        let count = self.rng.random_range(0..3);
+        (0..count).map(|_| all.choose(&mut self.rng).unwrap()).map(|(n, op, v)| Matcher::new(n, *op, v).unwrap()).collect()
+    }
+
+    fn filters(&mut self) -> Vec<LineFilter> {
+        let count = self.rng.random_range(0..3);
+        (0..count).map(|_| self.filter()).collect()
+    }
+
+    fn filter(&mut self) -> LineFilter {
+        let op = *[FilterOp::Contains, FilterOp::Contains, FilterOp::NotContains, FilterOp::Matches, FilterOp::NotMatches]
+            .choose(&mut self.rng)
+            .unwrap();
+        let pattern = matches!(op, FilterOp::Matches | FilterOp::NotMatches) && self.rng.random_bool(0.5);
+        let text = match pattern {
+            true => (*["time(out)?", "^GET", "[0-9a-f]{8}", "(?i)TIMEOUT", "gr.+e$"].choose(&mut self.rng).unwrap()).to_owned(),
+            false => regex::escape(&self.needle()).replace("\\-", "-"),
+        };
+        let text = if pattern || matches!(op, FilterOp::Matches | FilterOp::NotMatches) { text } else { self.needle() };
+        LineFilter::new(op, &text).unwrap()
+    }
+
+    /// Mostly a piece of a line that is there.
+    fn needle(&mut self) -> String {
+        let texts: Vec<String> = self.lines.choose_multiple(&mut self.rng, 3).filter_map(|l| String::from_utf8(l.body.clone()).ok()).collect();
+        let Some(text) = texts.first().filter(|_| self.rng.random_bool(0.9)) else { return "absent".into() };
+        let chars: Vec<char> = text.chars().collect();
+        let from = self.rng.random_range(0..=chars.len());
+        let length_max = *[4, 12, 200].choose(&mut self.rng).unwrap();
+        let length = self.rng.random_range(0..=length_max.min(chars.len() - from));
+        chars[from..from + length].iter().collect()
+    }
+
+    fn scan(&self, tenant: &Tenant, search: &Search) -> Vec<(u64, String, String, String)> {
+        let mut found: Vec<&Line> = self.lines.iter().filter(|line| {
+            let labels = [("service_name", line.service), ("level", line.level)].into_iter().collect();
+            let asked = search.query.matchers().iter().all(|m| m.matches_labels(&labels));
+            let time = search.start.0 <= line.time && line.time < search.end.0;
+            &line.tenant == tenant && time && asked && search.query.filters().iter().all(|f| naive(f, &line.body))
+        }).collect();
+        found.sort_by_key(|line| line.time);
+        if search.direction == Direction::Backward {
+            found.reverse();
+        }
+        let shown = found.into_iter().take(search.limit);
+        shown.map(|l| (l.time, l.service.to_owned(), l.level.to_owned(), String::from_utf8_lossy(&l.body).into_owned())).collect()
+    }
+}
+
+/// The filter, as plainly as it can be written.
+fn naive(filter: &LineFilter, line: &[u8]) -> bool {
+    let text = filter.text().as_bytes();
+    let contains = || text.is_empty() || line.windows(text.len()).any(|w| w == text);
+    let matches = || regex::bytes::Regex::new(filter.text()).unwrap().is_match(line);
+    match filter.op() {
+        FilterOp::Contains => contains(),
+        FilterOp::NotContains => !contains(),
+        FilterOp::Matches => matches(),
+        FilterOp::NotMatches => !matches(),
+    }
+}
+
+#[test]
+fn every_query_finds_what_a_plain_scan_finds() {
+    let seeds = match std::env::var("SEED").ok().and_then(|s| s.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..SEEDS,
+    };
+    for seed in seeds {
+        let result = std::panic::catch_unwind(|| {
+            let mut scenario = Scenario::new(seed);
+            for _ in 0..STEPS {
+                scenario.step();
+            }
+        });
+        assert!(result.is_ok(), "seed {seed} failed");
+    }
+}

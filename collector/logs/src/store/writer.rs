@@ -1,0 +1,131 @@
+//! What the writing thread owns, and how it takes entries.
+
+use super::LogStore;
+use super::background::Background;
+use super::merge::Merged;
+use super::seal::{Frozen, Sealed};
+use crate::config::Config;
+use crate::dedup::{Marks, SavedMarks};
+use crate::intake::Intake;
+use crate::telemetry::Telemetry;
+use serde::{Deserialize, Serialize};
+use sonde_proto::{Entry, Position, UnixNanos};
+use sonde_segment::Manifest;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many bytes of payload are made visible in one step.
+const STEP_BYTES: usize = 4 << 20;
+
+/// The writing thread's own.
+pub(super) struct Writer {
+    pub(super) manifest: Manifest,
+    pub(super) intake: Intake,
+    /// When `maintain` first saw the growing tail.
+    pub(super) tail_since: Option<UnixNanos>,
+    pub(super) active_bytes: u64,
+    pub(super) frozen: Option<Frozen>,
+    pub(super) sealing: Background<Result<Vec<Sealed>, String>>,
+    pub(super) merging: Background<Result<Merged, String>>,
+    /// Whether segments changed since a merge was last looked for.
+    pub(super) merge_due: bool,
+    /// Tells the merge to give up.
+    pub(super) cancel: Arc<AtomicBool>,
+    /// The first entry that was refused for want of room.
+    refused: Option<Position>,
+}
+
+/// What the manifest keeps for the store.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Extra {
+    pub(super) marks: SavedMarks,
+}
+
+impl Writer {
+    pub(super) fn new(manifest: Manifest, config: &Config, telemetry: &Telemetry) -> Self {
+        let extra: Extra = serde_json::from_value(manifest.extra.clone()).unwrap_or_default();
+        let marks = Marks::restore(config.uid_files_max, &extra.marks);
+        Self {
+            manifest,
+            intake: Intake::new(config, marks, telemetry.clone()),
+            tail_since: None,
+            active_bytes: 0,
+            frozen: None,
+            sealing: Background::new("logs-seal"),
+            merging: Background::new("logs-merge"),
+            merge_due: true,
+            cancel: Arc::default(),
+            refused: None,
+        }
+    }
+
+    /// Ends the work in the background; its results are not published.
+    pub(super) fn stop(&mut self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        self.sealing.wait();
+        self.merging.wait();
+    }
+
+    pub(super) fn frozen_bytes(&self) -> u64 {
+        self.frozen.as_ref().map_or(0, |f| f.bytes)
+    }
+}
+
+impl LogStore {
+    /// Applies the first of `entries` and returns the others.
+    pub(super) fn apply_some<'e>(&self, writer: &mut Writer, entries: &'e [(Position, Entry)]) -> &'e [(Position, Entry)] {
+        let (mut applied_to, mut batches, mut bytes, mut taken) = (self.applied_to(), BTreeMap::new(), 0, 0);
+        for (position, entry) in entries {
+            let behind_refused = writer.refused.is_some_and(|refused| *position > refused);
+            if *position >= applied_to && !behind_refused {
+                writer.intake.take(*position, entry, &mut batches);
+                applied_to = position.next();
+                writer.refused = None;
+                bytes += entry.payload.len();
+            }
+            taken += 1;
+            if bytes >= STEP_BYTES {
+                break;
+            }
+        }
+        writer.active_bytes += batches.values().map(crate::tail::Batch::bytes).sum::<u64>();
+        self.view.write().append(batches, applied_to);
+        self.telemetry.tail_bytes.set(clamped(writer.active_bytes + writer.frozen_bytes()));
+        &entries[taken..]
+    }
+
+    /// Makes sure that the tail has room, by sealing early. False where it has not.
+    pub(super) fn make_room(&self, writer: &mut Writer) -> bool {
+        let max = self.config.tail_bytes_max;
+        if writer.active_bytes < max / 2 {
+            return true;
+        }
+        if writer.frozen.is_some() && (writer.active_bytes + writer.frozen_bytes() >= max) {
+            if let Err(error) = self.finish_seal(writer) {
+                self.telemetry.fail("seal");
+                tracing::error!(%error, "the log store is full and cannot seal; nothing more is taken until it can");
+                let refused = self.applied_to();
+                writer.refused.get_or_insert(refused);
+                return false;
+            }
+        }
+        if writer.frozen.is_none() {
+            self.freeze(writer);
+        }
+        true
+    }
+
+    /// Shows sizes on the metrics page.
+    pub(super) fn show_gauges(&self, writer: &Writer) {
+        let segments = &writer.manifest.segments;
+        self.telemetry.segments.set(clamped(segments.len() as u64));
+        self.telemetry.segment_bytes.set(clamped(segments.iter().map(|s| s.bytes).sum()));
+        self.telemetry.tail_bytes.set(clamped(writer.active_bytes + writer.frozen_bytes()));
+    }
+}
+
+fn clamped(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,31 @@
+//! Streams: what the records of one source have in common, kept once.
+
+mod labels;
+mod level;
+
+pub(crate) use labels::{LabelRules, at_level};
+pub(crate) use level::Level;
+
+use serde::{Deserialize, Serialize};
+use sonde_proto::Labels;
+
+/// What many records have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Stream {
+    /// What selectors look at, `level` among them.
+    pub(crate) labels: Labels,
+    /// The attributes of resource and scope that are no labels.
+    pub(crate) resource: Vec<(String, String)>,
+}
+
+impl Stream {
+    /// About how many bytes it takes in memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        let labels: usize = self.labels.iter().map(|(n, v)| n.len() + v.len() + 64).sum();
+        let resource: usize = self.resource.iter().map(|(n, v)| n.len() + v.len() + 48).sum();
+        (labels + resource + size_of::<Self>()) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! Which attributes of a resource become labels, and under which names.
+
+use super::{Level, Stream};
+use crate::config::Config;
+use sonde_proto::LabelsBuilder;
+use sonde_proto::walk::{Attributes, Scope};
+use std::collections::HashSet;
+
+/// The rules that turn a resource and a scope into a stream.
+#[derive(Clone, Debug)]
+pub(crate) struct LabelRules {
+    names: HashSet<String>,
+    prefixes: Vec<String>,
+    labels_max: usize,
+    value_bytes_max: usize,
+    attributes_max: usize,
+    attributes_bytes_max: usize,
+}
+
+/// What did not fit into a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Labels whose value was shortened.
+    pub(crate) labels: u64,
+    /// Attributes that were dropped.
+    pub(crate) attributes: u64,
+}
+
+impl LabelRules {
+    pub(crate) fn new(config: &Config) -> Self {
+        let (prefixes, names): (Vec<_>, Vec<_>) = config.labels.iter().partition(|n| n.ends_with('*'));
+        let limit = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        Self {
+            names: names.into_iter().cloned().collect(),
+            prefixes: prefixes.into_iter().map(|p| p.trim_end_matches('*').to_owned()).collect(),
+            labels_max: limit(config.labels_max),
+            value_bytes_max: limit(config.label_value_bytes_max),
+            attributes_max: limit(config.attributes_max),
+            attributes_bytes_max: limit(config.attributes_bytes_max),
+        }
+    }
+
+    /// The stream of a resource and a scope, but for its level.
+    pub(crate) fn stream(&self, resource: Attributes<'_>, scope: &Scope<'_>) -> (Stream, Cut) {
+        let mut building = Building { rules: self, labels: Vec::new(), rest: Vec::new(), rest_bytes: 0, cut: Cut::default() };
+        for attribute in resource {
+            let value = attribute.value.text();
+            if !building.label(attribute.key, &value) {
+                building.rest(attribute.key.to_owned(), &value);
+            }
+        }
+        for (name, value) in [("otel.scope.name", scope.name), ("otel.scope.version", scope.version)] {
+            if !value.is_empty() {
+                building.rest(name.to_owned(), value);
+            }
+        }
+        for attribute in scope.attributes() {
+            building.rest(format!("otel.scope.{}", attribute.key), &attribute.value.text());
+        }
+        building.finish()
+    }
+
+    fn is_label(&self, name: &str) -> bool {
+        self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
+    }
+}
+
+/// The same stream at a level.
+pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
+    let mut labels = stream.labels.to_builder();
+    labels.set("level", level.as_str());
+    Stream { labels: labels.build(), resource: stream.resource.clone() }
+}
+
+struct Building<'r> {
+    rules: &'r LabelRules,
+    labels: Vec<(String, String)>,
+    rest: Vec<(String, String)>,
+    rest_bytes: usize,
+    cut: Cut,
+}
+
+impl Building<'_> {
+    /// Takes an attribute as a label; false where it is none.
+    fn label(&mut self, key: &str, value: &str) -> bool {
+        if value.is_empty() || self.labels.len() >= self.rules.labels_max || !self.rules.is_label(key) {
+            return false;
+        }
+        let kept = shortened(value, self.rules.value_bytes_max);
+        self.cut.labels += u64::from(kept.len() < value.len());
+        self.labels.push((label_name(key), kept.to_owned()));
+        true
+    }
+
+    fn rest(&mut self, key: String, value: &str) {
+        let bytes = self.rest_bytes.saturating_add(key.len()).saturating_add(value.len());
+        if self.rest.len() >= self.rules.attributes_max || bytes > self.rules.attributes_bytes_max {
+            self.cut.attributes += 1;
+            return;
+        }
+        self.rest_bytes = bytes;
+        self.rest.push((key, value.to_owned()));
+    }
+
+    fn finish(self) -> (Stream, Cut) {
+        let mut labels = LabelsBuilder::default();
+        for (name, value) in &self.labels {
+            labels.set(name, value);
+        }
+        (Stream { labels: labels.build(), resource: self.rest }, self.cut)
+    }
+}
+
+/// `service.name` → `service_name`: what is no letter or digit becomes an underscore.
+fn label_name(key: &str) -> String {
+    let name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
+}
+
+fn shortened(text: &str, bytes_max: usize) -> &str {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -1,0 +1,73 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::labels::Cut;
+use super::*;
+use crate::config::Config;
+use prost::Message as _;
+use sonde_proto::otlp::{self, logs, logs_service::ExportLogsServiceRequest, resource::Resource};
+use sonde_proto::walk;
+
+fn stream(config: &Config, attributes: &[(&str, &str)]) -> (Stream, Cut) {
+    let request = ExportLogsServiceRequest {
+        resource_logs: vec![logs::ResourceLogs {
+            resource: Some(Resource {
+                attributes: attributes.iter().map(|(k, v)| otlp::kv(k, *v)).collect(),
+                ..Default::default()
+            }),
+            scope_logs: vec![logs::ScopeLogs {
+                scope: Some(otlp::common::InstrumentationScope { name: "lib".into(), ..Default::default() }),
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+    };
+    let bytes = request.encode_to_vec();
+    let logs = walk::logs(&bytes).unwrap();
+    let resource = logs.resources().next().unwrap();
+    let scope = resource.scopes().next().unwrap().scope;
+    LabelRules::new(config).stream(resource.attributes(), &scope)
+}
+
+#[test]
+fn configured_attributes_become_labels_and_the_rest_is_kept() {
+    let (stream, cut) = stream(
+        &Config::default(),
+        &[("service.name", "pay"), ("k8s.pod.name", "pay-1"), ("service.version", "7"), ("host.name", "")],
+    );
+    assert_eq!(stream.labels.to_string(), r#"{k8s_pod_name="pay-1", service_name="pay"}"#);
+    let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
+    assert_eq!(stream.resource, [pair("service.version", "7"), pair("host.name", ""), pair("otel.scope.name", "lib")]);
+    assert_eq!(cut, Cut::default());
+    assert_eq!(at_level(&stream, Level::Warn).labels.get("level"), "warn");
+}
+
+#[test]
+fn too_many_labels_and_attributes_are_bounded_and_counted() {
+    let names: Vec<String> = (0..100_000).map(|n| format!("k8s.label.{n}")).collect();
+    let attributes: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "v")).collect();
+    let config = Config::default();
+    let (stream, cut) = stream(&config, &attributes);
+    assert_eq!(stream.labels.len() as u64, config.labels_max);
+    assert_eq!(stream.resource.len() as u64, config.attributes_max);
+    // One more than the attributes: the scope's name found no room either.
+    assert_eq!(cut.attributes, 100_001 - config.labels_max - config.attributes_max);
+}
+
+#[test]
+fn a_long_label_value_is_cut_at_a_character() {
+    let config = Config { label_value_bytes_max: 4, ..Config::default() };
+    let (stream, cut) = stream(&config, &[("service.name", "abcé")]);
+    assert_eq!(stream.labels.get("service_name"), "abc");
+    assert_eq!(cut.labels, 1);
+}
+
+#[test]
+fn the_level_comes_from_the_number_then_from_the_text() {
+    let check = |number, text, expected: &str| assert_eq!(Level::of(number, text).as_str(), expected);
+    check(9, "ERROR", "info");
+    check(0, "Error", "error");
+    check(0, " WARNING ", "warn");
+    check(24, "", "fatal");
+    check(25, "", "unknown");
+    check(-3, "nonsense", "unknown");
+}

@@ -1,0 +1,84 @@
+//! What the tests of this crate share: entries to apply, and a store in a directory.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use crate::{Config, Direction, LogQuery, LogStore, Search};
+use prometheus_client::registry::Registry;
+use prost::Message as _;
+use sonde_proto::otlp::common::{AnyValue, any_value::Value};
+use sonde_proto::otlp::{self, logs, logs_service::ExportLogsServiceRequest, resource::Resource};
+use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use std::path::Path;
+
+pub(crate) const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
+
+/// A body of bytes, as text where they are text.
+pub(crate) fn body(bytes: &[u8]) -> AnyValue {
+    let value = match std::str::from_utf8(bytes) {
+        Ok(text) => Value::StringValue(text.into()),
+        Err(_) => Value::BytesValue(bytes.into()),
+    };
+    AnyValue { value: Some(value) }
+}
+
+/// A record with a time and a body.
+pub(crate) fn record(time: u64, text: &str) -> logs::LogRecord {
+    logs::LogRecord { time_unix_nano: time, body: Some(body(text.as_bytes())), ..Default::default() }
+}
+
+/// The records of one service as a request.
+pub(crate) fn request(service: &str, records: Vec<logs::LogRecord>) -> ExportLogsServiceRequest {
+    ExportLogsServiceRequest {
+        resource_logs: vec![logs::ResourceLogs {
+            resource: Some(Resource {
+                attributes: vec![otlp::kv("service.name", service)],
+                ..Default::default()
+            }),
+            scope_logs: vec![logs::ScopeLogs { log_records: records, ..Default::default() }],
+            ..Default::default()
+        }],
+    }
+}
+
+/// A request as an entry of the journal.
+pub(crate) fn entry(tenant: &Tenant, request: &ExportLogsServiceRequest) -> Entry {
+    Entry {
+        tenant: tenant.clone(),
+        signal: Signal::Logs,
+        received_at: NOW,
+        payload: request.encode_to_vec().into(),
+    }
+}
+
+/// Applies records of one service at a position.
+pub(crate) fn apply(store: &LogStore, position: u64, service: &str, records: Vec<logs::LogRecord>) {
+    store.apply(&[(Position(position), entry(&Tenant::default(), &request(service, records)))]);
+}
+
+pub(crate) fn open(dir: &Path, config: &Config) -> LogStore {
+    LogStore::open(dir, config, &mut Registry::default(), NOW).unwrap()
+}
+
+/// A search for everything, the newest 1,000 first.
+pub(crate) fn search(query: &str) -> Search {
+    Search {
+        query: LogQuery::parse(query).unwrap(),
+        start: UnixNanos(0),
+        end: UnixNanos(u64::MAX),
+        limit: 1000,
+        direction: Direction::Backward,
+        deadline: None,
+    }
+}
+
+/// The bodies that a query finds, newest first.
+pub(crate) fn bodies(store: &LogStore, query: &str) -> Vec<String> {
+    let answer = store.search(&Tenant::default(), &search(query)).unwrap();
+    assert_eq!(answer.cut, None);
+    answer.records.into_iter().map(|r| r.body).collect()
+}
+
+/// Settings under which nothing is dropped or sealed by itself.
+pub(crate) fn quiet() -> Config {
+    Config { seal_interval_ms: u64::MAX, retention_seconds: 0, merge_factor: 3, ..Config::default() }
+}
