@@ -97,6 +97,9 @@ export interface Alert {
   ends_at: Nanos | null;
   updated_at: Nanos;
   state: string;
+  /** It fires, but an inhibition keeps it from being told. */
+  suppressed?: boolean;
+  inhibited_by?: string[];
   generator_url: string;
   receivers: string[];
 }

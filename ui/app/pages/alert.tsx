@@ -2,6 +2,7 @@
 // service's rate, errors and durations, a trace that shows it with its logs, the state
 // of the node beside them, and who was told.
 
+import { useRef } from 'preact/hooks';
 import type { Alert, AlertAnswer, LogRecord, Trace } from '../api';
 import { instant, moment, nanoseconds, since } from '../format';
 import { AlertState, isFiring, LabelChip, nameOf, serviceOf, Severity } from '../parts/alerts';
@@ -19,7 +20,21 @@ import { quoted, to } from '../router';
 export function AlertPage({ fingerprint }: { fingerprint: string }) {
   const answer = useResource<AlertAnswer>(`/alerts/${encodeURIComponent(fingerprint)}`, { every: 5000 });
   useTitle(answer.data ? nameOf(answer.data.alert) : 'Alert');
-  return <Answer of={answer} what="the alert">{(data) => <Alarm {...data} />}</Answer>;
+  const example = useExample(answer.data);
+  return <Answer of={answer} what="the alert">{(data) => <Alarm {...data} {...example} />}</Answer>;
+}
+
+/**
+ * The example trace and its logs: while an alert fires, each refresh may bring another,
+ * but whoever reads one keeps it. A better one takes its place only where it had no logs.
+ */
+function useExample(answer: AlertAnswer | undefined): Pick<AlertAnswer, 'example_trace' | 'logs'> {
+  const kept = useRef<AlertAnswer>();
+  const old = kept.current;
+  const other = old?.alert.fingerprint === answer?.alert.fingerprint
+    && old?.example_trace?.trace_id !== answer?.example_trace?.trace_id;
+  if (!other || !old?.example_trace || (old.logs.length === 0 && answer?.logs.length)) kept.current = answer;
+  return { example_trace: kept.current?.example_trace ?? null, logs: kept.current?.logs ?? [] };
 }
 
 function Alarm({ alert, service, red, use, example_trace: trace, logs, notifications }: AlertAnswer) {
@@ -56,6 +71,7 @@ function Head({ alert, service }: { alert: Alert; service: string | undefined })
     <section class={`panel alarm ${isFiring(alert) ? 'firing' : 'calm'}`}>
       <div class="line">
         <AlertState alert={alert} testid="alert-status" />
+        {alert.suppressed && <span class="state state-suppressed">nobody is told</span>}
         <h1 data-testid="alert-name">{nameOf(alert)}</h1>
         <Severity alert={alert} />
         <span class="muted" title={instant(alert.starts_at)}>
@@ -76,6 +92,7 @@ function Head({ alert, service }: { alert: Alert; service: string | undefined })
         {service && <a href={to.traces(`service=${quoted(service)} status=error`)}>failed traces of {service}</a>}
         {service && <a href={to.logs(`{service=${quoted(service)}}`)}>logs of {service}</a>}
         {isWebAddress(alert.generator_url) && <a href={alert.generator_url} rel="external noreferrer">the rule's expression</a>}
+        {(alert.inhibited_by ?? []).map((by) => <a key={by} href={to.alert(by)}>quieted by another alert</a>)}
         {alert.receivers.length > 0 && <span class="muted">goes to {alert.receivers.join(', ')}</span>}
       </p>
     </section>

@@ -47,6 +47,7 @@ export function AlertList({ alerts }: { alerts: Alert[] }) {
             <span class="line">
               <strong>{nameOf(alert)}</strong>
               <AlertState alert={alert} />
+              {alert.suppressed && <span class="state state-suppressed">nobody is told</span>}
               <Severity alert={alert} />
               <Since alert={alert} />
             </span>
