@@ -1,0 +1,42 @@
+//! What can be set.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The settings of the signals from spans.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How many RED series a tenant may have; further operations count as `__overflow__`.
+    pub series_max: usize,
+    /// How many edges of the service graph a tenant may have; further ones count as `__overflow__`.
+    pub edges_max: usize,
+    /// How many sides of requests of a tenant may wait for the other side.
+    pub pending_max: usize,
+    /// How long one side of a request waits for the other side to arrive.
+    pub pending_wait_ms: u64,
+    /// After how long without a span a series ends.
+    pub stale_seconds: u64,
+    /// The longest service or operation name kept, in bytes; longer ones are cut.
+    pub name_bytes_max: usize,
+    /// Upper bounds of the buckets of operations' durations.
+    pub latency_buckets_seconds: Vec<f64>,
+    /// Upper bounds of the buckets of requests between services.
+    pub graph_buckets_seconds: Vec<f64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let doubling = |first: f64, count: i32| (0..count).map(|n| first * 2_f64.powi(n)).collect();
+        Self {
+            series_max: 20_000,
+            edges_max: 5_000,
+            pending_max: 50_000,
+            pending_wait_ms: 10_000,
+            stale_seconds: 900,
+            name_bytes_max: 256,
+            latency_buckets_seconds: doubling(0.002, 14),
+            graph_buckets_seconds: doubling(0.1, 8),
+        }
+    }
+}

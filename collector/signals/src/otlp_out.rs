@@ -1,0 +1,222 @@
+//! Counters as OTLP metrics: cumulative, with start times and examples, without resource
+//! attributes, so that the labels come out exactly as they stand here.
+
+use crate::histogram::{Bounds, Example, Histogram, Life};
+use sonde_proto::UnixNanos;
+use sonde_proto::otlp::metrics::exemplar::Value as ExemplarValue;
+use sonde_proto::otlp::metrics::number_data_point::Value;
+use sonde_proto::otlp::metrics::{
+    AggregationTemporality, Exemplar, Histogram as WireHistogram, HistogramDataPoint, Metric,
+    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data,
+};
+use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
+use sonde_proto::otlp::{common::InstrumentationScope, common::KeyValue, kv};
+
+/// `DataPointFlags`: there is no value any more.
+const NO_RECORDED_VALUE: u32 = 1;
+/// How many data points one request carries.
+const POINTS_MAX: usize = 2_000;
+
+/// Labels of one series, in the order of the dialect they come from.
+pub(crate) type Pairs<'a> = &'a [(&'static str, &'a str)];
+
+/// Gathers the data points of one counter.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    points: Vec<NumberDataPoint>,
+}
+
+/// Gathers the data points of one histogram.
+#[derive(Debug)]
+pub(crate) struct Histograms<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) help: &'static str,
+    bounds: &'a Bounds,
+    points: Vec<HistogramDataPoint>,
+}
+
+impl Counters {
+    pub(crate) fn new(name: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            help,
+            points: Vec::new(),
+        }
+    }
+
+    /// Adds a series: its value, before the first value a zero at its start, so that the
+    /// first calls count as an increase, and at its end the mark that it ended.
+    pub(crate) fn add(
+        &mut self,
+        labels: Pairs<'_>,
+        life: Life,
+        now: UnixNanos,
+        value: Option<u64>,
+        example: Option<&Example>,
+    ) {
+        let point = |time: UnixNanos, value: Option<u64>| NumberDataPoint {
+            attributes: attributes(labels),
+            start_time_unix_nano: life.start.0,
+            time_unix_nano: time.0,
+            value: Some(Value::AsInt(
+                value.and_then(|n| i64::try_from(n).ok()).unwrap_or(0),
+            )),
+            flags: if value.is_none() {
+                NO_RECORDED_VALUE
+            } else {
+                0
+            },
+            exemplars: Vec::new(),
+        };
+        if !life.told && life.start < now {
+            self.points.push(point(life.start, Some(0)));
+        }
+        let exemplars = example
+            .map(|example| exemplar(example, 1.0))
+            .into_iter()
+            .collect();
+        self.points.push(NumberDataPoint {
+            exemplars,
+            ..point(now, value)
+        });
+    }
+
+    pub(crate) fn into_metrics(self) -> Vec<Metric> {
+        let data = |points: Vec<NumberDataPoint>| {
+            Data::Sum(Sum {
+                data_points: points,
+                aggregation_temporality: AggregationTemporality::Cumulative as i32,
+                is_monotonic: true,
+            })
+        };
+        chunks(self.points)
+            .map(|points| metric(self.name, self.help, data(points)))
+            .collect()
+    }
+}
+
+impl<'a> Histograms<'a> {
+    pub(crate) fn new(name: &'static str, help: &'static str, bounds: &'a Bounds) -> Self {
+        Self {
+            name,
+            help,
+            bounds,
+            points: Vec::new(),
+        }
+    }
+
+    /// Adds a series, as [`Counters::add`] does.
+    pub(crate) fn add(
+        &mut self,
+        labels: Pairs<'_>,
+        life: Life,
+        now: UnixNanos,
+        value: Option<&Histogram>,
+        example: Option<&Example>,
+    ) {
+        let zero = Histogram::default();
+        let point = |time: UnixNanos, value: &Histogram| HistogramDataPoint {
+            attributes: attributes(labels),
+            start_time_unix_nano: life.start.0,
+            time_unix_nano: time.0,
+            count: value.count(),
+            sum: Some(value.sum_nanos as f64 / 1e9),
+            bucket_counts: if value.counts.is_empty() {
+                vec![0; self.bounds.buckets()]
+            } else {
+                value.counts.clone()
+            },
+            explicit_bounds: self.bounds.seconds().to_vec(),
+            ..Default::default()
+        };
+        let mut points = Vec::new();
+        if !life.told && life.start < now {
+            points.push(point(life.start, &zero));
+        }
+        let exemplars = example
+            .map(|example| exemplar(example, example.nanos as f64 / 1e9))
+            .into_iter()
+            .collect();
+        let flags = if value.is_none() {
+            NO_RECORDED_VALUE
+        } else {
+            0
+        };
+        points.push(HistogramDataPoint {
+            exemplars,
+            flags,
+            ..point(now, value.unwrap_or(&zero))
+        });
+        self.points.append(&mut points);
+    }
+
+    pub(crate) fn into_metrics(self) -> Vec<Metric> {
+        let data = |points: Vec<HistogramDataPoint>| {
+            Data::Histogram(WireHistogram {
+                data_points: points,
+                aggregation_temporality: AggregationTemporality::Cumulative as i32,
+            })
+        };
+        chunks(self.points)
+            .map(|points| metric(self.name, self.help, data(points)))
+            .collect()
+    }
+}
+
+/// One request for each metric, so that none grows with the number of series.
+pub(crate) fn request(metric: Metric) -> ExportMetricsServiceRequest {
+    let scope = InstrumentationScope {
+        name: "sonde.signals".to_owned(),
+        ..Default::default()
+    };
+    let scope_metrics = ScopeMetrics {
+        scope: Some(scope),
+        metrics: vec![metric],
+        ..Default::default()
+    };
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics: vec![scope_metrics],
+            ..Default::default()
+        }],
+    }
+}
+
+fn metric(name: &str, help: &str, data: Data) -> Metric {
+    Metric {
+        name: name.to_owned(),
+        description: help.to_owned(),
+        data: Some(data),
+        ..Default::default()
+    }
+}
+
+fn chunks<T>(points: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let mut points = points.into_iter().peekable();
+    std::iter::from_fn(move || {
+        points
+            .peek()
+            .is_some()
+            .then(|| points.by_ref().take(POINTS_MAX).collect())
+    })
+}
+
+fn attributes(labels: Pairs<'_>) -> Vec<KeyValue> {
+    labels
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| kv(name, *value))
+        .collect()
+}
+
+fn exemplar(example: &Example, value: f64) -> Exemplar {
+    Exemplar {
+        time_unix_nano: example.time.0,
+        trace_id: example.trace_id.as_bytes().to_vec(),
+        span_id: example.span_id.as_bytes().to_vec(),
+        value: Some(ExemplarValue::AsDouble(value)),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,128 @@
+//! What the signals need of a span, and no more.
+
+use crate::histogram::Example;
+use serde::{Deserialize, Serialize};
+use sonde_proto::otlp::common::KeyValue;
+use sonde_proto::otlp::trace::Span as WireSpan;
+use sonde_proto::{SpanId, TraceId, UnixNanos, otlp};
+use std::borrow::Cow;
+
+/// The role of a span in a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Kind {
+    Server,
+    Client,
+    Producer,
+    Consumer,
+}
+
+/// The outcome of a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Status {
+    Unset,
+    Ok,
+    Error,
+}
+
+impl Kind {
+    /// `None` for kinds that take no part in requests.
+    pub(crate) fn of(number: i32) -> Option<Self> {
+        match number {
+            2 => Some(Self::Server),
+            3 => Some(Self::Client),
+            4 => Some(Self::Producer),
+            5 => Some(Self::Consumer),
+            _ => None,
+        }
+    }
+
+    /// The name in labels.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "SPAN_KIND_SERVER",
+            Self::Client => "SPAN_KIND_CLIENT",
+            Self::Producer => "SPAN_KIND_PRODUCER",
+            Self::Consumer => "SPAN_KIND_CONSUMER",
+        }
+    }
+
+    /// Whether the span answers a request, as opposed to making one.
+    pub(crate) fn answers(self) -> bool {
+        matches!(self, Self::Server | Self::Consumer)
+    }
+}
+
+impl Status {
+    fn of(number: i32) -> Self {
+        match number {
+            1 => Self::Ok,
+            2 => Self::Error,
+            _ => Self::Unset,
+        }
+    }
+
+    /// The name in labels.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Unset => "STATUS_CODE_UNSET",
+            Self::Ok => "STATUS_CODE_OK",
+            Self::Error => "STATUS_CODE_ERROR",
+        }
+    }
+}
+
+/// One side of a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Span<'a> {
+    pub(crate) wire: &'a WireSpan,
+    pub(crate) service: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) status: Status,
+    pub(crate) trace_id: TraceId,
+    pub(crate) span_id: SpanId,
+    pub(crate) nanos: u64,
+}
+
+impl<'a> Span<'a> {
+    /// Reads a span; `None` when it takes no part in a request or has no IDs.
+    pub(crate) fn of(wire: &'a WireSpan, service: &'a str) -> Option<Self> {
+        Some(Self {
+            kind: Kind::of(wire.kind)?,
+            status: Status::of(wire.status.as_ref().map_or(0, |status| status.code)),
+            trace_id: TraceId::from_slice(&wire.trace_id).ok()?,
+            span_id: SpanId::from_slice(&wire.span_id).ok()?,
+            nanos: wire
+                .end_time_unix_nano
+                .saturating_sub(wire.start_time_unix_nano),
+            wire,
+            service,
+        })
+    }
+
+    /// The span as an example.
+    pub(crate) fn example(&self) -> Example {
+        Example {
+            trace_id: self.trace_id,
+            span_id: self.span_id,
+            time: UnixNanos(
+                self.wire
+                    .end_time_unix_nano
+                    .max(self.wire.start_time_unix_nano),
+            ),
+            nanos: self.nanos,
+        }
+    }
+
+    /// The first of several attributes that is there and not empty.
+    pub(crate) fn first_of(&self, keys: &[&str]) -> Option<Cow<'a, str>> {
+        let attributes: &'a [KeyValue] = &self.wire.attributes;
+        keys.iter()
+            .filter_map(|key| otlp::attribute_text(attributes, key))
+            .find(|value| !value.is_empty())
+    }
+}
+
+/// A name, cut to at most `bytes_max` bytes between characters.
+pub(crate) fn cut(name: &str, bytes_max: usize) -> &str {
+    &name[..name.floor_char_boundary(bytes_max)]
+}

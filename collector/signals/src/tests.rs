@@ -1,0 +1,1 @@
+//! The signals against a plain count.
