@@ -122,6 +122,7 @@ export function inUnit(value: number | null | undefined, unit: string): string {
     case 'per_second':
     case 'per second':
       return rate(value);
+    case 'operations':
     case '':
       return compact(value);
     default:

@@ -42,25 +42,27 @@ function Alarm({ alert, service, red, use, example_trace: trace, logs, notificat
   return (
     <>
       <Head alert={alert} service={name} />
-      <Panel title={name ? <>Rate, errors, duration of <a href={to.service(name)}>{name}</a></> : 'Rate, errors, duration'} aside="▾ the alert began">
-        <RedCharts red={red} mark={alert.starts_at / 1e6} />
-      </Panel>
+      {(red || name) && (
+        <Panel title={name ? <>Rate, errors, duration of <a href={to.service(name)}>{name}</a></> : 'Rate, errors, duration'} aside="▾ the alert began">
+          <RedCharts red={red} mark={alert.starts_at / 1e6} />
+        </Panel>
+      )}
       <div class="beside">
         <div>
           <Example trace={trace} service={name} logs={logs} />
           <Lines logs={logs} service={name} ofTrace={trace !== null} />
+          <Panel title="Notifications">
+            {notifications.length ? (
+              <Notifications notifications={notifications} />
+            ) : (
+              <Empty><p>Nobody was notified yet. {isFiring(alert) && 'The first one goes out when the group has waited for its other alerts.'}</p></Empty>
+            )}
+          </Panel>
         </div>
         <Panel title="The node: utilisation, saturation, errors" testid="use-panel">
           {use.length ? <UseTable signals={use} /> : <Empty><p>No agent reports this node's metrics. Run <code>sonde agent</code> on it to see them here.</p></Empty>}
         </Panel>
       </div>
-      <Panel title="Notifications">
-        {notifications.length ? (
-          <Notifications notifications={notifications} />
-        ) : (
-          <Empty><p>Nobody was notified yet. {isFiring(alert) && 'The first one goes out when the group has waited for its other alerts.'}</p></Empty>
-        )}
-      </Panel>
     </>
   );
 }
