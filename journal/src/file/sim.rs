@@ -1,0 +1,1 @@
+//! A folder in memory whose power can fail between any two operations.
