@@ -192,7 +192,7 @@ export async function ask(path: string, signal: AbortSignal, notFoundIsAnswer = 
   if (tenant()) headers['x-scope-orgid'] = tenant();
   const response = await fetch(`/sonde/v1${path}`, { headers, signal }).catch((error: unknown) => {
     if (signal.aborted) throw error;
-    throw new ApiError('The collector does not answer. Is it running, and is this page still its own?', 0);
+    throw new ApiError('The collector does not answer. Is it running?', 0);
   });
   const text = await response.text();
   if (response.ok) return text;
