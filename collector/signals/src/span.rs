@@ -124,5 +124,9 @@ impl<'a> Span<'a> {
 
 /// A name, cut to at most `bytes_max` bytes between characters.
 pub(crate) fn cut(name: &str, bytes_max: usize) -> &str {
-    &name[..name.floor_char_boundary(bytes_max)]
+    let mut end = name.len().min(bytes_max);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
 }

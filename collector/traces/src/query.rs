@@ -105,7 +105,7 @@ impl Condition {
             Subject::Service => token(Kind::Service, "", value),
             Subject::Operation => token(Kind::Operation, "", value),
             Subject::Status => token(Kind::Status, "", value),
-            Subject::Kind => token(Kind::SpanKind, "", value),
+            Subject::Kind => token(Kind::Role, "", value),
             // An empty value also means "not there", which has no token.
             Subject::Attribute(_) if value.is_empty() => None,
             Subject::Attribute(key) => token(Kind::Attribute, key, value),

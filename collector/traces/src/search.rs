@@ -8,7 +8,7 @@
 use crate::model::{Span, Trace, TraceSummary};
 use crate::query::TraceQuery;
 use crate::raw::{RawSpan, collapse};
-use crate::segment::{Fragment, Segment};
+use crate::segment::{Fragment, Order, Segment};
 use crate::store::{TraceStore, View};
 use crate::token::{self, Kind};
 use ahash::AHashSet;
@@ -166,7 +166,8 @@ impl TraceStore {
                 }
             }
         }
-        let damaged = fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
+        let damaged =
+            view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
         let cut = cut.or_else(|| damaged.then(|| "a damaged segment was left out".to_owned()));
         Ok(TraceAnswer {
             traces: best.into_sorted(),
@@ -236,7 +237,7 @@ impl TraceStore {
                     .get(id)
                     .into_iter()
                     .flat_map(|t| t.spans.iter().cloned()),
-            )
+            );
         });
         for segment in &view.segments {
             let before = raw.len();
@@ -293,6 +294,7 @@ impl TraceStore {
             fragments.sort_unstable_by_key(Fragment::order);
             sources.push(Source {
                 segment: None,
+                head: None,
                 fragments: Box::new(fragments.into_iter().map(Ok)),
             });
         });
@@ -304,6 +306,7 @@ impl TraceStore {
             match segment.ordinals(tokens) {
                 Ok(ordinals) => sources.push(Source {
                     segment: Some(segment),
+                    head: None,
                     fragments: Box::new(segment.fragments(ordinals)),
                 }),
                 Err(error) => {
@@ -326,6 +329,7 @@ impl TraceStore {
 /// One sorted walk over fragments.
 struct Source<'a> {
     segment: Option<&'a Segment>,
+    head: Option<Fragment>,
     fragments: Box<dyn Iterator<Item = Result<Fragment, BlockError>> + 'a>,
 }
 
@@ -333,14 +337,11 @@ struct Source<'a> {
 struct Candidates<'a, F> {
     store: &'a TraceStore,
     sources: Vec<Source<'a>>,
-    heads: BinaryHeap<Reverse<((Reverse<UnixNanos>, TraceId), usize, ByOrder)>>,
+    heads: BinaryHeap<Reverse<(Order, usize)>>,
     started: bool,
     may_match: F,
     damaged: bool,
 }
-
-/// A fragment that takes no part in comparisons: what stands before it has decided.
-struct ByOrder(Fragment);
 
 impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
     fn pop(&mut self) -> Result<Option<Fragment>, SearchError> {
@@ -348,11 +349,12 @@ impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
             self.started = true;
             (0..self.sources.len()).try_for_each(|at| self.refill(at))?;
         }
-        let Some(Reverse((_, at, ByOrder(fragment)))) = self.heads.pop() else {
+        let Some(Reverse((_, at))) = self.heads.pop() else {
             return Ok(None);
         };
+        let fragment = self.sources[at].head.take();
         self.refill(at)?;
-        Ok(Some(fragment))
+        Ok(fragment)
     }
 
     fn refill(&mut self, at: usize) -> Result<(), SearchError> {
@@ -360,8 +362,8 @@ impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
         for fragment in source.fragments.by_ref() {
             match fragment {
                 Ok(fragment) if (self.may_match)(&fragment) => {
-                    self.heads
-                        .push(Reverse((fragment.order(), at, ByOrder(fragment))));
+                    self.heads.push(Reverse((fragment.order(), at)));
+                    source.head = Some(fragment);
                     return Ok(());
                 }
                 Ok(_) => {}
@@ -374,26 +376,6 @@ impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
             }
         }
         Ok(())
-    }
-}
-
-impl PartialEq for ByOrder {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for ByOrder {}
-
-impl PartialOrd for ByOrder {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for ByOrder {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
     }
 }
 

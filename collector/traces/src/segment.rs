@@ -48,6 +48,9 @@ pub(crate) struct Fragment {
     pub(crate) shortest: u64,
 }
 
+/// Newest first, then by trace ID.
+pub(crate) type Order = (std::cmp::Reverse<UnixNanos>, TraceId);
+
 /// An open segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -82,7 +85,7 @@ impl Fragment {
     }
 
     /// What fragments are sorted by: newest first.
-    pub(crate) fn order(&self) -> (std::cmp::Reverse<UnixNanos>, TraceId) {
+    pub(crate) fn order(&self) -> Order {
         (std::cmp::Reverse(self.start), self.trace_id)
     }
 

@@ -1,1 +1,6 @@
-//! The store against a plain model of it.
+//! The store against a plain model of it: the same spans, the same questions.
+
+mod model;
+mod oracle;
+mod store;
+mod parse;

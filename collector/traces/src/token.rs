@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Service = 1,
     Operation = 2,
     Status = 3,
-    SpanKind = 4,
+    Role = 4,
     Attribute = 5,
     SpanId = 6,
     RequestId = 7,
@@ -109,7 +109,7 @@ pub(crate) fn of_span<'a>(
         }
     }
     out.extend(token(Kind::Operation, "", name.as_bytes()));
-    out.extend(token(Kind::SpanKind, "", kind_name(kind).as_bytes()));
+    out.extend(token(Kind::Role, "", kind_name(kind).as_bytes()));
     out.extend(token(Kind::Status, "", status_name(status).as_bytes()));
     Ok(name)
 }

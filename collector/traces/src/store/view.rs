@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub(crate) struct View {
     pub(crate) segments: Vec<Arc<Segment>>,
     tails: Vec<SharedTail>,
+    /// Whether a damaged segment is left out until maintenance moves it aside.
+    pub(crate) is_partial: bool,
     pub(crate) applied_to: Position,
 }
 
@@ -20,19 +22,16 @@ impl TraceStore {
     /// The view of a tenant; `None` when there is nothing of it.
     pub(crate) fn view(&self, tenant: &Tenant) -> Option<View> {
         let state = self.state.read();
-        let segments: Vec<_> = state
-            .segments
-            .iter()
-            .filter(|s| s.meta.tenant == *tenant && !s.is_damaged())
-            .cloned()
-            .collect();
+        let mine = state.segments.iter().filter(|s| s.meta.tenant == *tenant);
+        let (damaged, segments): (Vec<_>, Vec<_>) = mine.cloned().partition(|s| s.is_damaged());
         let tails = state.tails.get(tenant).cloned().unwrap_or_default();
         let view = View {
             segments,
             tails,
+            is_partial: !damaged.is_empty(),
             applied_to: state.applied_to,
         };
-        (!view.segments.is_empty() || !view.tails.is_empty()).then_some(view)
+        (!view.segments.is_empty() || !view.tails.is_empty() || view.is_partial).then_some(view)
     }
 
     /// Notes that a segment is damaged; the next maintenance moves it aside.

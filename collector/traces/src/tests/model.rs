@@ -1,0 +1,117 @@
+//! Spans to put in, made from a seed.
+
+use crate::{Config, TraceStore};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
+use prometheus_client::registry::Registry;
+use prost::Message as _;
+use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
+use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
+use std::path::Path;
+
+pub(super) const SERVICES: [&str; 4] = ["checkout", "cart", "pay", "mail"];
+pub(super) const OPERATIONS: [&str; 5] = ["GET /", "POST /pay", "send", "query", "retry loop"];
+
+pub(super) fn tenant() -> Tenant {
+    Tenant::new("team-a").unwrap()
+}
+
+pub(super) fn trace_id(n: u64) -> TraceId {
+    TraceId::from_slice(&[&[7; 8][..], &(n + 1).to_be_bytes()].concat()).unwrap()
+}
+
+pub(super) fn open(path: &Path, config: &Config) -> TraceStore {
+    TraceStore::open(path, config, &mut Registry::default(), UnixNanos(0)).unwrap()
+}
+
+/// A span of one of few traces, at a time of a few seconds, late or repeated at will.
+pub(super) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
+    let number = rng.random_range(0..traces);
+    let start = number * 1_000_000 + rng.random_range(0..5_000_000);
+    let span_number: u64 = rng.random_range(1..12);
+    let mut attributes = vec![
+        otlp::kv("http.route", ["/a", "/b", "/c d"][rng.random_range(0..3)]),
+        otlp::any_kv(
+            "http.response.status_code",
+            Value::IntValue([200, 404, 500][rng.random_range(0..3)]),
+        ),
+    ];
+    if rng.random_bool(0.3) {
+        attributes.push(otlp::kv("request.id", format!("req-{number}")));
+    }
+    Span {
+        trace_id: trace_id(number).as_bytes().to_vec(),
+        span_id: (number * 100 + span_number).to_be_bytes().to_vec(),
+        parent_span_id: if span_number == 1 {
+            Vec::new()
+        } else {
+            (number * 100 + 1).to_be_bytes().to_vec()
+        },
+        name: OPERATIONS[rng.random_range(0..OPERATIONS.len())].to_owned(),
+        kind: rng.random_range(0..6),
+        start_time_unix_nano: start,
+        end_time_unix_nano: if rng.random_bool(0.05) {
+            0
+        } else {
+            start + rng.random_range(0..3_000_000)
+        },
+        attributes,
+        status: Some(Status {
+            code: rng.random_range(0..3),
+            message: String::new(),
+        }),
+        ..Span::default()
+    }
+}
+
+/// One payload of spans of one service.
+pub(super) fn payload(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
+    let scope_spans = ScopeSpans {
+        scope: Some(InstrumentationScope {
+            name: "test".to_owned(),
+            ..InstrumentationScope::default()
+        }),
+        spans,
+        ..ScopeSpans::default()
+    };
+    let attributes = vec![
+        otlp::kv("service.name", service),
+        otlp::kv("host.name", format!("{service}-host")),
+    ];
+    let resource = Resource {
+        attributes,
+        ..Resource::default()
+    };
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(resource),
+            scope_spans: vec![scope_spans],
+            ..ResourceSpans::default()
+        }],
+    }
+}
+
+pub(super) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Position, Entry) {
+    let payload = request.encode_to_vec().into();
+    (
+        Position(position),
+        Entry {
+            tenant: tenant(),
+            signal: Signal::Spans,
+            received_at: UnixNanos::from_secs(position),
+            payload,
+        },
+    )
+}
+
+pub(super) fn random_entry(rng: &mut ChaCha8Rng, position: u64, traces: u64) -> (Position, Entry) {
+    let service = SERVICES[rng.random_range(0..SERVICES.len())];
+    let spans = (0..rng.random_range(1..8))
+        .map(|_| random_span(rng, traces))
+        .collect();
+    entry(position, &payload(service, spans))
+}

@@ -1,0 +1,234 @@
+//! Differential test: whatever is applied, sealed, merged, reopened and replayed in
+//! between, every answer is the one of a list of all spans.
+
+use super::model::{OPERATIONS, SERVICES, open, random_entry, tenant, trace_id};
+use crate::raw::{RawSpan, prefer, split};
+use crate::{Config, Search, Span, Trace, TraceQuery, TraceStore, TraceSummary};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use sonde_proto::{Entry, Position, SpanId, TraceId, UnixNanos};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+const TRACES: u64 = 40;
+
+const QUERIES: [&str; 14] = [
+    "",
+    "service=checkout",
+    "service=checkout status=error",
+    "operation=\"POST /pay\" kind=server",
+    "duration>2ms",
+    "duration<=100us service!=cart",
+    "http.route=\"/c d\" status!=ok",
+    "http.route!=/a",
+    "http.response.status_code>=404 service=pay",
+    "operation=~\"GET.*|send\" kind=client",
+    "host.name=mail-host duration>1ms",
+    "nothing=here",
+    "nothing!=here status=unset kind=consumer",
+    "request.id=req-3",
+];
+
+#[derive(Default)]
+struct Oracle {
+    spans: BTreeMap<TraceId, BTreeMap<SpanId, RawSpan>>,
+    names: BTreeSet<(String, String)>,
+}
+
+impl Oracle {
+    fn apply(&mut self, entry: &Entry) {
+        let each = |trace_id, span: RawSpan| {
+            let decoded = Span::decode(&span).unwrap();
+            self.names.insert((decoded.service, decoded.name));
+            let spans = self.spans.entry(trace_id).or_default();
+            let better = spans
+                .get(&span.span_id)
+                .is_none_or(|known| prefer(&span, known).is_gt());
+            if better {
+                spans.insert(span.span_id, span);
+            }
+        };
+        split(&entry.payload, each, |refusal| panic!("{refusal:?}")).unwrap();
+    }
+
+    fn trace(&self, id: &TraceId) -> Option<Trace> {
+        let mut spans: Vec<Span> = self
+            .spans
+            .get(id)?
+            .values()
+            .map(|raw| Span::decode(raw).unwrap())
+            .collect();
+        spans.sort_by_key(|span| (span.start, span.span_id));
+        Some(Trace {
+            trace_id: *id,
+            spans,
+            cut: None,
+        })
+    }
+
+    fn traces(&self) -> impl Iterator<Item = Trace> {
+        self.spans.keys().filter_map(|id| self.trace(id))
+    }
+
+    fn search(&self, search: &Search) -> Vec<TraceSummary> {
+        let matches = |span: &Span| {
+            span.start < search.end
+                && span.end.max(span.start) >= search.start
+                && search.query.matches(span)
+        };
+        let mut found: Vec<_> = self
+            .traces()
+            .filter(|t| t.spans.iter().any(matches))
+            .filter_map(|t| TraceSummary::of(&t))
+            .collect();
+        found.sort_by_key(|summary| (Reverse(summary.start), summary.trace_id));
+        found.truncate(search.limit);
+        found
+    }
+
+    fn lookup(&self, id: &str) -> Vec<TraceId> {
+        let has = |span: &Span| {
+            span.span_id.to_string() == id
+                || span
+                    .attributes
+                    .iter()
+                    .any(|(k, v)| k == "request.id" && v == id)
+        };
+        let mut found: Vec<_> = self
+            .traces()
+            .filter(|t| t.spans.iter().any(has))
+            .map(|t| (Reverse(t.spans[0].start), t.trace_id))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, id)| id).collect()
+    }
+}
+
+fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
+    let tenant = tenant();
+    for number in 0..TRACES + 1 {
+        let id = trace_id(number);
+        assert_eq!(
+            store.trace(&tenant, &id).unwrap(),
+            oracle.trace(&id),
+            "trace {number}"
+        );
+    }
+    for text in QUERIES {
+        let (a, b) = (
+            rng.random_range(0..60_000_000),
+            rng.random_range(0..60_000_000),
+        );
+        for (start, end) in [(0, u64::MAX), (a.min(b), a.max(b))] {
+            for limit in [1, 5, 1000] {
+                let query = TraceQuery::parse(text).unwrap();
+                let search = Search {
+                    query,
+                    start: UnixNanos(start),
+                    end: UnixNanos(end),
+                    limit,
+                    deadline: None,
+                };
+                let answer = store.search(&tenant, &search).unwrap();
+                assert_eq!(
+                    answer.traces,
+                    oracle.search(&search),
+                    "{text:?} in {start}..{end}, limit {limit}"
+                );
+                assert_eq!(
+                    (answer.cut, answer.searched_through),
+                    (None, store.applied_to())
+                );
+            }
+        }
+    }
+    for number in 0..TRACES {
+        for id in [
+            format!("req-{number}"),
+            format!("{:016x}", number * 100 + 3),
+        ] {
+            assert_eq!(
+                store.lookup(&tenant, &id, 100).unwrap(),
+                oracle.lookup(&id),
+                "lookup of {id}"
+            );
+        }
+    }
+    let services: BTreeSet<_> = oracle
+        .names
+        .iter()
+        .map(|(service, _)| service.clone())
+        .collect();
+    assert_eq!(
+        store.services(&tenant),
+        services.into_iter().collect::<Vec<_>>()
+    );
+    for service in SERVICES {
+        let operations: Vec<_> = OPERATIONS
+            .iter()
+            .filter(|o| {
+                oracle
+                    .names
+                    .contains(&(service.to_owned(), (**o).to_owned()))
+            })
+            .collect();
+        let found = store.operations(&tenant, service);
+        assert_eq!(
+            found.iter().collect::<BTreeSet<_>>().len(),
+            operations.len(),
+            "{service}"
+        );
+    }
+}
+
+fn run(seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        merge_fan_in: 2,
+        ..Config::default()
+    };
+    let mut store = open(dir.path(), &config);
+    let (mut oracle, mut journal) = (Oracle::default(), Vec::new());
+    for _ in 0..40 {
+        match rng.random_range(0..10) {
+            0..5 => {
+                let batch: Vec<_> = (0..rng.random_range(1..5))
+                    .map(|n| random_entry(&mut rng, journal.len() as u64 + n, TRACES))
+                    .collect();
+                batch.iter().for_each(|(_, entry)| oracle.apply(entry));
+                journal.extend(batch);
+                // The pump may offer more than is new.
+                store.apply(&journal[journal.len().saturating_sub(8)..]);
+            }
+            5 => {
+                store.seal(UnixNanos(0)).unwrap();
+                assert_eq!(store.resume_from(), store.applied_to());
+            }
+            6 => store.merge_all().unwrap(),
+            7 => {
+                store
+                    .maintain(UnixNanos::from_secs(rng.random_range(0..300)))
+                    .unwrap();
+            }
+            8 => {
+                // A crash: the tail is gone, and the journal is replayed from the manifest.
+                drop(store);
+                store = open(dir.path(), &config);
+                let from = usize::try_from(store.resume_from().0).unwrap();
+                store.apply(&journal[from..]);
+            }
+            _ => compare(&store, &oracle, &mut rng),
+        }
+        assert_eq!(store.applied_to(), Position(journal.len() as u64));
+    }
+    compare(&store, &oracle, &mut rng);
+    store.seal(UnixNanos(0)).unwrap();
+    store.merge_all().unwrap();
+    compare(&store, &oracle, &mut rng);
+}
+
+#[test]
+fn every_answer_is_that_of_a_list_of_all_spans() {
+    (0..6).for_each(run);
+}
