@@ -60,6 +60,17 @@ fn the_page_needs_nothing_its_policy_forbids() {
 }
 
 #[test]
+fn the_first_load_is_small() {
+    let page = page();
+    let bytes: usize = references(&page)
+        .iter()
+        .filter_map(|reference| asset(reference))
+        .map(|file| file.bytes.len())
+        .sum();
+    assert!(bytes < 100_000, "{bytes} bytes before compression");
+}
+
+#[test]
 fn unknown_and_climbing_paths_find_nothing() {
     for path in [
         "nothing.js",
