@@ -1,0 +1,1 @@
+//! Texts, and the problems a person is told of.
