@@ -23,7 +23,10 @@ impl Uid {
     /// Reads `<16 hex>-<16 hex>`; anything else identifies nothing.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (file, offset) = text.split_once('-')?;
-        Some(Self { file: hex(file)?, offset: hex(offset)? })
+        Some(Self {
+            file: hex(file)?,
+            offset: hex(offset)?,
+        })
     }
 }
 
@@ -53,7 +56,11 @@ pub(crate) struct SavedMarks(Vec<(String, String, u64)>);
 impl Marks {
     pub(crate) fn new(files_max: u64) -> Self {
         let files_max = usize::try_from(files_max).unwrap_or(usize::MAX).max(1);
-        Self { files: HashMap::new(), files_max, tick: 0 }
+        Self {
+            files: HashMap::new(),
+            files_max,
+            tick: 0,
+        }
     }
 
     /// The marks that were saved.
@@ -61,7 +68,13 @@ impl Marks {
         let mut marks = Self::new(files_max);
         for (tenant, file, offset) in &saved.0 {
             if let (Ok(tenant), Some(file)) = (Tenant::new(tenant), hex(file)) {
-                marks.is_new(&tenant, Uid { file, offset: *offset });
+                marks.is_new(
+                    &tenant,
+                    Uid {
+                        file,
+                        offset: *offset,
+                    },
+                );
             }
         }
         marks
@@ -71,7 +84,9 @@ impl Marks {
     pub(crate) fn save(&self) -> SavedMarks {
         let mut files: Vec<_> = self.files.iter().collect();
         files.sort_unstable_by_key(|(_, mark)| mark.seen);
-        let saved = files.into_iter().map(|((t, file), m)| (t.as_str().to_owned(), format!("{file:016x}"), m.offset));
+        let saved = files
+            .into_iter()
+            .map(|((t, file), m)| (t.as_str().to_owned(), format!("{file:016x}"), m.offset));
         SavedMarks(saved.collect())
     }
 
@@ -89,7 +104,13 @@ impl Marks {
         if self.files.len() >= self.files_max {
             self.forget_silent();
         }
-        self.files.insert(key, Mark { offset: uid.offset, seen });
+        self.files.insert(
+            key,
+            Mark {
+                offset: uid.offset,
+                seen,
+            },
+        );
         true
     }
 
@@ -105,8 +126,6 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     fn uid(file: u64, offset: u64) -> Uid {
@@ -141,7 +160,13 @@ mod tests {
 
     #[test]
     fn other_texts_identify_nothing() {
-        for text in ["", "-", "1-2", "000000000000000g-0000000000000000", "+000000000000001-0000000000000000"] {
+        for text in [
+            "",
+            "-",
+            "1-2",
+            "000000000000000g-0000000000000000",
+            "+000000000000001-0000000000000000",
+        ] {
             assert_eq!(Uid::parse(text), None, "{text}");
         }
     }

@@ -65,7 +65,12 @@ impl Intake {
 
     /// Takes an entry's records into its tenant's batch. What is no valid OTLP is counted
     /// and left out: the journal has it.
-    pub(crate) fn take(&mut self, position: Position, entry: &Entry, batches: &mut BTreeMap<Tenant, Batch>) {
+    pub(crate) fn take(
+        &mut self,
+        position: Position,
+        entry: &Entry,
+        batches: &mut BTreeMap<Tenant, Batch>,
+    ) {
         if entry.signal != Signal::Logs {
             return self.telemetry.drop("other_signal", 1);
         }
@@ -83,7 +88,12 @@ impl Intake {
         for resource in logs.resources() {
             for scope in resource.scopes() {
                 self.find_streams(&resource, &scope, &mut stream_key);
-                let source = Source { tenant: &entry.tenant, position, received_at: entry.received_at, stream_key: &stream_key };
+                let source = Source {
+                    tenant: &entry.tenant,
+                    position,
+                    received_at: entry.received_at,
+                    stream_key: &stream_key,
+                };
                 for record in scope.records() {
                     self.take_record(&record, &source, index, &mut attributes, batch);
                     index += 1;
@@ -93,7 +103,12 @@ impl Intake {
     }
 
     /// Makes sure that the streams of a resource and a scope are known, under `key`.
-    fn find_streams(&mut self, resource: &ResourceLogs<'_>, scope: &ScopeLogs<'_>, key: &mut Vec<u8>) {
+    fn find_streams(
+        &mut self,
+        resource: &ResourceLogs<'_>,
+        scope: &ScopeLogs<'_>,
+        key: &mut Vec<u8>,
+    ) {
         let (resource_bytes, scope_bytes) = (resource.resource_bytes(), scope.scope.bytes());
         key.clear();
         key.extend_from_slice(&(resource_bytes.len() as u64).to_le_bytes());
@@ -110,7 +125,13 @@ impl Intake {
         self.telemetry.drop("label_value_cut", cut.labels);
         self.telemetry.drop("resource_attribute", cut.attributes);
         self.streams_bytes += key.len() + usize::try_from(base.bytes()).unwrap_or(usize::MAX);
-        self.streams.insert(key.as_slice().into(), Levels { base, at: Default::default() });
+        self.streams.insert(
+            key.as_slice().into(),
+            Levels {
+                base,
+                at: Default::default(),
+            },
+        );
     }
 
     fn take_record<'a>(
@@ -127,18 +148,27 @@ impl Intake {
             return self.telemetry.drop("duplicate", 1);
         }
         let stream = self.stream(source.stream_key, level);
-        let key = Key { time: time_of(record, source.received_at), position: source.position, index };
+        let key = Key {
+            time: time_of(record, source.received_at),
+            position: source.position,
+            index,
+        };
         let body = body(&record.body);
         let new = NewRecord {
             position: source.position,
             index,
             observed: UnixNanos(record.observed_time_unix_nano),
-            severity: u8::try_from(record.severity_number).ok().filter(|n| *n <= 24).unwrap_or(0),
+            severity: u8::try_from(record.severity_number)
+                .ok()
+                .filter(|n| *n <= 24)
+                .unwrap_or(0),
             trace_id: TraceId::from_slice(record.trace_id).ok(),
             span_id: SpanId::from_slice(record.span_id).ok(),
             body: &body,
         };
-        let pairs = attributes.iter().map(|(name, value)| (*name, value.as_ref()));
+        let pairs = attributes
+            .iter()
+            .map(|(name, value)| (*name, value.as_ref()));
         if batch.push(key, &stream, |out| pack(&new, pairs, out)) {
             self.telemetry.records.inc();
             self.telemetry.body_bytes.inc_by(body.len() as u64);
@@ -148,20 +178,30 @@ impl Intake {
     }
 
     fn stream(&mut self, key: &[u8], level: Level) -> Arc<Stream> {
-        let levels = self.streams.get_mut(key).expect("find_streams was called for this key just before");
-        let stream = levels.at[level as usize].get_or_insert_with(|| Arc::new(at_level(&levels.base, level)));
+        let levels = self
+            .streams
+            .get_mut(key)
+            .expect("find_streams was called for this key just before");
+        let stream = levels.at[level as usize]
+            .get_or_insert_with(|| Arc::new(at_level(&levels.base, level)));
         Arc::clone(stream)
     }
 
     /// Collects what is kept of a record's attributes, and its `log.record.uid`.
-    fn read_attributes<'a>(&self, record: &LogRecord<'a>, level: Level, into: &mut Attributes<'a>) -> Option<Uid> {
+    fn read_attributes<'a>(
+        &self,
+        record: &LogRecord<'a>,
+        level: Level,
+        into: &mut Attributes<'a>,
+    ) -> Option<Uid> {
         into.clear();
         let (mut bytes, mut dropped, mut uid) = (0_usize, 0, None);
         let own = record.attributes().map(|a| (a.key, a.value.text()));
         let text = record.severity_text;
         let unsaid = !text.is_empty() && !text.eq_ignore_ascii_case(level.as_str());
         let severity = unsaid.then_some(("severity_text", Cow::Borrowed(text)));
-        let event = (!record.event_name.is_empty()).then_some(("event.name", Cow::Borrowed(record.event_name)));
+        let event = (!record.event_name.is_empty())
+            .then_some(("event.name", Cow::Borrowed(record.event_name)));
         for (name, value) in own.chain(severity).chain(event) {
             if name == semconv::LOG_RECORD_UID {
                 uid = Uid::parse(&value);
@@ -181,9 +221,13 @@ impl Intake {
 
 /// A record's own time, else when it was first seen, else when it arrived.
 fn time_of(record: &LogRecord<'_>, received_at: UnixNanos) -> UnixNanos {
-    let known = [record.time_unix_nano, record.observed_time_unix_nano].into_iter().find(|t| *t != 0);
+    let known = [record.time_unix_nano, record.observed_time_unix_nano]
+        .into_iter()
+        .find(|t| *t != 0);
     // The end of a range is exclusive, so the last instant there is could not be asked for.
-    known.map_or(received_at, UnixNanos).min(UnixNanos(u64::MAX - 1))
+    known
+        .map_or(received_at, UnixNanos)
+        .min(UnixNanos(u64::MAX - 1))
 }
 
 /// The bytes that searches see: text and bytes as they came, anything else as its text.
@@ -191,11 +235,14 @@ fn body<'a>(value: &Value<'a>) -> Cow<'a, [u8]> {
     match value {
         Value::Str(text) => Cow::Borrowed(text.as_bytes()),
         Value::Bytes(bytes) => Cow::Borrowed(bytes),
-        Value::Empty | Value::Bool(_) | Value::Int(_) | Value::Double(_) | Value::List(_) | Value::Map(_) => {
-            match value.text() {
-                Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-                Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-            }
-        }
+        Value::Empty
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Double(_)
+        | Value::List(_)
+        | Value::Map(_) => match value.text() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        },
     }
 }

@@ -75,10 +75,18 @@ impl std::fmt::Display for LogQuery {
         f.write_str("{")?;
         for (at, matcher) in self.matchers.iter().enumerate() {
             let comma = if at == 0 { "" } else { ", " };
-            write!(f, "{comma}{}{}{}", matcher.name, matcher.op.as_str(), parse::quoted(&matcher.value))?;
+            write!(
+                f,
+                "{comma}{}{}{}",
+                matcher.name,
+                matcher.op.as_str(),
+                parse::quoted(&matcher.value)
+            )?;
         }
         f.write_str("}")?;
-        self.filters.iter().try_for_each(|filter| write!(f, " {filter}"))
+        self.filters
+            .iter()
+            .try_for_each(|filter| write!(f, " {filter}"))
     }
 }
 

@@ -66,7 +66,10 @@ impl LogRecord {
             body: String::from_utf8_lossy(packed.body).into_owned(),
             trace_id: packed.trace_id,
             span_id: packed.span_id,
-            attributes: packed.attributes().map(|(k, v)| (lossy(k), lossy(v))).collect(),
+            attributes: packed
+                .attributes()
+                .map(|(k, v)| (lossy(k), lossy(v)))
+                .collect(),
             resource: stream.resource.clone(),
         })
     }

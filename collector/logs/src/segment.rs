@@ -20,7 +20,7 @@ mod writer;
 mod candidates;
 mod reader;
 
-pub(crate) use reader::{Cursor, Segment, Visit};
+pub(crate) use reader::{Cursor, SealedRecord, Segment, Visit};
 pub(crate) use writer::SegmentWriter;
 
 /// What is wrong with a segment.
@@ -39,4 +39,3 @@ impl From<std::io::Error> for Damage {
         Self(error.to_string())
     }
 }
-

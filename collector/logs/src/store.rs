@@ -95,7 +95,12 @@ impl LogStore {
     ///
     /// # Errors
     /// [`OpenError`] when the directory cannot be used or the manifest is damaged.
-    pub fn open(dir: &Path, config: &Config, registry: &mut Registry, now: UnixNanos) -> Result<Self, OpenError> {
+    pub fn open(
+        dir: &Path,
+        config: &Config,
+        registry: &mut Registry,
+        now: UnixNanos,
+    ) -> Result<Self, OpenError> {
         let telemetry = Telemetry::register(registry);
         let (dir, mut manifest) = SegmentDir::open(dir)?;
         let segments = view::open_segments(&dir, &mut manifest, config.verify_at_open, &telemetry)?;
@@ -108,7 +113,9 @@ impl LogStore {
             damaged: Mutex::default(),
             telemetry,
         };
-        store.let_go(&mut store.writer.lock(), now).map_err(OpenError::Quarantine)?;
+        store
+            .let_go(&mut store.writer.lock(), now)
+            .map_err(OpenError::Quarantine)?;
         store.show_gauges(&store.writer.lock());
         Ok(store)
     }
@@ -116,7 +123,7 @@ impl LogStore {
     /// From where the journal must be replayed after a crash.
     #[must_use]
     pub fn resume_from(&self) -> Position {
-        self.writer.lock().manifest.covers
+        self.view.read().covers
     }
 
     /// Everything before this position is searchable.
@@ -130,7 +137,6 @@ impl LogStore {
     pub fn stats(&self) -> Stats {
         let mut stats = self.view.read().stats();
         stats.quarantined = self.dir.quarantined();
-        stats.resume_from = self.resume_from();
         stats
     }
 
@@ -145,7 +151,7 @@ impl LogStore {
         let mut rest = entries;
         while let Some((first, _)) = rest.first() {
             let known = *first < self.applied_to();
-            if !known && !self.make_room(&mut writer) {
+            if !known && !self.make_room(&mut writer, *first) {
                 return;
             }
             rest = self.apply_some(&mut writer, rest);
@@ -167,7 +173,9 @@ impl Drop for LogStore {
 
 impl std::fmt::Debug for LogStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LogStore").field("stats", &self.stats()).finish_non_exhaustive()
+        f.debug_struct("LogStore")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
     }
 }
 

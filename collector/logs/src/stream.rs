@@ -21,8 +21,16 @@ pub(crate) struct Stream {
 impl Stream {
     /// About how many bytes it takes in memory.
     pub(crate) fn bytes(&self) -> u64 {
-        let labels: usize = self.labels.iter().map(|(n, v)| n.len() + v.len() + 64).sum();
-        let resource: usize = self.resource.iter().map(|(n, v)| n.len() + v.len() + 48).sum();
+        let labels: usize = self
+            .labels
+            .iter()
+            .map(|(n, v)| n.len() + v.len() + 64)
+            .sum();
+        let resource: usize = self
+            .resource
+            .iter()
+            .map(|(n, v)| n.len() + v.len() + 48)
+            .sum();
         (labels + resource + size_of::<Self>()) as u64
     }
 }

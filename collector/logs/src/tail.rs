@@ -43,26 +43,43 @@ pub(crate) struct TailRecord<'a> {
 impl Batch {
     /// Adds a record that `pack` writes. False, and nothing is added, when the batch could
     /// not address it.
-    pub(crate) fn push(&mut self, key: Key, stream: &Arc<Stream>, pack: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub(crate) fn push(
+        &mut self,
+        key: Key,
+        stream: &Arc<Stream>,
+        pack: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
         let before = self.packed.len();
         pack(&mut self.packed);
-        let (from, length) = (u32::try_from(before), u32::try_from(self.packed.len() - before));
+        let (from, length) = (
+            u32::try_from(before),
+            u32::try_from(self.packed.len() - before),
+        );
         let (Ok(from), Ok(length)) = (from, length) else {
             self.packed.truncate(before);
             return false;
         };
         let stream = self.ordinal(stream);
-        self.records.push(Slot { key, stream, from, length });
+        self.records.push(Slot {
+            key,
+            stream,
+            from,
+            length,
+        });
         true
     }
 
     fn ordinal(&mut self, stream: &Arc<Stream>) -> u32 {
-        let next = u32::try_from(self.streams.len()).expect("fewer streams than bytes, and those are addressed by u32");
-        *self.ordinals.entry(Arc::as_ptr(stream) as usize).or_insert_with(|| {
-            self.stream_bytes += stream.bytes();
-            self.streams.push(Arc::clone(stream));
-            next
-        })
+        let next = u32::try_from(self.streams.len())
+            .expect("fewer streams than bytes, and those are addressed by u32");
+        *self
+            .ordinals
+            .entry(Arc::as_ptr(stream) as usize)
+            .or_insert_with(|| {
+                self.stream_bytes += stream.bytes();
+                self.streams.push(Arc::clone(stream));
+                next
+            })
     }
 
     /// The records, in the order of their arrival.
@@ -102,7 +119,9 @@ impl Batch {
     fn joined(&self, later: &Self) -> Self {
         let mut joined = self.clone();
         for record in later.records() {
-            joined.push(record.key, record.stream, |out| out.extend_from_slice(record.packed));
+            joined.push(record.key, record.stream, |out| {
+                out.extend_from_slice(record.packed);
+            });
         }
         joined
     }

@@ -27,24 +27,50 @@ pub(crate) struct ReasonLabel {
 impl Telemetry {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let own = Self::default();
-        registry.register("sonde_logs_records", "Log records taken into the store", own.records.clone());
-        registry.register("sonde_logs_body_bytes", "Bytes of log bodies taken into the store", own.body_bytes.clone());
+        registry.register(
+            "sonde_logs_records",
+            "Log records taken into the store",
+            own.records.clone(),
+        );
+        registry.register(
+            "sonde_logs_body_bytes",
+            "Bytes of log bodies taken into the store",
+            own.body_bytes.clone(),
+        );
         registry.register(
             "sonde_logs_dropped",
             "Entries, records, attributes and segments not kept, by reason",
             own.dropped.clone(),
         );
-        registry.register("sonde_logs_failures", "Failed attempts at work that is tried again, by what failed", own.failures.clone());
-        registry.register("sonde_logs_segments", "Segments in the store", own.segments.clone());
-        registry.register("sonde_logs_segment_bytes", "Bytes of segments on disk", own.segment_bytes.clone());
-        registry.register("sonde_logs_tail_bytes", "Bytes of records in memory that are not sealed yet", own.tail_bytes.clone());
+        registry.register(
+            "sonde_logs_failures",
+            "Failed attempts at work that is tried again, by what failed",
+            own.failures.clone(),
+        );
+        registry.register(
+            "sonde_logs_segments",
+            "Segments in the store",
+            own.segments.clone(),
+        );
+        registry.register(
+            "sonde_logs_segment_bytes",
+            "Bytes of segments on disk",
+            own.segment_bytes.clone(),
+        );
+        registry.register(
+            "sonde_logs_tail_bytes",
+            "Bytes of records in memory that are not sealed yet",
+            own.tail_bytes.clone(),
+        );
         own
     }
 
     /// Counts `n` things that are not kept.
     pub(crate) fn drop(&self, reason: &'static str, n: u64) {
         if n > 0 {
-            self.dropped.get_or_create(&ReasonLabel { reason }).inc_by(n);
+            self.dropped
+                .get_or_create(&ReasonLabel { reason })
+                .inc_by(n);
         }
     }
 

@@ -1,7 +1,4 @@
 //! What the tests of this crate share: entries to apply, and a store in a directory.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use crate::{Config, Direction, LogQuery, LogStore, Search};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
@@ -23,7 +20,11 @@ pub(crate) fn body(bytes: &[u8]) -> AnyValue {
 
 /// A record with a time and a body.
 pub(crate) fn record(time: u64, text: &str) -> logs::LogRecord {
-    logs::LogRecord { time_unix_nano: time, body: Some(body(text.as_bytes())), ..Default::default() }
+    logs::LogRecord {
+        time_unix_nano: time,
+        body: Some(body(text.as_bytes())),
+        ..Default::default()
+    }
 }
 
 /// The records of one service as a request.
@@ -34,7 +35,10 @@ pub(crate) fn request(service: &str, records: Vec<logs::LogRecord>) -> ExportLog
                 attributes: vec![otlp::kv("service.name", service)],
                 ..Default::default()
             }),
-            scope_logs: vec![logs::ScopeLogs { log_records: records, ..Default::default() }],
+            scope_logs: vec![logs::ScopeLogs {
+                log_records: records,
+                ..Default::default()
+            }],
             ..Default::default()
         }],
     }
@@ -52,7 +56,10 @@ pub(crate) fn entry(tenant: &Tenant, request: &ExportLogsServiceRequest) -> Entr
 
 /// Applies records of one service at a position.
 pub(crate) fn apply(store: &LogStore, position: u64, service: &str, records: Vec<logs::LogRecord>) {
-    store.apply(&[(Position(position), entry(&Tenant::default(), &request(service, records)))]);
+    store.apply(&[(
+        Position(position),
+        entry(&Tenant::default(), &request(service, records)),
+    )]);
 }
 
 pub(crate) fn open(dir: &Path, config: &Config) -> LogStore {
@@ -80,5 +87,10 @@ pub(crate) fn bodies(store: &LogStore, query: &str) -> Vec<String> {
 
 /// Settings under which nothing is dropped or sealed by itself.
 pub(crate) fn quiet() -> Config {
-    Config { seal_interval_ms: u64::MAX, retention_seconds: 0, merge_factor: 3, ..Config::default() }
+    Config {
+        seal_interval_ms: u64::MAX,
+        retention_seconds: 0,
+        merge_factor: 3,
+        ..Config::default()
+    }
 }

@@ -40,7 +40,11 @@ pub(crate) fn runs(text: &str) -> impl Iterator<Item = Run<'_>> {
     std::iter::from_fn(move || {
         let (from, to) = next_run(bytes, at)?;
         at = to;
-        Some(Run { text: &text[from..to], starts: from > 0, ends: to < bytes.len() })
+        Some(Run {
+            text: &text[from..to],
+            starts: from > 0,
+            ends: to < bytes.len(),
+        })
     })
 }
 
@@ -66,16 +70,21 @@ pub(crate) fn term_of(word: &str, term: &mut String) {
 
 /// FNV-1a: written into segments, so it must never change.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| {
+        (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Whether `token` occurs in `text` with no word going on before or after it.
 pub(crate) fn contains_token(text: &[u8], token: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (token.first(), token.last()) else { return false };
+    let (Some(first), Some(last)) = (token.first(), token.last()) else {
+        return false;
+    };
     memchr::memmem::find_iter(text, token).any(|at| {
         let before = at.checked_sub(1).map(|i| text[i]);
         let after = text.get(at + token.len()).copied();
-        let goes_on = |inner: u8, outer: Option<u8>| is_word_byte(inner) && outer.is_some_and(is_word_byte);
+        let goes_on =
+            |inner: u8, outer: Option<u8>| is_word_byte(inner) && outer.is_some_and(is_word_byte);
         !goes_on(*first, before) && !goes_on(*last, after)
     })
 }

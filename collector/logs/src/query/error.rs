@@ -24,16 +24,23 @@ impl ParseError {
     pub(super) fn new(text: &str, offset: usize, message: impl Into<String>) -> Self {
         let offset = floor_char_boundary(text, offset);
         let line_start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = text[offset..].find('\n').map_or(text.len(), |at| offset + at);
+        let line_end = text[offset..]
+            .find('\n')
+            .map_or(text.len(), |at| offset + at);
         let before: Vec<char> = text[line_start..offset].chars().collect();
         let kept = &before[before.len().saturating_sub(SHOWN_MAX)..];
-        let shown = kept.iter().copied().chain(text[offset..line_end].chars().take(SHOWN_MAX));
+        let shown = kept
+            .iter()
+            .copied()
+            .chain(text[offset..line_end].chars().take(SHOWN_MAX));
         Self {
             message: message.into(),
             offset,
             line: text[..line_start].matches('\n').count() + 1,
             column: before.len() + 1,
-            shown: shown.map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            shown: shown
+                .map(|c| if c.is_control() { ' ' } else { c })
+                .collect(),
             caret: kept.len(),
         }
     }
@@ -49,7 +56,11 @@ fn floor_char_boundary(text: &str, at: usize) -> usize {
 
 impl std::fmt::Display for ParseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} at line {}, column {}:", self.message, self.line, self.column)?;
+        writeln!(
+            f,
+            "{} at line {}, column {}:",
+            self.message, self.line, self.column
+        )?;
         writeln!(f, "  {}", self.shown)?;
         write!(f, "  {}^", " ".repeat(self.caret))
     }

@@ -61,7 +61,11 @@ impl LineFilter {
             FilterOp::Matches | FilterOp::NotMatches if regex::escape(text) == text => finder(text),
             FilterOp::Matches | FilterOp::NotMatches => Compiled::Pattern(pattern(text)?),
         };
-        Ok(Self { op, text: text.to_owned(), compiled })
+        Ok(Self {
+            op,
+            text: text.to_owned(),
+            compiled,
+        })
     }
 
     /// The comparison.
@@ -100,7 +104,9 @@ impl LineFilter {
 }
 
 fn finder(text: &str) -> Compiled {
-    Compiled::Text(Box::new(memchr::memmem::Finder::new(text.as_bytes()).into_owned()))
+    Compiled::Text(Box::new(
+        memchr::memmem::Finder::new(text.as_bytes()).into_owned(),
+    ))
 }
 
 fn pattern(text: &str) -> Result<Regex, String> {
@@ -119,13 +125,22 @@ fn pattern(text: &str) -> Result<Regex, String> {
 
 /// The regex crate draws its own caret; the last line says what is wrong.
 fn last_line(message: &str) -> &str {
-    let line = message.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or(message);
+    let line = message
+        .lines()
+        .rev()
+        .find(|l| !l.trim().is_empty())
+        .unwrap_or(message);
     line.trim().trim_start_matches("error: ")
 }
 
 /// The filter as it would be written.
 impl std::fmt::Display for LineFilter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.op.as_str(), super::parse::quoted(&self.text))
+        write!(
+            f,
+            "{} {}",
+            self.op.as_str(),
+            super::parse::quoted(&self.text)
+        )
     }
 }

@@ -11,7 +11,10 @@ const PARTS_MAX: usize = 64;
 /// Parses a whole query.
 pub(super) fn query(text: &str) -> Result<LogQuery, ParseError> {
     if text.len() > TEXT_BYTES_MAX {
-        let message = format!("a query has at most {TEXT_BYTES_MAX} bytes, this one has {}", text.len());
+        let message = format!(
+            "a query has at most {TEXT_BYTES_MAX} bytes, this one has {}",
+            text.len()
+        );
         return Err(ParseError::new(text, TEXT_BYTES_MAX, message));
     }
     let mut parser = Parser { text, at: 0 };
@@ -68,7 +71,11 @@ impl Parser<'_> {
         self.skip_space();
         let value_at = self.at;
         let value = self.string("a value in quotes, such as \"checkout\"")?;
-        let name = if name == "service" { "service_name" } else { &name };
+        let name = if name == "service" {
+            "service_name"
+        } else {
+            &name
+        };
         Matcher::new(name, op, &value).map_err(|error| self.error(value_at, error.to_string()))
     }
 
@@ -123,7 +130,10 @@ impl Parser<'_> {
     fn name(&mut self) -> Result<String, ParseError> {
         self.skip_space();
         let rest = &self.text[self.at..];
-        let length = rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        let length = rest
+            .bytes()
+            .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
+            .count();
         if length == 0 || rest.as_bytes()[0].is_ascii_digit() {
             return self.expected("a label's name, such as service_name");
         }
@@ -167,7 +177,12 @@ impl Parser<'_> {
                     return Ok(out);
                 }
                 '\\' => out.push(self.escape()?),
-                '\n' => return Err(self.error(start, "this string has no closing quote on its line; use \\n or backquotes")),
+                '\n' => {
+                    return Err(self.error(
+                        start,
+                        "this string has no closing quote on its line; use \\n or backquotes",
+                    ));
+                }
                 c => {
                     out.push(c);
                     self.at += c.len_utf8();
@@ -200,9 +215,16 @@ impl Parser<'_> {
             Some('u') => (1, 4, 16),
             Some('U') => (1, 8, 16),
             Some('0'..='7') => (0, 3, 8),
-            _ => return Err(self.error(self.at, "unknown escape; a backslash itself is written \\\\, or use backquotes")),
+            _ => {
+                return Err(self.error(
+                    self.at,
+                    "unknown escape; a backslash itself is written \\\\, or use backquotes",
+                ));
+            }
         };
-        let number = rest.get(from..from + digits).filter(|d| d.bytes().all(|b| char::from(b).is_digit(radix)));
+        let number = rest
+            .get(from..from + digits)
+            .filter(|d| d.bytes().all(|b| char::from(b).is_digit(radix)));
         let code = number.and_then(|d| u32::from_str_radix(d, radix).ok());
         // A lone byte of 0x80 and above is no character; in Go it would be one byte.
         let code = code.filter(|code| *code < 0x80 || digits > 3);

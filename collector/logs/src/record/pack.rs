@@ -59,7 +59,9 @@ impl<'a> Packed<'a> {
     /// Reads a packed record; nothing where the bytes end too early.
     pub(crate) fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut at = bytes;
-        let [flags, severity] = *take(&mut at, 2)? else { return None };
+        let [flags, severity] = *take(&mut at, 2)? else {
+            return None;
+        };
         let position = Position(number(&mut at)?);
         let index = u32::try_from(number(&mut at)?).ok()?;
         let observed = UnixNanos(number(&mut at)?);
@@ -72,7 +74,16 @@ impl<'a> Packed<'a> {
             _ => Some(SpanId::from_slice(take(&mut at, 8)?).ok()?),
         };
         let body = sized(&mut at)?;
-        Some(Self { position, index, observed, severity, trace_id, span_id, body, attributes: at })
+        Some(Self {
+            position,
+            index,
+            observed,
+            severity,
+            trace_id,
+            span_id,
+            body,
+            attributes: at,
+        })
     }
 
     /// Names and values of the attributes, in order.
@@ -91,7 +102,10 @@ fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the low seven bits are what is meant")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low seven bits are what is meant"
+)]
 fn put_number(mut n: u64, out: &mut Vec<u8>) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);

@@ -57,5 +57,8 @@ impl Ask<'_> {
 /// The values that identifiers are looked for in.
 fn searched_values<'a>(record: &Packed<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
     let uid = sonde_proto::semconv::LOG_RECORD_UID.as_bytes();
-    record.attributes().filter(move |(name, _)| *name != uid).map(|(_, value)| value)
+    record
+        .attributes()
+        .filter(move |(name, _)| *name != uid)
+        .map(|(_, value)| value)
 }

@@ -58,7 +58,10 @@ impl Collector {
 
     /// Whether a record with this key would be among the best.
     pub(crate) fn wants(&self, key: Key) -> bool {
-        if self.floor.is_some_and(|floor| rank(self.direction, key, floor) != Ordering::Less) {
+        if self
+            .floor
+            .is_some_and(|floor| rank(self.direction, key, floor) != Ordering::Less)
+        {
             return false;
         }
         match self.kept.peek() {
@@ -83,7 +86,12 @@ impl Collector {
     /// Takes a record that is wanted, and gives up the worst beyond the limits.
     pub(crate) fn take(&mut self, key: Key, stream: &Arc<Stream>, packed: &[u8]) {
         self.kept_bytes += packed.len() as u64;
-        self.kept.push(Hit { key, stream: Arc::clone(stream), packed: packed.into(), direction: self.direction });
+        self.kept.push(Hit {
+            key,
+            stream: Arc::clone(stream),
+            packed: packed.into(),
+            direction: self.direction,
+        });
         while self.kept.len() > self.limits.records {
             self.give_up_worst();
         }
@@ -105,7 +113,10 @@ impl Collector {
     pub(crate) fn spend(&mut self, bytes: usize) -> bool {
         self.bytes_read += bytes as u64;
         if self.bytes_read > self.limits.scan_bytes && !self.stopped {
-            self.stop(format!("the search stopped after reading {} bytes; ask for a shorter time or a rarer word", self.limits.scan_bytes));
+            self.stop(format!(
+                "the search stopped after reading {} bytes; ask for a shorter time or a rarer word",
+                self.limits.scan_bytes
+            ));
         }
         !self.stopped
     }
@@ -124,7 +135,9 @@ impl Collector {
     }
 
     fn deadline_passed(&self) -> bool {
-        self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.limits
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn stop(&mut self, why: String) {

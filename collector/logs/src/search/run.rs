@@ -46,7 +46,9 @@ pub(crate) fn run(mut snapshot: Snapshot, ask: &Ask<'_>, limits: Limits) -> Foun
         visit_batch(batch, ask, &mut collector);
     }
     match ask.direction() {
-        Direction::Backward => snapshot.segments.sort_by_key(|s| std::cmp::Reverse(s.meta.end)),
+        Direction::Backward => snapshot
+            .segments
+            .sort_by_key(|s| std::cmp::Reverse(s.meta.end)),
         Direction::Forward => snapshot.segments.sort_by_key(|s| s.meta.start),
     }
     for segment in &snapshot.segments {
@@ -71,7 +73,10 @@ fn visit_segment(segment: &Segment, ask: &Ask<'_>, collector: &mut Collector, fo
         Ok(Visit::Visited) => found.visited += 1,
         Ok(Visit::Skipped) => found.skipped += 1,
         Err(damage) => {
-            collector.note(format!("segment {:016x} is damaged and was left out: {damage}", segment.meta.id));
+            collector.note(format!(
+                "segment {:016x} is damaged and was left out: {damage}",
+                segment.meta.id
+            ));
             found.damaged.push((segment.meta.id, damage));
         }
     }
@@ -79,7 +84,11 @@ fn visit_segment(segment: &Segment, ask: &Ask<'_>, collector: &mut Collector, fo
 
 fn visit_batch(batch: &Batch, ask: &Ask<'_>, collector: &mut Collector) {
     let (start, end) = ask.times();
-    let wanted: Vec<bool> = batch.streams().iter().map(|s| ask.wants_stream(&s.labels)).collect();
+    let wanted: Vec<bool> = batch
+        .streams()
+        .iter()
+        .map(|s| ask.wants_stream(&s.labels))
+        .collect();
     if !wanted.contains(&true) {
         return;
     }
@@ -91,7 +100,9 @@ fn visit_batch(batch: &Batch, ask: &Ask<'_>, collector: &mut Collector) {
         if key.time < start || key.time >= end || !collector.wants(key) || !wanted[record.ordinal] {
             continue;
         }
-        let Some(packed) = Packed::read(record.packed) else { continue };
+        let Some(packed) = Packed::read(record.packed) else {
+            continue;
+        };
         if ask.wants_record(&packed) {
             collector.take(key, record.stream, record.packed);
         }

@@ -35,12 +35,23 @@ pub(super) struct Narrowing<'a> {
 }
 
 impl<'a> Narrowing<'a> {
-    pub(super) fn new(reader: &'a SegmentReader, fields: Fields, over: &'a dyn Fn() -> bool) -> Self {
-        Self { reader, fields, over }
+    pub(super) fn new(
+        reader: &'a SegmentReader,
+        fields: Fields,
+        over: &'a dyn Fn() -> bool,
+    ) -> Self {
+        Self {
+            reader,
+            fields,
+            over,
+        }
     }
 
     /// The documents whose body may contain all of `needles`.
-    pub(super) fn containing<'n>(&self, needles: impl Iterator<Item = &'n str>) -> tantivy::Result<Candidates> {
+    pub(super) fn containing<'n>(
+        &self,
+        needles: impl Iterator<Item = &'n str>,
+    ) -> tantivy::Result<Candidates> {
         let index = self.reader.inverted_index(self.fields.body)?;
         let (mut whole, mut edges) = (Vec::new(), Vec::new());
         for needle in needles {
@@ -49,7 +60,10 @@ impl<'a> Narrowing<'a> {
             let before = whole.len();
             whole.extend(bounded.map(|r| r.text));
             if whole.len() == before {
-                edges.extend(runs.into_iter().max_by_key(|r| (r.starts || r.ends, r.text.len())));
+                edges.extend(
+                    runs.into_iter()
+                        .max_by_key(|r| (r.starts || r.ends, r.text.len())),
+                );
             }
         }
         let mut found = self.with_all_words(&index, self.fields.body, &whole)?;
@@ -86,7 +100,12 @@ impl<'a> Narrowing<'a> {
         Ok(Some(postings.map(collected).unwrap_or_default()))
     }
 
-    fn with_all_words(&self, index: &InvertedIndexReader, field: Field, words: &[&str]) -> tantivy::Result<Candidates> {
+    fn with_all_words(
+        &self,
+        index: &InvertedIndexReader,
+        field: Field,
+        words: &[&str],
+    ) -> tantivy::Result<Candidates> {
         let mut terms = Vec::with_capacity(words.len());
         let mut text = String::new();
         for word in words {
@@ -97,9 +116,15 @@ impl<'a> Narrowing<'a> {
             }
         }
         terms.sort_unstable_by_key(|info| info.doc_freq);
-        let Some((rarest, others)) = terms.split_first() else { return Ok(None) };
-        let mut found = collected(index.read_postings_from_terminfo(rarest, IndexRecordOption::Basic)?);
-        for info in others.iter().filter(|info| !self.is_common(u64::from(info.doc_freq))) {
+        let Some((rarest, others)) = terms.split_first() else {
+            return Ok(None);
+        };
+        let mut found =
+            collected(index.read_postings_from_terminfo(rarest, IndexRecordOption::Basic)?);
+        for info in others
+            .iter()
+            .filter(|info| !self.is_common(u64::from(info.doc_freq)))
+        {
             let mut postings = index.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
             found.retain(|doc| {
                 let at = postings.doc();
@@ -110,7 +135,11 @@ impl<'a> Narrowing<'a> {
     }
 
     /// The documents with a word that `run` can be the part of.
-    fn with_part_of_word(&self, index: &InvertedIndexReader, run: &Run<'_>) -> tantivy::Result<Candidates> {
+    fn with_part_of_word(
+        &self,
+        index: &InvertedIndexReader,
+        run: &Run<'_>,
+    ) -> tantivy::Result<Candidates> {
         if run.text.len() < EDGE_BYTES_MIN {
             return Ok(None);
         }
@@ -124,9 +153,12 @@ impl<'a> Narrowing<'a> {
             found = collected(postings);
         }
         if run.text.len() <= WORD_BYTES_MAX {
-            let Some(terms) = self.words_with(index, run)? else { return Ok(None) };
+            let Some(terms) = self.words_with(index, run)? else {
+                return Ok(None);
+            };
             for info in terms {
-                let postings = index.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
+                let postings =
+                    index.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
                 found.extend(collected(postings));
             }
         }
@@ -137,7 +169,11 @@ impl<'a> Narrowing<'a> {
 
     /// The words of the dictionary that `run` can be the part of; `None` when they are too
     /// common, or when the time is over: the caller then finds that out by itself.
-    fn words_with(&self, index: &InvertedIndexReader, run: &Run<'_>) -> io::Result<Option<Vec<tantivy::postings::TermInfo>>> {
+    fn words_with(
+        &self,
+        index: &InvertedIndexReader,
+        run: &Run<'_>,
+    ) -> io::Result<Option<Vec<tantivy::postings::TermInfo>>> {
         let text = run.text.as_bytes();
         let mut stream: TermStreamer<'_> = if run.starts {
             index.terms().range().ge(text).into_stream()?
@@ -155,7 +191,12 @@ impl<'a> Narrowing<'a> {
             if looked.is_multiple_of(WORDS_PER_LOOK) && (self.over)() {
                 return Ok(None);
             }
-            let part = run.starts || if run.ends { word.ends_with(text) } else { finder.find(word).is_some() };
+            let part = run.starts
+                || if run.ends {
+                    word.ends_with(text)
+                } else {
+                    finder.find(word).is_some()
+                };
             if part {
                 documents += u64::from(stream.value().doc_freq);
                 terms.push(stream.value().clone());

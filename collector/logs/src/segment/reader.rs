@@ -14,9 +14,7 @@ use std::sync::Arc;
 use tantivy::columnar::Column;
 use tantivy::index::SegmentReader;
 use tantivy::schema::Field;
-use tantivy::schema::document::{
-    DeserializeError, DocumentDeserialize, DocumentDeserializer,
-};
+use tantivy::schema::document::{DeserializeError, DocumentDeserialize, DocumentDeserializer};
 use tantivy::store::StoreReader;
 use tantivy::{DocId, Index};
 
@@ -57,21 +55,38 @@ impl Segment {
         if verify {
             let damaged = index.validate_checksum()?;
             if let Some(file) = damaged.iter().min() {
-                return Err(Damage(format!("the checksum of {} does not hold", file.display())));
+                return Err(Damage(format!(
+                    "the checksum of {} does not hold",
+                    file.display()
+                )));
             }
         }
         let segments = index.searchable_segments()?;
         let [segment] = &segments[..] else {
-            return Err(Damage(format!("its index has {} segments instead of one", segments.len())));
+            return Err(Damage(format!(
+                "its index has {} segments instead of one",
+                segments.len()
+            )));
         };
         let reader = SegmentReader::open(segment)?;
         if u64::from(reader.max_doc()) != meta.records {
-            return Err(Damage(format!("it holds {} records instead of {}", reader.max_doc(), meta.records)));
+            return Err(Damage(format!(
+                "it holds {} records instead of {}",
+                reader.max_doc(),
+                meta.records
+            )));
         }
         let columns = reader.fast_fields();
         let (time, stream) = (columns.u64(schema::TIME)?, columns.u64(schema::STREAM)?);
         let (_, fields) = schema::schema();
-        Ok(Self { meta, streams, fields, reader, time, stream })
+        Ok(Self {
+            meta,
+            streams,
+            fields,
+            reader,
+            time,
+            stream,
+        })
     }
 
     /// The streams its records are of.
@@ -85,12 +100,20 @@ impl Segment {
     }
 
     fn visit_unguarded(&self, ask: &Ask<'_>, collector: &mut Collector) -> Result<Visit, Damage> {
-        let wanted: Vec<bool> = self.streams.iter().map(|s| ask.wants_stream(&s.labels)).collect();
+        let wanted: Vec<bool> = self
+            .streams
+            .iter()
+            .map(|s| ask.wants_stream(&s.labels))
+            .collect();
         if !wanted.contains(&true) {
             return Ok(Visit::Skipped);
         }
         let range = self.documents_between(ask.times());
-        let candidates = if range.is_empty() { Some(Vec::new()) } else { self.candidates(ask, collector)? };
+        let candidates = if range.is_empty() {
+            Some(Vec::new())
+        } else {
+            self.candidates(ask, collector)?
+        };
         match candidates {
             None => self.read(range, &wanted, ask, collector),
             Some(mut documents) => {
@@ -100,11 +123,17 @@ impl Segment {
         }
     }
 
-    fn candidates(&self, ask: &Ask<'_>, collector: &Collector) -> Result<Option<Vec<DocId>>, Damage> {
+    fn candidates(
+        &self,
+        ask: &Ask<'_>,
+        collector: &Collector,
+    ) -> Result<Option<Vec<DocId>>, Damage> {
         let over = || collector.is_over();
         let narrowing = Narrowing::new(&self.reader, self.fields, &over);
         Ok(match ask {
-            Ask::Lines(search) => narrowing.containing(search.query.filters().iter().filter_map(|f| f.needle()))?,
+            Ask::Lines(search) => {
+                narrowing.containing(search.query.filters().iter().filter_map(|f| f.needle()))?
+            }
             Ask::Trace(id) => narrowing.of_trace(id.as_bytes())?,
             Ask::Token(token) => narrowing.with_token(token)?,
         })
@@ -121,7 +150,9 @@ impl Segment {
         let mut visit = Visit::Skipped;
         let mut each = |(n, doc): (usize, DocId)| -> Result<bool, Damage> {
             let time = self.time_of(doc);
-            if collector.is_past(time) || (n.is_multiple_of(DOCUMENTS_PER_LOOK) && collector.check_deadline()) {
+            if collector.is_past(time)
+                || (n.is_multiple_of(DOCUMENTS_PER_LOOK) && collector.check_deadline())
+            {
                 return Ok(false);
             }
             let stream = self.ordinal_of(doc);
@@ -130,8 +161,13 @@ impl Segment {
             }
             visit = Visit::Visited;
             let bytes = stored(&store, doc)?;
-            let packed = Packed::read(&bytes).ok_or_else(|| Damage(format!("record {doc} cannot be read")))?;
-            let key = Key { time, position: packed.position, index: packed.index };
+            let packed = Packed::read(&bytes)
+                .ok_or_else(|| Damage(format!("record {doc} cannot be read")))?;
+            let key = Key {
+                time,
+                position: packed.position,
+                index: packed.index,
+            };
             if collector.wants(key) && ask.wants_record(&packed) {
                 collector.take(key, &self.streams[stream], &bytes);
             }
@@ -174,14 +210,28 @@ impl Segment {
     /// Reads all records in the order of their keys.
     pub(crate) fn cursor(self: &Arc<Self>) -> Result<Cursor, Damage> {
         let store = self.reader.get_store_reader(1)?;
-        Ok(Cursor { segment: Arc::clone(self), store, next: 0 })
+        Ok(Cursor {
+            segment: Arc::clone(self),
+            store,
+            next: 0,
+        })
     }
 }
 
 impl std::fmt::Debug for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Segment").field("id", &self.meta.id).field("records", &self.meta.records).finish()
+        f.debug_struct("Segment")
+            .field("id", &self.meta.id)
+            .field("records", &self.meta.records)
+            .finish()
     }
+}
+
+/// A record read from a segment.
+pub(crate) struct SealedRecord {
+    pub(crate) key: Key,
+    pub(crate) stream: Arc<Stream>,
+    pub(crate) packed: Vec<u8>,
 }
 
 /// Reads a segment's records one after the other.
@@ -192,12 +242,12 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// The next record: its key, its stream, its packed bytes.
-    pub(crate) fn next(&mut self) -> Result<Option<(Key, Arc<Stream>, Vec<u8>)>, Damage> {
+    /// The next record.
+    pub(crate) fn next(&mut self) -> Result<Option<SealedRecord>, Damage> {
         guarded(|| self.next_unguarded())
     }
 
-    fn next_unguarded(&mut self) -> Result<Option<(Key, Arc<Stream>, Vec<u8>)>, Damage> {
+    fn next_unguarded(&mut self) -> Result<Option<SealedRecord>, Damage> {
         let doc = self.next;
         if doc >= self.segment.reader.max_doc() {
             return Ok(None);
@@ -206,14 +256,29 @@ impl Cursor {
         let damaged = || Damage(format!("record {doc} cannot be read"));
         let bytes = stored(&self.store, doc)?;
         let packed = Packed::read(&bytes).ok_or_else(damaged)?;
-        let key = Key { time: self.segment.time_of(doc), position: packed.position, index: packed.index };
-        let stream = self.segment.streams.get(self.segment.ordinal_of(doc)).ok_or_else(damaged)?;
-        Ok(Some((key, Arc::clone(stream), bytes)))
+        let key = Key {
+            time: self.segment.time_of(doc),
+            position: packed.position,
+            index: packed.index,
+        };
+        let stream = self
+            .segment
+            .streams
+            .get(self.segment.ordinal_of(doc))
+            .ok_or_else(damaged)?;
+        Ok(Some(SealedRecord {
+            key,
+            stream: Arc::clone(stream),
+            packed: bytes,
+        }))
     }
 }
 
 /// Calls `each` until it says enough.
-fn all<T>(items: impl Iterator<Item = T>, each: &mut impl FnMut(T) -> Result<bool, Damage>) -> Result<(), Damage> {
+fn all<T>(
+    items: impl Iterator<Item = T>,
+    each: &mut impl FnMut(T) -> Result<bool, Damage>,
+) -> Result<(), Damage> {
     for item in items {
         if !each(item)? {
             break;
@@ -224,7 +289,8 @@ fn all<T>(items: impl Iterator<Item = T>, each: &mut impl FnMut(T) -> Result<boo
 
 /// The files are input: where tantivy panics over damaged ones, that is damage too.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Damage>) -> Result<T, Damage> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Damage("reading it panicked".into())))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Damage("reading it panicked".into())))
 }
 
 fn stored(store: &StoreReader, doc: DocId) -> Result<Vec<u8>, Damage> {
@@ -235,7 +301,9 @@ fn stored(store: &StoreReader, doc: DocId) -> Result<Vec<u8>, Damage> {
 struct StoredRecord(Vec<u8>);
 
 impl DocumentDeserialize for StoredRecord {
-    fn deserialize<'de, D: DocumentDeserializer<'de>>(mut from: D) -> Result<Self, DeserializeError> {
+    fn deserialize<'de, D: DocumentDeserializer<'de>>(
+        mut from: D,
+    ) -> Result<Self, DeserializeError> {
         let field: Option<(Field, Vec<u8>)> = from.next_field()?;
         let (_, bytes) = field.ok_or_else(|| DeserializeError::custom("the record is missing"))?;
         Ok(Self(bytes))

@@ -47,14 +47,20 @@ pub(super) fn schema() -> (Schema, Fields) {
 
 /// How a new index is built.
 pub(super) fn builder(schema: Schema) -> IndexBuilder {
-    let tokenizers = tantivy::tokenizer::TokenizerManager::new();
+    // The default ones stay: tantivy asks for one even for fields that are no text.
+    let tokenizers = tantivy::tokenizer::TokenizerManager::default();
     tokenizers.register(WORDS, WordTokenizer::default());
     let settings = IndexSettings {
-        docstore_compression: Compressor::Zstd(ZstdCompressor { compression_level: Some(1) }),
+        docstore_compression: Compressor::Zstd(ZstdCompressor {
+            compression_level: Some(1),
+        }),
         docstore_blocksize: BLOCK_BYTES,
         // One core per writer: whoever seals has a thread of its own already.
         docstore_compress_dedicated_thread: false,
         ..IndexSettings::default()
     };
-    Index::builder().schema(schema).settings(settings).tokenizers(tokenizers)
+    Index::builder()
+        .schema(schema)
+        .settings(settings)
+        .tokenizers(tokenizers)
 }

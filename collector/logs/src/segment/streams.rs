@@ -18,7 +18,8 @@ pub(super) fn write(dir: &Path, streams: &[Arc<Stream>]) -> io::Result<()> {
 
 /// Reads the streams of a segment.
 pub(super) fn read(dir: &Path) -> Result<Vec<Arc<Stream>>, Damage> {
-    let bytes = std::fs::read(dir.join(FILE)).map_err(|error| Damage(format!("cannot read {FILE}: {error}")))?;
+    let bytes = std::fs::read(dir.join(FILE))
+        .map_err(|error| Damage(format!("cannot read {FILE}: {error}")))?;
     let damaged = || Damage(format!("the checksum of {FILE} does not hold"));
     let (head, json) = bytes.split_at_checked(9).ok_or_else(damaged)?;
     if head != format!("{:08x}\n", crc32c::crc32c(json)).as_bytes() {

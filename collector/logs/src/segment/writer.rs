@@ -45,9 +45,15 @@ pub(crate) struct Written {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WriteError {
     #[error("cannot write the segment {}: {cause}", path.display())]
-    Io { path: PathBuf, cause: std::io::Error },
+    Io {
+        path: PathBuf,
+        cause: std::io::Error,
+    },
     #[error("cannot write the index of the segment {}: {cause}", path.display())]
-    Index { path: PathBuf, cause: tantivy::TantivyError },
+    Index {
+        path: PathBuf,
+        cause: tantivy::TantivyError,
+    },
     #[error("a record to be written is damaged in memory")]
     Record,
 }
@@ -56,17 +62,27 @@ impl SegmentWriter {
     /// Starts a segment in the directory `dir`, which is created. `raw_bytes` is about how
     /// much will come.
     pub(crate) fn create(dir: &Path, raw_bytes: u64) -> Result<Self, WriteError> {
-        std::fs::create_dir_all(dir).map_err(|cause| WriteError::Io { path: dir.to_owned(), cause })?;
+        std::fs::create_dir_all(dir).map_err(|cause| WriteError::Io {
+            path: dir.to_owned(),
+            cause,
+        })?;
         let (schema, fields) = schema::schema();
         let table_bytes = usize::try_from(raw_bytes / 2).unwrap_or(usize::MAX);
-        let index = MmapDirectory::open(dir).map_err(tantivy::TantivyError::from).and_then(|directory| {
-            schema::builder(schema)
-                .single_segment_index_writer(directory, table_bytes.clamp(TABLE_BYTES_MIN, TABLE_BYTES_MAX))
-        });
+        let index = MmapDirectory::open(dir)
+            .map_err(tantivy::TantivyError::from)
+            .and_then(|directory| {
+                schema::builder(schema).single_segment_index_writer(
+                    directory,
+                    table_bytes.clamp(TABLE_BYTES_MIN, TABLE_BYTES_MAX),
+                )
+            });
         Ok(Self {
             dir: dir.to_owned(),
             fields,
-            index: index.map_err(|cause| WriteError::Index { path: dir.to_owned(), cause })?,
+            index: index.map_err(|cause| WriteError::Index {
+                path: dir.to_owned(),
+                cause,
+            })?,
             streams: Vec::new(),
             by_pointer: HashMap::new(),
             by_content: HashMap::new(),
@@ -76,7 +92,12 @@ impl SegmentWriter {
     }
 
     /// Adds a record.
-    pub(crate) fn add(&mut self, key: Key, stream: &Arc<Stream>, packed: &[u8]) -> Result<(), WriteError> {
+    pub(crate) fn add(
+        &mut self,
+        key: Key,
+        stream: &Arc<Stream>,
+        packed: &[u8],
+    ) -> Result<(), WriteError> {
         let record = Packed::read(packed).ok_or(WriteError::Record)?;
         let mut document = TantivyDocument::default();
         document.add_u64(self.fields.time, key.time.0);
@@ -84,14 +105,20 @@ impl SegmentWriter {
         document.add_text(self.fields.body, String::from_utf8_lossy(record.body));
         self.join_values(&record);
         if !self.values.is_empty() {
-            document.add_text(self.fields.attributes, String::from_utf8_lossy(&self.values));
+            document.add_text(
+                self.fields.attributes,
+                String::from_utf8_lossy(&self.values),
+            );
         }
         if let Some(trace) = &record.trace_id {
             document.add_bytes(self.fields.trace, trace.as_bytes());
         }
         document.add_bytes(self.fields.record, packed);
         let added = self.index.add_document(document);
-        added.map_err(|cause| WriteError::Index { path: self.dir.clone(), cause })?;
+        added.map_err(|cause| WriteError::Index {
+            path: self.dir.clone(),
+            cause,
+        })?;
         self.count(key, packed);
         Ok(())
     }
@@ -100,7 +127,9 @@ impl SegmentWriter {
     /// record's own identifier would be a word of its own in every record.
     fn join_values(&mut self, record: &Packed<'_>) {
         self.values.clear();
-        let searched = record.attributes().filter(|(name, _)| *name != semconv::LOG_RECORD_UID.as_bytes());
+        let searched = record
+            .attributes()
+            .filter(|(name, _)| *name != semconv::LOG_RECORD_UID.as_bytes());
         for (_, value) in searched {
             self.values.extend_from_slice(value);
             self.values.push(b'\n');
@@ -109,7 +138,11 @@ impl SegmentWriter {
 
     fn count(&mut self, key: Key, packed: &[u8]) {
         let written = &mut self.written;
-        written.start = if written.records == 0 { key.time } else { written.start.min(key.time) };
+        written.start = if written.records == 0 {
+            key.time
+        } else {
+            written.start.min(key.time)
+        };
         written.end = written.end.max(key.time);
         written.records += 1;
         written.raw_bytes += packed.len() as u64;
@@ -125,18 +158,28 @@ impl SegmentWriter {
         if ordinal == next {
             self.streams.push(Arc::clone(stream));
         }
-        self.by_pointer.insert(pointer, (Arc::clone(stream), ordinal));
+        self.by_pointer
+            .insert(pointer, (Arc::clone(stream), ordinal));
         ordinal
     }
 
     /// Completes the segment. Its files are written; making them durable is the caller's.
     pub(crate) fn finish(self) -> Result<Written, WriteError> {
         let path = self.dir;
-        self.index.finalize().map_err(|cause| WriteError::Index { path: path.clone(), cause })?;
-        let io = |cause| WriteError::Io { path: path.clone(), cause };
+        self.index.finalize().map_err(|cause| WriteError::Index {
+            path: path.clone(),
+            cause,
+        })?;
+        let io = |cause| WriteError::Io {
+            path: path.clone(),
+            cause,
+        };
         streams::write(&path, &self.streams).map_err(io)?;
         let bytes = directory_bytes(&path).map_err(io)?;
-        Ok(Written { bytes, ..self.written })
+        Ok(Written {
+            bytes,
+            ..self.written
+        })
     }
 }
 

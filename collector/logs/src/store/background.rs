@@ -11,15 +11,24 @@ pub(super) struct Background<T> {
 
 impl<T: Send + 'static> Background<T> {
     pub(super) fn new(name: &'static str) -> Self {
-        Self { name, running: None }
+        Self {
+            name,
+            running: None,
+        }
     }
 
     /// Starts `work`. Where the system has no thread left, it is done here and now instead,
     /// and its result returned.
     pub(super) fn start(&mut self, work: impl Fn() -> T + Clone + Send + 'static) -> Option<T> {
-        debug_assert!(self.running.is_none(), "the result of the work before was not fetched");
+        debug_assert!(
+            self.running.is_none(),
+            "the result of the work before was not fetched"
+        );
         let here = work.clone();
-        match std::thread::Builder::new().name(self.name.into()).spawn(work) {
+        match std::thread::Builder::new()
+            .name(self.name.into())
+            .spawn(work)
+        {
             Ok(thread) => {
                 self.running = Some(thread);
                 None

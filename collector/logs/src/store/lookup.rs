@@ -20,7 +20,9 @@ impl LogStore {
         let limits = self.limits(search.limit, search.deadline);
         let mut found = run(snapshot, &Ask::Lines(search), limits);
         if limits.records < search.limit && found.hits.len() >= limits.records {
-            found.cut.get_or_insert_with(|| format!("the answer is cut at {} records", limits.records));
+            found
+                .cut
+                .get_or_insert_with(|| format!("the answer is cut at {} records", limits.records));
         }
         Ok(LogAnswer {
             records: self.shown(&mut found)?,
@@ -36,8 +38,17 @@ impl LogStore {
     ///
     /// # Errors
     /// [`SearchError`] when a record that was found cannot be read.
-    pub fn by_trace(&self, tenant: &Tenant, trace: &TraceId, limit: usize) -> Result<Vec<LogRecord>, SearchError> {
-        let mut found = run(self.view.read().snapshot(tenant), &Ask::Trace(trace), self.limits(limit, None));
+    pub fn by_trace(
+        &self,
+        tenant: &Tenant,
+        trace: &TraceId,
+        limit: usize,
+    ) -> Result<Vec<LogRecord>, SearchError> {
+        let mut found = run(
+            self.view.read().snapshot(tenant),
+            &Ask::Trace(trace),
+            self.limits(limit, None),
+        );
         self.shown(&mut found)
     }
 
@@ -47,11 +58,20 @@ impl LogStore {
     ///
     /// # Errors
     /// [`SearchError`] when `id` has nothing to look for, or a record cannot be read.
-    pub fn by_id(&self, tenant: &Tenant, id: &str, limit: usize) -> Result<Vec<LogRecord>, SearchError> {
+    pub fn by_id(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        limit: usize,
+    ) -> Result<Vec<LogRecord>, SearchError> {
         if !id.bytes().any(crate::words::is_word_byte) {
             return Err(SearchError::NoWord(id.chars().take(100).collect()));
         }
-        let mut found = run(self.view.read().snapshot(tenant), &Ask::Token(id), self.limits(limit, None));
+        let mut found = run(
+            self.view.read().snapshot(tenant),
+            &Ask::Token(id),
+            self.limits(limit, None),
+        );
         self.shown(&mut found)
     }
 
@@ -61,8 +81,15 @@ impl LogStore {
         let snapshot = self.view.read().snapshot(tenant);
         let sealed = snapshot.segments.iter().flat_map(|s| s.streams());
         let tail = snapshot.tail.iter().flat_map(|b| b.streams());
-        let names: BTreeSet<&str> = sealed.chain(tail).map(|s| s.labels.get("service_name")).collect();
-        names.into_iter().filter(|name| !name.is_empty()).map(str::to_owned).collect()
+        let names: BTreeSet<&str> = sealed
+            .chain(tail)
+            .map(|s| s.labels.get("service_name"))
+            .collect();
+        names
+            .into_iter()
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
     }
 
     fn limits(&self, records: usize, deadline: Option<Instant>) -> Limits {
@@ -82,7 +109,11 @@ impl LogStore {
             self.damaged.lock().push((id, damage.0));
         }
         let hits = std::mem::take(&mut found.hits);
-        let records = hits.iter().map(|hit| LogRecord::unpack(hit.key.time, &hit.stream, &hit.packed));
-        records.collect::<Option<Vec<_>>>().ok_or(SearchError::Damaged)
+        let records = hits
+            .iter()
+            .map(|hit| LogRecord::unpack(hit.key.time, &hit.stream, &hit.packed));
+        records
+            .collect::<Option<Vec<_>>>()
+            .ok_or(SearchError::Damaged)
     }
 }

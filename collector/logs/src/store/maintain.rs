@@ -66,7 +66,9 @@ impl LogStore {
                 return Err(error);
             }
             self.telemetry.drop("damaged_segment", 1);
-            self.view.write().replace_segments(&BTreeSet::from([id]), None);
+            self.view
+                .write()
+                .replace_segments(&BTreeSet::from([id]), None);
             writer.merge_due = true;
         }
         Ok(())
@@ -89,7 +91,10 @@ impl LogStore {
         for (tenant, id) in &gone {
             self.dir.remove(tenant, *id);
         }
-        tracing::info!(segments = gone.len(), "dropped segments of logs that are beyond retention");
+        tracing::info!(
+            segments = gone.len(),
+            "dropped segments of logs that are beyond retention"
+        );
         self.show_gauges(writer);
         Ok(())
     }

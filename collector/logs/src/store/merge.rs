@@ -1,13 +1,11 @@
 //! Merging: from several small segments to one, in the background.
 
 use super::LogStore;
+use super::StoreError;
 use super::plan::{self, Piece, PlanLimits};
 use super::seal::Task;
 use super::writer::Writer;
-use super::StoreError;
-use crate::record::Key;
-use crate::segment::{Cursor, Damage, Segment, SegmentWriter};
-use crate::stream::Stream;
+use crate::segment::{Cursor, Damage, SealedRecord, Segment, SegmentWriter};
 use sonde_proto::Tenant;
 use sonde_segment::SegmentMeta;
 use std::cmp::Reverse;
@@ -23,7 +21,10 @@ const RECORDS_PER_LOOK: usize = 1024;
 #[derive(Debug)]
 pub(super) enum Merged {
     /// It was written.
-    Written { sources: Vec<u64>, segment: Arc<Segment> },
+    Written {
+        sources: Vec<u64>,
+        segment: Arc<Segment>,
+    },
     /// A source turned out to be damaged.
     Damaged { id: u64, damage: Damage },
 }
@@ -57,8 +58,12 @@ impl LogStore {
 
     fn start_merge(&self, writer: &mut Writer) {
         writer.merge_due = false;
-        let Some(sources) = self.next_sources(writer) else { return };
-        let (Some(first), Some(last)) = (sources.first(), sources.last()) else { return };
+        let Some(sources) = self.next_sources(writer) else {
+            return;
+        };
+        let (Some(first), Some(last)) = (sources.first(), sources.last()) else {
+            return;
+        };
         let task = Task {
             dir: Arc::clone(&self.dir),
             tenant: first.meta.tenant.clone(),
@@ -67,16 +72,18 @@ impl LogStore {
         };
         let cancel = Arc::clone(&writer.cancel);
         let work = move || task.merge(&sources, &cancel);
-        if let Some(result) = writer.merging.start(work) {
-            if let Err(error) = self.publish_merge(writer, Some(result)) {
-                tracing::error!(%error, "merging segments of logs failed");
-            }
+        if let Some(result) = writer.merging.start(work)
+            && let Err(error) = self.publish_merge(writer, Some(result))
+        {
+            tracing::error!(%error, "merging segments of logs failed");
         }
     }
 
     fn next_sources(&self, writer: &Writer) -> Option<Vec<Arc<Segment>>> {
         let limits = PlanLimits {
-            factor: usize::try_from(self.config.merge_factor).unwrap_or(usize::MAX).clamp(2, 64),
+            factor: usize::try_from(self.config.merge_factor)
+                .unwrap_or(usize::MAX)
+                .clamp(2, 64),
             raw_bytes_max: self.config.segment_bytes_max,
             span_max: Duration::from_secs(self.config.merge_span_seconds_max),
         };
@@ -93,10 +100,16 @@ impl LogStore {
         })
     }
 
-    fn publish_merge(&self, writer: &mut Writer, result: Option<Result<Merged, String>>) -> Result<(), StoreError> {
+    fn publish_merge(
+        &self,
+        writer: &mut Writer,
+        result: Option<Result<Merged, String>>,
+    ) -> Result<(), StoreError> {
         let panicked = || Err("the merging thread panicked".into());
         match result.unwrap_or_else(panicked) {
-            Ok(Merged::Written { sources, segment }) => self.replace_merged(writer, &sources, segment),
+            Ok(Merged::Written { sources, segment }) => {
+                self.replace_merged(writer, &sources, segment)
+            }
             Ok(Merged::Damaged { id, damage }) => {
                 self.damaged.lock().push((id, damage.0));
                 writer.merge_due = true;
@@ -105,13 +118,21 @@ impl LogStore {
             Err(error) => {
                 // Not tried again before segments change: a full disk is not helped by trying.
                 self.telemetry.fail("merge");
-                tracing::warn!(error, "merging segments of logs failed; they stay as they are");
+                tracing::warn!(
+                    error,
+                    "merging segments of logs failed; they stay as they are"
+                );
                 Ok(())
             }
         }
     }
 
-    fn replace_merged(&self, writer: &mut Writer, sources: &[u64], segment: Arc<Segment>) -> Result<(), StoreError> {
+    fn replace_merged(
+        &self,
+        writer: &mut Writer,
+        sources: &[u64],
+        segment: Arc<Segment>,
+    ) -> Result<(), StoreError> {
         let gone: BTreeSet<u64> = sources.iter().copied().collect();
         let (tenant, id) = (segment.meta.tenant.clone(), segment.meta.id);
         writer.merge_due = true;
@@ -138,16 +159,22 @@ impl LogStore {
 }
 
 fn piece(meta: &SegmentMeta) -> Piece {
-    let raw_bytes = meta.extra.get("raw_bytes").and_then(serde_json::Value::as_u64).unwrap_or(meta.bytes);
-    Piece { raw_bytes, start: meta.start, end: meta.end }
+    let raw_bytes = meta
+        .extra
+        .get("raw_bytes")
+        .and_then(serde_json::Value::as_u64)
+        .unwrap_or(meta.bytes);
+    Piece {
+        raw_bytes,
+        start: meta.start,
+        end: meta.end,
+    }
 }
 
 /// A source of a merge with its next record at the front.
 struct Front {
-    key: Key,
+    record: SealedRecord,
     source: usize,
-    stream: Arc<Stream>,
-    packed: Vec<u8>,
 }
 
 impl Task {
@@ -159,9 +186,10 @@ impl Task {
             merge_into(segment, sources, cancel, &mut damaged)
         });
         match (written, damaged) {
-            (Ok(segment), None) => {
-                Ok(Merged::Written { sources: sources.iter().map(|s| s.meta.id).collect(), segment })
-            }
+            (Ok(segment), None) => Ok(Merged::Written {
+                sources: sources.iter().map(|s| s.meta.id).collect(),
+                segment,
+            }),
             (_, Some((id, damage))) => {
                 self.dir.remove(&self.tenant, self.id);
                 Ok(Merged::Damaged { id, damage })
@@ -186,7 +214,7 @@ fn merge_into(
             *damaged = Some((sources[source].meta.id, damage));
             message
         });
-        Ok(next?.map(|(key, stream, packed)| Front { key, source, stream, packed }))
+        Ok(next?.map(|record| Front { record, source }))
     };
     let mut cursors = Vec::new();
     let mut fronts = BinaryHeap::new();
@@ -197,7 +225,9 @@ fn merge_into(
     }
     let mut written = 0_usize;
     while let Some(Reverse(front)) = fronts.pop() {
-        segment.add(front.key, &front.stream, &front.packed).map_err(|error| error.to_string())?;
+        segment
+            .add(front.record.key, &front.record.stream, &front.record.packed)
+            .map_err(|error| error.to_string())?;
         fronts.extend(read(front.source, &mut cursors[front.source])?.map(Reverse));
         written += 1;
         if written.is_multiple_of(RECORDS_PER_LOOK) && cancel.load(Ordering::Relaxed) {
@@ -209,7 +239,7 @@ fn merge_into(
 
 impl Ord for Front {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.key, self.source).cmp(&(other.key, other.source))
+        (self.record.key, self.source).cmp(&(other.record.key, other.source))
     }
 }
 
@@ -221,7 +251,7 @@ impl PartialOrd for Front {
 
 impl PartialEq for Front {
     fn eq(&self, other: &Self) -> bool {
-        (self.key, self.source) == (other.key, other.source)
+        (self.record.key, self.source) == (other.record.key, other.source)
     }
 }
 

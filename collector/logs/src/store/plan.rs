@@ -27,29 +27,43 @@ pub(super) struct PlanLimits {
 /// The neighbours to merge next, cheapest first; `pieces` are in the order of positions.
 pub(super) fn next_merge(pieces: &[Piece], limits: &PlanLimits) -> Option<Range<usize>> {
     let factor = limits.factor.max(2);
-    let windows = (0..pieces.len()).flat_map(|from| (factor..=factor * 2).map(move |n| from..from + n));
-    let fitting = windows.filter(|w| w.end <= pieces.len()).filter_map(|w| Some((cost(&pieces[w.clone()], limits)?, w)));
-    let best = fitting.min_by_key(|(cost, w)| (*cost, w.start, w.end));
-    best.map(|(_, window)| window).or_else(|| filling(pieces, limits))
-}
-
-/// Neighbours, fewer than the factor, that together make a segment that is about full.
-fn filling(pieces: &[Piece], limits: &PlanLimits) -> Option<Range<usize>> {
-    let windows = (0..pieces.len()).flat_map(|from| (2..limits.factor.max(2)).map(move |n| from..from + n));
-    windows
+    let windows =
+        (0..pieces.len()).flat_map(|from| (factor..=factor * 2).map(move |n| from..from + n));
+    let fitting = windows
         .filter(|w| w.end <= pieces.len())
-        .find(|w| cost(&pieces[w.clone()], limits).is_some_and(|sum| sum >= limits.raw_bytes_max / 4 * 3))
+        .filter_map(|w| Some((cost(&pieces[w.clone()], limits)?, w)));
+    let best = fitting.min_by_key(|(cost, w)| (*cost, w.start, w.end));
+    best.map(|(_, window)| window)
+        .or_else(|| filling(pieces, limits))
 }
 
-/// How many bytes a merge rewrites; `None` where it is not to be done.
+/// Neighbours, fewer than the factor, that together make a segment that counts as full;
+/// none of them is full already, so this rewrites a record once.
+fn filling(pieces: &[Piece], limits: &PlanLimits) -> Option<Range<usize>> {
+    let full = limits.raw_bytes_max / 4 * 3;
+    let windows =
+        (0..pieces.len()).flat_map(|from| (2..limits.factor.max(2)).map(move |n| from..from + n));
+    windows.filter(|w| w.end <= pieces.len()).find(|w| {
+        let pieces = &pieces[w.clone()];
+        pieces.iter().all(|p| p.raw_bytes < full)
+            && fitting_sum(pieces, limits).is_some_and(|sum| sum >= full)
+    })
+}
+
+/// How many bytes a merge rewrites; `None` where it would not at least double the largest.
 fn cost(pieces: &[Piece], limits: &PlanLimits) -> Option<u64> {
-    let sum: u64 = pieces.iter().map(|p| p.raw_bytes).sum();
     let largest = pieces.iter().map(|p| p.raw_bytes).max()?;
+    fitting_sum(pieces, limits).filter(|sum| largest <= sum / 2)
+}
+
+/// The size of the merged segment; `None` where it would be too large or too wide.
+fn fitting_sum(pieces: &[Piece], limits: &PlanLimits) -> Option<u64> {
+    let sum: u64 = pieces.iter().map(|p| p.raw_bytes).sum();
     let widest = pieces.iter().map(|p| p.end.since(p.start)).max()?;
     let start = pieces.iter().map(|p| p.start).min()?;
     let end = pieces.iter().map(|p| p.end).max()?;
     let fits = sum <= limits.raw_bytes_max && end.since(start) <= limits.span_max.max(widest);
-    (fits && largest <= sum / 2).then_some(sum)
+    fits.then_some(sum)
 }
 
 #[cfg(test)]
@@ -58,15 +72,28 @@ mod tests {
     use proptest::prelude::*;
     use std::time::Duration;
 
-    const LIMITS: PlanLimits = PlanLimits { factor: 4, raw_bytes_max: 1000, span_max: Duration::from_secs(1) };
+    const LIMITS: PlanLimits = PlanLimits {
+        factor: 4,
+        raw_bytes_max: 1000,
+        span_max: Duration::from_secs(1),
+    };
 
     fn pieces(sizes: &[u64]) -> Vec<Piece> {
-        sizes.iter().map(|n| Piece { raw_bytes: *n, start: UnixNanos(5), end: UnixNanos(9) }).collect()
+        sizes
+            .iter()
+            .map(|n| Piece {
+                raw_bytes: *n,
+                start: UnixNanos(5),
+                end: UnixNanos(9),
+            })
+            .collect()
     }
 
     #[test]
     fn neighbours_of_about_one_size_are_merged_and_a_large_one_is_left_alone() {
-        let check = |sizes: &[u64], expected| assert_eq!(next_merge(&pieces(sizes), &LIMITS), expected, "{sizes:?}");
+        let check = |sizes: &[u64], expected| {
+            assert_eq!(next_merge(&pieces(sizes), &LIMITS), expected, "{sizes:?}");
+        };
         check(&[1, 1, 1], None);
         check(&[1, 1, 1, 1], Some(0..4));
         check(&[900, 1, 1, 1], None);

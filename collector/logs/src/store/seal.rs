@@ -58,17 +58,26 @@ impl LogStore {
         let Some(frozen) = &writer.frozen else { return };
         let tail = Arc::clone(&frozen.tail);
         let positions = (writer.manifest.covers, frozen.covers);
-        let task = |tenant: &Tenant, id| Task { dir: Arc::clone(&self.dir), tenant: tenant.clone(), id, positions };
-        let tasks: Vec<Task> = tail.iter().map(|(tenant, _)| task(tenant, writer.manifest.take_id())).collect();
+        let task = |tenant: &Tenant, id| Task {
+            dir: Arc::clone(&self.dir),
+            tenant: tenant.clone(),
+            id,
+            positions,
+        };
+        let tasks: Vec<Task> = tail
+            .iter()
+            .map(|(tenant, _)| task(tenant, writer.manifest.take_id()))
+            .collect();
         let work = move || {
             let all = tasks.iter().zip(tail.iter());
-            all.map(|(task, (_, batches))| task.seal(batches)).collect::<Result<Vec<Sealed>, String>>()
+            all.map(|(task, (_, batches))| task.seal(batches))
+                .collect::<Result<Vec<Sealed>, String>>()
         };
-        if let Some(result) = writer.sealing.start(work) {
-            // There was no thread for it; a failure is tried again by the next attempt.
-            if let Err(error) = self.publish_seal(writer, Some(result)) {
-                tracing::error!(%error, "sealing logs failed and will be tried again");
-            }
+        // There may be no thread for it; a failure is tried again by the next attempt.
+        if let Some(result) = writer.sealing.start(work)
+            && let Err(error) = self.publish_seal(writer, Some(result))
+        {
+            tracing::error!(%error, "sealing logs failed and will be tried again");
         }
     }
 
@@ -94,25 +103,39 @@ impl LogStore {
         }
     }
 
-    fn publish_seal(&self, writer: &mut Writer, result: Option<Result<Vec<Sealed>, String>>) -> Result<(), StoreError> {
+    fn publish_seal(
+        &self,
+        writer: &mut Writer,
+        result: Option<Result<Vec<Sealed>, String>>,
+    ) -> Result<(), StoreError> {
         let panicked = || Err("the sealing thread panicked".into());
         let sealed = result.unwrap_or_else(panicked).map_err(StoreError::Seal)?;
-        let Some(frozen) = &writer.frozen else { return Ok(()) };
+        let Some(frozen) = &writer.frozen else {
+            return Ok(());
+        };
         let mut manifest = writer.manifest.clone();
         manifest.covers = frozen.covers;
-        manifest.segments.extend(sealed.iter().map(|s| s.segment.meta.clone()));
-        let extra = Extra { marks: frozen.marks.clone() };
-        manifest.extra = serde_json::to_value(extra).map_err(|error| StoreError::Seal(error.to_string()))?;
+        manifest
+            .segments
+            .extend(sealed.iter().map(|s| s.segment.meta.clone()));
+        let extra = Extra {
+            marks: frozen.marks.clone(),
+        };
+        manifest.extra =
+            serde_json::to_value(extra).map_err(|error| StoreError::Seal(error.to_string()))?;
         if let Err(error) = self.dir.swap(&manifest) {
             for sealed in &sealed {
-                self.dir.remove(&sealed.segment.meta.tenant, sealed.segment.meta.id);
+                self.dir
+                    .remove(&sealed.segment.meta.tenant, sealed.segment.meta.id);
             }
             return Err(error.into());
         }
+        let covers = manifest.covers;
         writer.manifest = manifest;
         writer.frozen = None;
         writer.merge_due = true;
-        self.view.write().replace_frozen(sealed.into_iter().map(|s| s.segment).collect());
+        let segments = sealed.into_iter().map(|s| s.segment).collect();
+        self.view.write().replace_frozen(segments, covers);
         self.show_gauges(writer);
         Ok(())
     }
@@ -125,7 +148,11 @@ impl Task {
         records.sort_unstable_by_key(|r| r.key);
         let raw_bytes = batches.iter().map(|b| b.bytes()).sum();
         let segment = self.write(raw_bytes, |segment| {
-            let mut add = |r: &TailRecord<'_>| segment.add(r.key, r.stream, r.packed).map_err(|e| e.to_string());
+            let mut add = |r: &TailRecord<'_>| {
+                segment
+                    .add(r.key, r.stream, r.packed)
+                    .map_err(|e| e.to_string())
+            };
             records.iter().try_for_each(&mut add)
         })?;
         Ok(Sealed { segment })
@@ -138,11 +165,16 @@ impl Task {
         fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
     ) -> Result<Arc<Segment>, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
-        let path = self.dir.create(&self.tenant, self.id).map_err(|e| text(&e))?;
+        let path = self
+            .dir
+            .create(&self.tenant, self.id)
+            .map_err(|e| text(&e))?;
         let mut writer = SegmentWriter::create(&path, raw_bytes).map_err(|e| text(&e))?;
         fill(&mut writer)?;
         let written = writer.finish().map_err(|e| text(&e))?;
-        self.dir.persist(&self.tenant, self.id).map_err(|e| text(&e))?;
+        self.dir
+            .persist(&self.tenant, self.id)
+            .map_err(|e| text(&e))?;
         let meta = SegmentMeta {
             id: self.id,
             tenant: self.tenant.clone(),
@@ -155,6 +187,11 @@ impl Task {
             extra: serde_json::json!({ "raw_bytes": written.raw_bytes }),
         };
         let opened = Segment::open(meta, &path, false);
-        opened.map(Arc::new).map_err(|damage| format!("the segment {} cannot be read back: {damage}", path.display()))
+        opened.map(Arc::new).map_err(|damage| {
+            format!(
+                "the segment {} cannot be read back: {damage}",
+                path.display()
+            )
+        })
     }
 }

@@ -14,6 +14,8 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) applied_to: Position,
+    /// Everything before this position is in segments.
+    pub(super) covers: Position,
     tenants: BTreeMap<Tenant, TenantView>,
 }
 
@@ -30,10 +32,16 @@ struct TenantView {
 pub(super) type FrozenTail = Vec<(Tenant, Vec<Arc<Batch>>)>;
 
 impl View {
-    pub(super) fn new(segments: Vec<Arc<Segment>>, applied_to: Position) -> Self {
-        let mut view = Self { applied_to, tenants: BTreeMap::new() };
+    pub(super) fn new(segments: Vec<Arc<Segment>>, covers: Position) -> Self {
+        let mut view = Self {
+            applied_to: covers,
+            covers,
+            tenants: BTreeMap::new(),
+        };
         for segment in segments {
-            view.tenant(&segment.meta.tenant.clone()).segments.push(segment);
+            view.tenant(&segment.meta.tenant.clone())
+                .segments
+                .push(segment);
         }
         view
     }
@@ -45,7 +53,10 @@ impl View {
     /// Everything of one tenant, for a query to look at without a lock.
     pub(super) fn snapshot(&self, tenant: &Tenant) -> Snapshot {
         let Some(view) = self.tenants.get(tenant) else {
-            return Snapshot { applied_to: self.applied_to, ..Snapshot::default() };
+            return Snapshot {
+                applied_to: self.applied_to,
+                ..Snapshot::default()
+            };
         };
         Snapshot {
             segments: view.segments.clone(),
@@ -64,20 +75,27 @@ impl View {
 
     /// Marks the growing tail as being sealed.
     pub(super) fn freeze(&mut self) -> FrozenTail {
-        let frozen = self.tenants.iter_mut().filter(|(_, view)| !view.active.is_empty()).map(|(tenant, view)| {
-            view.frozen = std::mem::take(&mut view.active);
-            (tenant.clone(), view.frozen.clone())
-        });
+        let frozen = self
+            .tenants
+            .iter_mut()
+            .filter(|(_, view)| !view.active.is_empty())
+            .map(|(tenant, view)| {
+                view.frozen = std::mem::take(&mut view.active);
+                (tenant.clone(), view.frozen.clone())
+            });
         frozen.collect()
     }
 
     /// Puts sealed segments in the place of the frozen tail.
-    pub(super) fn replace_frozen(&mut self, sealed: Vec<Arc<Segment>>) {
+    pub(super) fn replace_frozen(&mut self, sealed: Vec<Arc<Segment>>, covers: Position) {
+        self.covers = covers;
         for view in self.tenants.values_mut() {
             view.frozen = Vec::new();
         }
         for segment in sealed {
-            self.tenant(&segment.meta.tenant.clone()).segments.push(segment);
+            self.tenant(&segment.meta.tenant.clone())
+                .segments
+                .push(segment);
         }
     }
 
@@ -87,13 +105,20 @@ impl View {
             view.segments.retain(|s| !gone.contains(&s.meta.id));
         }
         if let Some(segment) = new {
-            self.tenant(&segment.meta.tenant.clone()).segments.push(segment);
+            self.tenant(&segment.meta.tenant.clone())
+                .segments
+                .push(segment);
         }
-        self.tenants.retain(|_, v| !(v.segments.is_empty() && v.frozen.is_empty() && v.active.is_empty()));
+        self.tenants
+            .retain(|_, v| !(v.segments.is_empty() && v.frozen.is_empty() && v.active.is_empty()));
     }
 
     pub(super) fn segment(&self, id: u64) -> Option<Arc<Segment>> {
-        self.tenants.values().flat_map(|v| &v.segments).find(|s| s.meta.id == id).cloned()
+        self.tenants
+            .values()
+            .flat_map(|v| &v.segments)
+            .find(|s| s.meta.id == id)
+            .cloned()
     }
 
     pub(super) fn tenants(&self) -> Vec<Tenant> {
@@ -102,7 +127,11 @@ impl View {
 
     /// What there is, but for what the view does not know.
     pub(super) fn stats(&self) -> Stats {
-        let mut stats = Stats { applied_to: self.applied_to, ..Stats::default() };
+        let mut stats = Stats {
+            applied_to: self.applied_to,
+            resume_from: self.covers,
+            ..Stats::default()
+        };
         let mut times = |start: UnixNanos, end: UnixNanos| {
             stats.oldest = Some(stats.oldest.map_or(start, |t| t.min(start)));
             stats.newest = Some(stats.newest.map_or(end, |t| t.max(end)));

@@ -75,8 +75,13 @@ impl Writer {
 
 impl LogStore {
     /// Applies the first of `entries` and returns the others.
-    pub(super) fn apply_some<'e>(&self, writer: &mut Writer, entries: &'e [(Position, Entry)]) -> &'e [(Position, Entry)] {
-        let (mut applied_to, mut batches, mut bytes, mut taken) = (self.applied_to(), BTreeMap::new(), 0, 0);
+    pub(super) fn apply_some<'e>(
+        &self,
+        writer: &mut Writer,
+        entries: &'e [(Position, Entry)],
+    ) -> &'e [(Position, Entry)] {
+        let (mut applied_to, mut batches, mut bytes, mut taken) =
+            (self.applied_to(), BTreeMap::new(), 0, 0);
         for (position, entry) in entries {
             let behind_refused = writer.refused.is_some_and(|refused| *position > refused);
             if *position >= applied_to && !behind_refused {
@@ -92,24 +97,27 @@ impl LogStore {
         }
         writer.active_bytes += batches.values().map(crate::tail::Batch::bytes).sum::<u64>();
         self.view.write().append(batches, applied_to);
-        self.telemetry.tail_bytes.set(clamped(writer.active_bytes + writer.frozen_bytes()));
+        self.telemetry
+            .tail_bytes
+            .set(clamped(writer.active_bytes + writer.frozen_bytes()));
         &entries[taken..]
     }
 
-    /// Makes sure that the tail has room, by sealing early. False where it has not.
-    pub(super) fn make_room(&self, writer: &mut Writer) -> bool {
+    /// Makes sure that the tail has room for the entry at `next`, by sealing early. False
+    /// where it has none.
+    pub(super) fn make_room(&self, writer: &mut Writer, next: Position) -> bool {
         let max = self.config.tail_bytes_max;
         if writer.active_bytes < max / 2 {
             return true;
         }
-        if writer.frozen.is_some() && (writer.active_bytes + writer.frozen_bytes() >= max) {
-            if let Err(error) = self.finish_seal(writer) {
-                self.telemetry.fail("seal");
+        let full = writer.frozen.is_some() && writer.active_bytes + writer.frozen_bytes() >= max;
+        if full && let Err(error) = self.finish_seal(writer) {
+            self.telemetry.fail("seal");
+            if writer.refused.is_none() {
                 tracing::error!(%error, "the log store is full and cannot seal; nothing more is taken until it can");
-                let refused = self.applied_to();
-                writer.refused.get_or_insert(refused);
-                return false;
             }
+            writer.refused.get_or_insert(next);
+            return false;
         }
         if writer.frozen.is_none() {
             self.freeze(writer);
@@ -121,8 +129,12 @@ impl LogStore {
     pub(super) fn show_gauges(&self, writer: &Writer) {
         let segments = &writer.manifest.segments;
         self.telemetry.segments.set(clamped(segments.len() as u64));
-        self.telemetry.segment_bytes.set(clamped(segments.iter().map(|s| s.bytes).sum()));
-        self.telemetry.tail_bytes.set(clamped(writer.active_bytes + writer.frozen_bytes()));
+        self.telemetry
+            .segment_bytes
+            .set(clamped(segments.iter().map(|s| s.bytes).sum()));
+        self.telemetry
+            .tail_bytes
+            .set(clamped(writer.active_bytes + writer.frozen_bytes()));
     }
 }
 

@@ -28,11 +28,15 @@ pub(crate) struct Cut {
 
 impl LabelRules {
     pub(crate) fn new(config: &Config) -> Self {
-        let (prefixes, names): (Vec<_>, Vec<_>) = config.labels.iter().partition(|n| n.ends_with('*'));
+        let (prefixes, names): (Vec<_>, Vec<_>) =
+            config.labels.iter().partition(|n| n.ends_with('*'));
         let limit = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self {
             names: names.into_iter().cloned().collect(),
-            prefixes: prefixes.into_iter().map(|p| p.trim_end_matches('*').to_owned()).collect(),
+            prefixes: prefixes
+                .into_iter()
+                .map(|p| p.trim_end_matches('*').to_owned())
+                .collect(),
             labels_max: limit(config.labels_max),
             value_bytes_max: limit(config.label_value_bytes_max),
             attributes_max: limit(config.attributes_max),
@@ -42,20 +46,32 @@ impl LabelRules {
 
     /// The stream of a resource and a scope, but for its level.
     pub(crate) fn stream(&self, resource: Attributes<'_>, scope: &Scope<'_>) -> (Stream, Cut) {
-        let mut building = Building { rules: self, labels: Vec::new(), rest: Vec::new(), rest_bytes: 0, cut: Cut::default() };
+        let mut building = Building {
+            rules: self,
+            labels: Vec::new(),
+            rest: Vec::new(),
+            rest_bytes: 0,
+            cut: Cut::default(),
+        };
         for attribute in resource {
             let value = attribute.value.text();
             if !building.label(attribute.key, &value) {
                 building.rest(attribute.key.to_owned(), &value);
             }
         }
-        for (name, value) in [("otel.scope.name", scope.name), ("otel.scope.version", scope.version)] {
+        for (name, value) in [
+            ("otel.scope.name", scope.name),
+            ("otel.scope.version", scope.version),
+        ] {
             if !value.is_empty() {
                 building.rest(name.to_owned(), value);
             }
         }
         for attribute in scope.attributes() {
-            building.rest(format!("otel.scope.{}", attribute.key), &attribute.value.text());
+            building.rest(
+                format!("otel.scope.{}", attribute.key),
+                &attribute.value.text(),
+            );
         }
         building.finish()
     }
@@ -69,7 +85,10 @@ impl LabelRules {
 pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
     let mut labels = stream.labels.to_builder();
     labels.set("level", level.as_str());
-    Stream { labels: labels.build(), resource: stream.resource.clone() }
+    Stream {
+        labels: labels.build(),
+        resource: stream.resource.clone(),
+    }
 }
 
 struct Building<'r> {
@@ -83,7 +102,10 @@ struct Building<'r> {
 impl Building<'_> {
     /// Takes an attribute as a label; false where it is none.
     fn label(&mut self, key: &str, value: &str) -> bool {
-        if value.is_empty() || self.labels.len() >= self.rules.labels_max || !self.rules.is_label(key) {
+        if value.is_empty()
+            || self.labels.len() >= self.rules.labels_max
+            || !self.rules.is_label(key)
+        {
             return false;
         }
         let kept = shortened(value, self.rules.value_bytes_max);
@@ -93,7 +115,10 @@ impl Building<'_> {
     }
 
     fn rest(&mut self, key: String, value: &str) {
-        let bytes = self.rest_bytes.saturating_add(key.len()).saturating_add(value.len());
+        let bytes = self
+            .rest_bytes
+            .saturating_add(key.len())
+            .saturating_add(value.len());
         if self.rest.len() >= self.rules.attributes_max || bytes > self.rules.attributes_bytes_max {
             self.cut.attributes += 1;
             return;
@@ -107,14 +132,27 @@ impl Building<'_> {
         for (name, value) in &self.labels {
             labels.set(name, value);
         }
-        (Stream { labels: labels.build(), resource: self.rest }, self.cut)
+        (
+            Stream {
+                labels: labels.build(),
+                resource: self.rest,
+            },
+            self.cut,
+        )
     }
 }
 
 /// `service.name` → `service_name`: what is no letter or digit becomes an underscore.
 fn label_name(key: &str) -> String {
-    let name: String = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
+    let name: String = key
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        format!("_{name}")
+    } else {
+        name
+    }
 }
 
 fn shortened(text: &str, bytes_max: usize) -> &str {

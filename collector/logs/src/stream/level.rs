@@ -30,13 +30,29 @@ impl Level {
         let words: [(&[&str], Self); 6] = [
             (&["trace", "finest", "finer"], Self::Trace),
             (&["debug", "dbg", "fine", "verbose"], Self::Debug),
-            (&["info", "information", "informational", "notice"], Self::Info),
+            (
+                &["info", "information", "informational", "notice"],
+                Self::Info,
+            ),
             (&["warn", "warning"], Self::Warn),
             (&["error", "err", "severe"], Self::Error),
-            (&["fatal", "critical", "crit", "alert", "emergency", "emerg", "panic"], Self::Fatal),
+            (
+                &[
+                    "fatal",
+                    "critical",
+                    "crit",
+                    "alert",
+                    "emergency",
+                    "emerg",
+                    "panic",
+                ],
+                Self::Fatal,
+            ),
         ];
         let text = text.trim();
-        let known = words.into_iter().find(|(names, _)| names.iter().any(|n| n.eq_ignore_ascii_case(text)));
+        let known = words
+            .into_iter()
+            .find(|(names, _)| names.iter().any(|n| n.eq_ignore_ascii_case(text)));
         known.map_or(Self::Unknown, |(_, level)| level)
     }
 

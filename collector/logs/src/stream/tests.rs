@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use super::labels::Cut;
 use super::*;
 use crate::config::Config;
@@ -15,7 +13,10 @@ fn stream(config: &Config, attributes: &[(&str, &str)]) -> (Stream, Cut) {
                 ..Default::default()
             }),
             scope_logs: vec![logs::ScopeLogs {
-                scope: Some(otlp::common::InstrumentationScope { name: "lib".into(), ..Default::default() }),
+                scope: Some(otlp::common::InstrumentationScope {
+                    name: "lib".into(),
+                    ..Default::default()
+                }),
                 ..Default::default()
             }],
             ..Default::default()
@@ -32,11 +33,26 @@ fn stream(config: &Config, attributes: &[(&str, &str)]) -> (Stream, Cut) {
 fn configured_attributes_become_labels_and_the_rest_is_kept() {
     let (stream, cut) = stream(
         &Config::default(),
-        &[("service.name", "pay"), ("k8s.pod.name", "pay-1"), ("service.version", "7"), ("host.name", "")],
+        &[
+            ("service.name", "pay"),
+            ("k8s.pod.name", "pay-1"),
+            ("service.version", "7"),
+            ("host.name", ""),
+        ],
     );
-    assert_eq!(stream.labels.to_string(), r#"{k8s_pod_name="pay-1", service_name="pay"}"#);
+    assert_eq!(
+        stream.labels.to_string(),
+        r#"{k8s_pod_name="pay-1", service_name="pay"}"#
+    );
     let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
-    assert_eq!(stream.resource, [pair("service.version", "7"), pair("host.name", ""), pair("otel.scope.name", "lib")]);
+    assert_eq!(
+        stream.resource,
+        [
+            pair("service.version", "7"),
+            pair("host.name", ""),
+            pair("otel.scope.name", "lib")
+        ]
+    );
     assert_eq!(cut, Cut::default());
     assert_eq!(at_level(&stream, Level::Warn).labels.get("level"), "warn");
 }
@@ -50,12 +66,18 @@ fn too_many_labels_and_attributes_are_bounded_and_counted() {
     assert_eq!(stream.labels.len() as u64, config.labels_max);
     assert_eq!(stream.resource.len() as u64, config.attributes_max);
     // One more than the attributes: the scope's name found no room either.
-    assert_eq!(cut.attributes, 100_001 - config.labels_max - config.attributes_max);
+    assert_eq!(
+        cut.attributes,
+        100_001 - config.labels_max - config.attributes_max
+    );
 }
 
 #[test]
 fn a_long_label_value_is_cut_at_a_character() {
-    let config = Config { label_value_bytes_max: 4, ..Config::default() };
+    let config = Config {
+        label_value_bytes_max: 4,
+        ..Config::default()
+    };
     let (stream, cut) = stream(&config, &[("service.name", "abcé")]);
     assert_eq!(stream.labels.get("service_name"), "abc");
     assert_eq!(cut.labels, 1);
@@ -63,7 +85,8 @@ fn a_long_label_value_is_cut_at_a_character() {
 
 #[test]
 fn the_level_comes_from_the_number_then_from_the_text() {
-    let check = |number, text, expected: &str| assert_eq!(Level::of(number, text).as_str(), expected);
+    let check =
+        |number, text, expected: &str| assert_eq!(Level::of(number, text).as_str(), expected);
     check(9, "ERROR", "info");
     check(0, "Error", "error");
     check(0, " WARNING ", "warn");

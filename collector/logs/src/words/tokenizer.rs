@@ -14,7 +14,12 @@ impl Tokenizer for WordTokenizer {
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> Words<'a> {
         self.token.reset();
-        Words { token: &mut self.token, text, at: 0, marker_due: false }
+        Words {
+            token: &mut self.token,
+            text,
+            at: 0,
+            marker_due: false,
+        }
     }
 }
 
@@ -35,7 +40,9 @@ impl TokenStream for Words<'_> {
             self.token.text.push_str(LONG_MARKER);
             return true;
         }
-        let Some((from, to)) = next_run(self.text.as_bytes(), self.at) else { return false };
+        let Some((from, to)) = next_run(self.text.as_bytes(), self.at) else {
+            return false;
+        };
         self.at = to;
         self.marker_due = to - from > WORD_BYTES_MAX;
         (self.token.offset_from, self.token.offset_to) = (from, to);

