@@ -131,7 +131,7 @@ fn write(c: &mut Criterion) {
             fresh,
             |(store, dir)| (store.apply(&entries), store, dir),
             BatchSize::PerIteration,
-        )
+        );
     });
     let apply_and_seal = |(store, dir): (TraceStore, tempfile::TempDir)| {
         store.apply(&entries);
@@ -139,7 +139,7 @@ fn write(c: &mut Criterion) {
         (store, dir)
     };
     group.bench_function("apply_and_seal", |b| {
-        b.iter_batched(fresh, apply_and_seal, BatchSize::PerIteration)
+        b.iter_batched(fresh, apply_and_seal, BatchSize::PerIteration);
     });
     group.finish();
     let (store, _dir) = apply_and_seal(fresh());
@@ -190,8 +190,8 @@ fn read(c: &mut Criterion) {
                     .traces
                     .len(),
                 20
-            )
-        })
+            );
+        });
     });
     group.finish();
 }
