@@ -1,1 +1,36 @@
 //! The time-series database and PromQL.
+//!
+//! The path of a sample: an OTLP request is read in place ([`translate`]) and its points are
+//! appended to the series in memory ([`head`]), found by the bytes that identify them. Sealing
+//! writes what is in memory as one immutable file per tenant ([`segment`]) and swaps the
+//! manifest that says which journal position the files cover. A query ([`promql`]) selects
+//! series over segments and memory ([`select`]) and evaluates one series at a time.
+//!
+//! Nothing here knows the journal, HTTP or another store, reads a clock, or reads
+//! configuration files.
+
+mod config;
+mod sample;
+mod chunk;
+mod symbols;
+mod postings;
+mod translate;
+mod head;
+mod segment;
+mod tenant;
+mod ingest;
+mod select;
+mod store;
+mod telemetry;
+
+pub mod promql;
+
+pub use config::Config;
+pub use promql::{
+    InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries, Sample,
+    parse_selector,
+};
+pub use sample::{STALE_NAN_BITS, Samples, is_stale, stale_nan};
+pub use store::{MetricStore, OpenError, Stats, StoreError};
+pub use tenant::Metadata;
+pub use translate::exemplar::Exemplar;

@@ -1,0 +1,14 @@
+//! Samples as bytes.
+//!
+//! [`open`] is what the head appends to: Gorilla, one bit stream of times and values, cheap
+//! to write. [`columns`] is what segments keep: times and values apart, so that the series of
+//! one scrape share one column of times, and values in the encoding that is smallest for them.
+
+mod bits;
+pub(crate) mod columns;
+pub(crate) mod open;
+
+pub(crate) use bits::{Damaged, unzigzag, zigzag};
+
+#[cfg(test)]
+mod tests;

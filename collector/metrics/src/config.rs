@@ -1,0 +1,82 @@
+//! What can be configured of the metric store.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How much the metric store holds, for how long, and what it accepts.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How long samples are kept, in seconds.
+    pub retention_seconds: u64,
+    /// How many bytes of sealed segments are kept; the oldest go first.
+    pub bytes_max: u64,
+    /// Seal when the oldest unsealed sample was received this long ago.
+    pub seal_interval_seconds: u64,
+    /// Seal when the unsealed samples of all tenants take this many bytes of memory.
+    pub head_bytes_max: u64,
+    /// How many series a tenant may have in memory. Existing series go on; new ones are
+    /// refused and counted.
+    pub series_max: usize,
+    /// How long a series without samples is remembered in memory, in seconds.
+    pub series_idle_seconds: u64,
+    /// How many tenants are accepted.
+    pub tenants_max: usize,
+    /// How many labels a series may have, its name included.
+    pub labels_max: usize,
+    /// The longest label name, in bytes.
+    pub label_name_bytes_max: usize,
+    /// The longest label value, in bytes.
+    pub label_value_bytes_max: usize,
+    /// How much older than its arrival a sample may be, in seconds.
+    pub late_max_seconds: u64,
+    /// How much newer than its arrival a sample may be, in seconds.
+    pub future_max_seconds: u64,
+    /// Resource attributes that every series of the resource carries as labels. The others
+    /// are on `target_info`.
+    pub promote_resource_attributes: Vec<String>,
+    /// How many exemplars a tenant keeps; the oldest go first.
+    pub exemplars_max: usize,
+    /// How many metric names a tenant keeps type, help and unit of.
+    pub metadata_max: usize,
+    /// Merge when this many segments of similar size stand beside one another.
+    pub merge_fan_in: usize,
+    /// The largest segment that merging makes, in bytes.
+    pub segment_bytes_max: u64,
+    /// How many bytes of segment indexes are kept in memory between queries.
+    pub index_cache_bytes_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let promoted = [
+            "service.name",
+            "service.namespace",
+            "host.name",
+            "k8s.namespace.name",
+            "k8s.pod.name",
+            "k8s.container.name",
+            "k8s.node.name",
+        ];
+        Self {
+            retention_seconds: 15 * 24 * 3600,
+            bytes_max: 50 << 30,
+            seal_interval_seconds: 2 * 3600,
+            head_bytes_max: 512 << 20,
+            series_max: 1_000_000,
+            series_idle_seconds: 3600,
+            tenants_max: 1_000,
+            labels_max: 64,
+            label_name_bytes_max: 512,
+            label_value_bytes_max: 4096,
+            late_max_seconds: 15 * 24 * 3600,
+            future_max_seconds: 600,
+            promote_resource_attributes: promoted.map(String::from).to_vec(),
+            exemplars_max: 20_000,
+            metadata_max: 10_000,
+            merge_fan_in: 4,
+            segment_bytes_max: 512 << 20,
+            index_cache_bytes_max: 256 << 20,
+        }
+    }
+}

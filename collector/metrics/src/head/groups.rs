@@ -1,0 +1,128 @@
+//! From the bytes of a data point to the numbers of its series.
+//!
+//! A point that looks like an earlier one, byte for byte in resource, metric and attributes,
+//! has the same series. The key is 128 bits of two independent hashes, so a wrong answer is
+//! out of question for anything but an attack on one's own tenant.
+
+use ahash::{AHashMap, RandomState};
+use smallvec::SmallVec;
+use std::hash::{BuildHasher as _, Hasher as _};
+
+/// Numbers from here on stand for series that were refused; which one tells why.
+const REFUSED: u32 = u32::MAX - 3;
+/// About what an entry takes.
+const GROUP_BYTES: usize = 72;
+/// Above this many entries the table starts afresh: it can always be worked out again.
+const GROUPS_MAX: usize = 4 << 20;
+
+/// What identifies a data point's series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Key(u64, u64);
+
+/// Makes keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys(RandomState, RandomState);
+
+/// The series of one data point.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    /// What else must be equal: bounds, quantiles.
+    pub(crate) shape: u64,
+    /// In the order of the point's values.
+    pub(crate) series: SmallVec<[u32; 4]>,
+}
+
+/// Why a series was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The tenant has as many as it may.
+    SeriesMax,
+    /// It has too many labels.
+    Labels,
+    /// A name or value is too long.
+    LabelBytes,
+}
+
+impl Refusal {
+    const ALL: [Self; 3] = [Self::SeriesMax, Self::Labels, Self::LabelBytes];
+
+    /// The number that stands for a series refused for this reason.
+    pub(crate) fn number(self) -> u32 {
+        REFUSED + self as u32
+    }
+
+    /// Why the series of that number was refused; `None` if it was not.
+    pub(crate) fn of(series: u32) -> Option<Self> {
+        Self::ALL
+            .get(series.checked_sub(REFUSED)? as usize)
+            .copied()
+    }
+}
+
+/// The series of all data points seen lately.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    map: AHashMap<Key, Group>,
+    numbers: usize,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self(
+            RandomState::with_seeds(11, 13, 17, 19),
+            RandomState::with_seeds(23, 29, 31, 37),
+        )
+    }
+}
+
+impl Keys {
+    /// The key of `parts` within what `parent` stands for.
+    pub(crate) fn key(&self, parent: Key, parts: &[&[u8]]) -> Key {
+        let hash = |state: &RandomState, parent: u64| {
+            let mut hasher = state.build_hasher();
+            hasher.write_u64(parent);
+            for part in parts {
+                hasher.write(part);
+                hasher.write_usize(part.len());
+            }
+            hasher.finish()
+        };
+        Key(hash(&self.0, parent.0), hash(&self.1, parent.1))
+    }
+
+    /// A hasher for shapes.
+    pub(crate) fn shapes(&self) -> &RandomState {
+        &self.0
+    }
+}
+
+impl Key {
+    /// The key that every other one starts from.
+    pub(crate) const ROOT: Self = Self(0, 0);
+}
+
+impl Groups {
+    pub(crate) fn get(&self, key: Key) -> Option<&Group> {
+        self.map.get(&key)
+    }
+
+    pub(crate) fn insert(&mut self, key: Key, group: Group) {
+        if self.map.len() >= GROUPS_MAX {
+            self.map.clear();
+            self.numbers = 0;
+        }
+        self.numbers += group.series.len();
+        self.map.insert(key, group);
+    }
+
+    /// About how much memory the table takes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.map.len() * GROUP_BYTES + self.numbers * 4
+    }
+
+    /// Gives refused series another chance.
+    pub(crate) fn forget_refused(&mut self) {
+        self.map
+            .retain(|_, group| !group.series.iter().any(|id| *id >= REFUSED));
+    }
+}

@@ -1,0 +1,336 @@
+//! One OTLP request into one tenant's head.
+
+use crate::Config;
+use crate::head::groups::{Group, Key, Keys};
+use crate::head::{Outcome, Refusal};
+use crate::sample::is_stale;
+use crate::segment::IndexCache;
+use crate::telemetry::{Reason, Telemetry};
+use crate::tenant::State;
+use crate::translate::exemplar::Exemplar;
+use crate::translate::labels::{self, LabelMap, Resource};
+use crate::translate::names;
+use crate::translate::point::Point;
+use crate::translate::wire::{Fields, Kind, Malformed, Metric};
+use sonde_proto::UnixNanos;
+
+/// Takes requests apart. One per batch of entries.
+pub(crate) struct Ingest<'s> {
+    pub(crate) config: &'s Config,
+    pub(crate) keys: &'s Keys,
+    pub(crate) telemetry: &'s Telemetry,
+    pub(crate) indexes: &'s IndexCache,
+    pub(crate) state: &'s mut State,
+    pub(crate) received_at: UnixNanos,
+}
+
+/// A resource on its way: read only when one of its series is new.
+struct Source<'a> {
+    message: &'a [u8],
+    key: Key,
+    read: Option<Resource>,
+    newest: i64,
+}
+
+/// A metric on its way.
+struct Current<'a> {
+    metric: Metric<'a>,
+    key: Key,
+    name: Option<String>,
+}
+
+impl Ingest<'_> {
+    /// Takes an `ExportMetricsServiceRequest`. What comes before a malformed place is kept.
+    pub(crate) fn request(&mut self, payload: &[u8]) {
+        if Fields::of(payload)
+            .each(1, |resource| self.resource(resource))
+            .is_err()
+        {
+            self.telemetry.refuse(Reason::Malformed, 1);
+        }
+    }
+
+    fn resource<'a>(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        let mut resource: &'a [u8] = &[];
+        Fields::of(message).each(1, |bytes| {
+            resource = bytes;
+            Ok(())
+        })?;
+        let key = self.keys.key(Key::ROOT, &[resource]);
+        let mut source = Source {
+            message: resource,
+            key,
+            read: None,
+            newest: i64::MIN,
+        };
+        let mut point = Point::default();
+        let scopes = Fields::of(message);
+        scopes.each(2, |scope| {
+            Fields::of(scope).each(2, |metric| self.metric(metric, &mut source, &mut point))
+        })?;
+        self.target_info(&mut source)
+    }
+
+    fn metric<'a>(
+        &mut self,
+        message: &'a [u8],
+        source: &mut Source<'_>,
+        point: &mut Point<'a>,
+    ) -> Result<(), Malformed> {
+        let Some(metric) = Metric::read(message)? else {
+            return Ok(());
+        };
+        let tag = [metric.kind as u8, u8::from(metric.delta)];
+        let key = self.keys.key(
+            source.key,
+            &[metric.name.as_bytes(), metric.unit.as_bytes(), &tag],
+        );
+        let mut current = Current {
+            metric,
+            key,
+            name: None,
+        };
+        Fields::of(metric.data).each(1, |message| {
+            point.read(message, metric.kind)?;
+            self.point(point, &mut current, source)
+        })
+    }
+
+    fn point(
+        &mut self,
+        point: &Point<'_>,
+        current: &mut Current<'_>,
+        source: &mut Source<'_>,
+    ) -> Result<(), Malformed> {
+        let Some(time) = self.time_of(point) else {
+            return Ok(());
+        };
+        if point.values.is_empty() {
+            self.telemetry.refuse(Reason::NoValue, 1);
+            return Ok(());
+        }
+        source.newest = source.newest.max(time);
+        let key = self.keys.key(current.key, &point.attributes);
+        let shape = point.shape(self.keys.shapes());
+        let known = self.state.head.groups.get(key);
+        let group = match known.filter(|g| g.shape == shape || point.is_shapeless()) {
+            Some(group) => group.clone(),
+            None => self.new_group(key, shape, point, current, source)?,
+        };
+        if current.metric.delta {
+            self.push_delta(&group, point, time);
+        } else {
+            self.push(&group, point, time);
+        }
+        self.exemplars(&group, point, current.metric.kind)
+    }
+
+    /// When the point counts, in milliseconds; `None` (and counted) when that is out of bounds.
+    fn time_of(&self, point: &Point<'_>) -> Option<i64> {
+        let time = match point.time_unix_nano {
+            0 => self.received_at,
+            nanos => UnixNanos(nanos),
+        };
+        let (time, received) = (time.as_millis(), self.received_at.as_millis());
+        let seconds = |s: u64| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let reason = if time > received.saturating_add(seconds(self.config.future_max_seconds)) {
+            Reason::Future
+        } else if time < received.saturating_sub(seconds(self.config.late_max_seconds)) {
+            Reason::TooLate
+        } else {
+            return Some(time);
+        };
+        self.telemetry.refuse(reason, point.values.len() as u64);
+        None
+    }
+
+    fn new_group(
+        &mut self,
+        key: Key,
+        shape: u64,
+        point: &Point<'_>,
+        current: &mut Current<'_>,
+        source: &mut Source<'_>,
+    ) -> Result<Group, Malformed> {
+        let metric = &current.metric;
+        if current.name.is_none() {
+            let name = names::metric(metric.name, metric.unit, metric.kind);
+            self.state.describe(&name, metric, self.config.metadata_max);
+            current.name = Some(name);
+        }
+        let name = current.name.as_deref().unwrap_or_default();
+        let labels = labels::of_point(&point.attributes, self.read(source)?)?;
+        let series = point.series(metric.kind, name, &labels);
+        let series = series
+            .iter()
+            .map(|labels| self.series_of(labels, metric.delta))
+            .collect();
+        let group = Group { shape, series };
+        self.state.head.groups.insert(key, group.clone());
+        Ok(group)
+    }
+
+    fn read<'r>(&self, source: &'r mut Source<'_>) -> Result<&'r Resource, Malformed> {
+        if source.read.is_none() {
+            source.read = Some(Resource::read(
+                source.message,
+                &self.config.promote_resource_attributes,
+            )?);
+        }
+        source.read.as_ref().ok_or(Malformed)
+    }
+
+    /// The series with these labels, or the number that says why not.
+    fn series_of(&mut self, labels: &LabelMap, delta: bool) -> u32 {
+        let taken = self
+            .check(labels)
+            .and_then(|()| self.state.head.series_of(labels, self.config.series_max));
+        match taken {
+            Ok((series, is_new)) => {
+                if is_new && delta {
+                    let labels = self.state.head.labels(series);
+                    if let Some((time, value)) = self.state.last_sealed(&labels, self.indexes) {
+                        self.state.head.continue_at(series, time, value);
+                    }
+                }
+                series
+            }
+            Err(refusal) => refusal.number(),
+        }
+    }
+
+    fn check(&self, labels: &LabelMap) -> Result<(), Refusal> {
+        if labels.len() > self.config.labels_max {
+            return Err(Refusal::Labels);
+        }
+        let (name, value) = (
+            self.config.label_name_bytes_max,
+            self.config.label_value_bytes_max,
+        );
+        let too_long = labels
+            .iter()
+            .any(|(n, v)| n.len() > name || v.len() > value);
+        if too_long {
+            Err(Refusal::LabelBytes)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn push(&mut self, group: &Group, point: &Point<'_>, time: i64) {
+        let values = if point.is_shapeless() {
+            &[]
+        } else {
+            point.values.as_slice()
+        };
+        for (at, series) in group.series.iter().enumerate() {
+            // A histogram that ended without saying its bounds ends in all its series.
+            let value = values
+                .get(at)
+                .copied()
+                .unwrap_or_else(crate::sample::stale_nan);
+            self.push_one(*series, time, value);
+        }
+    }
+
+    /// Adds a delta to what its series came to so far.
+    fn push_delta(&mut self, group: &Group, point: &Point<'_>, time: i64) {
+        let newest = group
+            .series
+            .iter()
+            .filter_map(|id| self.state.head.last(*id))
+            .map(|(time, _)| time)
+            .max();
+        if newest.is_some_and(|newest| time <= newest) {
+            self.telemetry
+                .refuse(Reason::DeltaOutOfOrder, point.values.len() as u64);
+            return;
+        }
+        for (series, value) in group.series.iter().zip(&point.values) {
+            let so_far = self
+                .state
+                .head
+                .last(*series)
+                .map_or(0.0, |(_, value)| value);
+            let value = if is_stale(*value) {
+                *value
+            } else {
+                so_far + value
+            };
+            self.push_one(*series, time, value);
+        }
+    }
+
+    fn push_one(&mut self, series: u32, time: i64, value: f64) {
+        if let Some(refusal) = Refusal::of(series) {
+            self.telemetry.refuse(reason(refusal), 1);
+            return;
+        }
+        match self.state.head.push(series, time, value) {
+            Outcome::Appended => {}
+            Outcome::Late => {
+                self.telemetry.late.inc();
+            }
+            Outcome::Duplicate => self.telemetry.refuse(Reason::Duplicate, 1),
+        }
+    }
+
+    fn exemplars(&mut self, group: &Group, point: &Point<'_>, kind: Kind) -> Result<(), Malformed> {
+        for message in &point.exemplars {
+            let Some(exemplar) = Exemplar::read(message)? else {
+                continue;
+            };
+            let part = point.part_of(kind, exemplar.value);
+            if let Some(series) = group
+                .series
+                .get(part)
+                .filter(|id| Refusal::of(**id).is_none())
+            {
+                self.state
+                    .head
+                    .push_exemplar(*series, exemplar, self.config.exemplars_max);
+            }
+        }
+        Ok(())
+    }
+
+    /// `target_info` of a resource, at the time of its newest point.
+    fn target_info(&mut self, source: &mut Source<'_>) -> Result<(), Malformed> {
+        if source.newest == i64::MIN {
+            return Ok(());
+        }
+        let key = self.keys.key(source.key, &[b"target_info"]);
+        let series = match self.state.head.groups.get(key) {
+            Some(group) => group.series.first().copied(),
+            None => {
+                let target = self.read(source)?.target.clone();
+                let series = target.map(|labels| self.series_of(&labels, false));
+                let group = Group {
+                    shape: 0,
+                    series: series.into_iter().collect(),
+                };
+                self.state.head.groups.insert(key, group);
+                series
+            }
+        };
+        // Several requests tell the same of one resource: what is not news is no refusal.
+        let is_news = |id: &u32| {
+            self.state
+                .head
+                .last(*id)
+                .is_none_or(|(time, _)| time < source.newest)
+        };
+        if let Some(series) = series.filter(|id| is_news(id)) {
+            self.push_one(series, source.newest, 1.0);
+        }
+        Ok(())
+    }
+}
+
+fn reason(refusal: Refusal) -> Reason {
+    match refusal {
+        Refusal::SeriesMax => Reason::SeriesMax,
+        Refusal::Labels => Reason::Labels,
+        Refusal::LabelBytes => Reason::LabelBytes,
+    }
+}

@@ -1,0 +1,161 @@
+//! PromQL: text → [`ast`] → values.
+//!
+//! [`lex`] cuts the text into tokens, [`parse()`] makes and checks the tree, [`eval`] computes
+//! it over a grid of times, one series at a time, against anything that is a [`source`].
+//! [`functions`] holds one family of functions per file.
+//!
+//! Meaning: Prometheus 3. Ranges are open at their start, a value is good for the lookback
+//! (5 minutes) unless a stale marker ends it, subqueries are aligned to their step.
+
+mod error;
+mod lex;
+pub mod ast;
+mod parse;
+mod functions;
+mod eval;
+pub mod source;
+mod value;
+
+pub use error::{ParseError, QueryError};
+pub use parse::{parse, parse_selector};
+pub use value::{InstantSample, QueryLimits, QueryValue, RangeSeries, Sample};
+
+use ast::{Expr, Type};
+use eval::{Engine, Grid};
+use sonde_proto::UnixNanos;
+use source::Source;
+use std::time::Duration;
+
+/// A range query answers for at most this many times.
+pub const STEPS_MAX: u64 = 11_000;
+
+/// Evaluates an expression at one time.
+///
+/// # Errors
+/// [`QueryError`] when the expression is wrong, or needs more than `limits` allow.
+pub fn instant<S: Source>(
+    source: &S,
+    query: &str,
+    time: UnixNanos,
+    limits: &QueryLimits,
+) -> Result<QueryValue, QueryError> {
+    let expr = parse(query)?;
+    let grid = Grid::single(time.as_millis());
+    let engine = Engine::new(source, limits, &grid);
+    Ok(match expr.returns() {
+        Type::Scalar => QueryValue::Scalar(Sample {
+            time,
+            value: engine.scalar(&expr, &grid)?[0],
+        }),
+        Type::String => QueryValue::String {
+            time,
+            value: engine.text(&expr),
+        },
+        Type::Vector => {
+            let mut columns = engine.vector(&expr, &grid)?;
+            if !is_ordered(&expr) {
+                columns.sort_by(|a, b| a.labels.cmp(&b.labels));
+            }
+            let sample = |c: eval::Column| InstantSample {
+                labels: c.labels,
+                time,
+                value: c.values[0],
+            };
+            QueryValue::Vector(columns.into_iter().map(sample).collect())
+        }
+        Type::Matrix => QueryValue::Matrix(engine.matrix(&expr, &grid)?),
+    })
+}
+
+/// Evaluates an expression at every `step` from `start` to `end`, both included.
+///
+/// # Errors
+/// [`QueryError`] when the expression is wrong, or needs more than `limits` allow.
+pub fn range<S: Source>(
+    source: &S,
+    query: &str,
+    start: UnixNanos,
+    end: UnixNanos,
+    step: Duration,
+    limits: &QueryLimits,
+) -> Result<QueryValue, QueryError> {
+    let expr = parse(query)?;
+    let grid = range_grid(start, end, step)?;
+    let engine = Engine::new(source, limits, &grid);
+    let columns = match expr.returns() {
+        Type::Scalar => {
+            let labels = sonde_proto::Labels::empty();
+            vec![eval::Column {
+                labels,
+                values: engine.scalar(&expr, &grid)?,
+            }]
+        }
+        Type::Vector => engine.vector(&expr, &grid)?,
+        other => {
+            let message = format!(
+                "invalid expression type {:?} for range query, must be scalar or instant vector",
+                other.as_str()
+            );
+            return Err(QueryError::bad_data(&message));
+        }
+    };
+    let series = |column: eval::Column| {
+        let samples = grid
+            .present(&column.values)
+            .map(|(time, value)| (UnixNanos::from_millis(time), value))
+            .collect();
+        RangeSeries {
+            labels: column.labels,
+            samples,
+        }
+    };
+    let mut series: Vec<RangeSeries> = columns
+        .into_iter()
+        .map(series)
+        .filter(|s| !s.samples.is_empty())
+        .collect();
+    series.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(QueryValue::Matrix(series))
+}
+
+fn range_grid(start: UnixNanos, end: UnixNanos, step: Duration) -> Result<Grid, QueryError> {
+    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+    if step == 0 {
+        return Err(QueryError::bad_data(
+            "zero query resolution step widths are not accepted, try a positive one",
+        ));
+    }
+    let (start, end) = (start.as_millis(), end.as_millis());
+    if end < start {
+        return Err(QueryError::bad_data(
+            "the end of the time range must not be before its start",
+        ));
+    }
+    let steps = (end - start) / step;
+    if steps as u64 > STEPS_MAX {
+        let message = format!(
+            "exceeded maximum resolution of {STEPS_MAX} points per time series: use a larger step"
+        );
+        return Err(QueryError::bad_data(&message));
+    }
+    Ok(Grid {
+        start,
+        step,
+        len: steps as usize + 1,
+    })
+}
+
+/// Whether the expression itself says in which order an answer stands.
+fn is_ordered(expr: &Expr) -> bool {
+    match &expr.kind {
+        ast::ExprKind::Paren(inner) => is_ordered(inner),
+        ast::ExprKind::Aggregate(a) => {
+            matches!(a.op, ast::AggregateOp::TopK | ast::AggregateOp::BottomK)
+        }
+        ast::ExprKind::Call { function, .. } => function.is_sort(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Evaluation over a grid of times.
+//!
+//! A vector is a list of [`Column`]s: one value per step for one series, where
+//! [`is_absent`] says that there is none. Selectors, functions over ranges and functions of
+//! each value work on one series at a time ([`Engine::stream`]), so `sum(rate(x[5m]))` reads
+//! each series once and keeps only the sums.
+
+mod grid;
+mod window;
+mod stream;
+mod binary;
+mod arithmetic;
+mod aggregate;
+mod accumulate;
+mod pick;
+mod shape;
+
+use super::ast::{Expr, ExprKind};
+use super::functions::{Kind, Shape};
+use super::source::{Source, Stop};
+use super::value::{QueryLimits, RangeSeries};
+pub(crate) use grid::Grid;
+use sonde_proto::{Labels, UnixNanos};
+use std::cell::Cell;
+use std::time::Instant;
+
+/// One value per step of one series.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) labels: Labels,
+    pub(crate) values: Vec<f64>,
+}
+
+/// The bits of a stale marker, which no evaluation gives, stand for "no value".
+pub(crate) const ABSENT: f64 = f64::from_bits(crate::sample::STALE_NAN_BITS);
+
+/// Whether a step has no value.
+pub(crate) fn is_absent(value: f64) -> bool {
+    crate::sample::is_stale(value)
+}
+
+/// How much work is done between two looks at the clock.
+const WORK_BETWEEN_LOOKS: u64 = 1 << 16;
+
+/// Evaluates expressions against one source, within one budget.
+pub(crate) struct Engine<'s, S> {
+    source: &'s S,
+    samples_max: u64,
+    series_max: usize,
+    deadline: Option<Instant>,
+    lookback: i64,
+    /// The times that `@ start()` and `@ end()` stand for.
+    bounds: (i64, i64),
+    spent: Cell<u64>,
+    next_look: Cell<u64>,
+}
+
+impl<'s, S: Source> Engine<'s, S> {
+    pub(crate) fn new(source: &'s S, limits: &QueryLimits, grid: &Grid) -> Self {
+        Self {
+            source,
+            samples_max: limits.samples_max,
+            series_max: limits.series_max,
+            deadline: limits.deadline,
+            lookback: i64::try_from(limits.lookback.as_millis()).unwrap_or(i64::MAX / 4),
+            bounds: (grid.start, grid.end()),
+            spent: Cell::new(0),
+            next_look: Cell::new(0),
+        }
+    }
+
+    /// Accounts for work before it is done.
+    fn spend(&self, samples: u64) -> Result<(), Stop> {
+        let spent = self.spent.get().saturating_add(samples);
+        self.spent.set(spent);
+        if spent > self.samples_max {
+            return Err(Stop::SamplesMax(self.samples_max));
+        }
+        if spent >= self.next_look.get() {
+            self.next_look.set(spent + WORK_BETWEEN_LOOKS);
+            if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                return Err(Stop::Deadline);
+            }
+        }
+        Ok(())
+    }
+
+    /// A column without values.
+    fn blank(&self, grid: &Grid) -> Result<Vec<f64>, Stop> {
+        self.spend(grid.len as u64)?;
+        Ok(vec![ABSENT; grid.len])
+    }
+
+    /// The values of a scalar expression.
+    pub(crate) fn scalar(&self, expr: &Expr, grid: &Grid) -> Result<Vec<f64>, Stop> {
+        self.spend(grid.len as u64)?;
+        match &expr.kind {
+            ExprKind::Number(n) => Ok(vec![*n; grid.len]),
+            ExprKind::Paren(inner) => self.scalar(inner, grid),
+            ExprKind::Negate(inner) => {
+                Ok(self.scalar(inner, grid)?.into_iter().map(|v| -v).collect())
+            }
+            ExprKind::Binary(b) => {
+                let (lhs, rhs) = (self.scalar(&b.lhs, grid)?, self.scalar(&b.rhs, grid)?);
+                Ok(lhs
+                    .into_iter()
+                    .zip(rhs)
+                    .map(|(l, r)| arithmetic::scalar(b.op, l, r))
+                    .collect())
+            }
+            ExprKind::Call { function, args } => match function.kind {
+                Kind::Shape(Shape::Pi) => Ok(vec![std::f64::consts::PI; grid.len]),
+                Kind::Shape(Shape::Time) => Ok(grid.times().map(|t| t as f64 / 1e3).collect()),
+                Kind::Shape(Shape::Scalar) => self.only_value(&args[0], grid),
+                _ => Err(mistyped("scalar")),
+            },
+            _ => Err(mistyped("scalar")),
+        }
+    }
+
+    /// The text of a string expression.
+    #[expect(
+        clippy::only_used_in_recursion,
+        reason = "like the other types' methods"
+    )]
+    pub(crate) fn text(&self, expr: &Expr) -> String {
+        match &expr.kind {
+            ExprKind::String(text) => text.clone(),
+            ExprKind::Paren(inner) => self.text(inner),
+            _ => String::new(),
+        }
+    }
+
+    /// The columns of a vector expression, no two with the same labels.
+    pub(crate) fn vector(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.vector(inner, grid),
+            ExprKind::Binary(b) => self.binary(b, grid),
+            ExprKind::Aggregate(a) => self.aggregate(a, grid),
+            ExprKind::Call { function, args } => match function.kind {
+                Kind::Shape(shape) => self.shape(shape, args, grid),
+                Kind::Window { .. } | Kind::Math(_) | Kind::Calendar(_) => self.collect(expr, grid),
+            },
+            ExprKind::Selector(_) | ExprKind::Negate(_) => self.collect(expr, grid),
+            ExprKind::Number(_)
+            | ExprKind::String(_)
+            | ExprKind::Matrix(..)
+            | ExprKind::Subquery(_) => Err(mistyped("instant vector")),
+        }
+    }
+
+    fn collect(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        let mut columns = Vec::new();
+        self.stream(expr, grid, &mut |column| {
+            columns.push(column);
+            Ok(())
+        })?;
+        merge_same(columns)
+    }
+
+    /// The samples of a range expression at one time.
+    pub(crate) fn matrix(&self, expr: &Expr, grid: &Grid) -> Result<Vec<RangeSeries>, Stop> {
+        let mut all = Vec::new();
+        self.ranges(expr, grid, &mut |labels, samples, window| {
+            let range = window.bounds(grid.start);
+            let inside = samples
+                .iter()
+                .filter(|(time, _)| *time > range.0 && *time <= range.1);
+            let samples: Vec<_> = inside
+                .map(|(time, value)| (UnixNanos::from_millis(time), value))
+                .collect();
+            if !samples.is_empty() {
+                all.push(RangeSeries {
+                    labels: labels.clone(),
+                    samples,
+                });
+            }
+            Ok(())
+        })?;
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(all)
+    }
+}
+
+/// Cannot happen to a tree from the parser, which checks types.
+fn mistyped(wanted: &str) -> Stop {
+    Stop::Expression(format!("expected an expression of type {wanted}"))
+}
+
+/// Makes one column of those with equal labels; two values at one step are an error.
+pub(crate) fn merge_same(columns: Vec<Column>) -> Result<Vec<Column>, Stop> {
+    let mut at: ahash::AHashMap<Labels, usize> = ahash::AHashMap::with_capacity(columns.len());
+    let mut merged: Vec<Column> = Vec::with_capacity(columns.len());
+    for column in columns {
+        let next = merged.len();
+        let found = *at.entry(column.labels.clone()).or_insert(next);
+        let Some(same) = merged.get_mut(found) else {
+            merged.push(column);
+            continue;
+        };
+        for (value, other) in same.values.iter_mut().zip(column.values) {
+            if is_absent(*value) {
+                *value = other;
+            } else if !is_absent(other) {
+                return Err(Stop::Expression(
+                    "vector cannot contain metrics with the same labelset".into(),
+                ));
+            }
+        }
+    }
+    Ok(merged)
+}
+
+/// The labels without the metric's name.
+pub(crate) fn without_name(labels: &Labels) -> Labels {
+    if labels.get(crate::translate::labels::NAME).is_empty() {
+        return labels.clone();
+    }
+    let mut builder = labels.to_builder();
+    builder.remove(crate::translate::labels::NAME);
+    builder.build()
+}

@@ -1,0 +1,100 @@
+//! The running state of one group, for every step.
+
+use super::{ABSENT, is_absent};
+use crate::promql::ast::AggregateOp;
+use crate::promql::functions::Sum;
+
+/// What a group came to so far.
+pub(crate) struct Accumulator {
+    op: AggregateOp,
+    counts: Vec<u32>,
+    cells: Cells,
+}
+
+enum Cells {
+    /// Nothing but the count matters.
+    Count,
+    Sum(Vec<Sum>),
+    /// The least or the most.
+    Edge(Vec<f64>),
+    /// Mean and sum of squared distances (Welford).
+    Spread(Vec<(f64, f64)>),
+}
+
+impl Accumulator {
+    pub(crate) fn new(op: AggregateOp, len: usize) -> Self {
+        let cells = match op {
+            AggregateOp::Sum | AggregateOp::Avg => Cells::Sum(vec![Sum::default(); len]),
+            AggregateOp::Min | AggregateOp::Max => Cells::Edge(vec![f64::NAN; len]),
+            AggregateOp::StdDev | AggregateOp::StdVar => Cells::Spread(vec![(0.0, 0.0); len]),
+            AggregateOp::Count
+            | AggregateOp::Group
+            | AggregateOp::TopK
+            | AggregateOp::BottomK
+            | AggregateOp::Quantile
+            | AggregateOp::CountValues => Cells::Count,
+        };
+        Self {
+            op,
+            counts: vec![0; len],
+            cells,
+        }
+    }
+
+    /// Adds a series.
+    pub(crate) fn add(&mut self, values: &[f64]) {
+        let present = values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| !is_absent(**value));
+        let counts = &mut self.counts;
+        match &mut self.cells {
+            Cells::Count => present.for_each(|(step, _)| counts[step] += 1),
+            Cells::Sum(sums) => present.for_each(|(step, value)| {
+                counts[step] += 1;
+                sums[step].add(*value);
+            }),
+            Cells::Edge(edges) => {
+                let is_min = self.op == AggregateOp::Min;
+                present.for_each(|(step, value)| {
+                    counts[step] += 1;
+                    let edge = edges[step];
+                    if edge.is_nan() || (if is_min { *value < edge } else { *value > edge }) {
+                        edges[step] = *value;
+                    }
+                });
+            }
+            Cells::Spread(cells) => present.for_each(|(step, value)| {
+                counts[step] += 1;
+                let (mean, squares) = &mut cells[step];
+                let delta = value - *mean;
+                *mean += delta / f64::from(counts[step]);
+                *squares += delta * (value - *mean);
+            }),
+        }
+    }
+
+    /// The group's values.
+    pub(crate) fn finish(self) -> Vec<f64> {
+        let op = self.op;
+        let value = |step: usize, count: u32| match (&self.cells, op) {
+            (Cells::Count, AggregateOp::Group) => 1.0,
+            (Cells::Count, _) => f64::from(count),
+            (Cells::Sum(sums), AggregateOp::Avg) => sums[step].value() / f64::from(count),
+            (Cells::Sum(sums), _) => sums[step].value(),
+            (Cells::Edge(edges), _) => edges[step],
+            (Cells::Spread(cells), AggregateOp::StdDev) => {
+                (cells[step].1 / f64::from(count)).sqrt()
+            }
+            (Cells::Spread(cells), _) => cells[step].1 / f64::from(count),
+        };
+        let cell = |(step, count): (usize, &u32)| {
+            if *count == 0 {
+                ABSENT
+            } else {
+                value(step, *count)
+            }
+        };
+        self.counts.iter().enumerate().map(cell).collect()
+    }
+}

@@ -1,0 +1,165 @@
+//! Aggregations: groups of series.
+
+use super::accumulate::Accumulator;
+use super::{ABSENT, Column, Engine, Grid, is_absent};
+use crate::promql::ast::{Aggregate, AggregateOp};
+use crate::promql::functions::labels::check_name;
+use crate::promql::functions::over_time::quantile;
+use crate::promql::source::{Source, Stop};
+use crate::translate::labels::NAME;
+use crate::translate::point::number;
+use ahash::AHashMap;
+use sonde_proto::Labels;
+
+impl<S: Source> Engine<'_, S> {
+    pub(crate) fn aggregate(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        match a.op {
+            AggregateOp::Sum
+            | AggregateOp::Avg
+            | AggregateOp::Min
+            | AggregateOp::Max
+            | AggregateOp::Count
+            | AggregateOp::Group
+            | AggregateOp::StdDev
+            | AggregateOp::StdVar => self.accumulate(a, grid),
+            AggregateOp::TopK | AggregateOp::BottomK => self.pick(a, grid),
+            AggregateOp::Quantile => self.quantile(a, grid),
+            AggregateOp::CountValues => self.count_values(a, grid),
+        }
+    }
+
+    /// Adds series to their groups as they come; only the groups are kept.
+    fn accumulate(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        let mut groups: AHashMap<Labels, Accumulator> = AHashMap::new();
+        self.stream(&a.expr, grid, &mut |column| {
+            let key = group_labels(a, &column.labels);
+            if !groups.contains_key(&key) {
+                self.spend(grid.len as u64)?;
+                groups.insert(key.clone(), Accumulator::new(a.op, grid.len));
+            }
+            if let Some(group) = groups.get_mut(&key) {
+                group.add(&column.values);
+            }
+            Ok(())
+        })?;
+        Ok(groups
+            .into_iter()
+            .map(|(labels, group)| Column {
+                labels,
+                values: group.finish(),
+            })
+            .collect())
+    }
+
+    fn quantile(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        let q = self.param(a, grid)?;
+        let mut results = Vec::new();
+        let mut values = Vec::new();
+        for (labels, columns) in self.grouped(a, grid)? {
+            let mut out = self.blank(grid)?;
+            for (step, slot) in out.iter_mut().enumerate() {
+                values.clear();
+                values.extend(
+                    columns
+                        .iter()
+                        .map(|c| c.values[step])
+                        .filter(|v| !is_absent(*v)),
+                );
+                if !values.is_empty() {
+                    *slot = quantile(q[step], &mut values);
+                }
+            }
+            results.push(Column {
+                labels,
+                values: out,
+            });
+        }
+        Ok(results)
+    }
+
+    fn count_values(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        let name = a
+            .param
+            .as_ref()
+            .map(|param| self.text(param))
+            .unwrap_or_default();
+        check_name(&name, "count_values")?;
+        let mut counts: AHashMap<Labels, Vec<f64>> = AHashMap::new();
+        let mut error = None;
+        self.stream(&a.expr, grid, &mut |column| {
+            let group = group_labels(a, &column.labels);
+            for (step, value) in column
+                .values
+                .iter()
+                .enumerate()
+                .filter(|(_, v)| !is_absent(**v))
+            {
+                let mut builder = group.to_builder();
+                builder.set(&name, &number(*value));
+                let count = counts.entry(builder.build()).or_insert_with(|| {
+                    self.blank(grid).unwrap_or_else(|stop| {
+                        error = Some(stop);
+                        vec![ABSENT; grid.len]
+                    })
+                });
+                count[step] = if is_absent(count[step]) {
+                    1.0
+                } else {
+                    count[step] + 1.0
+                };
+                if let Some(stop) = error.take() {
+                    return Err(stop);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(counts
+            .into_iter()
+            .map(|(labels, values)| Column { labels, values })
+            .collect())
+    }
+
+    /// The argument before the vector.
+    pub(crate) fn param(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<f64>, Stop> {
+        match &a.param {
+            Some(param) => self.scalar(param, grid),
+            None => Err(super::mistyped("scalar")),
+        }
+    }
+
+    /// Series by group, the groups in the order in which they came.
+    pub(crate) fn grouped(
+        &self,
+        a: &Aggregate,
+        grid: &Grid,
+    ) -> Result<Vec<(Labels, Vec<Column>)>, Stop> {
+        let mut at: AHashMap<Labels, usize> = AHashMap::new();
+        let mut groups: Vec<(Labels, Vec<Column>)> = Vec::new();
+        for column in self.vector(&a.expr, grid)? {
+            let key = group_labels(a, &column.labels);
+            let index = *at.entry(key.clone()).or_insert(groups.len());
+            if index == groups.len() {
+                groups.push((key, Vec::new()));
+            }
+            groups[index].1.push(column);
+        }
+        Ok(groups)
+    }
+}
+
+/// The labels of the group that a series belongs to.
+pub(crate) fn group_labels(a: &Aggregate, labels: &Labels) -> Labels {
+    if !a.without && a.labels.is_empty() {
+        return Labels::empty();
+    }
+    let named = |name: &str| a.labels.iter().any(|l| l == name);
+    let mut builder = labels.to_builder();
+    builder.retain(|name| {
+        if a.without {
+            name != NAME && !named(name)
+        } else {
+            named(name)
+        }
+    });
+    builder.build()
+}

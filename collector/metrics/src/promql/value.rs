@@ -1,0 +1,75 @@
+//! What a query gives, and what it may take.
+
+use sonde_proto::{Labels, UnixNanos};
+use std::time::{Duration, Instant};
+
+/// What a query may take.
+#[derive(Clone, Debug)]
+pub struct QueryLimits {
+    /// How many samples may be read and computed.
+    pub samples_max: u64,
+    /// How many series one selector may match.
+    pub series_max: usize,
+    /// When to give up.
+    pub deadline: Option<Instant>,
+    /// How long a value is good for when no newer one comes.
+    pub lookback: Duration,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        Self {
+            samples_max: 50_000_000,
+            series_max: 100_000,
+            deadline: None,
+            lookback: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A value at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// When.
+    pub time: UnixNanos,
+    /// What.
+    pub value: f64,
+}
+
+/// A series' value at the time of an instant query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstantSample {
+    /// The series.
+    pub labels: Labels,
+    /// The time of the query.
+    pub time: UnixNanos,
+    /// Its value.
+    pub value: f64,
+}
+
+/// A series' values over a range query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RangeSeries {
+    /// The series.
+    pub labels: Labels,
+    /// Times and values.
+    pub samples: Vec<(UnixNanos, f64)>,
+}
+
+/// The value of an expression.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueryValue {
+    /// A number.
+    Scalar(Sample),
+    /// A text.
+    String {
+        /// The time of the query.
+        time: UnixNanos,
+        /// The text.
+        value: String,
+    },
+    /// Series with one value each.
+    Vector(Vec<InstantSample>),
+    /// Series with values over time.
+    Matrix(Vec<RangeSeries>),
+}

@@ -1,0 +1,203 @@
+//! From matchers to series with their samples, over segments and head.
+
+use crate::chunk::open::ClosedChunk;
+use crate::postings::Index;
+use crate::promql::source::{Series, Source, Stop, TimeRange};
+use crate::sample::Samples;
+use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
+use crate::tenant::TenantStore;
+use ahash::AHashMap;
+use sonde_proto::{Labels, Matcher};
+use std::sync::Arc;
+
+/// One tenant's data, to be queried.
+pub(crate) struct TenantSource<'a> {
+    pub(crate) tenant: &'a TenantStore,
+    pub(crate) indexes: &'a IndexCache,
+}
+
+/// One series of an answer. It holds what it needs, so that writers go on meanwhile.
+pub(crate) struct StoredSeries {
+    labels: Labels,
+    /// The earlier arrived first.
+    parts: Vec<Part>,
+    range: TimeRange,
+}
+
+enum Part {
+    Head(ClosedChunk),
+    Sealed(Arc<Segment>, ChunkRef),
+}
+
+/// What matched, at one instant.
+struct Found {
+    head: Vec<(Labels, Vec<ClosedChunk>)>,
+    segments: Vec<Arc<Segment>>,
+}
+
+impl Source for TenantSource<'_> {
+    type Series = StoredSeries;
+
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        series_max: usize,
+    ) -> Result<Vec<StoredSeries>, Stop> {
+        let found = self.find(matchers, range, series_max)?;
+        let mut all: Vec<StoredSeries> = Vec::new();
+        let mut by_labels: AHashMap<Labels, usize> = AHashMap::new();
+        let mut add = |labels: Labels, parts: &mut dyn Iterator<Item = Part>| {
+            let next = all.len();
+            let at = *by_labels.entry(labels).or_insert_with_key(|labels| {
+                all.push(StoredSeries {
+                    labels: labels.clone(),
+                    parts: Vec::new(),
+                    range,
+                });
+                next
+            });
+            all[at].parts.extend(parts);
+            all.len() <= series_max
+        };
+        for segment in &found.segments {
+            let Some(index) = self.index(segment) else {
+                continue;
+            };
+            for id in index.matching(matchers) {
+                let mut parts = sealed(segment, &index, id, range).peekable();
+                if parts.peek().is_some() && !add(index.labels(id), &mut parts) {
+                    return Err(Stop::SeriesMax(series_max));
+                }
+            }
+        }
+        for (labels, chunks) in found.head {
+            if !add(labels, &mut chunks.into_iter().map(Part::Head)) {
+                return Err(Stop::SeriesMax(series_max));
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn sealed<'a>(
+    segment: &'a Arc<Segment>,
+    index: &'a SegmentIndex,
+    id: u32,
+    range: TimeRange,
+) -> impl Iterator<Item = Part> + 'a {
+    let inside = move |c: &&ChunkRef| c.first <= range.end && c.last >= range.start;
+    index
+        .chunks(id)
+        .iter()
+        .filter(inside)
+        .map(|chunk| Part::Sealed(Arc::clone(segment), *chunk))
+}
+
+impl TenantSource<'_> {
+    fn find(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        series_max: usize,
+    ) -> Result<Found, Stop> {
+        let state = self.tenant.state.read();
+        let ids = state.head.matching(matchers);
+        let mut head = Vec::new();
+        for id in ids {
+            let chunks = state.head.series()[id as usize].chunks(range.start, range.end);
+            if !chunks.is_empty() {
+                head.push((state.head.labels(id), chunks));
+            }
+            if head.len() > series_max {
+                return Err(Stop::SeriesMax(series_max));
+            }
+        }
+        let wanted = |s: &&Arc<Segment>| s.overlaps(range.start, range.end) && !s.is_damaged();
+        let segments = state.segments.iter().filter(wanted).cloned().collect();
+        Ok(Found { head, segments })
+    }
+
+    /// The labels of matching series with samples in the range, at most `limit`.
+    pub(crate) fn labels(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        limit: usize,
+        out: &mut std::collections::BTreeSet<Labels>,
+    ) {
+        let state = self.tenant.state.read();
+        for id in state.head.matching(matchers) {
+            if out.len() >= limit {
+                return;
+            }
+            if state.head.series()[id as usize].overlaps(range.start, range.end) {
+                out.insert(state.head.labels(id));
+            }
+        }
+        let segments: Vec<_> = state
+            .segments
+            .iter()
+            .filter(|s| s.overlaps(range.start, range.end))
+            .cloned()
+            .collect();
+        drop(state);
+        for segment in segments {
+            let Some(index) = self.index(&segment) else {
+                continue;
+            };
+            for id in index.matching(matchers) {
+                if out.len() >= limit {
+                    return;
+                }
+                if sealed(&segment, &index, id, range).next().is_some() {
+                    out.insert(index.labels(id));
+                }
+            }
+        }
+    }
+
+    /// The index of a segment; a damaged one is noted and left out.
+    fn index(&self, segment: &Segment) -> Option<Arc<SegmentIndex>> {
+        self.indexes
+            .get(segment)
+            .map_err(|error| note(segment, &error))
+            .ok()
+    }
+}
+
+/// Notes a segment that cannot be read; the rest is served.
+fn note(segment: &Segment, error: &SegmentError) {
+    if error.is_damage() {
+        if segment.mark_damaged() {
+            tracing::error!(segment = segment.meta.id, %error, "a metric segment is damaged; it is left out and will be moved aside");
+        }
+    } else {
+        tracing::warn!(segment = segment.meta.id, %error, "a metric segment cannot be read now; the answer is without it");
+    }
+}
+
+impl Series for StoredSeries {
+    fn labels(&self) -> Labels {
+        self.labels.clone()
+    }
+
+    fn read(&self, out: &mut Samples) -> Result<(), Stop> {
+        out.clear();
+        for part in &self.parts {
+            match part {
+                Part::Head(chunk) => chunk
+                    .read(out)
+                    .map_err(|error| Stop::Source(error.to_string()))?,
+                Part::Sealed(segment, chunk) => {
+                    if let Err(error) = segment.read(chunk, out) {
+                        note(segment, &error);
+                    }
+                }
+            }
+        }
+        out.sort_first_wins();
+        out.clip(self.range.start, self.range.end);
+        Ok(())
+    }
+}

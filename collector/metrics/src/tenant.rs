@@ -1,0 +1,110 @@
+//! One tenant: its head, its segments, what its metrics mean.
+
+use crate::head::Head;
+use crate::postings::Index as _;
+use crate::sample::{Samples, is_stale};
+use crate::segment::{IndexCache, Segment, SegmentError};
+use crate::translate::wire::Metric;
+use parking_lot::RwLock;
+use sonde_proto::{Labels, MatchOp, Matcher};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Help texts are cut at this many bytes.
+const HELP_BYTES_MAX: usize = 512;
+/// How many segments are searched for the last value of a delta series.
+const LOOK_BACK_SEGMENTS: usize = 8;
+
+/// What a metric means.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Metadata {
+    /// The metric's name, as series carry it.
+    pub name: String,
+    /// `counter`, `gauge`, `histogram` or `summary`.
+    pub kind: &'static str,
+    /// What it tells.
+    pub help: String,
+    /// Its unit, as the exporter wrote it.
+    pub unit: String,
+}
+
+/// One tenant. Readers share the lock for as long as it takes to note which chunks they want.
+#[derive(Debug, Default)]
+pub(crate) struct TenantStore {
+    pub(crate) state: RwLock<State>,
+}
+
+/// Unsealed and sealed, changed in one step.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) head: Head,
+    /// In the order of arrival.
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) metadata: BTreeMap<String, Metadata>,
+}
+
+impl State {
+    /// Puts the segments in the order of arrival.
+    pub(crate) fn sort_segments(&mut self) {
+        self.segments
+            .sort_by_key(|s| (s.meta.positions.0, s.meta.id));
+    }
+
+    /// Notes what a metric means.
+    pub(crate) fn describe(&mut self, name: &str, metric: &Metric<'_>, max: usize) {
+        if self.metadata.len() >= max && !self.metadata.contains_key(name) {
+            return;
+        }
+        let mut end = metric.help.len().min(HELP_BYTES_MAX);
+        while !metric.help.is_char_boundary(end) {
+            end -= 1;
+        }
+        let described = Metadata {
+            name: name.to_owned(),
+            kind: metric.kind.as_str(),
+            help: metric.help[..end].to_owned(),
+            unit: metric.unit.to_owned(),
+        };
+        self.metadata.insert(name.to_owned(), described);
+    }
+
+    /// The newest sealed sample of a series that is no stale marker.
+    pub(crate) fn last_sealed(&self, labels: &Labels, cache: &IndexCache) -> Option<(i64, f64)> {
+        let mut newest: Vec<&Arc<Segment>> =
+            self.segments.iter().filter(|s| !s.is_damaged()).collect();
+        newest.sort_by_key(|s| std::cmp::Reverse(s.meta.end));
+        newest.into_iter().take(LOOK_BACK_SEGMENTS).find_map(|segment| {
+            last_in(segment, labels, cache).unwrap_or_else(|error| {
+                if error.is_damage() && segment.mark_damaged() {
+                    tracing::error!(segment = segment.meta.id, %error, "a metric segment is damaged");
+                }
+                None
+            })
+        })
+    }
+}
+
+fn last_in(
+    segment: &Segment,
+    labels: &Labels,
+    cache: &IndexCache,
+) -> Result<Option<(i64, f64)>, SegmentError> {
+    let index = cache.get(segment)?;
+    let equal = |(name, value): (&str, &str)| Matcher::new(name, MatchOp::Equal, value).ok();
+    let matchers: Vec<Matcher> = labels.iter().filter_map(equal).collect();
+    let same = index
+        .matching(&matchers)
+        .into_iter()
+        .find(|id| index.pairs(*id).len() == labels.len());
+    let Some(series) = same else { return Ok(None) };
+    let mut samples = Samples::default();
+    for chunk in index.chunks(series).iter().rev() {
+        samples.clear();
+        segment.read(chunk, &mut samples)?;
+        let last = samples.iter().filter(|(_, value)| !is_stale(*value)).last();
+        if last.is_some() {
+            return Ok(last);
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,54 @@
+//! Exemplars on the wire.
+
+use super::labels::attributes_in;
+use super::names;
+use super::wire::{Fields, Malformed, Value};
+use sonde_proto::otlp;
+use sonde_proto::{Labels, SpanId, TraceId, UnixNanos};
+
+/// One observation that stands for many, and the trace it belongs to.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Exemplar {
+    /// `trace_id`, `span_id` and filtered attributes.
+    pub labels: Labels,
+    /// What was observed.
+    pub value: f64,
+    /// When.
+    pub time: UnixNanos,
+}
+
+impl Exemplar {
+    /// Reads an OTLP `Exemplar`; `None` where it has no value.
+    pub(crate) fn read(message: &[u8]) -> Result<Option<Self>, Malformed> {
+        let (mut value, mut time) = (None, UnixNanos(0));
+        let (mut trace, mut span) = (String::new(), String::new());
+        let mut fields = Fields::of(message);
+        while let Some((number, field)) = fields.next()? {
+            match (number, field) {
+                (2, Value::Fixed64(n)) => time = UnixNanos(n),
+                (3, Value::Fixed64(n)) => value = Some(f64::from_bits(n)),
+                (6, Value::Fixed64(n)) => value = Some(n as i64 as f64),
+                (4, Value::Bytes(b)) => {
+                    span = SpanId::from_slice(b).map_or_else(|_| String::new(), |id| id.to_string())
+                }
+                (5, Value::Bytes(b)) => {
+                    trace =
+                        TraceId::from_slice(b).map_or_else(|_| String::new(), |id| id.to_string())
+                }
+                _ => {}
+            }
+        }
+        let Some(value) = value else { return Ok(None) };
+        let attributes = attributes_in(message, 7)?;
+        let texts = attributes.iter().filter_map(|kv| {
+            let value = kv.value.as_ref().map(otlp::text)?;
+            Some((names::label(&kv.key), value.into_owned()))
+        });
+        let ids = [("trace_id".to_owned(), trace), ("span_id".to_owned(), span)];
+        Ok(Some(Self {
+            labels: texts.chain(ids).collect(),
+            value,
+            time,
+        }))
+    }
+}

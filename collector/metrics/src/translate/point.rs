@@ -1,0 +1,265 @@
+//! One data point: the values of its series, in a fixed order.
+//!
+//! ```text
+//! number      value
+//! histogram   a cumulative count per bound, +Inf, then sum (if there), then count
+//! summary     a value per quantile, then sum, then count
+//! ```
+
+use super::exponential::{Grid, bounds, sint32};
+use super::labels::{LabelMap, NAME};
+use super::wire::{Fields, Kind, Malformed, Value};
+use crate::sample::stale_nan;
+use smallvec::SmallVec;
+
+/// The bit of a point's flags that says "no value": the series ended.
+const NO_RECORDED_VALUE: u64 = 1;
+/// More bounds or quantiles than this in one point are refused.
+const PARTS_MAX: usize = 1024;
+
+/// A data point, read in place. Reused from point to point to save allocations.
+#[derive(Default)]
+pub(crate) struct Point<'a> {
+    /// `KeyValue` messages.
+    pub(crate) attributes: SmallVec<[&'a [u8]; 12]>,
+    /// `Exemplar` messages.
+    pub(crate) exemplars: SmallVec<[&'a [u8]; 2]>,
+    /// When it was measured.
+    pub(crate) time_unix_nano: u64,
+    /// Since when it counts.
+    pub(crate) start_unix_nano: u64,
+    /// The series have ended.
+    pub(crate) is_stale: bool,
+    /// `le` without `+Inf`, or quantiles.
+    pub(crate) bounds: Vec<f64>,
+    /// Values in the order above.
+    pub(crate) values: Vec<f64>,
+    has_sum: bool,
+    counts: Vec<u64>,
+}
+
+impl<'a> Point<'a> {
+    /// Reads the next point into `self`.
+    pub(crate) fn read(&mut self, message: &'a [u8], kind: Kind) -> Result<(), Malformed> {
+        self.clear();
+        match kind {
+            Kind::Gauge | Kind::Counter | Kind::UpDown => self.read_number(message),
+            Kind::Histogram => self.read_histogram(message),
+            Kind::Exponential => self.read_exponential(message),
+            Kind::Summary => self.read_summary(message),
+        }?;
+        if self.is_stale {
+            self.values.fill(stale_nan());
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.attributes.clear();
+        self.exemplars.clear();
+        self.bounds.clear();
+        self.values.clear();
+        self.counts.clear();
+        (self.time_unix_nano, self.start_unix_nano) = (0, 0);
+        (self.is_stale, self.has_sum) = (false, false);
+    }
+
+    fn read_number(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        let mut result = None;
+        let mut fields = Fields::of(message);
+        while let Some((number, value)) = fields.next()? {
+            match (number, value) {
+                (4, Value::Fixed64(n)) => result = Some(f64::from_bits(n)),
+                (6, Value::Fixed64(n)) => result = Some(n as i64 as f64),
+                (5, Value::Bytes(b)) => self.exemplars.push(b),
+                (7, Value::Bytes(b)) => self.attributes.push(b),
+                (8, Value::Varint(n)) => self.is_stale = n & NO_RECORDED_VALUE != 0,
+                other => self.read_times(other),
+            }
+        }
+        if self.is_stale || result.is_some() {
+            self.values.push(result.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    fn read_histogram(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        let (mut sum, mut count) = (None, 0);
+        let mut fields = Fields::of(message);
+        while let Some((number, value)) = fields.next()? {
+            match (number, value) {
+                (4, Value::Fixed64(n)) => count = n,
+                (5, Value::Fixed64(n)) => sum = Some(f64::from_bits(n)),
+                (6, Value::Bytes(b)) => self.counts.extend(fixed64s(b)?),
+                (6, Value::Fixed64(n)) => self.counts.push(n),
+                (7, Value::Bytes(b)) => self.bounds.extend(fixed64s(b)?.map(f64::from_bits)),
+                (7, Value::Fixed64(n)) => self.bounds.push(f64::from_bits(n)),
+                (8, Value::Bytes(b)) => self.exemplars.push(b),
+                (9, Value::Bytes(b)) => self.attributes.push(b),
+                (10, Value::Varint(n)) => self.is_stale = n & NO_RECORDED_VALUE != 0,
+                other => self.read_times(other),
+            }
+        }
+        if self.bounds.len() > PARTS_MAX || self.counts.len() > PARTS_MAX + 1 {
+            return Err(Malformed);
+        }
+        let mut below = 0u64;
+        for at in 0..self.bounds.len() {
+            below = below.saturating_add(self.counts.get(at).copied().unwrap_or_default());
+            self.values.push(below as f64);
+        }
+        self.push_totals(sum, count);
+        Ok(())
+    }
+
+    fn read_exponential(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        let (mut sum, mut count, mut scale, mut positive, mut negative) = (None, 0, 0, None, None);
+        let mut grid = Grid::default();
+        let mut fields = Fields::of(message);
+        while let Some((number, value)) = fields.next()? {
+            match (number, value) {
+                (1, Value::Bytes(b)) => self.attributes.push(b),
+                (4, Value::Fixed64(n)) => count = n,
+                (5, Value::Fixed64(n)) => sum = Some(f64::from_bits(n)),
+                (6, Value::Varint(n)) => scale = sint32(n),
+                (7, Value::Fixed64(n)) => grid.add_lowest(n),
+                (8, Value::Bytes(b)) => positive = Some(b),
+                (9, Value::Bytes(b)) => negative = Some(b),
+                (10, Value::Varint(n)) => self.is_stale = n & NO_RECORDED_VALUE != 0,
+                (11, Value::Bytes(b)) => self.exemplars.push(b),
+                other => self.read_times(other),
+            }
+        }
+        grid.add_positive(positive.unwrap_or_default(), scale)?;
+        grid.add_negative(negative.unwrap_or_default())?;
+        self.bounds.extend(bounds());
+        self.values
+            .extend(grid.cumulative().take(self.bounds.len()));
+        self.push_totals(sum, count);
+        Ok(())
+    }
+
+    fn read_summary(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
+        let (mut sum, mut count) = (0.0, 0);
+        let mut fields = Fields::of(message);
+        while let Some((number, value)) = fields.next()? {
+            match (number, value) {
+                (4, Value::Fixed64(n)) => count = n,
+                (5, Value::Fixed64(n)) => sum = f64::from_bits(n),
+                (6, Value::Bytes(b)) => {
+                    let (quantile, value) = quantile(b)?;
+                    self.bounds.push(quantile);
+                    self.values.push(value);
+                }
+                (7, Value::Bytes(b)) => self.attributes.push(b),
+                (8, Value::Varint(n)) => self.is_stale = n & NO_RECORDED_VALUE != 0,
+                other => self.read_times(other),
+            }
+        }
+        if self.bounds.len() > PARTS_MAX {
+            return Err(Malformed);
+        }
+        self.has_sum = true;
+        self.values.extend([sum, count as f64]);
+        Ok(())
+    }
+
+    /// `+Inf`, sum and count of a histogram.
+    fn push_totals(&mut self, sum: Option<f64>, count: u64) {
+        self.values.push(count as f64);
+        self.has_sum = sum.is_some();
+        self.values.extend(sum);
+        self.values.push(count as f64);
+    }
+
+    fn read_times(&mut self, field: (u64, Value<'_>)) {
+        match field {
+            (2, Value::Fixed64(n)) => self.start_unix_nano = n,
+            (3, Value::Fixed64(n)) => self.time_unix_nano = n,
+            _ => {}
+        }
+    }
+
+    /// Whether the point says nothing of its series' shape (a histogram that ended).
+    pub(crate) fn is_shapeless(&self) -> bool {
+        self.is_stale && self.bounds.is_empty()
+    }
+
+    /// What must be equal for two points to have the same series.
+    pub(crate) fn shape(&self, state: &ahash::RandomState) -> u64 {
+        use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+        let mut hasher = state.build_hasher();
+        self.has_sum.hash(&mut hasher);
+        for bound in &self.bounds {
+            hasher.write_u64(bound.to_bits());
+        }
+        hasher.finish()
+    }
+
+    /// The labels of every series of the point, in the order of the values.
+    pub(crate) fn series(&self, kind: Kind, name: &str, labels: &LabelMap) -> Vec<LabelMap> {
+        let with = |suffix: &str, extra: Option<(&str, String)>| {
+            let mut labels = labels.clone();
+            labels.insert(NAME.into(), format!("{name}{suffix}"));
+            labels.extend(extra.map(|(name, value)| (name.to_owned(), value)));
+            labels
+        };
+        let bound = |bound: &f64| number(*bound);
+        let sum = self.has_sum.then(|| with("_sum", None));
+        match kind {
+            Kind::Gauge | Kind::Counter | Kind::UpDown => vec![with("", None)],
+            Kind::Histogram | Kind::Exponential => {
+                let bounds = self.bounds.iter().map(bound).chain([String::from("+Inf")]);
+                let buckets = bounds.map(|le| with("_bucket", Some(("le", le))));
+                buckets.chain(sum).chain([with("_count", None)]).collect()
+            }
+            Kind::Summary => {
+                let quantiles = self
+                    .bounds
+                    .iter()
+                    .map(|q| with("", Some(("quantile", bound(q)))));
+                quantiles.chain(sum).chain([with("_count", None)]).collect()
+            }
+        }
+    }
+
+    /// Which of the values an observation of `value` was counted in first.
+    pub(crate) fn part_of(&self, kind: Kind, value: f64) -> usize {
+        match kind {
+            Kind::Histogram | Kind::Exponential => self.bounds.partition_point(|le| *le < value),
+            Kind::Gauge | Kind::Counter | Kind::UpDown | Kind::Summary => 0,
+        }
+    }
+}
+
+fn quantile(message: &[u8]) -> Result<(f64, f64), Malformed> {
+    let (mut quantile, mut value) = (0.0, 0.0);
+    let mut fields = Fields::of(message);
+    while let Some((number, field)) = fields.next()? {
+        match (number, field) {
+            (1, Value::Fixed64(n)) => quantile = f64::from_bits(n),
+            (2, Value::Fixed64(n)) => value = f64::from_bits(n),
+            _ => {}
+        }
+    }
+    Ok((quantile, value))
+}
+
+fn fixed64s(packed: &[u8]) -> Result<impl Iterator<Item = u64>, Malformed> {
+    let (chunks, rest) = packed.as_chunks::<8>();
+    if !rest.is_empty() || chunks.len() > PARTS_MAX + 1 {
+        return Err(Malformed);
+    }
+    Ok(chunks.iter().map(|n| u64::from_le_bytes(*n)))
+}
+
+/// A number as Prometheus writes it in a label.
+pub(crate) fn number(n: f64) -> String {
+    if n == f64::INFINITY {
+        "+Inf".into()
+    } else if n == f64::NEG_INFINITY {
+        "-Inf".into()
+    } else {
+        n.to_string()
+    }
+}
