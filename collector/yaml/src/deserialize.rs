@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer,
+    MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -13,7 +13,10 @@ use crate::tree::{Content, Entry, Kind, Node, Place, Scalar, is_secret};
 
 /// Makes a value of a tree that fits its schema.
 pub(crate) fn value<T: DeserializeOwned>(root: &Node) -> Result<T, (Place, String)> {
-    let cursor = Cursor { node: root, secret: false };
+    let cursor = Cursor {
+        node: root,
+        secret: false,
+    };
     T::deserialize(cursor).map_err(|error| (error.place.unwrap_or(root.place), error.message))
 }
 
@@ -40,7 +43,10 @@ impl std::error::Error for Refusal {}
 
 impl serde::de::Error for Refusal {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { place: None, message: message.to_string() }
+        Self {
+            place: None,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -78,18 +84,25 @@ impl Cursor<'_> {
     fn any<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.node.content {
             Content::Scalar(scalar) => Self::scalar(scalar, visitor),
-            Content::List(items) => visitor.visit_seq(Items { rest: items.iter(), secret: self.secret }),
-            Content::Map(entries) => {
-                visitor.visit_map(Entries { rest: entries.iter(), value: None, secret: self.secret })
-            }
+            Content::List(items) => visitor.visit_seq(Items {
+                rest: items.iter(),
+                secret: self.secret,
+            }),
+            Content::Map(entries) => visitor.visit_map(Entries {
+                rest: entries.iter(),
+                value: None,
+                secret: self.secret,
+            }),
         }
     }
 
     fn variant<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.node.content {
-            Content::Scalar(scalar) => {
-                visitor.visit_enum(Variant { name: &scalar.text, value: None, secret: self.secret })
-            }
+            Content::Scalar(scalar) => visitor.visit_enum(Variant {
+                name: &scalar.text,
+                value: None,
+                secret: self.secret,
+            }),
             Content::Map(entries) if entries.len() == 1 => visitor.visit_enum(Variant {
                 name: &entries[0].key,
                 value: Some(&entries[0].value),
@@ -109,7 +122,11 @@ impl<'de> Deserializer<'de> for Cursor<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        if self.node.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.node.is_null() {
+            visitor.visit_none()
+        } else {
+            visitor.visit_some(self)
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -117,7 +134,9 @@ impl<'de> Deserializer<'de> for Cursor<'_> {
         _: &'static str,
         visitor: V,
     ) -> Result<V::Value, Refusal> {
-        visitor.visit_newtype_struct(self).map_err(|refusal| self.placed(refusal))
+        visitor
+            .visit_newtype_struct(self)
+            .map_err(|refusal| self.placed(refusal))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -126,7 +145,8 @@ impl<'de> Deserializer<'de> for Cursor<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
-        self.variant(visitor).map_err(|refusal| self.placed(refusal))
+        self.variant(visitor)
+            .map_err(|refusal| self.placed(refusal))
     }
 
     forward_to_deserialize_any! {
@@ -143,9 +163,18 @@ struct Items<'a> {
 impl<'de> SeqAccess<'de> for Items<'_> {
     type Error = Refusal;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
-        let Some(node) = self.rest.next() else { return Ok(None) };
-        seed.deserialize(Cursor { node, secret: self.secret }).map(Some)
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Refusal> {
+        let Some(node) = self.rest.next() else {
+            return Ok(None);
+        };
+        seed.deserialize(Cursor {
+            node,
+            secret: self.secret,
+        })
+        .map(Some)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -162,19 +191,32 @@ struct Entries<'a> {
 impl<'de> MapAccess<'de> for Entries<'_> {
     type Error = Refusal;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Refusal> {
-        let Some(entry) = self.rest.next() else { return Ok(None) };
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Refusal> {
+        let Some(entry) = self.rest.next() else {
+            return Ok(None);
+        };
         self.value = Some(entry);
-        let key = seed.deserialize(KeyText(&entry.key)).map_err(|mut refusal| {
-            refusal.place = Some(entry.place);
-            refusal
-        })?;
+        let key = seed
+            .deserialize(KeyText(&entry.key))
+            .map_err(|mut refusal| {
+                refusal.place = Some(entry.place);
+                refusal
+            })?;
         Ok(Some(key))
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Refusal> {
-        let entry = self.value.take().ok_or_else(|| Refusal::custom("a value was asked for before its key"))?;
-        seed.deserialize(Cursor { node: &entry.value, secret: self.secret || is_secret(&entry.key) })
+        let entry = self
+            .value
+            .take()
+            .ok_or_else(|| Refusal::custom("a value was asked for before its key"))?;
+        seed.deserialize(Cursor {
+            node: &entry.value,
+            secret: self.secret || is_secret(&entry.key),
+        })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -228,7 +270,11 @@ impl<'de> Deserializer<'de> for KeyText<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refusal> {
-        visitor.visit_enum(Variant { name: self.0, value: None, secret: false })
+        visitor.visit_enum(Variant {
+            name: self.0,
+            value: None,
+            secret: false,
+        })
     }
 
     forward_to_deserialize_any! {
@@ -253,7 +299,13 @@ impl<'a, 'de> EnumAccess<'de> for Variant<'a> {
     ) -> Result<(S::Value, VariantValue<'a>), Refusal> {
         let name: StrDeserializer<'_, Refusal> = self.name.into_deserializer();
         let variant = seed.deserialize(name)?;
-        Ok((variant, VariantValue(self.value.map(|node| Cursor { node, secret: self.secret }))))
+        Ok((
+            variant,
+            VariantValue(self.value.map(|node| Cursor {
+                node,
+                secret: self.secret,
+            })),
+        ))
     }
 }
 
@@ -261,7 +313,8 @@ struct VariantValue<'a>(Option<Cursor<'a>>);
 
 impl<'a> VariantValue<'a> {
     fn cursor(self) -> Result<Cursor<'a>, Refusal> {
-        self.0.ok_or_else(|| Refusal::custom("this word needs a value: write `word: value`"))
+        self.0
+            .ok_or_else(|| Refusal::custom("this word needs a value: write `word: value`"))
     }
 }
 

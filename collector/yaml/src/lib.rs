@@ -21,7 +21,9 @@ mod parse;
 mod interpolate;
 mod overrides;
 mod schema;
+mod alternatives;
 mod deserialize;
+mod locate;
 mod checked;
 
 pub use checked::Checked;
@@ -113,7 +115,7 @@ fn shape<T: JsonSchema>(text: &str, options: &Options<'_>, report: &mut Report) 
         interpolate::tree(&mut tree, options.env, report);
     }
     overrides::apply(&mut tree, options.overrides, report);
-    schema::check(&tree, schemars::schema_for!(T).as_value(), report);
+    schema::check(&mut tree, schemars::schema_for!(T).as_value(), report);
     Some(tree)
 }
 

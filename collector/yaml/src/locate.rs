@@ -22,7 +22,10 @@ pub(crate) fn inside(
     }
     let target = offset(&scalar.text, line, column)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut walk = Walk { rest: text.chars().peekable(), place };
+    let mut walk = Walk {
+        rest: text.chars().peekable(),
+        place,
+    };
     for _ in 0..scalar.start {
         walk.rest.next()?;
     }
@@ -32,7 +35,11 @@ pub(crate) fn inside(
 
 /// The index of the character at a line and column.
 fn offset(value: &str, line: usize, column: usize) -> Option<usize> {
-    let before: usize = value.split('\n').take(line.checked_sub(1)?).map(|l| l.chars().count() + 1).sum();
+    let before: usize = value
+        .split('\n')
+        .take(line.checked_sub(1)?)
+        .map(|l| l.chars().count() + 1)
+        .sum();
     Some((before + column.checked_sub(1)?).min(value.chars().count()))
 }
 

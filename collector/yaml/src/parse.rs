@@ -102,7 +102,7 @@ impl<'r> Builder<'r> {
         while let Some(event) = parser.next_event() {
             let (event, span) = event.map_err(|error| self.syntax(&error))?;
             let place = self.place(span);
-            self.event(event, place)?;
+            self.event(event, place, span.start.index())?;
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ impl<'r> Builder<'r> {
         }
     }
 
-    fn event(&mut self, event: Event<'_>, place: Place) -> Result<(), Stop> {
+    fn event(&mut self, event: Event<'_>, place: Place, start: usize) -> Result<(), Stop> {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) if self.root.is_some() => {
@@ -138,7 +138,7 @@ impl<'r> Builder<'r> {
             Event::DocumentStart(_) => Ok(()),
             Event::Alias(anchor) => self.alias(anchor, place),
             Event::Scalar(text, style, anchor, tag) => {
-                let scalar = scalar(text, style, tag.as_deref());
+                let scalar = scalar(text, style, tag.as_deref(), start);
                 if let Some(open) = self.awaits_key() {
                     let merge = scalar.plain && scalar.text == "<<";
                     open.replace(Key {
@@ -342,7 +342,7 @@ impl<'r> Builder<'r> {
     }
 }
 
-fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Scalar {
+fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>, start: usize) -> Scalar {
     let plain = style == ScalarStyle::Plain;
     let forced = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
     let kind = if plain && !forced {
@@ -354,6 +354,7 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Scalar {
         text: text.into_owned(),
         kind,
         plain,
+        start,
         substituted: false,
     }
 }

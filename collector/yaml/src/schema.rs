@@ -22,7 +22,11 @@ const KEYS_LISTED_MAX: usize = 16;
 
 /// Checks and settles a tree.
 pub(crate) fn check(root: &mut Node, schema: &Value, report: &mut Report) {
-    let mut checker = Checker { root: schema, path: Vec::new(), steps_left: 4 * NODES_MAX };
+    let mut checker = Checker {
+        root: schema,
+        path: Vec::new(),
+        steps_left: 4 * NODES_MAX,
+    };
     if root.is_null() && !checker.accepts_null(schema) {
         root.content = Content::Map(Vec::new());
     }
@@ -46,12 +50,18 @@ impl<'s> Checker<'s> {
     pub(crate) fn node(&mut self, node: &mut Node, schema: &'s Value, report: &mut Report) {
         let Some(left) = self.steps_left.checked_sub(1) else {
             if report.is_empty() {
-                report.add(node.place, "too many choices to check; simplify the text", None);
+                report.add(
+                    node.place,
+                    "too many choices to check; simplify the text",
+                    None,
+                );
             }
             return;
         };
         self.steps_left = left;
-        let Some(schema) = self.resolve(schema).as_object() else { return };
+        let Some(schema) = self.resolve(schema).as_object() else {
+            return;
+        };
         self.combined(node, schema, report);
         if !self.kind(node, schema, report) {
             return;
@@ -67,8 +77,12 @@ impl<'s> Checker<'s> {
     /// Follows `$ref`.
     pub(crate) fn resolve(&self, mut schema: &'s Value) -> &'s Value {
         for _ in 0..REFS_MAX {
-            let Some(pointer) = schema.get("$ref").and_then(Value::as_str) else { break };
-            let target = pointer.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            let Some(pointer) = schema.get("$ref").and_then(Value::as_str) else {
+                break;
+            };
+            let target = pointer
+                .strip_prefix('#')
+                .and_then(|pointer| self.root.pointer(pointer));
             let Some(target) = target else { break };
             schema = target;
         }
@@ -96,10 +110,20 @@ impl<'s> Checker<'s> {
         if settle(node, &wanted) {
             return true;
         }
-        let wanted: Vec<&str> = wanted.into_iter().filter(|w| *w != "null").map(with_article).collect();
-        let message =
-            format!("{}expected {}, found {}", self.at(), wanted.join(" or "), self.describe(node));
-        let number = wanted.iter().any(|w| w.contains("integer") || w.contains("number"));
+        let wanted: Vec<&str> = wanted
+            .into_iter()
+            .filter(|w| *w != "null")
+            .map(with_article)
+            .collect();
+        let message = format!(
+            "{}expected {}, found {}",
+            self.at(),
+            wanted.join(" or "),
+            self.describe(node)
+        );
+        let number = wanted
+            .iter()
+            .any(|w| w.contains("integer") || w.contains("number"));
         let quoted = matches!(&node.content, Content::Scalar(Scalar { plain: false, .. }));
         let hint = (number && quoted).then(|| "numbers stand without quotes".to_owned());
         report.add(node.place, message, hint);
@@ -125,23 +149,37 @@ impl<'s> Checker<'s> {
             Content::Scalar(scalar) => nearest(&scalar.text, &words),
             Content::List(_) | Content::Map(_) => None,
         };
-        let message =
-            format!("{}expected one of {}, found {}", self.at(), words.join(", "), self.describe(node));
+        let message = format!(
+            "{}expected one of {}, found {}",
+            self.at(),
+            words.join(", "),
+            self.describe(node)
+        );
         report.add(node.place, message, hint);
     }
 
     fn bounds(&self, node: &Node, schema: &Map<String, Value>, report: &mut Report) {
-        let Content::Scalar(scalar) = &node.content else { return };
+        let Content::Scalar(scalar) = &node.content else {
+            return;
+        };
         let value = match scalar.kind {
             Kind::Int(int) => int as f64,
             Kind::Float(float) => float,
             Kind::Null | Kind::Bool(_) | Kind::Text => return,
         };
         let bound = |word: &str| schema.get(word).and_then(Value::as_f64);
-        let low = bound("minimum").filter(|low| value < *low).map(|low| format!("at least {low}"));
-        let high = bound("maximum").filter(|high| value > *high).map(|high| format!("at most {high}"));
+        let low = bound("minimum")
+            .filter(|low| value < *low)
+            .map(|low| format!("at least {low}"));
+        let high = bound("maximum")
+            .filter(|high| value > *high)
+            .map(|high| format!("at most {high}"));
         if let Some(bound) = low.or(high) {
-            let message = format!("{}must be {bound}, found {}", self.at(), self.describe(node));
+            let message = format!(
+                "{}must be {bound}, found {}",
+                self.at(),
+                self.describe(node)
+            );
             report.add(node.place, message, None);
         }
     }
@@ -149,7 +187,9 @@ impl<'s> Checker<'s> {
     fn items(&mut self, items: &mut [Node], schema: &'s Map<String, Value>, report: &mut Report) {
         let prefix: Vec<&Value> = array(schema, "prefixItems").collect();
         for (index, item) in items.iter_mut().enumerate() {
-            let Some(schema) = prefix.get(index).copied().or_else(|| schema.get("items")) else { continue };
+            let Some(schema) = prefix.get(index).copied().or_else(|| schema.get("items")) else {
+                continue;
+            };
             self.path.push(Step::Index(index));
             self.node(item, schema, report);
             self.path.pop();
@@ -158,11 +198,17 @@ impl<'s> Checker<'s> {
 
     fn map(&mut self, node: &mut Node, schema: &'s Map<String, Value>, report: &mut Report) {
         let place = node.place;
-        let Content::Map(entries) = &mut node.content else { return };
+        let Content::Map(entries) = &mut node.content else {
+            return;
+        };
         self.drop_empty(entries, schema);
         for name in array(schema, "required").filter_map(Value::as_str) {
             if !entries.iter().any(|entry| entry.key == name) {
-                report.add(place, format!("missing key `{name}`{}", self.inside()), None);
+                report.add(
+                    place,
+                    format!("missing key `{name}`{}", self.inside()),
+                    None,
+                );
             }
         }
         for entry in entries {
@@ -179,7 +225,9 @@ impl<'s> Checker<'s> {
     }
 
     fn entry(&mut self, entry: &mut Entry, schema: &'s Map<String, Value>, report: &mut Report) {
-        let rest = schema.get("additionalProperties").or_else(|| schema.get("unevaluatedProperties"));
+        let rest = schema
+            .get("additionalProperties")
+            .or_else(|| schema.get("unevaluatedProperties"));
         match property(schema, &entry.key).or(rest) {
             Some(Value::Bool(false)) => self.unknown_key(&entry.key, entry.place, schema, report),
             Some(schema) => {
@@ -191,7 +239,13 @@ impl<'s> Checker<'s> {
         }
     }
 
-    fn unknown_key(&self, key: &str, place: Place, schema: &'s Map<String, Value>, report: &mut Report) {
+    fn unknown_key(
+        &self,
+        key: &str,
+        place: Place,
+        schema: &'s Map<String, Value>,
+        report: &mut Report,
+    ) {
         let mut known = Vec::new();
         self.known_keys(schema, 0, &mut known);
         // With parts, a key that any part knows is checked there.
@@ -221,28 +275,42 @@ impl<'s> Checker<'s> {
 
     /// Whether a schema has a use for an explicit nothing.
     pub(crate) fn accepts_null(&self, schema: &'s Value) -> bool {
-        let Some(object) = self.resolve(schema).as_object() else { return true };
+        let Some(object) = self.resolve(schema).as_object() else {
+            return true;
+        };
         let typed = match object.get("type") {
             Some(Value::String(one)) => Some(one == "null"),
             Some(Value::Array(many)) => Some(many.iter().any(|kind| kind == "null")),
             _ => None,
         };
-        let mut parts = array(object, "anyOf").chain(array(object, "oneOf")).peekable();
+        let mut parts = array(object, "anyOf")
+            .chain(array(object, "oneOf"))
+            .peekable();
         match (typed, parts.peek().is_some()) {
             (Some(typed), _) => typed,
-            (None, true) => parts.any(|part| self.resolve(part).get("type").is_some_and(|t| t == "null")),
+            (None, true) => {
+                parts.any(|part| self.resolve(part).get("type").is_some_and(|t| t == "null"))
+            }
             (None, false) => !object.contains_key("enum") && !object.contains_key("const"),
         }
     }
 
     /// "`a.b[0]`: " for the start of a message; empty at the root.
     fn at(&self) -> String {
-        if self.path.is_empty() { String::new() } else { format!("`{}`: ", self.path()) }
+        if self.path.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`: ", self.path())
+        }
     }
 
     /// " in `a.b[0]`" for the end of a message; empty at the root.
     fn inside(&self) -> String {
-        if self.path.is_empty() { String::new() } else { format!(" in `{}`", self.path()) }
+        if self.path.is_empty() {
+            String::new()
+        } else {
+            format!(" in `{}`", self.path())
+        }
     }
 
     fn path(&self) -> String {
@@ -259,7 +327,10 @@ impl<'s> Checker<'s> {
 
     /// A value for a message; only its type when it may be a secret.
     pub(crate) fn describe(&self, node: &Node) -> String {
-        let secret = self.path.iter().any(|step| matches!(step, Step::Key(key) if is_secret(key)));
+        let secret = self
+            .path
+            .iter()
+            .any(|step| matches!(step, Step::Key(key) if is_secret(key)));
         match &node.content {
             Content::List(_) => "a list".into(),
             Content::Map(_) => "a mapping".into(),
@@ -267,7 +338,11 @@ impl<'s> Checker<'s> {
             Content::Scalar(scalar) if secret || scalar.substituted => scalar.kind.name().into(),
             Content::Scalar(scalar) => {
                 let shown: String = scalar.text.chars().take(40).collect();
-                let cut = if shown.len() < scalar.text.len() { "…" } else { "" };
+                let cut = if shown.len() < scalar.text.len() {
+                    "…"
+                } else {
+                    ""
+                };
                 format!("{} `{}{cut}`", scalar.kind.name(), shown.escape_debug())
             }
         }
@@ -278,8 +353,15 @@ fn property<'s>(schema: &'s Map<String, Value>, key: &str) -> Option<&'s Value> 
     schema.get("properties")?.get(key)
 }
 
-pub(crate) fn array<'s>(schema: &'s Map<String, Value>, word: &str) -> impl Iterator<Item = &'s Value> {
-    schema.get(word).and_then(Value::as_array).into_iter().flatten()
+pub(crate) fn array<'s>(
+    schema: &'s Map<String, Value>,
+    word: &str,
+) -> impl Iterator<Item = &'s Value> {
+    schema
+        .get(word)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// Makes a value one of the wanted types, if it can be read as one.
@@ -338,7 +420,9 @@ fn settle_nothing(node: &mut Node, wanted: &[&str]) -> bool {
 
 /// Whether a scalar is the value that the schema names.
 pub(crate) fn equals(node: &Node, value: &Value) -> bool {
-    let Content::Scalar(scalar) = &node.content else { return false };
+    let Content::Scalar(scalar) = &node.content else {
+        return false;
+    };
     match value {
         Value::Null => scalar.kind == Kind::Null,
         Value::Bool(value) => scalar.kind == Kind::Bool(*value),
@@ -379,6 +463,10 @@ fn nearest(word: &str, known: &[&str]) -> Option<String> {
 
 fn listed(known: &[&str]) -> Option<String> {
     let first: Vec<&str> = known.iter().copied().take(KEYS_LISTED_MAX).collect();
-    let more = if known.len() > first.len() { ", …" } else { "" };
+    let more = if known.len() > first.len() {
+        ", …"
+    } else {
+        ""
+    };
     (!first.is_empty()).then(|| format!("known here: {}{more}", first.join(", ")))
 }

@@ -41,6 +41,8 @@ pub(crate) struct Scalar {
     pub(crate) text: String,
     pub(crate) kind: Kind,
     pub(crate) plain: bool,
+    /// The index of its first character in the source.
+    pub(crate) start: usize,
     /// Whether a part of it came from the environment: never quoted in a message.
     pub(crate) substituted: bool,
 }
@@ -122,6 +124,7 @@ impl Node {
             text: String::new(),
             kind: Kind::Null,
             plain: true,
+            start: 0,
             substituted: false,
         };
         Self {
