@@ -17,7 +17,9 @@ pub(crate) fn value<T: DeserializeOwned>(root: &Node) -> Result<T, (Place, Strin
         node: root,
         secret: false,
     };
-    T::deserialize(cursor).map_err(|error| (error.place.unwrap_or(root.place), error.message))
+    cursor
+        .seeded(std::marker::PhantomData)
+        .map_err(|error| (error.place.unwrap_or(root.place), error.message))
 }
 
 /// A node on its way to serde.
@@ -51,25 +53,70 @@ impl serde::de::Error for Refusal {
 }
 
 impl Cursor<'_> {
+    /// Hands the value to a type; what the type itself refuses is placed here.
+    fn seeded<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refusal> {
+        seed.deserialize(self)
+            .map_err(|refusal| self.placed(refusal))
+    }
+
     /// Gives a refusal its place, and keeps a secret out of it.
+    ///
+    /// A refusal that has a place went through here already, nearer to its cause.
     fn placed(self, mut refusal: Refusal) -> Refusal {
         if refusal.place.is_some() {
             return refusal;
         }
         refusal.place = Some(self.node.place);
-        if let Content::Scalar(scalar) = &self.node.content
-            && (self.secret || scalar.substituted)
-            && !scalar.text.is_empty()
-            && refusal.message.contains(&scalar.text)
-        {
-            refusal.message = format!("{} that is not accepted here", scalar.kind.name());
+        if self.leaks(&refusal.message) {
+            let kind = match &self.node.content {
+                Content::Scalar(scalar) => scalar.kind.name(),
+                Content::List(_) => "a list",
+                Content::Map(_) => "a mapping",
+            };
+            refusal.message =
+                format!("{kind} that is not accepted here; it is not shown, it may be secret");
         }
         refusal
     }
 
+    /// Whether a message may quote a secret of this value. A type's own error may quote any
+    /// piece of the text it refused, so next to a secret text none is passed on.
+    fn leaks(self, message: &str) -> bool {
+        match &self.node.content {
+            Content::Scalar(scalar) => self.secret || scalar.substituted,
+            Content::List(items) => items.iter().any(|node| {
+                Cursor {
+                    node,
+                    secret: self.secret,
+                }
+                .is_quoted(message)
+            }),
+            Content::Map(entries) => entries.iter().any(|entry| {
+                let secret = self.secret || is_secret(&entry.key);
+                Cursor {
+                    node: &entry.value,
+                    secret,
+                }
+                .is_quoted(message)
+            }),
+        }
+    }
+
+    /// Whether a message quotes a secret of this value, a part of what was refused.
+    fn is_quoted(self, message: &str) -> bool {
+        match &self.node.content {
+            Content::Scalar(scalar) => {
+                let escaped = scalar.text.escape_debug().to_string();
+                let quoted = message.contains(&scalar.text) || message.contains(&escaped);
+                (self.secret || scalar.substituted) && !scalar.text.is_empty() && quoted
+            }
+            Content::List(_) | Content::Map(_) => self.leaks(message),
+        }
+    }
+
     fn scalar<'de, V: Visitor<'de>>(scalar: &Scalar, visitor: V) -> Result<V::Value, Refusal> {
         match scalar.kind {
-            Kind::Null => visitor.visit_unit(),
+            Kind::Null | Kind::Unset => visitor.visit_unit(),
             Kind::Bool(value) => visitor.visit_bool(value),
             Kind::Int(int) => match (u64::try_from(int), i64::try_from(int)) {
                 (Ok(int), _) => visitor.visit_u64(int),
@@ -170,10 +217,11 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         let Some(node) = self.rest.next() else {
             return Ok(None);
         };
-        seed.deserialize(Cursor {
+        Cursor {
             node,
             secret: self.secret,
-        })
+        }
+        .seeded(seed)
         .map(Some)
     }
 
@@ -213,10 +261,11 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             .value
             .take()
             .ok_or_else(|| Refusal::custom("a value was asked for before its key"))?;
-        seed.deserialize(Cursor {
+        Cursor {
             node: &entry.value,
             secret: self.secret || is_secret(&entry.key),
-        })
+        }
+        .seeded(seed)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -331,7 +380,7 @@ impl<'de> VariantAccess<'de> for VariantValue<'_> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Refusal> {
-        seed.deserialize(self.cursor()?)
+        self.cursor()?.seeded(seed)
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refusal> {

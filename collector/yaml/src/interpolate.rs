@@ -32,6 +32,7 @@ fn walk(node: &mut Node, env: Env<'_>, bytes_left: &mut usize, report: &mut Repo
         Content::Scalar(scalar) if scalar.text.contains('$') => {
             if let Err(message) = scalar_in_place(scalar, env, bytes_left) {
                 report.add(node.place, message, None);
+                scalar.kind = Kind::Unset;
             }
         }
         Content::Scalar(_) => {}

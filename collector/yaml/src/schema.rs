@@ -59,6 +59,15 @@ impl<'s> Checker<'s> {
             return;
         };
         self.steps_left = left;
+        if matches!(
+            &node.content,
+            Content::Scalar(Scalar {
+                kind: Kind::Unset,
+                ..
+            })
+        ) {
+            return;
+        }
         let Some(schema) = self.resolve(schema).as_object() else {
             return;
         };
@@ -165,7 +174,7 @@ impl<'s> Checker<'s> {
         let value = match scalar.kind {
             Kind::Int(int) => int as f64,
             Kind::Float(float) => float,
-            Kind::Null | Kind::Bool(_) | Kind::Text => return,
+            Kind::Null | Kind::Bool(_) | Kind::Text | Kind::Unset => return,
         };
         let bound = |word: &str| schema.get(word).and_then(Value::as_f64);
         let low = bound("minimum")
@@ -374,6 +383,7 @@ fn settle(node: &mut Node, wanted: &[&str]) -> bool {
     };
     let fits = match scalar.kind {
         Kind::Null => wants("null"),
+        Kind::Unset => true,
         Kind::Bool(_) => wants("boolean"),
         Kind::Int(_) => wants("integer") || wants("number"),
         Kind::Float(_) => wants("number"),
@@ -429,7 +439,7 @@ pub(crate) fn equals(node: &Node, value: &Value) -> bool {
         Value::Number(value) => match scalar.kind {
             Kind::Int(int) => value.as_i64().map(i128::from) == Some(int),
             Kind::Float(float) => value.as_f64() == Some(float),
-            Kind::Null | Kind::Bool(_) | Kind::Text => false,
+            Kind::Null | Kind::Bool(_) | Kind::Text | Kind::Unset => false,
         },
         Value::String(value) => scalar.text == *value && scalar.kind != Kind::Null,
         Value::Array(_) | Value::Object(_) => false,

@@ -62,6 +62,8 @@ pub(crate) enum Kind {
     Int(i128),
     Float(f64),
     Text,
+    /// A variable that has no value; told when it was looked up, then left alone.
+    Unset,
 }
 
 impl Kind {
@@ -108,7 +110,7 @@ impl Kind {
     /// With its article, for messages.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Null => "nothing",
+            Self::Null | Self::Unset => "nothing",
             Self::Bool(_) => "a boolean",
             Self::Int(_) => "an integer",
             Self::Float(_) => "a number",
