@@ -41,7 +41,7 @@ pub fn instant<S: Source>(
 ) -> Result<QueryValue, QueryError> {
     let expr = parse(query)?;
     let grid = Grid::single(time.as_millis());
-    let engine = Engine::new(source, limits, &grid);
+    let engine = Engine::new(source, limits, (grid.start, grid.start));
     Ok(match expr.returns() {
         Type::Scalar => QueryValue::Scalar(Sample {
             time,
@@ -81,7 +81,7 @@ pub fn range<S: Source>(
 ) -> Result<QueryValue, QueryError> {
     let expr = parse(query)?;
     let grid = range_grid(start, end, step)?;
-    let engine = Engine::new(source, limits, &grid);
+    let engine = Engine::new(source, limits, (start.as_millis(), end.as_millis()));
     let columns = match expr.returns() {
         Type::Scalar => {
             let labels = sonde_proto::Labels::empty();

@@ -49,21 +49,21 @@ pub(crate) struct Engine<'s, S> {
     series_max: usize,
     deadline: Option<Instant>,
     lookback: i64,
-    /// The times that `@ start()` and `@ end()` stand for.
     bounds: (i64, i64),
     spent: Cell<u64>,
     next_look: Cell<u64>,
 }
 
 impl<'s, S: Source> Engine<'s, S> {
-    pub(crate) fn new(source: &'s S, limits: &QueryLimits, grid: &Grid) -> Self {
+    /// `bounds` are the times that `@ start()` and `@ end()` stand for.
+    pub(crate) fn new(source: &'s S, limits: &QueryLimits, bounds: (i64, i64)) -> Self {
         Self {
             source,
             samples_max: limits.samples_max,
             series_max: limits.series_max,
             deadline: limits.deadline,
             lookback: i64::try_from(limits.lookback.as_millis()).unwrap_or(i64::MAX / 4),
-            bounds: (grid.start, grid.end()),
+            bounds,
             spent: Cell::new(0),
             next_look: Cell::new(0),
         }

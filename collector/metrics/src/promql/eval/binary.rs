@@ -52,8 +52,9 @@ impl<S: Source> Engine<'_, S> {
                 .or_default()
                 .push(column);
         }
+        let active = presence_of_any(&many, grid.len);
         ones.iter()
-            .try_for_each(|(signature, same)| check_unique(b, signature, same))?;
+            .try_for_each(|(signature, same)| check_unique(b, signature, same, &active))?;
         let mut results = Vec::new();
         let mut taken: AHashMap<Labels, Vec<bool>> = AHashMap::new();
         for column in &many {
@@ -85,13 +86,25 @@ impl<S: Source> Engine<'_, S> {
     }
 }
 
-/// On the side of which there is one, there must be only one at every step.
-fn check_unique(b: &Binary, signature: &Labels, same: &[&Column]) -> Result<(), Stop> {
+/// At which steps any series has a value.
+fn presence_of_any(columns: &[Column], steps: usize) -> Vec<bool> {
+    (0..steps)
+        .map(|step| columns.iter().any(|c| !is_absent(c.values[step])))
+        .collect()
+}
+
+/// On the side of which there is one, there must be only one at every step, unless there is
+/// nothing at all on the other side.
+fn check_unique(
+    b: &Binary,
+    signature: &Labels,
+    same: &[&Column],
+    active: &[bool],
+) -> Result<(), Stop> {
     if same.len() < 2 {
         return Ok(());
     }
-    let steps = same[0].values.len();
-    for step in 0..steps {
+    for step in (0..active.len()).filter(|step| active[*step]) {
         let mut present = same.iter().filter(|c| !is_absent(c.values[step]));
         if let (Some(first), Some(second)) = (present.next(), present.next()) {
             let side = if b.matching.many == Some(Many::Right) {

@@ -1,0 +1,190 @@
+//! PromQL against a real Prometheus: the same samples, the same expressions, the same answers.
+//!
+//! Needs Debian's `prometheus` package: the binary is looked for in `SONDE_TEST_PROMETHEUS`
+//! (its path), then in `PATH`; `promtool` beside it. Without it the test says that it was
+//! skipped, or fails where `CI=true`.
+//!
+//! Prometheus before version 3 includes the start of a range, we (as version 3) do not. Times
+//! are chosen so that no sample and no subquery step ever lies on an edge: samples are at
+//! 2 ms more than a multiple of 4 ms, subquery steps at whole seconds, queries 123 ms after a
+//! whole second, and no subquery stands inside another.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "oracle/data.rs"]
+mod data;
+#[path = "oracle/expressions.rs"]
+mod expressions;
+#[path = "oracle/server.rs"]
+mod server;
+
+use data::{BASE, Dataset, STEPS};
+use server::{Answer, Prometheus};
+use sonde_metrics::{MetricStore, QueryLimits, QueryValue};
+use sonde_proto::{Tenant, UnixNanos};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How far two numbers may be apart, relative to the larger one: sums in another order.
+const TOLERANCE: f64 = 1e-9;
+
+#[test]
+fn every_expression_gives_what_prometheus_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(programs) = server::find() else {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "no prometheus on a machine that must have one"
+        );
+        println!("skipped: no prometheus (run tests/setup)");
+        return;
+    };
+    let dataset = Dataset::generate();
+    let store = dataset.store(&dir.path().join("ours"));
+    let prometheus = Prometheus::start(
+        &programs,
+        &dir.path().join("theirs"),
+        &dataset.open_metrics(),
+    );
+    let (mut differing, mut telling) = (Vec::new(), 0);
+    let expressions = expressions::all();
+    for expr in &expressions {
+        differing.extend(compare_range(&store, &prometheus, expr, &mut telling));
+        differing.extend(compare_instant(&store, &prometheus, expr));
+    }
+    assert!(
+        telling * 2 > expressions.len(),
+        "only {telling} of {} expressions have an answer",
+        expressions.len()
+    );
+    assert!(
+        differing.is_empty(),
+        "{} of {} answers differ:\n{}",
+        differing.len(),
+        2 * expressions.len(),
+        differing
+            .iter()
+            .take(25)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+fn compare_range(
+    store: &MetricStore,
+    prometheus: &Prometheus,
+    expr: &str,
+    telling: &mut usize,
+) -> Option<String> {
+    let (start, end, step) = (BASE + 123, BASE + STEPS * 15_000 + 400_123, 47_000);
+    let ours = store.range(
+        &Tenant::default(),
+        expr,
+        UnixNanos::from_millis(start),
+        UnixNanos::from_millis(end),
+        Duration::from_millis(step as u64),
+        &QueryLimits::default(),
+    );
+    let theirs = prometheus.range(expr, start, end, step);
+    *telling += usize::from(theirs.as_ref().is_ok_and(|answer| !answer.is_empty()));
+    difference(
+        &ours.map(ours_as_answer).map_err(|e| e.to_string()),
+        &theirs,
+    )
+    .map(|why| format!("range   {expr}: {why}"))
+}
+
+fn compare_instant(store: &MetricStore, prometheus: &Prometheus, expr: &str) -> Option<String> {
+    let time = BASE + 2_400_123;
+    let ours = store.instant(
+        &Tenant::default(),
+        expr,
+        UnixNanos::from_millis(time),
+        &QueryLimits::default(),
+    );
+    let theirs = prometheus.instant(expr, time);
+    difference(
+        &ours.map(ours_as_answer).map_err(|e| e.to_string()),
+        &theirs,
+    )
+    .map(|why| format!("instant {expr}: {why}"))
+}
+
+fn ours_as_answer(value: QueryValue) -> Answer {
+    let mut answer = BTreeMap::new();
+    match value {
+        QueryValue::Scalar(s) => {
+            answer.insert(Default::default(), vec![(s.time.as_millis(), s.value)]);
+        }
+        QueryValue::String { .. } => {}
+        QueryValue::Vector(samples) => {
+            for s in samples {
+                answer.insert(labels(&s.labels), vec![(s.time.as_millis(), s.value)]);
+            }
+        }
+        QueryValue::Matrix(series) => {
+            for s in series {
+                let samples = s
+                    .samples
+                    .iter()
+                    .map(|(time, value)| (time.as_millis(), *value))
+                    .collect();
+                answer.insert(labels(&s.labels), samples);
+            }
+        }
+    }
+    answer
+}
+
+fn labels(labels: &sonde_proto::Labels) -> BTreeMap<String, String> {
+    labels
+        .iter()
+        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .collect()
+}
+
+fn difference(ours: &Result<Answer, String>, theirs: &Result<Answer, String>) -> Option<String> {
+    let (ours, theirs) = match (ours, theirs) {
+        (Err(_), Err(_)) => return None,
+        (Ok(ours), Ok(theirs)) => (ours, theirs),
+        (Err(ours), Ok(_)) => return Some(format!("we fail: {ours}")),
+        (Ok(_), Err(theirs)) => return Some(format!("they fail: {theirs}")),
+    };
+    if let Some(extra) = ours.keys().find(|labels| !theirs.contains_key(*labels)) {
+        return Some(format!(
+            "only we have {extra:?} ({} series against {})",
+            ours.len(),
+            theirs.len()
+        ));
+    }
+    if let Some(missing) = theirs.keys().find(|labels| !ours.contains_key(*labels)) {
+        return Some(format!(
+            "only they have {missing:?} ({} series against {})",
+            ours.len(),
+            theirs.len()
+        ));
+    }
+    ours.iter().find_map(|(labels, samples)| {
+        let other = &theirs[labels];
+        let at = samples
+            .iter()
+            .zip(other)
+            .find(|(a, b)| a.0 != b.0 || !is_close(a.1, b.1));
+        match at {
+            Some((a, b)) => Some(format!("{labels:?}: we say {a:?}, they say {b:?}")),
+            None if samples.len() != other.len() => Some(format!(
+                "{labels:?}: {} samples against {}",
+                samples.len(),
+                other.len()
+            )),
+            None => None,
+        }
+    })
+}
+
+fn is_close(a: f64, b: f64) -> bool {
+    a == b
+        || (a.is_nan() && b.is_nan())
+        || (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1e-6)
+}
