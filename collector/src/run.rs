@@ -258,8 +258,6 @@ impl Opened {
         let dir = |name: &str| config.data_dir.join(name);
         std::fs::create_dir_all(&config.data_dir)
             .map_err(|error| open_error("the data directory", &config.data_dir, &error))?;
-        let journal = FileJournal::open(&dir("journal"), &config.journal, registry)
-            .map_err(|error| open_error("the journal", &dir("journal"), &error))?;
         let logs = sonde_logs::LogStore::open(&dir("logs"), &config.logs, registry, now)
             .map_err(|error| open_error("the log store", &dir("logs"), &error))?;
         let traces = sonde_traces::TraceStore::open(&dir("traces"), &config.traces, registry, now)
@@ -267,6 +265,14 @@ impl Opened {
         let metrics = sonde_metrics::MetricStore::open(&dir("metrics"), &config.metrics, registry, now)
             .map_err(|error| open_error("the metric store", &dir("metrics"), &error))?;
         let signals = signals(config, registry)?;
+        let covered = [
+            (Signal::Logs, logs.applied_to()),
+            (Signal::Spans, traces.applied_to().max(signals.applied_to())),
+            (Signal::Metrics, metrics.applied_to()),
+        ];
+        let covered = covered.into_iter().map(|(signal, to)| (Partition::first(signal), to)).collect();
+        let journal = FileJournal::open_at(&dir("journal"), &config.journal, registry, &covered)
+            .map_err(|error| open_error("the journal", &dir("journal"), &error))?;
         let stores = Stores { logs: logs.into(), traces: traces.into(), metrics: metrics.into() };
         Ok(Self { journal: journal.into(), stores, signals })
     }
@@ -360,9 +366,9 @@ fn external_url(config: &Config, http: SocketAddr) -> String {
 }
 
 fn announce(addresses: Addresses) {
-    tracing::info!(name = "otlp.grpc", addr = %addresses.otlp_grpc, "listening");
-    tracing::info!(name = "otlp.http", addr = %addresses.otlp_http, "listening");
-    tracing::info!(name = "http", addr = %addresses.http, "listening");
+    tracing::info!(name = %"otlp.grpc", addr = %addresses.otlp_grpc, "listening");
+    tracing::info!(name = %"otlp.http", addr = %addresses.otlp_http, "listening");
+    tracing::info!(name = %"http", addr = %addresses.http, "listening");
 }
 
 async fn serve(listener: TcpListener, router: axum::Router, stopped: watch::Receiver<bool>) -> std::io::Result<()> {

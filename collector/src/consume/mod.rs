@@ -20,7 +20,12 @@ pub(crate) trait Consumer: Send + 'static {
     /// Where reading must begin so that nothing is missed.
     fn resume_from(&self) -> Position;
 
+    /// Everything before this position has been taken.
+    fn applied_to(&self) -> Position;
+
     /// Takes entries in the order of their positions; those already covered are ignored.
+    /// One that has no room takes none of the rest, which [`Self::applied_to`] shows; it
+    /// is offered them again.
     fn apply(&mut self, entries: &[(Position, Entry)]);
 
     /// Does what is due: seals, merges, drops what is too old, emits what was derived.

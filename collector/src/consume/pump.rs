@@ -128,7 +128,15 @@ impl Run {
                     *next = last.next();
                     self.consumer.apply(&batch);
                 }
-                self.advance((*next).max(self.progress.applied_to()));
+                let applied = self.consumer.applied_to();
+                self.advance(applied);
+                if applied < *next {
+                    self.failed("take more", "its store has no room until it can seal");
+                    *next = applied;
+                    *reader = None;
+                    std::thread::park_timeout(RETRY_AFTER);
+                    return false;
+                }
                 !batch.is_empty()
             }
             Err(error) => {

@@ -64,6 +64,10 @@ impl Consumer for SpanConsumer {
         self.store.resume_from().min(self.signals.applied_to())
     }
 
+    fn applied_to(&self) -> Position {
+        self.store.applied_to().min(self.signals.applied_to())
+    }
+
     fn apply(&mut self, entries: &[(Position, Entry)]) {
         self.store.apply(entries);
         self.signals.apply(entries);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 /// What every store offers its pump.
 pub(crate) trait Store: Send + Sync + 'static {
     fn resume_from(&self) -> Position;
+    fn applied_to(&self) -> Position;
     fn apply(&self, entries: &[(Position, Entry)]);
     fn maintain(&self, now: UnixNanos) -> Result<Position, String>;
     fn seal(&self, now: UnixNanos) -> Result<Position, String>;
@@ -17,6 +18,10 @@ macro_rules! store {
         impl Store for $name {
             fn resume_from(&self) -> Position {
                 <$name>::resume_from(self)
+            }
+
+            fn applied_to(&self) -> Position {
+                <$name>::applied_to(self)
             }
 
             fn apply(&self, entries: &[(Position, Entry)]) {
@@ -44,6 +49,10 @@ pub(crate) struct StoreConsumer<S>(pub(crate) Arc<S>);
 impl<S: Store> Consumer for StoreConsumer<S> {
     fn resume_from(&self) -> Position {
         self.0.resume_from()
+    }
+
+    fn applied_to(&self) -> Position {
+        self.0.applied_to()
     }
 
     fn apply(&mut self, entries: &[(Position, Entry)]) {

@@ -44,7 +44,7 @@ struct SearchParameters {
 }
 
 const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 5000;
+const LIMIT_MAX: usize = 10_000;
 const PERIOD_DEFAULT: Duration = Duration::from_secs(3600);
 
 impl SearchParameters {

@@ -1,0 +1,16 @@
+//! End to end: real processes of `sonde`, real clients, real files, one module a promise.
+//!
+//! What a test needs beside the binary is installed by `tests/setup`. Where it is missing,
+//! the test says `skipped: why`; with `CI=true` it fails instead.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod harness;
+mod tools;
+
+mod bad_input;
+mod command;
+mod delivery;
+mod demo;
+mod notify;
+mod sdk;
