@@ -15,7 +15,11 @@ pub(super) struct Append {
 }
 
 /// Commits groups until every sender is gone.
-pub(super) fn run<S: Storage>(mut writer: Writer<S>, mut appends: mpsc::Receiver<Append>, bytes_max: usize) {
+pub(super) fn run<S: Storage>(
+    mut writer: Writer<S>,
+    mut appends: mpsc::Receiver<Append>,
+    bytes_max: usize,
+) {
     let mut waiting: Option<Append> = None;
     let (mut entries, mut done) = (Vec::new(), Vec::new());
     while let Some(append) = waiting.take().or_else(|| appends.blocking_recv()) {
@@ -34,7 +38,9 @@ pub(super) fn run<S: Storage>(mut writer: Writer<S>, mut appends: mpsc::Receiver
         let committed = writer.commit(&entries);
         entries.clear();
         for (number, done) in done.drain(..).enumerate() {
-            let result = committed.clone().map(|first| Position(first.0 + number as u64));
+            let result = committed
+                .clone()
+                .map(|first| Position(first.0 + number as u64));
             // A sender that has gone away does not want to know.
             let _ = done.send(result);
         }

@@ -75,12 +75,16 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// Reads the frame at `at`, sharing the payload with `bytes`.
 pub(super) fn read(bytes: &Bytes, at: usize, entry_bytes_max: usize) -> Found {
-    let Some(len) = u32_at(bytes, at) else { return Found::Short(PREFIX) };
+    let Some(len) = u32_at(bytes, at) else {
+        return Found::Short(PREFIX);
+    };
     let len = len as usize;
     if len < FIXED || len > entry_bytes_max + FIXED + usize::from(u8::MAX) {
         return Found::Nothing;
     }
-    let Some(rest) = bytes.get(at + PREFIX..at + PREFIX + len) else { return Found::Short(PREFIX + len) };
+    let Some(rest) = bytes.get(at + PREFIX..at + PREFIX + len) else {
+        return Found::Short(PREFIX + len);
+    };
     let crc = u32_at(bytes, at + 4);
     if crc != Some(checksum(&bytes[at..at + 4], rest)) {
         return Found::Nothing;
@@ -104,7 +108,16 @@ fn parse(bytes: &Bytes, start: usize, len: usize) -> Option<Frame> {
         return None;
     }
     let payload = bytes.slice(tenant_end..start + len);
-    Some(Frame { position, entry: Entry { tenant, signal, received_at, payload }, bytes: PREFIX + len })
+    Some(Frame {
+        position,
+        entry: Entry {
+            tenant,
+            signal,
+            received_at,
+            payload,
+        },
+        bytes: PREFIX + len,
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Opens the partitions of a directory and leads appends and readers to them.
 
+use super::FileConfig;
 use super::commit::{self, Append};
 use super::frame;
 use super::partition::Shared;
@@ -7,7 +8,6 @@ use super::reader::FileReader;
 use super::storage::{Disk, Storage as _};
 use super::telemetry::Telemetry;
 use super::writer::Writer;
-use super::FileConfig;
 use crate::{AppendError, BoxFuture, Journal, ReadError, Reader, TrimError};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -77,7 +77,11 @@ impl FileJournal {
     ///
     /// # Errors
     /// [`OpenError`]. Damage in the files is no error: it is quarantined and counted.
-    pub fn open(dir: &Path, config: &FileConfig, registry: &mut Registry) -> Result<Self, OpenError> {
+    pub fn open(
+        dir: &Path,
+        config: &FileConfig,
+        registry: &mut Registry,
+    ) -> Result<Self, OpenError> {
         Self::open_at(dir, config, registry, &BTreeMap::new())
     }
 
@@ -101,7 +105,10 @@ impl FileJournal {
         std::fs::create_dir_all(dir).map_err(failed(dir))?;
         let lock = lock(dir)?;
         check_format(dir)?;
-        let reserve = Reserve { file: dir.join("reserve"), bytes: config.reserve_bytes };
+        let reserve = Reserve {
+            file: dir.join("reserve"),
+            bytes: config.reserve_bytes,
+        };
         reserve.take();
         let telemetry = Telemetry::register(registry);
         let mut partitions = BTreeMap::new();
@@ -114,10 +121,20 @@ impl FileJournal {
             let shared = Arc::new(shared.map_err(failed(&folder))?);
             let mut writer = Writer::new(Arc::clone(&shared), reserve.giver());
             let from = covered.get(&partition).copied().unwrap_or_default();
-            writer.skip_to(from).map_err(|error| OpenError::Io { path: folder.clone(), source: io::Error::other(error) })?;
-            partitions.insert(partition, Open::start(shared, writer, config).map_err(failed(&folder))?);
+            writer.skip_to(from).map_err(|error| OpenError::Io {
+                path: folder.clone(),
+                source: io::Error::other(error),
+            })?;
+            partitions.insert(
+                partition,
+                Open::start(shared, writer, config).map_err(failed(&folder))?,
+            );
         }
-        Ok(Self { partitions, entry_bytes_max: config.entry_bytes_max, _lock: lock })
+        Ok(Self {
+            partitions,
+            entry_bytes_max: config.entry_bytes_max,
+            _lock: lock,
+        })
     }
 
     /// Takes no more appends, makes those under way durable, and wakes readers.
@@ -127,7 +144,9 @@ impl FileJournal {
             if let Some(thread) = partition.thread.lock().take()
                 && thread.join().is_err()
             {
-                tracing::error!("a journal writer panicked; what it had not acknowledged is with its senders");
+                tracing::error!(
+                    "a journal writer panicked; what it had not acknowledged is with its senders"
+                );
             }
             partition.shared.close();
         }
@@ -145,28 +164,45 @@ impl Drop for FileJournal {
 }
 
 impl Open {
-    fn start(shared: Arc<Shared<Disk>>, writer: Writer<Disk>, config: &FileConfig) -> io::Result<Self> {
+    fn start(
+        shared: Arc<Shared<Disk>>,
+        writer: Writer<Disk>,
+        config: &FileConfig,
+    ) -> io::Result<Self> {
         let (appends, receiver) = mpsc::channel(config.appends_max);
         let bytes_max = config.commit_bytes_max;
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || commit::run(writer, receiver, bytes_max))?;
-        Ok(Self { shared, appends: Mutex::new(Some(appends)), thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            shared,
+            appends: Mutex::new(Some(appends)),
+            thread: Mutex::new(Some(thread)),
+        })
     }
 }
 
 impl Journal for FileJournal {
-    fn append(&self, partition: Partition, entry: Entry) -> BoxFuture<Result<Position, AppendError>> {
+    fn append(
+        &self,
+        partition: Partition,
+        entry: Entry,
+    ) -> BoxFuture<Result<Position, AppendError>> {
         let bytes = frame::len_of(&entry);
         if bytes > self.entry_bytes_max {
             let limit = self.entry_bytes_max;
             return Box::pin(async move { Err(AppendError::TooLarge { bytes, limit }) });
         }
-        let appends = self.partition(partition).and_then(|open| open.appends.lock().clone());
+        let appends = self
+            .partition(partition)
+            .and_then(|open| open.appends.lock().clone());
         Box::pin(async move {
             let appends = appends.ok_or(AppendError::Closed)?;
             let (done, committed) = oneshot::channel();
-            appends.send(Append { entry, done }).await.map_err(|_| AppendError::Closed)?;
+            appends
+                .send(Append { entry, done })
+                .await
+                .map_err(|_| AppendError::Closed)?;
             drop(appends);
             committed.await.map_err(|_| AppendError::Closed)?
         })
@@ -182,16 +218,22 @@ impl Journal for FileJournal {
     }
 
     fn trim(&self, partition: Partition, before: Position) -> Result<(), TrimError> {
-        let Some(open) = self.partition(partition) else { return Ok(()) };
-        open.shared.trim(before).map_err(|(file, source)| TrimError { file, source })
+        let Some(open) = self.partition(partition) else {
+            return Ok(());
+        };
+        open.shared
+            .trim(before)
+            .map_err(|(file, source)| TrimError { file, source })
     }
 
     fn first(&self, partition: Partition) -> Position {
-        self.partition(partition).map_or(Position::START, |open| open.shared.first())
+        self.partition(partition)
+            .map_or(Position::START, |open| open.shared.first())
     }
 
     fn durable_end(&self, partition: Partition) -> Position {
-        self.partition(partition).map_or(Position::START, |open| open.shared.end())
+        self.partition(partition)
+            .map_or(Position::START, |open| open.shared.end())
     }
 }
 
@@ -199,10 +241,19 @@ fn check(config: &FileConfig) -> Result<(), OpenError> {
     const ENTRY_MAX: usize = 1 << 30;
     let wrong = |key, reason: String| Err(OpenError::Config { key, reason });
     if config.entry_bytes_max > ENTRY_MAX {
-        return wrong("entry_bytes_max", format!("{} is more than the largest possible {ENTRY_MAX}", config.entry_bytes_max));
+        return wrong(
+            "entry_bytes_max",
+            format!(
+                "{} is more than the largest possible {ENTRY_MAX}",
+                config.entry_bytes_max
+            ),
+        );
     }
     if config.bytes_max < 2 * config.file_bytes.min(config.entry_bytes_max as u64) {
-        return wrong("bytes_max", format!("{} has no room for two files", config.bytes_max));
+        return wrong(
+            "bytes_max",
+            format!("{} has no room for two files", config.bytes_max),
+        );
     }
     if config.appends_max == 0 {
         return wrong("appends_max", "must be at least 1".into());
@@ -212,8 +263,16 @@ fn check(config: &FileConfig) -> Result<(), OpenError> {
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("lock");
-    let failed = |source| OpenError::Io { path: path.clone(), source };
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let failed = |source| OpenError::Io {
+        path: path.clone(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.into() }),
@@ -223,13 +282,21 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
 
 fn check_format(dir: &Path) -> Result<(), OpenError> {
     let path = dir.join("format");
-    let failed = |source| OpenError::Io { path: path.clone(), source };
+    let failed = |source| OpenError::Io {
+        path: path.clone(),
+        source,
+    };
     match std::fs::read_to_string(&path) {
         Ok(found) if found == FORMAT => Ok(()),
         // Nothing was appended before the format had been written.
         Ok(found) if FORMAT.starts_with(&found) => write_format(&path).map_err(failed),
-        Ok(found) => Err(OpenError::Format { dir: dir.into(), found }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => write_format(&path).map_err(failed),
+        Ok(found) => Err(OpenError::Format {
+            dir: dir.into(),
+            found,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_format(&path).map_err(failed)
+        }
         Err(error) => Err(failed(error)),
     }
 }
@@ -244,11 +311,19 @@ fn write_format(path: &Path) -> io::Result<()> {
 /// Keeps copies of damaged pieces in `<dir>/quarantine`, as far as the disk allows.
 fn quarantine(dir: &Path, folder: &Path) -> Box<dyn Fn(&str, u64, &[u8]) + Send + Sync> {
     let kept = dir.join("quarantine");
-    let partition = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let partition = folder
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     Box::new(move |file, offset, bytes| {
         let path = kept.join(format!("{partition}-{file}-{offset}"));
-        if let Err(error) = std::fs::create_dir_all(&kept).and_then(|()| std::fs::write(&path, bytes)) {
-            tracing::error!("cannot keep a copy of a damaged piece in {}: {error}", path.display());
+        if let Err(error) =
+            std::fs::create_dir_all(&kept).and_then(|()| std::fs::write(&path, bytes))
+        {
+            tracing::error!(
+                "cannot keep a copy of a damaged piece in {}: {error}",
+                path.display()
+            );
         }
     })
 }
@@ -263,13 +338,19 @@ impl Reserve {
     /// Takes the space. A disk without that much room leaves the journal without a reserve.
     fn take(&self) {
         let there = std::fs::metadata(&self.file).is_ok_and(|meta| meta.len() >= self.bytes);
-        let (Some(dir), Some(name)) = (self.file.parent(), self.file.file_name()) else { return };
+        let (Some(dir), Some(name)) = (self.file.parent(), self.file.file_name()) else {
+            return;
+        };
         if there || self.bytes == 0 {
             return;
         }
-        let taken = Disk::open(dir).and_then(|disk| disk.create(&name.to_string_lossy(), self.bytes));
+        let taken =
+            Disk::open(dir).and_then(|disk| disk.create(&name.to_string_lossy(), self.bytes));
         if let Err(error) = taken {
-            tracing::warn!("cannot set space aside in {}: {error}; free some disk space", self.file.display());
+            tracing::warn!(
+                "cannot set space aside in {}: {error}; free some disk space",
+                self.file.display()
+            );
         }
     }
 
@@ -278,7 +359,10 @@ impl Reserve {
         let file = self.file.clone();
         Box::new(move || {
             if std::fs::remove_file(&file).is_ok() {
-                tracing::error!("the disk is full: the reserve in {} is given up so that stores can seal", file.display());
+                tracing::error!(
+                    "the disk is full: the reserve in {} is given up so that stores can seal",
+                    file.display()
+                );
             }
         })
     }

@@ -66,8 +66,20 @@ impl<S: Storage> Shared<S> {
         counters: Counters,
         quarantine: Box<dyn Fn(&str, u64, &[u8]) + Send + Sync>,
     ) -> io::Result<Self> {
-        let index = Index { files: Vec::new(), spares: Vec::new(), end: Position::START, closed: false };
-        let shared = Self { storage, config, counters, index: Mutex::new(index), grown: Condvar::new(), quarantine };
+        let index = Index {
+            files: Vec::new(),
+            spares: Vec::new(),
+            end: Position::START,
+            closed: false,
+        };
+        let shared = Self {
+            storage,
+            config,
+            counters,
+            index: Mutex::new(index),
+            grown: Condvar::new(),
+            quarantine,
+        };
         shared.find_files()?;
         shared.find_end()?;
         Ok(shared)
@@ -79,7 +91,13 @@ impl<S: Storage> Shared<S> {
             if let Some(first) = first_of(&name) {
                 let file = self.storage.open(&name)?;
                 let len = file.len()?;
-                index.files.push(JournalFile { first, name, file: Arc::new(file), len, end: len });
+                index.files.push(JournalFile {
+                    first,
+                    name,
+                    file: Arc::new(file),
+                    len,
+                    end: len,
+                });
             } else if name.starts_with(SPARE) {
                 let len = self.storage.open(&name)?.len()?;
                 index.spares.push(Spare { name, len });
@@ -92,8 +110,14 @@ impl<S: Storage> Shared<S> {
     /// Reads the last file to its end: a torn tail is cut, damage before it quarantined.
     fn find_end(&self) -> io::Result<()> {
         let mut index = self.index.lock();
-        let Some(last) = index.files.last_mut() else { return Ok(()) };
-        let scan = Scan { file: &*last.file, limit: last.len, entry_bytes_max: self.config.entry_bytes_max };
+        let Some(last) = index.files.last_mut() else {
+            return Ok(());
+        };
+        let scan = Scan {
+            file: &*last.file,
+            limit: last.len,
+            entry_bytes_max: self.config.entry_bytes_max,
+        };
         let (mut offset, mut next) = (0, last.first);
         loop {
             let run = scan.run(offset, next, SCAN_BYTES)?;
@@ -102,8 +126,17 @@ impl<S: Storage> Shared<S> {
                 next = frame.position.next();
             }
             if run.nothing_follows {
-                let Some(behind) = scan.frame_behind(offset, next)? else { break };
-                self.damaged(&last.name, &*last.file, &Damage { from: offset, to: behind })?;
+                let Some(behind) = scan.frame_behind(offset, next)? else {
+                    break;
+                };
+                self.damaged(
+                    &last.name,
+                    &*last.file,
+                    &Damage {
+                        from: offset,
+                        to: behind,
+                    },
+                )?;
                 offset = behind;
             }
         }
@@ -168,7 +201,10 @@ impl<S: Storage> Shared<S> {
         }
         let name = format!("{SPARE}{:020}", file.first.0);
         self.storage.rename(&file.name, &name)?;
-        spares.push(Spare { name, len: file.len });
+        spares.push(Spare {
+            name,
+            len: file.len,
+        });
         Ok(())
     }
 

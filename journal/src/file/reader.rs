@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub(super) struct FileReader<S: Storage> {
     shared: Arc<Shared<S>>,
     next: Position,
-    /// Where `next` stands, in the file whose first position this is.
+    /// How far the file with `next` has been read.
     place: Option<Place>,
 }
 
@@ -21,6 +21,8 @@ pub(super) struct FileReader<S: Storage> {
 struct Place {
     first: Position,
     offset: u64,
+    /// The position that stands at `offset`, or a later one.
+    expected: Position,
 }
 
 /// The stretch of a file to read now.
@@ -35,7 +37,11 @@ struct Stretch<F> {
 
 impl<S: Storage> FileReader<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, from: Position) -> Self {
-        Self { shared, next: from, place: None }
+        Self {
+            shared,
+            next: from,
+            place: None,
+        }
     }
 
     /// Waits until there is something to read, or the time is up, or the journal closes.
@@ -56,12 +62,19 @@ impl<S: Storage> FileReader<S> {
         if index.end <= self.next {
             return None;
         }
-        let at = index.files.partition_point(|file| file.first <= self.next).saturating_sub(1);
+        let at = index
+            .files
+            .partition_point(|file| file.first <= self.next)
+            .saturating_sub(1);
         let file = index.files.get(at)?;
         self.next = self.next.max(file.first);
         let known = self.place.filter(|place| place.first == file.first);
         Some(Stretch {
-            place: known.unwrap_or(Place { first: file.first, offset: 0 }),
+            place: known.unwrap_or(Place {
+                first: file.first,
+                offset: 0,
+                expected: file.first,
+            }),
             name: file.name.clone(),
             file: Arc::clone(&file.file),
             limit: file.end,
@@ -71,27 +84,42 @@ impl<S: Storage> FileReader<S> {
 
     /// Whether a file is still the one that was read, and not in another use.
     fn still_there(&self, first: Position) -> bool {
-        self.shared.index.lock().files.iter().any(|file| file.first == first)
+        self.shared
+            .index
+            .lock()
+            .files
+            .iter()
+            .any(|file| file.first == first)
     }
 
     /// Reads some of a stretch. Empty when there was nothing but what had to be passed.
-    fn read(&mut self, stretch: &Stretch<S::File>, bytes_max: usize) -> io::Result<Vec<(Position, Entry)>> {
+    fn read(
+        &mut self,
+        stretch: &Stretch<S::File>,
+        bytes_max: usize,
+    ) -> io::Result<Vec<(Position, Entry)>> {
         let entry_bytes_max = self.shared.config.entry_bytes_max;
-        let scan = Scan { file: &*stretch.file, limit: stretch.limit, entry_bytes_max };
-        let Place { first, offset } = stretch.place;
-        // Within a file, reading starts at its first frame; those before `next` are passed.
-        let start = if offset == 0 { first } else { self.next };
-        let run = scan.run(offset, start, bytes_max)?;
+        let scan = Scan {
+            file: &*stretch.file,
+            limit: stretch.limit,
+            entry_bytes_max,
+        };
+        let Place { first, offset, expected } = stretch.place;
+        let run = scan.run(offset, expected, bytes_max)?;
         if !self.still_there(first) {
             self.place = None;
             return Ok(Vec::new());
         }
-        self.place = Some(Place { first, offset: run.end });
+        let expected = run.frames.last().map_or(expected, |last| last.position.next());
+        self.place = Some(Place { first, offset: run.end, expected });
         if run.frames.is_empty() {
             self.pass(stretch, &scan, run.end)?;
             return Ok(Vec::new());
         }
-        let wanted = run.frames.into_iter().filter(|frame| frame.position >= self.next);
+        let wanted = run
+            .frames
+            .into_iter()
+            .filter(|frame| frame.position >= self.next);
         let entries: Vec<_> = wanted.map(|frame| (frame.position, frame.entry)).collect();
         if let Some((last, _)) = entries.last() {
             self.next = last.next();
@@ -101,13 +129,22 @@ impl<S: Storage> FileReader<S> {
 
     /// Nothing readable stands at `offset`: pass on to the next frame of the file, or to
     /// the next file.
-    fn pass(&mut self, stretch: &Stretch<S::File>, scan: &Scan<'_, S::File>, offset: u64) -> io::Result<()> {
+    fn pass(
+        &mut self,
+        stretch: &Stretch<S::File>,
+        scan: &Scan<'_, S::File>,
+        offset: u64,
+    ) -> io::Result<()> {
         let first = stretch.place.first;
-        let expected = if stretch.place.offset == 0 { first } else { self.next };
-        let behind = if offset < stretch.limit { scan.frame_behind(offset, expected)? } else { None };
+        let expected = stretch.place.expected;
+        let behind = if offset < stretch.limit {
+            scan.frame_behind(offset, expected)?
+        } else {
+            None
+        };
         let to = match (behind, stretch.behind) {
             (Some(to), _) => {
-                self.place = Some(Place { first, offset: to });
+                self.place = Some(Place { first, offset: to, expected: expected.next() });
                 to
             }
             (None, Some(next_file)) => {
@@ -124,18 +161,26 @@ impl<S: Storage> FileReader<S> {
                 stretch.limit
             }
         };
-        self.shared.damaged(&stretch.name, &stretch.file, &Damage { from: offset, to })
+        self.shared
+            .damaged(&stretch.name, &stretch.file, &Damage { from: offset, to })
     }
 }
 
 impl<S: Storage> Reader for FileReader<S> {
-    fn next_batch(&mut self, bytes_max: usize, wait: Duration) -> Result<Vec<(Position, Entry)>, ReadError> {
+    fn next_batch(
+        &mut self,
+        bytes_max: usize,
+        wait: Duration,
+    ) -> Result<Vec<(Position, Entry)>, ReadError> {
         if !self.wait(wait) {
             return Ok(Vec::new());
         }
         while let Some(stretch) = self.stretch() {
             let read = self.read(&stretch, bytes_max);
-            let entries = read.map_err(|source| ReadError { file: stretch.name.clone(), source })?;
+            let entries = read.map_err(|source| ReadError {
+                file: stretch.name.clone(),
+                source,
+            })?;
             if !entries.is_empty() {
                 return Ok(entries);
             }

@@ -36,7 +36,11 @@ impl<F: StoredFile> Scan<'_, F> {
     /// of them, at least one if one stands there.
     pub(super) fn run(&self, offset: u64, next: Position, bytes_max: usize) -> io::Result<Run> {
         let mut window = self.window(offset, bytes_max)?;
-        let mut run = Run { frames: Vec::new(), end: offset, nothing_follows: false };
+        let mut run = Run {
+            frames: Vec::new(),
+            end: offset,
+            nothing_follows: false,
+        };
         let (mut at, mut next) = (0, next);
         loop {
             match frame::read(&window, at, self.entry_bytes_max) {
@@ -81,7 +85,13 @@ impl<F: StoredFile> Scan<'_, F> {
         Ok(None)
     }
 
-    fn first_in(&self, window: &Bytes, searched: usize, from: u64, next: Position) -> io::Result<Option<usize>> {
+    fn first_in(
+        &self,
+        window: &Bytes,
+        searched: usize,
+        from: u64,
+        next: Position,
+    ) -> io::Result<Option<usize>> {
         let mut at = 0;
         while at < searched {
             if window[at..].len() >= PAGE && window[at..at + PAGE] == [0; PAGE] {
@@ -89,8 +99,14 @@ impl<F: StoredFile> Scan<'_, F> {
                 at += PAGE - frame::PREFIX;
                 continue;
             }
-            let plausible = frame::position_at(window, at).is_some_and(|p| p > next && p.0 - next.0 < JUMP_MAX);
-            if plausible && !self.run(from + at as u64, next.next(), 1)?.frames.is_empty() {
+            let plausible =
+                frame::position_at(window, at).is_some_and(|p| p > next && p.0 - next.0 < JUMP_MAX);
+            if plausible
+                && !self
+                    .run(from + at as u64, next.next(), 1)?
+                    .frames
+                    .is_empty()
+            {
                 return Ok(Some(at));
             }
             at += 1;

@@ -46,7 +46,9 @@ impl Disk {
     /// The folder at `path`, created where it does not exist.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(path)?;
-        Ok(Self { folder: path.into() })
+        Ok(Self {
+            folder: path.into(),
+        })
     }
 }
 
@@ -57,17 +59,26 @@ impl Storage for Disk {
     type File = File;
 
     fn list(&self) -> io::Result<Vec<String>> {
-        let names = std::fs::read_dir(&self.folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        let names = std::fs::read_dir(&self.folder)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         names.collect()
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
-        File::options().read(true).write(true).open(self.folder.join(name))
+        File::options()
+            .read(true)
+            .write(true)
+            .open(self.folder.join(name))
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<File> {
         let path = self.folder.join(name);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)?;
         let written = fill(&file, bytes).and_then(|()| file.sync_all());
         if let Err(error) = written {
             // What could be written of it is of no use, and the disk may be full.
@@ -110,7 +121,11 @@ impl StoredFile for File {
     fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;
         while filled < out.len() {
-            match std::os::unix::fs::FileExt::read_at(self, &mut out[filled..], offset + filled as u64) {
+            match std::os::unix::fs::FileExt::read_at(
+                self,
+                &mut out[filled..],
+                offset + filled as u64,
+            ) {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -45,11 +45,27 @@ impl Telemetry {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let own = Self::default();
         let families = [
-            ("appended_entries", "Entries made durable", &own.appended_entries),
-            ("appended_bytes", "Bytes of frames made durable", &own.appended_bytes),
+            (
+                "appended_entries",
+                "Entries made durable",
+                &own.appended_entries,
+            ),
+            (
+                "appended_bytes",
+                "Bytes of frames made durable",
+                &own.appended_bytes,
+            ),
             ("syncs", "Groups of entries written and synced", &own.syncs),
-            ("write_errors", "Groups that the disk refused; their senders were told", &own.write_errors),
-            ("quarantined", "Damaged pieces skipped and copied to quarantine", &own.quarantined),
+            (
+                "write_errors",
+                "Groups that the disk refused; their senders were told",
+                &own.write_errors,
+            ),
+            (
+                "quarantined",
+                "Damaged pieces skipped and copied to quarantine",
+                &own.quarantined,
+            ),
         ];
         for (name, help, family) in families {
             registry.register(format!("sonde_journal_{name}"), help, family.clone());
@@ -58,7 +74,9 @@ impl Telemetry {
     }
 
     pub(super) fn of(&self, signal: Signal) -> Counters {
-        let label = SignalLabel { signal: signal.as_str() };
+        let label = SignalLabel {
+            signal: signal.as_str(),
+        };
         let counter = |family: &Family<SignalLabel, Counter>| family.get_or_create(&label).clone();
         Counters {
             appended_entries: counter(&self.appended_entries),

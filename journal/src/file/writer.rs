@@ -33,10 +33,20 @@ impl<S: Storage> Writer<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, disk_full: Box<dyn Fn() + Send>) -> Self {
         let index = shared.index.lock();
         let last = index.files.last();
-        let active = last.map(|last| Active { file: Arc::clone(&last.file), len: last.len, offset: last.end });
+        let active = last.map(|last| Active {
+            file: Arc::clone(&last.file),
+            len: last.len,
+            offset: last.end,
+        });
         let next = index.end;
         drop(index);
-        Self { shared, active, next, buffer: Vec::new(), disk_full }
+        Self {
+            shared,
+            active,
+            next,
+            buffer: Vec::new(),
+            disk_full,
+        }
     }
 
     /// Lets positions go on from `position` at least: consumers may have covered entries
@@ -50,6 +60,12 @@ impl<S: Storage> Writer<S> {
         Ok(())
     }
 
+    /// The position of the next entry.
+    #[cfg(test)]
+    pub(super) fn next(&self) -> Position {
+        self.next
+    }
+
     /// Makes entries durable, in order, and returns the position of the first.
     ///
     /// # Errors
@@ -61,11 +77,20 @@ impl<S: Storage> Writer<S> {
             frame::write(&mut self.buffer, Position(first.0 + number as u64), entry);
         }
         let bytes = self.buffer.len() as u64;
-        if self.active.as_ref().is_none_or(|active| active.offset + bytes > active.len) {
+        if self
+            .active
+            .as_ref()
+            .is_none_or(|active| active.offset + bytes > active.len)
+        {
             self.rotate(bytes)?;
         }
-        let Some(active) = &mut self.active else { return Err(AppendError::Closed) };
-        let written = active.file.write_at(&self.buffer, active.offset).and_then(|()| active.file.sync());
+        let Some(active) = &mut self.active else {
+            return Err(AppendError::Closed);
+        };
+        let written = active
+            .file
+            .write_at(&self.buffer, active.offset)
+            .and_then(|()| active.file.sync());
         // Positions are used once, whether or not the disk has kept what stood at them.
         self.next = Position(first.0 + entries.len() as u64);
         if let Err(error) = written {
@@ -95,17 +120,31 @@ impl<S: Storage> Writer<S> {
         let name = name_of(self.next);
         let (spare, wanted) = self.plan(bytes, &name)?;
         let made = match spare {
-            Some(spare) => self.shared.storage.rename(&spare, &name).and_then(|()| self.shared.storage.open(&name)),
+            Some(spare) => self
+                .shared
+                .storage
+                .rename(&spare, &name)
+                .and_then(|()| self.shared.storage.open(&name)),
             None => self.shared.storage.create(&name, wanted),
         };
         let made = made.and_then(|file| self.shared.storage.sync_folder().map(|()| file));
         let made = made.and_then(|file| file.len().map(|len| (Arc::new(file), len)));
         let (file, len) = made.map_err(|error| self.refused("create", &error))?;
         let mut index = self.shared.index.lock();
-        let opened = JournalFile { first: self.next, name, file: Arc::clone(&file), len, end: 0 };
+        let opened = JournalFile {
+            first: self.next,
+            name,
+            file: Arc::clone(&file),
+            len,
+            end: 0,
+        };
         index.files.retain(|old| old.first != opened.first);
         index.files.push(opened);
-        self.active = Some(Active { file, len, offset: 0 });
+        self.active = Some(Active {
+            file,
+            len,
+            offset: 0,
+        });
         Ok(())
     }
 
@@ -117,11 +156,17 @@ impl<S: Storage> Writer<S> {
             return Ok((Some(index.spares.remove(at).name), 0));
         }
         let config = &self.shared.config;
-        let grown = index.files.last().map_or(FIRST_FILE_BYTES, |last| last.len * 2);
+        let grown = index
+            .files
+            .last()
+            .map_or(FIRST_FILE_BYTES, |last| last.len * 2);
         let wanted = grown.min(config.file_bytes).max(bytes);
         let taken = index.bytes();
         if taken + wanted > config.bytes_max {
-            let reason = format!("{taken} of {} bytes are taken (journal.bytes_max)", config.bytes_max);
+            let reason = format!(
+                "{taken} of {} bytes are taken (journal.bytes_max)",
+                config.bytes_max
+            );
             return Err(AppendError::Full { reason });
         }
         Ok((None, wanted))
@@ -129,10 +174,16 @@ impl<S: Storage> Writer<S> {
 
     fn refused(&self, what: &str, error: &io::Error) -> AppendError {
         self.shared.counters.write_errors.inc();
-        if error.kind() == io::ErrorKind::StorageFull || error.kind() == io::ErrorKind::QuotaExceeded {
+        if error.kind() == io::ErrorKind::StorageFull
+            || error.kind() == io::ErrorKind::QuotaExceeded
+        {
             (self.disk_full)();
-            return AppendError::Full { reason: format!("the disk is full: {error}") };
+            return AppendError::Full {
+                reason: format!("the disk is full: {error}"),
+            };
         }
-        AppendError::Io { reason: format!("cannot {what} a file: {error}") }
+        AppendError::Io {
+            reason: format!("cannot {what} a file: {error}"),
+        }
     }
 }

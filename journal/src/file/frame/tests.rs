@@ -1,1 +1,54 @@
+//! Frames written and read again, whole, cut and damaged.
 
+use super::*;
+use proptest::prelude::*;
+
+fn entry(tenant: &str, payload: Vec<u8>) -> Entry {
+    Entry {
+        tenant: Tenant::new(tenant).unwrap(),
+        signal: Signal::Spans,
+        received_at: UnixNanos(7),
+        payload: payload.into(),
+    }
+}
+
+fn written(position: Position, entry: &Entry) -> Bytes {
+    let mut out = Vec::new();
+    write(&mut out, position, entry);
+    out.into()
+}
+
+proptest! {
+    #[test]
+    fn a_frame_is_read_as_it_was_written(
+        tenant in "[a-z]{1,20}",
+        payload in prop::collection::vec(any::<u8>(), 0..300),
+        at in any::<u64>(),
+    ) {
+        let entry = entry(&tenant, payload);
+        let bytes = written(Position(at), &entry);
+        prop_assert_eq!(bytes.len(), len_of(&entry));
+        let frame = Frame { position: Position(at), bytes: bytes.len(), entry };
+        prop_assert_eq!(read(&bytes, 0, 1000), Found::Frame(frame));
+    }
+
+    #[test]
+    fn a_cut_or_changed_frame_is_no_frame(
+        payload in prop::collection::vec(any::<u8>(), 0..100),
+        cut in any::<prop::sample::Index>(),
+        flip in 1_u8..=255,
+    ) {
+        let bytes = written(Position(1), &entry("a", payload));
+        let at = cut.index(bytes.len());
+        let is_frame = |bytes: &Bytes| matches!(read(bytes, 0, 1000), Found::Frame(_));
+        prop_assert!(!is_frame(&bytes.slice(..at)));
+        let mut changed = bytes.to_vec();
+        changed[at] ^= flip;
+        prop_assert!(!is_frame(&changed.into()));
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        let _ = read(&bytes.into(), 0, 1000);
+    }
+}
