@@ -28,7 +28,11 @@ pub(crate) fn check(arguments: &CheckArguments) -> ExitCode {
         // A closed pipe is the reader's choice; the exit code still tells.
         let _ = writeln!(out, "{line}");
     }
-    if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn check_file(path: &Path, set: &[(String, String)]) -> Result<String, String> {
@@ -49,13 +53,24 @@ fn check_file(path: &Path, set: &[(String, String)]) -> Result<String, String> {
 fn check_configuration(path: &Path, set: &[(String, String)]) -> Result<String, String> {
     let config = config::read(path, set).map_err(|problems| problems.to_string())?;
     let problems = config.collector().check_files();
-    if problems.0.is_empty() { Ok("a configuration file".into()) } else { Err(problems.to_string()) }
+    if problems.0.is_empty() {
+        Ok("a configuration file".into())
+    } else {
+        Err(problems.to_string())
+    }
 }
 
 /// The kind of a file: rule files have `groups`, routing files `route` or `receivers`.
 fn kind(text: &str) -> Kind {
-    let key = |line: &str| line.split_once(':').map(|(key, _)| key.trim_end().to_owned());
-    let keys: Vec<_> = text.lines().filter(|line| !line.starts_with([' ', '#', '-'])).filter_map(key).collect();
+    let key = |line: &str| {
+        line.split_once(':')
+            .map(|(key, _)| key.trim_end().to_owned())
+    };
+    let keys: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with([' ', '#', '-']))
+        .filter_map(key)
+        .collect();
     let has = |name: &str| keys.iter().any(|key| key.trim_matches(['"', '\'']) == name);
     if has("groups") {
         Kind::Rules
@@ -74,7 +89,10 @@ mod tests {
     fn the_kind_of_a_file_is_told_by_its_top_level_keys() {
         let check = |text: &str, expected| assert_eq!(kind(text), expected, "{text}");
         check("groups:\n- name: a\n", Kind::Rules);
-        check("# rules\n\nglobal: {}\nroute:\n  receiver: a\n", Kind::Routing);
+        check(
+            "# rules\n\nglobal: {}\nroute:\n  receiver: a\n",
+            Kind::Routing,
+        );
         check("http:\n  groups: 1\n", Kind::Configuration);
         check("", Kind::Configuration);
     }

@@ -17,13 +17,27 @@ pub(crate) struct Client {
 impl Client {
     /// A client of the collector that the command line names.
     pub(crate) fn new(server: &ServerArguments) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder().no_proxy().timeout(ANSWER_WITHIN).build()?;
-        Ok(Self { http, url: server.url.trim_end_matches('/').into(), tenant: server.tenant.clone() })
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(ANSWER_WITHIN)
+            .build()?;
+        Ok(Self {
+            http,
+            url: server.url.trim_end_matches('/').into(),
+            tenant: server.tenant.clone(),
+        })
     }
 
     /// Gets JSON. A 404 with JSON is an answer, too: its `None` is the caller's to read.
-    pub(crate) async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Answer, Failure> {
-        let mut request = self.http.get(format!("{}{path}", self.url)).query(parameters);
+    pub(crate) async fn get(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<Answer, Failure> {
+        let mut request = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .query(parameters);
         if let Some(tenant) = &self.tenant {
             request = request.header("X-Scope-OrgID", tenant);
         }
@@ -36,12 +50,19 @@ impl Client {
         })?;
         let status = response.status();
         let body = response.bytes().await?;
-        let json: Value = serde_json::from_slice(&body)
-            .map_err(|_| format!("{} answered {status} and no JSON: is it a Sonde collector?", self.url))?;
+        let json: Value = serde_json::from_slice(&body).map_err(|_| {
+            format!(
+                "{} answered {status} and no JSON: is it a Sonde collector?",
+                self.url
+            )
+        })?;
         if let Some(error) = json.get("error").and_then(Value::as_str) {
             return Err(error.to_owned().into());
         }
-        Ok(Answer { found: status.is_success(), json })
+        Ok(Answer {
+            found: status.is_success(),
+            json,
+        })
     }
 }
 

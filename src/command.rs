@@ -68,7 +68,12 @@ pub(crate) struct DemoArguments {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArguments {
     /// The collector's HTTP address
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:7070", env = "SONDE_URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:7070",
+        env = "SONDE_URL"
+    )]
     pub(crate) url: String,
     /// The tenant to ask for
     #[arg(long, value_name = "NAME", env = "SONDE_TENANT")]
@@ -114,7 +119,12 @@ pub(crate) struct MetricArguments {
     /// The query in PromQL
     pub(crate) query: String,
     /// At which time
-    #[arg(long, default_value = "now", allow_hyphen_values = true, conflicts_with = "start")]
+    #[arg(
+        long,
+        default_value = "now",
+        allow_hyphen_values = true,
+        conflicts_with = "start"
+    )]
     pub(crate) time: String,
     /// From when on; makes it a query over a period
     #[arg(long, allow_hyphen_values = true)]
@@ -150,7 +160,9 @@ pub(crate) struct CheckArguments {
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE, as in http.listen=127.0.0.1:0")?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or("expected KEY=VALUE, as in http.listen=127.0.0.1:0")?;
     if key.trim().is_empty() {
         return Err("the key before = is empty".into());
     }
@@ -158,7 +170,9 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {
-    let span: jiff::SignedDuration = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|error: jiff::Error| error.to_string())?;
     std::time::Duration::try_from(span).map_err(|_| "a duration cannot be negative".into())
 }
 

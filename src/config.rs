@@ -95,8 +95,12 @@ pub(crate) fn load(arguments: &RunArguments) -> Result<Config, Failure> {
 /// # Errors
 /// Every problem, each at its place.
 pub(crate) fn read(path: &Path, set: &[(String, String)]) -> Result<Config, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}; is the name right?", path.display()))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        format!(
+            "cannot read {}: {error}; is the name right?",
+            path.display()
+        )
+    })?;
     Ok(parse(&path.display().to_string(), &text, set)?)
 }
 
@@ -106,6 +110,10 @@ pub(crate) fn read(path: &Path, set: &[(String, String)]) -> Result<Config, Fail
 /// Every problem, each at its place.
 pub(crate) fn parse(file: &str, text: &str, set: &[(String, String)]) -> Result<Config, Problems> {
     let env = |name: &str| std::env::var(name).ok();
-    let options = Options { overrides: set, env: &env, interpolate: true };
+    let options = Options {
+        overrides: set,
+        env: &env,
+        interpolate: true,
+    };
     sonde_yaml::read::<Config>(file, text, &options).map(|checked| checked.value)
 }

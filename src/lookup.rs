@@ -10,7 +10,12 @@ use std::process::ExitCode;
 /// Looks an identifier up. The exit code is 1 when nothing carries it.
 pub(crate) async fn lookup(arguments: &LookupArguments) -> Result<ExitCode, Failure> {
     let client = Client::new(&arguments.server)?;
-    let answer = client.get(&format!("/sonde/v1/lookup/{}", path_segment(&arguments.id)), &[]).await?;
+    let answer = client
+        .get(
+            &format!("/sonde/v1/lookup/{}", path_segment(&arguments.id)),
+            &[],
+        )
+        .await?;
     let mut out = Text::stdout();
     if arguments.server.json {
         out.json(&answer.json);
@@ -18,12 +23,19 @@ pub(crate) async fn lookup(arguments: &LookupArguments) -> Result<ExitCode, Fail
         show(&mut out, &answer.json);
     }
     let printed = out.finish();
-    Ok(if answer.found { printed } else { ExitCode::FAILURE })
+    Ok(if answer.found {
+        printed
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn show(out: &mut Text, found: &Value) {
     if let Some(message) = found["message"].as_str() {
-        out.line(Tone::Warn, &format!("{}: {message}", render::text(found, "id")));
+        out.line(
+            Tone::Warn,
+            &format!("{}: {message}", render::text(found, "id")),
+        );
         return;
     }
     for trace in render::list(found, "traces") {
@@ -39,12 +51,22 @@ fn show(out: &mut Text, found: &Value) {
     let alerts = render::list(found, "alerts");
     if !alerts.is_empty() {
         out.line(Tone::Bold, &format!("alerts ({})", alerts.len()));
-        alerts.iter().for_each(|alert| render::alert_line(out, alert));
+        alerts
+            .iter()
+            .for_each(|alert| render::alert_line(out, alert));
     }
 }
 
 /// Percent-encodes what is not plain in a path.
 fn path_segment(id: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    id.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    id.bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }

@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     // Two TLS users, one provider. An earlier choice in this process would be as good.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     logging::start(&sonde.command);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start the runtime: {error}")),
     };

@@ -24,7 +24,10 @@ async fn search(path: &str, arguments: &SearchArguments) -> Result<Value, Failur
         ("end", &arguments.end),
         ("limit", &limit),
     ];
-    Ok(Client::new(&arguments.server)?.get(path, &parameters).await?.json)
+    Ok(Client::new(&arguments.server)?
+        .get(path, &parameters)
+        .await?
+        .json)
 }
 
 async fn logs(arguments: &SearchArguments) -> Result<ExitCode, Failure> {
@@ -34,7 +37,10 @@ async fn logs(arguments: &SearchArguments) -> Result<ExitCode, Failure> {
         out.json(&answer);
     } else {
         // The answer is newest first; a terminal reads downwards.
-        render::list(&answer, "records").iter().rev().for_each(|record| render::log_line(&mut out, record));
+        render::list(&answer, "records")
+            .iter()
+            .rev()
+            .for_each(|record| render::log_line(&mut out, record));
         out.note_if_cut(&answer);
     }
     Ok(out.finish())
@@ -56,9 +62,21 @@ async fn metrics(arguments: &MetricArguments) -> Result<ExitCode, Failure> {
     let client = Client::new(&arguments.server)?;
     let query = arguments.query.as_str();
     let answer = match &arguments.start {
-        None => client.get("/api/v1/query", &[("query", query), ("time", &arguments.time)]).await?,
+        None => {
+            client
+                .get(
+                    "/api/v1/query",
+                    &[("query", query), ("time", &arguments.time)],
+                )
+                .await?
+        }
         Some(start) => {
-            let parameters = [("query", query), ("start", start), ("end", &arguments.end), ("step", &arguments.step)];
+            let parameters = [
+                ("query", query),
+                ("start", start),
+                ("end", &arguments.end),
+                ("step", &arguments.step),
+            ];
             client.get("/api/v1/query_range", &parameters).await?
         }
     };

@@ -32,7 +32,10 @@ impl Text {
     /// Text for the standard output.
     pub(crate) fn stdout() -> Self {
         let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Self { text: String::new(), colours }
+        Self {
+            text: String::new(),
+            colours,
+        }
     }
 
     /// Adds text in a tone. Control characters of what is shown never reach the terminal.
@@ -49,7 +52,13 @@ impl Text {
         if coloured {
             self.text.push_str(code);
         }
-        self.text.extend(text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }));
+        self.text.extend(text.chars().map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        }));
         if coloured {
             self.text.push_str("\u{1b}[0m");
         }
@@ -109,7 +118,10 @@ pub(crate) fn log_line(out: &mut Text, record: &Value) {
 /// One alert: state, name, labels, summary.
 pub(crate) fn alert_line(out: &mut Text, alert: &Value) {
     let firing = alert["ends_at"].is_null();
-    out.put(if firing { Tone::Bad } else { Tone::Good }, if firing { "firing   " } else { "resolved " });
+    out.put(
+        if firing { Tone::Bad } else { Tone::Good },
+        if firing { "firing   " } else { "resolved " },
+    );
     out.put(Tone::Bold, text(&alert["labels"], "alertname"));
     let labels = alert["labels"].as_object().into_iter().flatten();
     let labels: Vec<_> = labels
@@ -117,8 +129,14 @@ pub(crate) fn alert_line(out: &mut Text, alert: &Value) {
         .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or("")))
         .collect();
     out.put(Tone::Dim, &format!(" {}", labels.join(" ")));
-    out.put(Tone::Plain, &format!("  since {}", time(alert["starts_at"].as_u64())));
-    out.line(Tone::Plain, &format!("  {}", text(&alert["annotations"], "summary")));
+    out.put(
+        Tone::Plain,
+        &format!("  since {}", time(alert["starts_at"].as_u64())),
+    );
+    out.line(
+        Tone::Plain,
+        &format!("  {}", text(&alert["annotations"], "summary")),
+    );
 }
 
 /// A time of day with its date, in UTC, to the millisecond.

@@ -9,7 +9,10 @@ use std::process::ExitCode;
 
 /// Asks a collector for its status and prints it.
 pub(crate) async fn status(arguments: &ServerArguments) -> Result<ExitCode, Failure> {
-    let status = Client::new(arguments)?.get("/sonde/v1/status", &[]).await?.json;
+    let status = Client::new(arguments)?
+        .get("/sonde/v1/status", &[])
+        .await?
+        .json;
     let mut out = Text::stdout();
     if arguments.json {
         out.json(&status);
@@ -21,8 +24,13 @@ pub(crate) async fn status(arguments: &ServerArguments) -> Result<ExitCode, Fail
 
 fn show(out: &mut Text, status: &Value) {
     let up = status["now"].as_u64().zip(status["started"].as_u64());
-    let up = up.map_or_else(String::new, |(now, started)| render::duration(now.saturating_sub(started)));
-    out.line(Tone::Bold, &format!("sonde {}, up {up}", render::text(status, "version")));
+    let up = up.map_or_else(String::new, |(now, started)| {
+        render::duration(now.saturating_sub(started))
+    });
+    out.line(
+        Tone::Bold,
+        &format!("sonde {}, up {up}", render::text(status, "version")),
+    );
     for part in ["journal", "stores"] {
         for (name, values) in status[part].as_object().into_iter().flatten() {
             fields(out, &format!("{part}.{name}"), values);
@@ -35,11 +43,21 @@ fn show(out: &mut Text, status: &Value) {
 
 /// One line of `name=value`, with what is nested below it.
 fn fields(out: &mut Text, name: &str, values: &Value) {
-    let Some(values) = values.as_object() else { return };
+    let Some(values) = values.as_object() else {
+        return;
+    };
     out.put(Tone::Bold, &format!("{name:<16}"));
-    for (key, value) in values.iter().filter(|(_, value)| !value.is_object() && !value.is_array()) {
+    for (key, value) in values
+        .iter()
+        .filter(|(_, value)| !value.is_object() && !value.is_array())
+    {
         out.put(Tone::Dim, &format!(" {key}="));
-        out.put(Tone::Plain, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        out.put(
+            Tone::Plain,
+            &value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
+        );
     }
     out.end_line();
     for (key, value) in values.iter().filter(|(_, value)| value.is_object()) {

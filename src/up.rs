@@ -22,19 +22,27 @@ impl Both {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let collector = Collector::start(&config.collector(), Arc::clone(&clock)).await?;
         let mut agent_config = config.agent.clone();
-        let scheme = if config.otlp.grpc.tls_cert_file.is_some() { "https" } else { "http" };
+        let scheme = if config.otlp.grpc.tls_cert_file.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         agent_config.export.endpoint = format!("{scheme}://{}", collector.addresses().otlp_grpc);
         let mut registry = Registry::default();
-        let agent = match Agent::start(&agent_config, &config.agent_dir(), clock, &mut registry).await {
-            Ok(agent) => Arc::new(agent),
-            Err(error) => {
-                collector.stop().await;
-                return Err(error.into());
-            }
-        };
+        let agent =
+            match Agent::start(&agent_config, &config.agent_dir(), clock, &mut registry).await {
+                Ok(agent) => Arc::new(agent),
+                Err(error) => {
+                    collector.stop().await;
+                    return Err(error.into());
+                }
+            };
         let shown = Arc::downgrade(&agent);
         collector.observe_agent(registry, move || {
-            shown.upgrade().and_then(|agent| serde_json::to_value(agent.status()).ok()).unwrap_or_default()
+            shown
+                .upgrade()
+                .and_then(|agent| serde_json::to_value(agent.status()).ok())
+                .unwrap_or_default()
         });
         Ok(Self { collector, agent })
     }
@@ -77,7 +85,13 @@ pub(crate) async fn agent(arguments: &RunArguments) -> Result<ExitCode, Failure>
     let config = config::load(arguments)?;
     let stop = stop_signal()?;
     let mut registry = Registry::default();
-    let agent = Agent::start(&config.agent, &config.agent_dir(), Arc::new(SystemClock), &mut registry).await?;
+    let agent = Agent::start(
+        &config.agent,
+        &config.agent_dir(),
+        Arc::new(SystemClock),
+        &mut registry,
+    )
+    .await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.agent.export.endpoint, "ready");
     stop.await;
     tracing::info!("stopping: cursors are kept, what is unsent is read again at the next start");

@@ -43,7 +43,13 @@ impl Config {
     pub fn check_files(&self) -> Problems {
         let rules = crate::load::rules(&self.rules).err();
         let routing = crate::load::alerts(self).err();
-        Problems(rules.into_iter().chain(routing).flat_map(|problems| problems.0).collect())
+        Problems(
+            rules
+                .into_iter()
+                .chain(routing)
+                .flat_map(|problems| problems.0)
+                .collect(),
+        )
     }
 }
 
@@ -118,7 +124,11 @@ pub struct GrpcConfig {
 
 impl Default for GrpcConfig {
     fn default() -> Self {
-        Self { listen: loopback(4317), tls_cert_file: None, tls_key_file: None }
+        Self {
+            listen: loopback(4317),
+            tls_cert_file: None,
+            tls_key_file: None,
+        }
     }
 }
 
@@ -133,7 +143,9 @@ pub struct OtlpHttpConfig {
 
 impl Default for OtlpHttpConfig {
     fn default() -> Self {
-        Self { listen: loopback(4318) }
+        Self {
+            listen: loopback(4318),
+        }
     }
 }
 
@@ -151,7 +163,11 @@ pub struct OtlpLimits {
 
 impl Default for OtlpLimits {
     fn default() -> Self {
-        Self { request_bytes_max: 16 << 20, requests_max: 64, streams_max: 128 }
+        Self {
+            request_bytes_max: 16 << 20,
+            requests_max: 64,
+            streams_max: 128,
+        }
     }
 }
 
@@ -171,7 +187,12 @@ pub struct RulesConfig {
 
 impl Default for RulesConfig {
     fn default() -> Self {
-        Self { files: Vec::new(), use_rules: true, default_alerts: true, interval_ms: 15_000 }
+        Self {
+            files: Vec::new(),
+            use_rules: true,
+            default_alerts: true,
+            interval_ms: 15_000,
+        }
     }
 }
 

@@ -26,7 +26,12 @@ impl Derived {
         telemetry: Arc<Telemetry>,
         runtime: tokio::runtime::Handle,
     ) -> Self {
-        Self { journal, clock, telemetry, runtime }
+        Self {
+            journal,
+            clock,
+            telemetry,
+            runtime,
+        }
     }
 
     /// Appends and waits until it is durable. A failure is counted and logged, not
@@ -38,7 +43,9 @@ impl Derived {
             received_at: self.clock.now(),
             payload: request.encode_to_vec().into(),
         };
-        let appended = self.journal.append(Partition::first(Signal::Metrics), entry);
+        let appended = self
+            .journal
+            .append(Partition::first(Signal::Metrics), entry);
         if let Err(error) = self.runtime.block_on(appended) {
             self.telemetry.derived_failures.inc();
             tracing::warn!("cannot write derived metrics to the journal: {error}");

@@ -37,10 +37,18 @@ pub(crate) fn rules(config: &RulesConfig) -> Result<Vec<RuleFile>, Problems> {
         Err(found) => problems.extend(found.0),
     };
     if config.use_rules {
-        keep(sonde_rules::read("use.rules.yaml", sonde_signals::USE_RULES, &check));
+        keep(sonde_rules::read(
+            "use.rules.yaml",
+            sonde_signals::USE_RULES,
+            &check,
+        ));
     }
     if config.default_alerts {
-        keep(sonde_rules::read("alerts.rules.yaml", sonde_signals::DEFAULT_ALERTS, &check));
+        keep(sonde_rules::read(
+            "alerts.rules.yaml",
+            sonde_signals::DEFAULT_ALERTS,
+            &check,
+        ));
     }
     for pattern in &config.files {
         match matching(pattern) {
@@ -48,7 +56,11 @@ pub(crate) fn rules(config: &RulesConfig) -> Result<Vec<RuleFile>, Problems> {
             Err(problem) => keep(Err(Problems(vec![problem]))),
         }
     }
-    if problems.is_empty() { Ok(files) } else { Err(Problems(problems)) }
+    if problems.is_empty() {
+        Ok(files)
+    } else {
+        Err(Problems(problems))
+    }
 }
 
 /// The alert routing that a configuration names.
@@ -56,7 +68,12 @@ pub(crate) fn rules(config: &RulesConfig) -> Result<Vec<RuleFile>, Problems> {
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn alerts(config: &Config) -> Result<Option<AlertConfig>, Problems> {
-    config.alerts.config_file.as_deref().map(alerts_from_file).transpose()
+    config
+        .alerts
+        .config_file
+        .as_deref()
+        .map(alerts_from_file)
+        .transpose()
 }
 
 /// The files of a glob. A name without wildcards must exist.
@@ -68,11 +85,18 @@ fn matching(pattern: &str) -> Result<Vec<PathBuf>, Problem> {
         message,
         hint: Some(hint.into()),
     };
-    let paths = glob::glob(pattern)
-        .map_err(|error| problem(format!("rules.files: {error}"), "see `man 7 glob` for patterns"))?;
+    let paths = glob::glob(pattern).map_err(|error| {
+        problem(
+            format!("rules.files: {error}"),
+            "see `man 7 glob` for patterns",
+        )
+    })?;
     let paths: Vec<_> = paths.filter_map(Result::ok).collect();
     if paths.is_empty() && !pattern.contains(['*', '?', '[']) {
-        return Err(problem("rules.files: no such file".into(), "correct the name or remove it"));
+        return Err(problem(
+            "rules.files: no such file".into(),
+            "correct the name or remove it",
+        ));
     }
     Ok(paths)
 }

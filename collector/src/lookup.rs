@@ -53,7 +53,12 @@ pub(crate) struct SearchedThrough {
 ///
 /// # Errors
 /// What a store could not read.
-pub(crate) fn lookup(stores: &Stores, alerts: &Alerts, tenant: &Tenant, id: &str) -> Result<Found, String> {
+pub(crate) fn lookup(
+    stores: &Stores,
+    alerts: &Alerts,
+    tenant: &Tenant,
+    id: &str,
+) -> Result<Found, String> {
     let id = id.trim();
     let searched_through = SearchedThrough {
         logs: stores.logs.applied_to(),
@@ -62,7 +67,12 @@ pub(crate) fn lookup(stores: &Stores, alerts: &Alerts, tenant: &Tenant, id: &str
     let (kind, trace_ids) = trace_ids(stores, tenant, id)?;
     let mut traces = Vec::new();
     for trace_id in &trace_ids {
-        traces.extend(stores.traces.trace(tenant, trace_id).map_err(|e| e.to_string())?);
+        traces.extend(
+            stores
+                .traces
+                .trace(tenant, trace_id)
+                .map_err(|e| e.to_string())?,
+        );
     }
     let logs = logs(stores, tenant, id, &trace_ids)?;
     let alerts = mentioned(alerts.list(), id, &traces, &logs);
@@ -86,11 +96,19 @@ fn kind_of(kind: Kind, nothing: bool) -> Kind {
 
 fn trace_ids(stores: &Stores, tenant: &Tenant, id: &str) -> Result<(Kind, Vec<TraceId>), String> {
     if let Ok(trace) = TraceId::from_hex(id) {
-        if stores.traces.trace(tenant, &trace).map_err(|e| e.to_string())?.is_some() {
+        if stores
+            .traces
+            .trace(tenant, &trace)
+            .map_err(|e| e.to_string())?
+            .is_some()
+        {
             return Ok((Kind::Trace, vec![trace]));
         }
     }
-    let traces = stores.traces.lookup(tenant, id, TRACES_MAX).map_err(|e| e.to_string())?;
+    let traces = stores
+        .traces
+        .lookup(tenant, id, TRACES_MAX)
+        .map_err(|e| e.to_string())?;
     let kind = match (TraceId::from_hex(id).is_ok(), SpanId::from_hex(id).is_ok()) {
         (true, _) if traces.is_empty() => Kind::Trace,
         (_, true) => Kind::Span,
@@ -100,11 +118,27 @@ fn trace_ids(stores: &Stores, tenant: &Tenant, id: &str) -> Result<(Kind, Vec<Tr
 }
 
 /// The logs of the traces, and those that carry the identifier itself, each once.
-fn logs(stores: &Stores, tenant: &Tenant, id: &str, traces: &[TraceId]) -> Result<Vec<LogRecord>, String> {
-    let mut found = stores.logs.by_id(tenant, id, LOGS_MAX).map_err(|e| e.to_string())?;
+fn logs(
+    stores: &Stores,
+    tenant: &Tenant,
+    id: &str,
+    traces: &[TraceId],
+) -> Result<Vec<LogRecord>, String> {
+    let mut found = stores
+        .logs
+        .by_id(tenant, id, LOGS_MAX)
+        .map_err(|e| e.to_string())?;
     let own = TraceId::from_hex(id).ok();
-    for trace in traces.iter().chain(own.iter().filter(|own| !traces.contains(own))) {
-        found.extend(stores.logs.by_trace(tenant, trace, LOGS_MAX).map_err(|e| e.to_string())?);
+    for trace in traces
+        .iter()
+        .chain(own.iter().filter(|own| !traces.contains(own)))
+    {
+        found.extend(
+            stores
+                .logs
+                .by_trace(tenant, trace, LOGS_MAX)
+                .map_err(|e| e.to_string())?,
+        );
     }
     found.sort_by(|a, b| order(a).cmp(&order(b)));
     found.dedup_by(|a, b| order(a) == order(b) && a.attributes == b.attributes);
@@ -116,7 +150,12 @@ fn order(record: &LogRecord) -> (UnixNanos, &sonde_proto::Labels, &str, Option<S
     (record.time, &record.labels, &record.body, record.span_id)
 }
 
-fn mentioned(alerts: Vec<AlertStatus>, id: &str, traces: &[Trace], logs: &[LogRecord]) -> Vec<AlertStatus> {
+fn mentioned(
+    alerts: Vec<AlertStatus>,
+    id: &str,
+    traces: &[Trace],
+    logs: &[LogRecord],
+) -> Vec<AlertStatus> {
     let trace_ids: BTreeSet<String> = traces.iter().map(|t| t.trace_id.to_string()).collect();
     let services: BTreeSet<&str> = traces
         .iter()
@@ -126,7 +165,11 @@ fn mentioned(alerts: Vec<AlertStatus>, id: &str, traces: &[Trace], logs: &[LogRe
         .collect();
     let ran = span_of_time(traces, logs);
     let names_it = |alert: &AlertStatus| {
-        let mut texts = alert.labels.iter().chain(alert.annotations.iter()).map(|(_, text)| text);
+        let mut texts = alert
+            .labels
+            .iter()
+            .chain(alert.annotations.iter())
+            .map(|(_, text)| text);
         texts.any(|text| text.contains(id) || trace_ids.iter().any(|t| text.contains(t.as_str())))
     };
     let fired_meanwhile = |alert: &AlertStatus| {
@@ -136,7 +179,10 @@ fn mentioned(alerts: Vec<AlertStatus>, id: &str, traces: &[Trace], logs: &[LogRe
                 && alert.ends_at.is_none_or(|ended| ended >= start)
         })
     };
-    alerts.into_iter().filter(|alert| names_it(alert) || fired_meanwhile(alert)).collect()
+    alerts
+        .into_iter()
+        .filter(|alert| names_it(alert) || fired_meanwhile(alert))
+        .collect()
 }
 
 fn span_of_time(traces: &[Trace], logs: &[LogRecord]) -> Option<(UnixNanos, UnixNanos)> {

@@ -11,10 +11,10 @@ use crate::config::Config;
 use crate::consume::{Progress, Pump, SpanConsumer, StoreConsumer};
 use crate::derive::Derived;
 use crate::evaluate::{Evaluator, Parts, StoreQuery};
+use crate::load;
 use crate::receive::{otlp_grpc, otlp_http};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
-use crate::load;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use sonde_alerts::Alerts;
@@ -49,7 +49,9 @@ pub struct Addresses {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// A port is taken or an address is not this machine's.
-    #[error("cannot listen on {address} ({key}): {source}; stop what uses it or set {key} (port 0 picks a free one)")]
+    #[error(
+        "cannot listen on {address} ({key}): {source}; stop what uses it or set {key} (port 0 picks a free one)"
+    )]
     Listen {
         /// The configuration key.
         key: &'static str,
@@ -118,24 +120,51 @@ impl Collector {
                 let opened = Opened::open(&config, &mut registry, clock.now());
                 (opened, registry)
             });
-            opening.await.map_err(|error| StartError::Setting(format!("opening the data directory failed: {error}")))?
+            opening.await.map_err(|error| {
+                StartError::Setting(format!("opening the data directory failed: {error}"))
+            })?
         };
         let (opened, mut registry) = opened;
-        let Opened { journal, stores, signals } = opened?;
+        let Opened {
+            journal,
+            stores,
+            signals,
+        } = opened?;
 
         let external_url = external_url(config, addresses.http);
-        let settings = sonde_alerts::Settings { external_url: external_url.clone(), ..sonde_alerts::Settings::default() };
+        let settings = sonde_alerts::Settings {
+            external_url: external_url.clone(),
+            ..sonde_alerts::Settings::default()
+        };
         let alerts_dir = config.data_dir.join("alerts");
-        let alerts = Alerts::start(&alerts_dir, routing, settings, Arc::clone(&clock), &mut registry)
-            .await
-            .map_err(|error| open_error("alerts", &alerts_dir, &error))?;
+        let alerts = Alerts::start(
+            &alerts_dir,
+            routing,
+            settings,
+            Arc::clone(&clock),
+            &mut registry,
+        )
+        .await
+        .map_err(|error| open_error("alerts", &alerts_dir, &error))?;
 
         let runtime = tokio::runtime::Handle::current();
         let shared: Arc<dyn Journal> = Arc::clone(&journal) as Arc<dyn Journal>;
-        let derived = Derived::new(Arc::clone(&shared), Arc::clone(&clock), Arc::clone(&telemetry), runtime.clone());
-        let thread_error = |error: std::io::Error| StartError::Setting(format!("cannot start a thread: {error}"));
-        let pumps = start_pumps(config, &shared, &stores, signals, &derived, &clock, &telemetry).map_err(thread_error)?;
-        let progress: Vec<_> = pumps.iter().map(|(signal, pump)| (*signal, pump.progress())).collect();
+        let derived = Derived::new(
+            Arc::clone(&shared),
+            Arc::clone(&clock),
+            Arc::clone(&telemetry),
+            runtime.clone(),
+        );
+        let thread_error =
+            |error: std::io::Error| StartError::Setting(format!("cannot start a thread: {error}"));
+        let pumps = start_pumps(
+            config, &shared, &stores, signals, &derived, &clock, &telemetry,
+        )
+        .map_err(thread_error)?;
+        let progress: Vec<_> = pumps
+            .iter()
+            .map(|(signal, pump)| (*signal, pump.progress()))
+            .collect();
 
         let engine = engine(config, rule_files, &external_url, &mut registry);
         let parts = Parts {
@@ -149,7 +178,10 @@ impl Collector {
         };
         let evaluator = Evaluator::start(engine, parts).map_err(thread_error)?;
 
-        let observed = Arc::new(Mutex::new(Observed { registries: vec![registry], agent: None }));
+        let observed = Arc::new(Mutex::new(Observed {
+            registries: vec![registry],
+            agent: None,
+        }));
         let sources = Sources {
             stores,
             alerts: alerts.clone(),
@@ -160,13 +192,27 @@ impl Collector {
             clock: Arc::clone(&clock),
             started,
         };
-        let admission = Arc::new(Admission::new(shared, clock, telemetry, &config.otlp.limits));
+        let admission = Arc::new(Admission::new(
+            shared,
+            clock,
+            telemetry,
+            &config.otlp.limits,
+        ));
         let (stop, stopped) = watch::channel(false);
         let (pages_stop, pages_stopped) = watch::channel(false);
-        let grpc = otlp_grpc::serve(listeners.grpc, tls, &config.otlp.limits, Arc::clone(&admission), told(stopped.clone()));
+        let grpc = otlp_grpc::serve(
+            listeners.grpc,
+            tls,
+            &config.otlp.limits,
+            Arc::clone(&admission),
+            told(stopped.clone()),
+        );
         let doors = vec![
             tokio::spawn(ended("OTLP gRPC", grpc)),
-            tokio::spawn(ended("OTLP HTTP", serve(listeners.otlp_http, otlp_http::router(admission), stopped))),
+            tokio::spawn(ended(
+                "OTLP HTTP",
+                serve(listeners.otlp_http, otlp_http::router(admission), stopped),
+            )),
         ];
         let router = crate::api::router(Api::new(sources, &config.http));
         let pages = tokio::spawn(ended("HTTP", serve(listeners.http, router, pages_stopped)));
@@ -192,7 +238,11 @@ impl Collector {
     }
 
     /// Shows an agent of the same process in `/metrics` and in the status.
-    pub fn observe_agent(&self, registry: Registry, status: impl Fn() -> serde_json::Value + Send + 'static) {
+    pub fn observe_agent(
+        &self,
+        registry: Registry,
+        status: impl Fn() -> serde_json::Value + Send + 'static,
+    ) {
         let mut observed = self.observed.lock();
         observed.registries.push(registry);
         observed.agent = Some(Box::new(status));
@@ -213,7 +263,9 @@ impl Collector {
             journal.close();
         });
         if let Err(error) = finished.await {
-            tracing::error!("the stop did not complete: {error}; what was not sealed is replayed at the next start");
+            tracing::error!(
+                "the stop did not complete: {error}; what was not sealed is replayed at the next start"
+            );
         }
         self.alerts.shutdown().await;
         let _ = self.pages_stop.send(true);
@@ -234,13 +286,29 @@ impl Listeners {
         let (http, http_at) = bind("http.listen", config.http.listen).await?;
         let (grpc, grpc_at) = bind("otlp.grpc.listen", config.otlp.grpc.listen).await?;
         let (otlp_http, otlp_http_at) = bind("otlp.http.listen", config.otlp.http.listen).await?;
-        let addresses = Addresses { http: http_at, otlp_grpc: grpc_at, otlp_http: otlp_http_at };
-        Ok(Self { http, grpc, otlp_http, addresses })
+        let addresses = Addresses {
+            http: http_at,
+            otlp_grpc: grpc_at,
+            otlp_http: otlp_http_at,
+        };
+        Ok(Self {
+            http,
+            grpc,
+            otlp_http,
+            addresses,
+        })
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { key, address, source };
+async fn bind(
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen {
+        key,
+        address,
+        source,
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let at = listener.local_addr().map_err(failed)?;
     Ok((listener, at))
@@ -262,24 +330,40 @@ impl Opened {
             .map_err(|error| open_error("the log store", &dir("logs"), &error))?;
         let traces = sonde_traces::TraceStore::open(&dir("traces"), &config.traces, registry, now)
             .map_err(|error| open_error("the trace store", &dir("traces"), &error))?;
-        let metrics = sonde_metrics::MetricStore::open(&dir("metrics"), &config.metrics, registry, now)
-            .map_err(|error| open_error("the metric store", &dir("metrics"), &error))?;
+        let metrics =
+            sonde_metrics::MetricStore::open(&dir("metrics"), &config.metrics, registry, now)
+                .map_err(|error| open_error("the metric store", &dir("metrics"), &error))?;
         let signals = signals(config, registry)?;
         let covered = [
             (Signal::Logs, logs.applied_to()),
             (Signal::Spans, traces.applied_to().max(signals.applied_to())),
             (Signal::Metrics, metrics.applied_to()),
         ];
-        let covered = covered.into_iter().map(|(signal, to)| (Partition::first(signal), to)).collect();
+        let covered = covered
+            .into_iter()
+            .map(|(signal, to)| (Partition::first(signal), to))
+            .collect();
         let journal = FileJournal::open_at(&dir("journal"), &config.journal, registry, &covered)
             .map_err(|error| open_error("the journal", &dir("journal"), &error))?;
-        let stores = Stores { logs: logs.into(), traces: traces.into(), metrics: metrics.into() };
-        Ok(Self { journal: journal.into(), stores, signals })
+        let stores = Stores {
+            logs: logs.into(),
+            traces: traces.into(),
+            metrics: metrics.into(),
+        };
+        Ok(Self {
+            journal: journal.into(),
+            stores,
+            signals,
+        })
     }
 }
 
 fn open_error(what: &'static str, path: &Path, reason: &dyn std::fmt::Display) -> StartError {
-    StartError::Open { what, path: path.into(), reason: reason.to_string() }
+    StartError::Open {
+        what,
+        path: path.into(),
+        reason: reason.to_string(),
+    }
 }
 
 fn signals_file(config: &Config) -> PathBuf {
@@ -317,16 +401,33 @@ fn start_pumps(
     clock: &Arc<dyn Clock>,
     telemetry: &Arc<Telemetry>,
 ) -> std::io::Result<Vec<(Signal, Pump)>> {
-    let spans = SpanConsumer::new(Arc::clone(&stores.traces), signals, signals_file(config), derived.clone());
+    let spans = SpanConsumer::new(
+        Arc::clone(&stores.traces),
+        signals,
+        signals_file(config),
+        derived.clone(),
+    );
     let consumers: [(Signal, Box<dyn crate::consume::Consumer>); 3] = [
-        (Signal::Logs, Box::new(StoreConsumer(Arc::clone(&stores.logs)))),
+        (
+            Signal::Logs,
+            Box::new(StoreConsumer(Arc::clone(&stores.logs))),
+        ),
         // Spans stop before metrics: what they lead to is written to the metrics' partition.
         (Signal::Spans, Box::new(spans)),
-        (Signal::Metrics, Box::new(StoreConsumer(Arc::clone(&stores.metrics)))),
+        (
+            Signal::Metrics,
+            Box::new(StoreConsumer(Arc::clone(&stores.metrics))),
+        ),
     ];
     let start = |(signal, consumer)| {
         let partition = Partition::first(signal);
-        let pump = Pump::start(partition, Arc::clone(journal), consumer, Arc::clone(clock), Arc::clone(telemetry))?;
+        let pump = Pump::start(
+            partition,
+            Arc::clone(journal),
+            consumer,
+            Arc::clone(clock),
+            Arc::clone(telemetry),
+        )?;
         Ok((signal, pump))
     };
     consumers.into_iter().map(start).collect()
@@ -348,13 +449,19 @@ fn engine(
     if let Ok(state) = std::fs::read(&file)
         && let Err(error) = engine.restore(&state)
     {
-        tracing::error!("cannot read {}: {error}; alerts wait their `for` anew", file.display());
+        tracing::error!(
+            "cannot read {}: {error}; alerts wait their `for` anew",
+            file.display()
+        );
     }
     engine
 }
 
 fn ready(progress: &[(Signal, Arc<Progress>)]) -> Box<dyn Fn() -> bool + Send> {
-    let progress: Vec<_> = progress.iter().map(|(_, progress)| Arc::clone(progress)).collect();
+    let progress: Vec<_> = progress
+        .iter()
+        .map(|(_, progress)| Arc::clone(progress))
+        .collect();
     Box::new(move || progress.iter().all(|progress| progress.caught_up()))
 }
 
@@ -371,8 +478,14 @@ fn announce(addresses: Addresses) {
     tracing::info!(name = %"http", addr = %addresses.http, "listening");
 }
 
-async fn serve(listener: TcpListener, router: axum::Router, stopped: watch::Receiver<bool>) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(told(stopped)).await
+async fn serve(
+    listener: TcpListener,
+    router: axum::Router,
+    stopped: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    axum::serve(listener, router)
+        .with_graceful_shutdown(told(stopped))
+        .await
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {
@@ -380,7 +493,10 @@ async fn told(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-async fn ended<E: std::fmt::Display>(door: &'static str, serving: impl Future<Output = Result<(), E>>) {
+async fn ended<E: std::fmt::Display>(
+    door: &'static str,
+    serving: impl Future<Output = Result<(), E>>,
+) {
     if let Err(error) = serving.await {
         tracing::error!("the {door} port ended: {error}");
     }

@@ -24,7 +24,9 @@ pub(crate) struct SignalLabel {
 
 impl From<Signal> for SignalLabel {
     fn from(signal: Signal) -> Self {
-        Self { signal: signal.as_str() }
+        Self {
+            signal: signal.as_str(),
+        }
     }
 }
 

@@ -21,7 +21,17 @@ pub struct Entry {
 /// A reader may meet a gap where a damaged entry was quarantined; positions never repeat
 /// and never go back. "Resume from `p`" means that everything before `p` is covered.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[serde(transparent)]
 pub struct Position(pub u64);

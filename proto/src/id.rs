@@ -22,7 +22,10 @@ macro_rules! id {
             pub fn from_slice(bytes: &[u8]) -> Result<Self, IdError> {
                 match <[u8; $len]>::try_from(bytes) {
                     Ok(id) if id != [0; $len] => Ok(Self(id)),
-                    _ => Err(IdError { kind: $kind, bytes: $len }),
+                    _ => Err(IdError {
+                        kind: $kind,
+                        bytes: $len,
+                    }),
                 }
             }
 
@@ -31,7 +34,10 @@ macro_rules! id {
             /// # Errors
             /// [`IdError`] when the text is not exactly the hex digits of an identifier.
             pub fn from_hex(text: &str) -> Result<Self, IdError> {
-                let error = IdError { kind: $kind, bytes: $len };
+                let error = IdError {
+                    kind: $kind,
+                    bytes: $len,
+                };
                 if text.len() != $len * 2 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
                     return Err(error);
                 }
@@ -78,7 +84,12 @@ macro_rules! id {
 }
 
 id!(TraceId, "trace", 16, "The identifier of a trace.");
-id!(SpanId, "span", 8, "The identifier of a span within its trace.");
+id!(
+    SpanId,
+    "span",
+    8,
+    "The identifier of a span within its trace."
+);
 
 #[cfg(test)]
 mod tests {
@@ -94,7 +105,14 @@ mod tests {
 
     #[test]
     fn zero_short_long_and_foreign_text_are_refused() {
-        for text in ["", "00000000000000", "0000000000000000", "zzzzzzzzzzzzzzzz", "+123456789abcdef", "é23456789abcdef"] {
+        for text in [
+            "",
+            "00000000000000",
+            "0000000000000000",
+            "zzzzzzzzzzzzzzzz",
+            "+123456789abcdef",
+            "é23456789abcdef",
+        ] {
             assert!(SpanId::from_hex(text).is_err(), "{text}");
         }
     }

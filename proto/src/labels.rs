@@ -63,7 +63,10 @@ impl Labels {
         const PRIME: u64 = 1_099_511_628_211;
         let add = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(PRIME);
         let add_text = |hash: u64, text: &str| add(text.bytes().fold(hash, add), 0xff);
-        Fingerprint(self.iter().fold(OFFSET, |h, (n, v)| add_text(add_text(h, n), v)))
+        Fingerprint(
+            self.iter()
+                .fold(OFFSET, |h, (n, v)| add_text(add_text(h, n), v)),
+        )
     }
 }
 
@@ -142,7 +145,10 @@ mod tests {
     #[test]
     fn the_fingerprint_is_alertmanagers() {
         // An empty set hashes to the FNV-1a offset basis, by definition.
-        assert_eq!(Labels::empty().fingerprint().to_string(), "cbf29ce484222325");
+        assert_eq!(
+            Labels::empty().fingerprint().to_string(),
+            "cbf29ce484222325"
+        );
         let labels: Labels = [("b", "2"), ("a", "1")].into_iter().collect();
         let same: Labels = [("a", "1"), ("b", "2"), ("c", "")].into_iter().collect();
         assert_eq!(labels.fingerprint(), same.fingerprint());
@@ -151,7 +157,9 @@ mod tests {
 
     #[test]
     fn the_last_value_wins_and_an_empty_one_removes() {
-        let labels: Labels = [("a", "1"), ("b", "x"), ("a", "2"), ("b", "")].into_iter().collect();
+        let labels: Labels = [("a", "1"), ("b", "x"), ("a", "2"), ("b", "")]
+            .into_iter()
+            .collect();
         assert_eq!(labels.to_string(), r#"{a="2"}"#);
         assert_eq!(labels.get("b"), "");
     }

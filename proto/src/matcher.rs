@@ -60,13 +60,20 @@ impl Matcher {
     pub fn new(name: &str, op: MatchOp, value: &str) -> Result<Self, MatcherError> {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(anchored(value).map_err(|error| MatcherError {
-                name: name.into(),
-                pattern: value.chars().take(200).collect(),
-                reason: error.to_string(),
-            })?),
+            MatchOp::Regex | MatchOp::NotRegex => {
+                Some(anchored(value).map_err(|error| MatcherError {
+                    name: name.into(),
+                    pattern: value.chars().take(200).collect(),
+                    reason: error.to_string(),
+                })?)
+            }
         };
-        Ok(Self { name: name.into(), op, value: value.into(), regex })
+        Ok(Self {
+            name: name.into(),
+            op,
+            value: value.into(),
+            regex,
+        })
     }
 
     /// Whether a value of the label satisfies the matcher.
@@ -117,7 +124,11 @@ mod tests {
     fn a_pattern_matches_the_whole_value_and_a_missing_label_is_empty() {
         let check = |op, value: &str, against: &str, expected: bool| {
             let matcher = Matcher::new("l", op, value).unwrap();
-            assert_eq!(matcher.matches(against), expected, "{matcher} against {against:?}");
+            assert_eq!(
+                matcher.matches(against),
+                expected,
+                "{matcher} against {against:?}"
+            );
         };
         check(MatchOp::Regex, "a|b", "ab", false);
         check(MatchOp::Regex, "a|b", "b", true);

@@ -59,12 +59,13 @@ fn json(value: &AnyValue, depth: usize) -> serde_json::Value {
         Some(Value::IntValue(n)) => (*n).into(),
         Some(Value::DoubleValue(n)) => (*n).into(),
         Some(Value::BytesValue(b)) => hex(b).into(),
-        Some(Value::ArrayValue(list)) => {
-            list.values.iter().map(|v| json(v, depth + 1)).collect()
-        }
+        Some(Value::ArrayValue(list)) => list.values.iter().map(|v| json(v, depth + 1)).collect(),
         Some(Value::KvlistValue(map)) => {
             let pair = |kv: &KeyValue| {
-                let value = kv.value.as_ref().map_or(serde_json::Value::Null, |v| json(v, depth + 1));
+                let value = kv
+                    .value
+                    .as_ref()
+                    .map_or(serde_json::Value::Null, |v| json(v, depth + 1));
                 (kv.key.clone(), value)
             };
             serde_json::Value::Object(map.values.iter().map(pair).collect())
@@ -75,10 +76,12 @@ fn json(value: &AnyValue, depth: usize) -> serde_json::Value {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
+            let _ = write!(out, "{b:02x}");
+            out
+        })
 }
 
 /// An attribute with a text value.
@@ -90,5 +93,9 @@ pub fn kv(key: &str, value: impl Into<String>) -> KeyValue {
 /// An attribute with any value.
 #[must_use]
 pub fn any_kv(key: &str, value: Value) -> KeyValue {
-    KeyValue { key: key.into(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
+    KeyValue {
+        key: key.into(),
+        value: Some(AnyValue { value: Some(value) }),
+        ..Default::default()
+    }
 }

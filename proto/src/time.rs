@@ -5,7 +5,17 @@ use std::time::Duration;
 
 /// Nanoseconds since 1970-01-01 UTC. Reaches to the year 2554.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    serde::Serialize,
+    serde::Deserialize,
 )]
 #[serde(transparent)]
 pub struct UnixNanos(pub u64);
@@ -25,7 +35,10 @@ impl UnixNanos {
 
     /// Whole milliseconds since 1970, rounded down.
     #[must_use]
-    #[expect(clippy::cast_possible_wrap, reason = "u64::MAX / 1e6 is far below i64::MAX")]
+    #[expect(
+        clippy::cast_possible_wrap,
+        reason = "u64::MAX / 1e6 is far below i64::MAX"
+    )]
     pub const fn as_millis(self) -> i64 {
         (self.0 / 1_000_000) as i64
     }
@@ -39,13 +52,19 @@ impl UnixNanos {
     /// This time plus `d`, at most the end of time.
     #[must_use]
     pub fn plus(self, d: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// This time minus `d`, at least 1970.
     #[must_use]
     pub fn minus(self, d: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)),
+        )
     }
 
     /// How long after `earlier` this is; zero if it is not after.

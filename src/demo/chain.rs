@@ -32,8 +32,14 @@ pub(super) enum Link {
 
 impl Link {
     /// All links.
-    pub(super) const ALL: [Self; 6] =
-        [Self::Red, Self::Use, Self::Lookup, Self::Alert, Self::Inbox, Self::Page];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Red,
+        Self::Use,
+        Self::Lookup,
+        Self::Alert,
+        Self::Inbox,
+        Self::Page,
+    ];
 
     /// What holds once the link does.
     pub(super) fn promise(self) -> &'static str {
@@ -56,7 +62,10 @@ pub(super) struct Chain {
 
 impl Chain {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, fingerprint: None }
+        Self {
+            client,
+            fingerprint: None,
+        }
     }
 
     /// The fingerprint of the alert, once it fires.
@@ -68,14 +77,23 @@ impl Chain {
     ///
     /// # Errors
     /// When a collector of this very process does not answer.
-    pub(super) async fn holds(&mut self, link: Link, seen: &Seen, inbox: &Inbox) -> Result<Option<String>, Failure> {
+    pub(super) async fn holds(
+        &mut self,
+        link: Link,
+        seen: &Seen,
+        inbox: &Inbox,
+    ) -> Result<Option<String>, Failure> {
         match link {
             Link::Red => self.red().await,
             Link::Use => self.use_signals().await,
             Link::Lookup => self.lookup(seen).await,
             Link::Alert => self.alert().await,
             Link::Inbox => Ok(inbox.message_with(&[ALERT, BROKEN]).map(|message| {
-                let title = message["attachments"][0]["title"].as_str().unwrap_or("").trim().to_owned();
+                let title = message["attachments"][0]["title"]
+                    .as_str()
+                    .unwrap_or("")
+                    .trim()
+                    .to_owned();
                 format!("Slack message {title:?}")
             })),
             Link::Page => self.page().await,
@@ -84,50 +102,114 @@ impl Chain {
 
     async fn red(&self) -> Result<Option<String>, Failure> {
         let services = self.client.get("/sonde/v1/services", &[]).await?.json;
-        let with_rate = render::list(&services, "services").iter().filter(|s| s["rate"].as_f64() > Some(0.0));
+        let with_rate = render::list(&services, "services")
+            .iter()
+            .filter(|s| s["rate"].as_f64() > Some(0.0));
         let shown: Vec<_> = with_rate
-            .map(|s| format!("{} {:.1}/s", render::text(s, "name"), s["rate"].as_f64().unwrap_or(0.0)))
+            .map(|s| {
+                format!(
+                    "{} {:.1}/s",
+                    render::text(s, "name"),
+                    s["rate"].as_f64().unwrap_or(0.0)
+                )
+            })
             .collect();
         Ok((shown.len() >= SERVICES).then(|| shown.join(", ")))
     }
 
     async fn use_signals(&self) -> Result<Option<String>, Failure> {
-        let signals = self.client.get("/sonde/v1/signals/use", &[("start", "-5m")]).await?.json;
+        let signals = self
+            .client
+            .get("/sonde/v1/signals/use", &[("start", "-5m")])
+            .await?
+            .json;
         let signals = render::list(&signals, "signals");
-        let resources: BTreeSet<_> = signals.iter().map(|signal| render::text(signal, "resource")).collect();
-        let all = ["cpu", "memory", "disk", "network"].iter().all(|resource| resources.contains(resource));
-        Ok(all.then(|| format!("{} signals of {}", signals.len(), Vec::from_iter(resources).join(", "))))
+        let resources: BTreeSet<_> = signals
+            .iter()
+            .map(|signal| render::text(signal, "resource"))
+            .collect();
+        let all = ["cpu", "memory", "disk", "network"]
+            .iter()
+            .all(|resource| resources.contains(resource));
+        Ok(all.then(|| {
+            format!(
+                "{} signals of {}",
+                signals.len(),
+                Vec::from_iter(resources).join(", ")
+            )
+        }))
     }
 
     async fn lookup(&self, seen: &Seen) -> Result<Option<String>, Failure> {
-        let Some(id) = seen.failed_request() else { return Ok(None) };
-        let found = self.client.get(&format!("/sonde/v1/lookup/{id}"), &[]).await?.json;
+        let Some(id) = seen.failed_request() else {
+            return Ok(None);
+        };
+        let found = self
+            .client
+            .get(&format!("/sonde/v1/lookup/{id}"), &[])
+            .await?
+            .json;
         let traces = render::list(&found, "traces");
-        let spans: usize = traces.iter().map(|trace| render::list(trace, "spans").len()).sum();
-        let services: BTreeSet<_> =
-            traces.iter().flat_map(|t| render::list(t, "spans")).map(|s| render::text(s, "service")).collect();
-        let (logs, alerts) = (render::list(&found, "logs").len(), render::list(&found, "alerts").len());
-        let whole = traces.len() == 1 && services.len() == SERVICES && logs >= SERVICES && alerts >= 1;
-        Ok(whole.then(|| format!("{id}: {spans} spans of {} services, {logs} log lines, {alerts} alerts", services.len())))
+        let spans: usize = traces
+            .iter()
+            .map(|trace| render::list(trace, "spans").len())
+            .sum();
+        let services: BTreeSet<_> = traces
+            .iter()
+            .flat_map(|t| render::list(t, "spans"))
+            .map(|s| render::text(s, "service"))
+            .collect();
+        let (logs, alerts) = (
+            render::list(&found, "logs").len(),
+            render::list(&found, "alerts").len(),
+        );
+        let whole =
+            traces.len() == 1 && services.len() == SERVICES && logs >= SERVICES && alerts >= 1;
+        Ok(whole.then(|| {
+            format!(
+                "{id}: {spans} spans of {} services, {logs} log lines, {alerts} alerts",
+                services.len()
+            )
+        }))
     }
 
     async fn alert(&mut self) -> Result<Option<String>, Failure> {
         let alerts = self.client.get("/sonde/v1/alerts", &[]).await?.json;
         let ours = |alert: &&Value| {
-            alert["labels"]["alertname"] == ALERT && alert["labels"]["service"] == BROKEN && alert["ends_at"].is_null()
+            alert["labels"]["alertname"] == ALERT
+                && alert["labels"]["service"] == BROKEN
+                && alert["ends_at"].is_null()
         };
-        let Some(alert) = render::list(&alerts, "alerts").iter().find(ours) else { return Ok(None) };
+        let Some(alert) = render::list(&alerts, "alerts").iter().find(ours) else {
+            return Ok(None);
+        };
         self.fingerprint = alert["fingerprint"].as_str().map(str::to_owned);
-        Ok(Some(format!("{ALERT}: {}", render::text(&alert["annotations"], "summary"))))
+        Ok(Some(format!(
+            "{ALERT}: {}",
+            render::text(&alert["annotations"], "summary")
+        )))
     }
 
     async fn page(&self) -> Result<Option<String>, Failure> {
-        let Some(fingerprint) = &self.fingerprint else { return Ok(None) };
-        let view = self.client.get(&format!("/sonde/v1/alerts/{fingerprint}"), &[]).await?.json;
-        let red = ["rate", "errors", "p99_seconds"].iter().all(|part| !render::list(&view["red"], part).is_empty());
+        let Some(fingerprint) = &self.fingerprint else {
+            return Ok(None);
+        };
+        let view = self
+            .client
+            .get(&format!("/sonde/v1/alerts/{fingerprint}"), &[])
+            .await?
+            .json;
+        let red = ["rate", "errors", "p99_seconds"]
+            .iter()
+            .all(|part| !render::list(&view["red"], part).is_empty());
         let spans = render::list(&view["example_trace"], "spans").len();
-        let (logs, node) = (render::list(&view, "logs").len(), render::list(&view, "use").len());
-        let sent = render::list(&view, "notifications").iter().any(|n| n["outcome"] == "sent");
+        let (logs, node) = (
+            render::list(&view, "logs").len(),
+            render::list(&view, "use").len(),
+        );
+        let sent = render::list(&view, "notifications")
+            .iter()
+            .any(|n| n["outcome"] == "sent");
         let whole = red && spans > 0 && logs > 0 && node > 0 && sent;
         Ok(whole.then(|| {
             format!("rate, errors and durations; an example trace of {spans} spans with {logs} log lines; {node} signals of the node")

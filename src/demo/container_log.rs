@@ -15,7 +15,11 @@ impl ContainerLog {
         let uid = uid(service);
         let folder = dir.join(format!("shop_{service}-0_{uid}")).join(service);
         std::fs::create_dir_all(&folder)?;
-        File::options().create(true).append(true).open(folder.join("0.log")).map(|file| Self(Mutex::new(file)))
+        File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("0.log"))
+            .map(|file| Self(Mutex::new(file)))
     }
 
     /// Appends one line of the standard output.
@@ -27,6 +31,12 @@ impl ContainerLog {
 
 /// A pod's UID, the same at every start so that a kept data directory goes on.
 fn uid(service: &str) -> String {
-    let number = service.bytes().fold(0_u64, |n, b| n.wrapping_mul(257).wrapping_add(u64::from(b)));
-    format!("{:08x}-0000-4000-8000-{:012x}", number >> 32, number & 0xffff_ffff)
+    let number = service
+        .bytes()
+        .fold(0_u64, |n, b| n.wrapping_mul(257).wrapping_add(u64::from(b)));
+    format!(
+        "{:08x}-0000-4000-8000-{:012x}",
+        number >> 32,
+        number & 0xffff_ffff
+    )
 }

@@ -54,7 +54,10 @@ pub(super) struct Customers {
 impl Customers {
     /// Lets customers come to `url`.
     pub(super) fn come(url: String) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(15)).build()?;
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_secs(15))
+            .build()?;
         let seen = Arc::new(Seen::default());
         let coming = tokio::spawn(come(http, url, Arc::clone(&seen)));
         Ok(Self { seen, coming })
@@ -76,11 +79,16 @@ async fn come(http: reqwest::Client, url: String, seen: Arc<Seen>) {
         if under_way.len() >= UNDER_WAY_MAX {
             continue;
         }
-        let request_id = format!("demo-{:08x}", number.wrapping_mul(2_654_435_761) & 0xffff_ffff);
+        let request_id = format!(
+            "demo-{:08x}",
+            number.wrapping_mul(2_654_435_761) & 0xffff_ffff
+        );
         let sent = http.post(&url).header(REQUEST_ID, &request_id).send();
         let seen = Arc::clone(&seen);
         under_way.spawn(async move {
-            let ok = sent.await.is_ok_and(|response| response.status().is_success());
+            let ok = sent
+                .await
+                .is_ok_and(|response| response.status().is_success());
             seen.record(request_id, ok);
         });
     }

@@ -26,13 +26,19 @@ impl Inbox {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let messages = Arc::new(Mutex::new(Vec::new()));
-        let router = Router::new().route("/slack", post(take)).with_state(Arc::clone(&messages));
+        let router = Router::new()
+            .route("/slack", post(take))
+            .with_state(Arc::clone(&messages));
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!("the inbox ended: {error}");
             }
         });
-        Ok(Self { address, messages, serving })
+        Ok(Self {
+            address,
+            messages,
+            serving,
+        })
     }
 
     /// Where messages are posted.
@@ -56,7 +62,10 @@ impl Drop for Inbox {
     }
 }
 
-async fn take(State(messages): State<Arc<Mutex<Vec<Value>>>>, axum::Json(message): axum::Json<Value>) -> &'static str {
+async fn take(
+    State(messages): State<Arc<Mutex<Vec<Value>>>>,
+    axum::Json(message): axum::Json<Value>,
+) -> &'static str {
     let mut messages = messages.lock();
     if messages.len() < MESSAGES_MAX {
         messages.push(message);

@@ -37,19 +37,41 @@ pub(crate) async fn demo(arguments: &DemoArguments) -> Result<ExitCode, Failure>
     let both = Both::start(&config).await?;
     let addresses = both.collector.addresses();
     let url = format!("http://{}", addresses.http);
-    let shop = Shop::open(&log_dir(&home.path), &format!("http://{}", addresses.otlp_grpc)).await?;
+    let shop = Shop::open(
+        &log_dir(&home.path),
+        &format!("http://{}", addresses.otlp_grpc),
+    )
+    .await?;
     let customers = Customers::come(shop.url())?;
     say(begun, &format!("collector and agent run: {url}"));
-    say(begun, "five services are open for business, all is well; payment will break in 10 s");
+    say(
+        begun,
+        "five services are open for business, all is well; payment will break in 10 s",
+    );
 
-    let server = ServerArguments { url: url.clone(), tenant: None, json: true };
-    let mut watch = Watch { begun, chain: Chain::new(Client::new(&server)?), missing: Link::ALL.to_vec() };
+    let server = ServerArguments {
+        url: url.clone(),
+        tenant: None,
+        json: true,
+    };
+    let mut watch = Watch {
+        begun,
+        chain: Chain::new(Client::new(&server)?),
+        missing: Link::ALL.to_vec(),
+    };
     let watched = watch.run(arguments, &shop, &customers, &inbox, &url);
     let outcome = tokio::select! {
         outcome = watched => outcome,
         () = stop => Ok(()),
     };
-    say(begun, &format!("{} requests, {} failed", customers.seen.requests(), customers.seen.failed()));
+    say(
+        begun,
+        &format!(
+            "{} requests, {} failed",
+            customers.seen.requests(),
+            customers.seen.failed()
+        ),
+    );
     drop(customers);
     shop.close().await;
     both.stop().await;
@@ -76,7 +98,10 @@ impl Watch {
     ) -> Result<(), Failure> {
         let mut healthy = true;
         let mut ticks = tokio::time::interval(ASK_EVERY);
-        while arguments.duration.is_none_or(|limit| self.begun.elapsed() < limit) {
+        while arguments
+            .duration
+            .is_none_or(|limit| self.begun.elapsed() < limit)
+        {
             ticks.tick().await;
             if healthy && self.begun.elapsed() >= HEALTHY {
                 healthy = false;
@@ -109,7 +134,8 @@ impl Watch {
         let page = format!("{url}/alerts/{}", self.chain.fingerprint().unwrap_or(""));
         say(self.begun, &format!("open this: {page}"));
         if let Some(file) = &arguments.url_file {
-            std::fs::write(file, &page).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+            std::fs::write(file, &page)
+                .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
         }
         Ok(())
     }
@@ -134,11 +160,18 @@ struct Home {
 impl Home {
     fn open(named: Option<&Path>) -> Result<Self, Failure> {
         if let Some(path) = named {
-            std::fs::create_dir_all(path).map_err(|error| format!("cannot create {}: {error}", path.display()))?;
-            return Ok(Self { path: path.canonicalize()?, _temporary: None });
+            std::fs::create_dir_all(path)
+                .map_err(|error| format!("cannot create {}: {error}", path.display()))?;
+            return Ok(Self {
+                path: path.canonicalize()?,
+                _temporary: None,
+            });
         }
         let temporary = tempfile::Builder::new().prefix("sonde-demo-").tempdir()?;
-        Ok(Self { path: temporary.path().canonicalize()?, _temporary: Some(temporary) })
+        Ok(Self {
+            path: temporary.path().canonicalize()?,
+            _temporary: Some(temporary),
+        })
     }
 }
 
@@ -183,5 +216,9 @@ fn routing_file(slack: &str) -> String {
 /// One line of progress, with the seconds since the start.
 fn say(begun: Instant, text: &str) {
     // A closed terminal does not stop the demo; the exit code still tells.
-    let _ = writeln!(std::io::stdout(), "{:>6.1} s  {text}", begun.elapsed().as_secs_f64());
+    let _ = writeln!(
+        std::io::stdout(),
+        "{:>6.1} s  {text}",
+        begun.elapsed().as_secs_f64()
+    );
 }

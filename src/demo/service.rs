@@ -8,12 +8,16 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::any;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
-use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _};
+use opentelemetry::trace::{
+    SpanKind, Status, TraceContextExt as _, Tracer as _, TracerProvider as _,
+};
 use opentelemetry::{Array, Context, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, SdkTracer, SdkTracerProvider,
+};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -88,24 +92,37 @@ struct Shared {
 
 impl Service {
     /// Starts a service on a free port of this machine.
-    pub(super) async fn start(spec: ServiceSpec, log_dir: &Path, otlp: &str) -> Result<Self, Failure> {
+    pub(super) async fn start(
+        spec: ServiceSpec,
+        log_dir: &Path,
+        otlp: &str,
+    ) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}{}", listener.local_addr()?, spec.route);
         let tracing = tracer_provider(spec.name, otlp)?;
         let shared = Arc::new(Shared {
             tracer: tracing.tracer("shop"),
-            http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?,
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .timeout(Duration::from_secs(10))
+                .build()?,
             log: ContainerLog::create(log_dir, spec.name)?,
             random: Mutex::new(StdRng::seed_from_u64(spec.name.len() as u64)),
             spec,
         });
-        let router = Router::new().route(shared.spec.route, any(serve)).with_state(shared);
+        let router = Router::new()
+            .route(shared.spec.route, any(serve))
+            .with_state(shared);
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::error!("a service of the shop ended: {error}");
             }
         });
-        Ok(Self { url, tracing, serving })
+        Ok(Self {
+            url,
+            tracing,
+            serving,
+        })
     }
 
     /// Where it is called.
@@ -124,15 +141,25 @@ impl Service {
 }
 
 fn tracer_provider(service: &'static str, otlp: &str) -> Result<SdkTracerProvider, Failure> {
-    let exporter = SpanExporter::builder().with_tonic().with_endpoint(otlp).build()?;
-    let batches = BatchConfigBuilder::default().with_scheduled_delay(EXPORT_EVERY).build();
-    let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(otlp)
+        .build()?;
+    let batches = BatchConfigBuilder::default()
+        .with_scheduled_delay(EXPORT_EVERY)
+        .build();
+    let processor = BatchSpanProcessor::builder(exporter)
+        .with_batch_config(batches)
+        .build();
     let resource = Resource::builder()
         .with_service_name(service)
         .with_attribute(KeyValue::new("service.namespace", "shop"))
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    Ok(SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource).build())
+    Ok(SdkTracerProvider::builder()
+        .with_span_processor(processor)
+        .with_resource(resource)
+        .build())
 }
 
 async fn serve(State(service): State<Arc<Shared>>, request: Request) -> (StatusCode, String) {
@@ -153,14 +180,26 @@ async fn serve(State(service): State<Arc<Shared>>, request: Request) -> (StatusC
         .start_with_context(&service.tracer, &parent);
     let context = parent.with_span(span);
     let result = service.work(&context, &request_id).await;
-    let status = if result.is_ok() { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    let status = if result.is_ok() {
+        StatusCode::OK
+    } else {
+        StatusCode::INTERNAL_SERVER_ERROR
+    };
     let span = context.span();
-    span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    span.set_attribute(KeyValue::new(
+        "http.response.status_code",
+        i64::from(status.as_u16()),
+    ));
     match &result {
         Ok(()) => service.log(&context, "info", &request_id, &format!("{route} done")),
         Err(error) => {
             span.set_status(Status::error(error.clone()));
-            service.log(&context, "error", &request_id, &format!("{route} failed: {error}"));
+            service.log(
+                &context,
+                "error",
+                &request_id,
+                &format!("{route} failed: {error}"),
+            );
         }
     }
     span.end();
@@ -172,11 +211,23 @@ impl Shared {
         let broken = self.spec.fault.as_ref().is_some_and(|fault| fault.active());
         let (millis, fails) = {
             let mut random = self.random.lock();
-            let range = if broken { BROKEN_MS } else { self.spec.work_ms.clone() };
-            (random.random_range(range), broken && random.random_bool(BROKEN_SHARE))
+            let range = if broken {
+                BROKEN_MS
+            } else {
+                self.spec.work_ms.clone()
+            };
+            (
+                random.random_range(range),
+                broken && random.random_bool(BROKEN_SHARE),
+            )
         };
         if broken {
-            self.log(context, "warn", request_id, &format!("card processor is slow: {millis} ms so far"));
+            self.log(
+                context,
+                "warn",
+                request_id,
+                &format!("card processor is slow: {millis} ms so far"),
+            );
         }
         tokio::time::sleep(Duration::from_millis(millis)).await;
         if fails {
@@ -202,7 +253,13 @@ impl Shared {
         let context = context.with_span(span);
         let mut headers = HeaderMap::new();
         TraceContextPropagator::new().inject_context(&context, &mut Injected(&mut headers));
-        let sent = self.http.post(&call.url).headers(headers).header(REQUEST_ID, request_id).send().await;
+        let sent = self
+            .http
+            .post(&call.url)
+            .headers(headers)
+            .header(REQUEST_ID, request_id)
+            .send()
+            .await;
         let result = match sent {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(format!("{} answered {}", call.peer, response.status())),
@@ -232,7 +289,11 @@ impl Shared {
 }
 
 fn header(headers: &HeaderMap, name: &str) -> String {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").into()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("")
+        .into()
 }
 
 fn list(value: &str) -> Value {

@@ -28,19 +28,32 @@ impl Shop {
     pub(super) async fn open(log_dir: &Path, otlp: &str) -> Result<Self, Failure> {
         let fault = Arc::new(Fault::default());
         let mut services = Vec::with_capacity(SERVICES);
-        let mut start = async |name, route, work_ms: Range<u64>, calls, fault| -> Result<String, Failure> {
-            let spec = ServiceSpec { name, route, work_ms, calls, fault };
-            let service = Service::start(spec, log_dir, otlp).await?;
-            let url = service.url();
-            services.push(service);
-            Ok(url)
-        };
+        let mut start =
+            async |name, route, work_ms: Range<u64>, calls, fault| -> Result<String, Failure> {
+                let spec = ServiceSpec {
+                    name,
+                    route,
+                    work_ms,
+                    calls,
+                    fault,
+                };
+                let service = Service::start(spec, log_dir, otlp).await?;
+                let url = service.url();
+                services.push(service);
+                Ok(url)
+            };
         let catalog = start("catalog", "/items", 2..8, Vec::new(), None).await?;
         let inventory = start("inventory", "/reserve", 4..16, Vec::new(), None).await?;
         let payment = start(BROKEN, "/pay", 10..40, Vec::new(), Some(Arc::clone(&fault))).await?;
-        let calls = vec![Call::new("inventory", inventory), Call::new("payment", payment)];
+        let calls = vec![
+            Call::new("inventory", inventory),
+            Call::new("payment", payment),
+        ];
         let checkout = start("checkout", "/checkout", 2..8, calls, None).await?;
-        let calls = vec![Call::new("catalog", catalog), Call::new("checkout", checkout)];
+        let calls = vec![
+            Call::new("catalog", catalog),
+            Call::new("checkout", checkout),
+        ];
         start("frontend", "/buy", 1..4, calls, None).await?;
         Ok(Self { services, fault })
     }

@@ -6,26 +6,42 @@ use serde_json::Value;
 
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(header.iter().copied());
+    table
+        .load_preset(presets::NOTHING)
+        .set_header(header.iter().copied());
     table
 }
 
 fn put(out: &mut Text, table: &Table) {
-    table.to_string().lines().for_each(|line| out.line(Tone::Plain, line.trim_end()));
+    table
+        .to_string()
+        .lines()
+        .for_each(|line| out.line(Tone::Plain, line.trim_end()));
 }
 
 /// Traces, newest first.
 pub(crate) fn trace_table(out: &mut Text, traces: &[Value]) {
-    let mut table = table(&["TRACE", "START", "DURATION", "SPANS", "ERRORS", "ROOT", "SERVICES"]);
+    let mut table = table(&[
+        "TRACE", "START", "DURATION", "SPANS", "ERRORS", "ROOT", "SERVICES",
+    ]);
     for trace in traces {
-        let services: Vec<_> = trace["services"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let services: Vec<_> = trace["services"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         table.add_row([
             text(trace, "trace_id").to_owned(),
             time(trace["start"].as_u64()),
             duration(trace["duration_nanos"].as_u64().unwrap_or(0)),
             trace["spans"].to_string(),
             trace["errors"].to_string(),
-            format!("{} {}", text(trace, "root_service"), text(trace, "root_name")),
+            format!(
+                "{} {}",
+                text(trace, "root_service"),
+                text(trace, "root_name")
+            ),
             services.join(", "),
         ]);
     }
@@ -38,7 +54,10 @@ pub(crate) fn metric_table(out: &mut Text, data: &Value) {
         Some("vector") => {
             let mut table = table(&["VALUE", "SERIES"]);
             for sample in super::list(data, "result") {
-                table.add_row([sample["value"][1].as_str().unwrap_or("").to_owned(), series(&sample["metric"])]);
+                table.add_row([
+                    sample["value"][1].as_str().unwrap_or("").to_owned(),
+                    series(&sample["metric"]),
+                ]);
             }
             put(out, &table);
         }
@@ -59,7 +78,9 @@ pub(crate) fn metric_table(out: &mut Text, data: &Value) {
 /// `name{label="value", …}`
 fn series(metric: &Value) -> String {
     let labels = metric.as_object().into_iter().flatten();
-    let labels: Vec<_> =
-        labels.filter(|(name, _)| *name != "__name__").map(|(name, value)| format!("{name}={value}")).collect();
+    let labels: Vec<_> = labels
+        .filter(|(name, _)| *name != "__name__")
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     format!("{}{{{}}}", text(metric, "__name__"), labels.join(", "))
 }

@@ -11,11 +11,22 @@ const NAME_COLUMNS: usize = 44;
 /// Shows one trace.
 pub(crate) fn waterfall(out: &mut Text, trace: &Value) {
     let spans = list(trace, "spans");
-    let start = spans.iter().filter_map(|s| s["start"].as_u64()).min().unwrap_or(0);
-    let end = spans.iter().filter_map(|s| s["end"].as_u64()).max().unwrap_or(start);
+    let start = spans
+        .iter()
+        .filter_map(|s| s["start"].as_u64())
+        .min()
+        .unwrap_or(0);
+    let end = spans
+        .iter()
+        .filter_map(|s| s["end"].as_u64())
+        .max()
+        .unwrap_or(start);
     out.put(Tone::Bold, &format!("trace {}", text(trace, "trace_id")));
     let spent = duration(end.saturating_sub(start));
-    out.line(Tone::Dim, &format!("  {}  {spent}  {} spans", time(Some(start)), spans.len()));
+    out.line(
+        Tone::Dim,
+        &format!("  {}  {spent}  {} spans", time(Some(start)), spans.len()),
+    );
     for (depth, span) in in_tree_order(spans) {
         row(out, span, depth, start, end);
     }
@@ -23,15 +34,33 @@ pub(crate) fn waterfall(out: &mut Text, trace: &Value) {
 
 fn row(out: &mut Text, span: &Value, depth: usize, start: u64, end: u64) {
     let failed = text(span, "status") == "error";
-    let label = format!("{}{} {}", "  ".repeat(depth.min(12)), text(span, "service"), text(span, "name"));
+    let label = format!(
+        "{}{} {}",
+        "  ".repeat(depth.min(12)),
+        text(span, "service"),
+        text(span, "name")
+    );
     let mut label: String = label.chars().take(NAME_COLUMNS).collect();
     let missing = NAME_COLUMNS.saturating_sub(label.chars().count());
     label.extend(std::iter::repeat_n(' ', missing));
     out.put(Tone::Plain, &format!("  {label} "));
-    let (from, to) = (span["start"].as_u64().unwrap_or(start), span["end"].as_u64().unwrap_or(start));
-    out.put(if failed { Tone::Bad } else { Tone::Good }, &bar(from, to, start, end));
-    out.put(Tone::Dim, &format!(" {:>9}", duration(to.saturating_sub(from))));
-    let message = if failed { format!("  error {}", text(span, "status_message")) } else { String::new() };
+    let (from, to) = (
+        span["start"].as_u64().unwrap_or(start),
+        span["end"].as_u64().unwrap_or(start),
+    );
+    out.put(
+        if failed { Tone::Bad } else { Tone::Good },
+        &bar(from, to, start, end),
+    );
+    out.put(
+        Tone::Dim,
+        &format!(" {:>9}", duration(to.saturating_sub(from))),
+    );
+    let message = if failed {
+        format!("  error {}", text(span, "status_message"))
+    } else {
+        String::new()
+    };
     out.line(Tone::Bad, message.trim_end());
 }
 
@@ -39,12 +68,21 @@ fn row(out: &mut Text, span: &Value, depth: usize, start: u64, end: u64) {
 fn bar(from: u64, to: u64, start: u64, end: u64) -> String {
     let whole = end.saturating_sub(start).max(1);
     let column = |at: u64| {
-        let share = u128::from(at.saturating_sub(start)) * u128::from(BAR_COLUMNS) / u128::from(whole);
+        let share =
+            u128::from(at.saturating_sub(start)) * u128::from(BAR_COLUMNS) / u128::from(whole);
         u64::try_from(share).unwrap_or(BAR_COLUMNS).min(BAR_COLUMNS)
     };
     let first = column(from).min(BAR_COLUMNS - 1);
     let last = column(to).max(first + 1);
-    (0..BAR_COLUMNS).map(|at| if (first..last).contains(&at) { '█' } else { '·' }).collect()
+    (0..BAR_COLUMNS)
+        .map(|at| {
+            if (first..last).contains(&at) {
+                '█'
+            } else {
+                '·'
+            }
+        })
+        .collect()
 }
 
 /// Parents before children, siblings by start; spans whose parent is missing are roots,
@@ -68,8 +106,16 @@ fn in_tree_order(spans: &[Value]) -> Vec<(usize, &Value)> {
         let below = children.remove(text(span, "span_id")).unwrap_or_default();
         stack.extend(below.into_iter().rev().map(|child| (depth + 1, child)));
     }
-    let shown: HashSet<*const Value> = ordered.iter().map(|(_, span)| std::ptr::from_ref(*span)).collect();
-    ordered.extend(spans.iter().filter(|span| !shown.contains(&std::ptr::from_ref(*span))).map(|span| (0, span)));
+    let shown: HashSet<*const Value> = ordered
+        .iter()
+        .map(|(_, span)| std::ptr::from_ref(*span))
+        .collect();
+    ordered.extend(
+        spans
+            .iter()
+            .filter(|span| !shown.contains(&std::ptr::from_ref(*span)))
+            .map(|span| (0, span)),
+    );
     ordered
 }
 
@@ -89,13 +135,26 @@ mod tests {
             json!({"span_id": "o", "parent": "missing"}),
         ];
         let ordered = in_tree_order(&spans);
-        let shown: Vec<_> = ordered.iter().map(|(depth, span)| (*depth, text(span, "span_id"))).collect();
-        assert_eq!(shown, [(0, "a"), (1, "b"), (2, "c"), (0, "o"), (0, "x"), (0, "y")]);
+        let shown: Vec<_> = ordered
+            .iter()
+            .map(|(depth, span)| (*depth, text(span, "span_id")))
+            .collect();
+        assert_eq!(
+            shown,
+            [(0, "a"), (1, "b"), (2, "c"), (0, "o"), (0, "x"), (0, "y")]
+        );
     }
 
     #[test]
     fn a_bar_is_at_least_one_column_and_never_outside() {
-        for (from, to) in [(0, 0), (100, 100), (0, 100), (50, 51), (99, 200), (200, 300)] {
+        for (from, to) in [
+            (0, 0),
+            (100, 100),
+            (0, 100),
+            (50, 51),
+            (99, 200),
+            (200, 300),
+        ] {
             let bar = bar(from, to, 0, 100);
             assert_eq!(bar.chars().count() as u64, BAR_COLUMNS);
             assert!(bar.contains('█'), "{from}..{to}");

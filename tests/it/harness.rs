@@ -23,14 +23,23 @@ pub(crate) struct Sonde {
 
 /// `--set` arguments.
 pub(crate) fn set(pairs: &[(&str, &str)]) -> Vec<String> {
-    pairs.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]).collect()
+    pairs
+        .iter()
+        .flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")])
+        .collect()
 }
 
 /// The command `sonde` with arguments, run to its end.
 pub(crate) async fn sonde(arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sonde"));
-    command.args(arguments).env_remove("SONDE_LOG").kill_on_drop(true);
-    tokio::time::timeout(PATIENCE, command.output()).await.expect("the command ends").unwrap()
+    command
+        .args(arguments)
+        .env_remove("SONDE_LOG")
+        .kill_on_drop(true);
+    tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .expect("the command ends")
+        .unwrap()
 }
 
 impl Sonde {
@@ -40,7 +49,12 @@ impl Sonde {
     }
 
     /// A subcommand on free ports, once it listens on all of `names`.
-    pub(crate) async fn start(subcommand: &str, dir: &Path, extra: &[(&str, &str)], names: &[&str]) -> Self {
+    pub(crate) async fn start(
+        subcommand: &str,
+        dir: &Path,
+        extra: &[(&str, &str)],
+        names: &[&str],
+    ) -> Self {
         let data = dir.join("data");
         let mut all = vec![
             ("data_dir", data.to_str().unwrap()),
@@ -50,7 +64,12 @@ impl Sonde {
         ];
         all.extend(extra);
         let mut command = Command::new(env!("CARGO_BIN_EXE_sonde"));
-        command.arg(subcommand).args(set(&all)).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .arg(subcommand)
+            .args(set(&all))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let (lines, log) = watch::channel(Vec::new());
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -59,7 +78,11 @@ impl Sonde {
                 lines.send_modify(|lines| lines.push(line));
             }
         });
-        let mut own = Self { child, addresses: HashMap::new(), log };
+        let mut own = Self {
+            child,
+            addresses: HashMap::new(),
+            log,
+        };
         for name in names {
             let line = own.logged(&format!("listening name={name} ")).await;
             let address = line.split("addr=").nth(1).unwrap().trim().parse().unwrap();
@@ -71,7 +94,8 @@ impl Sonde {
     /// The first line of its log that contains a text, when it is there.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
         let found = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
-        let waited = tokio::time::timeout(PATIENCE, self.log.wait_for(|lines| found(lines).is_some())).await;
+        let waited =
+            tokio::time::timeout(PATIENCE, self.log.wait_for(|lines| found(lines).is_some())).await;
         match waited {
             Ok(Ok(lines)) => found(&lines).unwrap(),
             _ => panic!("no {text:?} in its log:\n{}", self.log.borrow().join("\n")),
@@ -93,7 +117,9 @@ impl Sonde {
 
     /// Gets JSON.
     pub(crate) async fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Value {
-        get(&self.url(path), parameters).await.unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.log()))
+        get(&self.url(path), parameters)
+            .await
+            .unwrap_or_else(|error| panic!("{path}: {error}\n{}", self.log()))
     }
 
     /// Asks until the answer satisfies, and returns it.
@@ -109,7 +135,11 @@ impl Sonde {
             if satisfied(&answer) {
                 return answer;
             }
-            assert!(begun.elapsed() < PATIENCE, "{path} {parameters:?} did not come to hold; last:\n{answer:#}\n{}", self.log());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{path} {parameters:?} did not come to hold; last:\n{answer:#}\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -122,21 +152,38 @@ impl Sonde {
     /// Asks it to stop and waits until it has.
     pub(crate) async fn stop(mut self) -> std::process::ExitStatus {
         let pid = self.child.id().expect("it runs").to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
-        tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it stops").unwrap()
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .unwrap();
+        tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("it stops")
+            .unwrap()
     }
 }
 
 /// Gets JSON; a 404 with JSON is an answer.
 pub(crate) async fn get(url: &str, parameters: &[(&str, &str)]) -> Result<Value, reqwest::Error> {
-    client().get(url).query(parameters).send().await?.json().await
+    client()
+        .get(url)
+        .query(parameters)
+        .send()
+        .await?
+        .json()
+        .await
 }
 
 /// An HTTP client that ignores proxies.
 pub(crate) fn client() -> reqwest::Client {
     // Every test wants one provider; whoever comes first installs it.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(PATIENCE)
+        .build()
+        .unwrap()
 }
 
 /// A list in an answer.

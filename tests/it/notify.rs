@@ -23,7 +23,9 @@ struct Recorder {
 impl Recorder {
     async fn open() -> Self {
         let posted = Arc::new(Mutex::new(Vec::new()));
-        let router = Router::new().fallback(record).with_state(Arc::clone(&posted));
+        let router = Router::new()
+            .fallback(record)
+            .with_state(Arc::clone(&posted));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -32,13 +34,23 @@ impl Recorder {
 
     /// The bodies posted to a path.
     fn to(&self, path: &str) -> Vec<Value> {
-        self.posted.lock().iter().filter(|(to, _)| to == path).map(|(_, body)| body.clone()).collect()
+        self.posted
+            .lock()
+            .iter()
+            .filter(|(to, _)| to == path)
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
     async fn until(&self, path: &str, count: usize, sonde: &Sonde) -> Vec<Value> {
         let begun = Instant::now();
         while self.to(path).len() < count {
-            assert!(begun.elapsed() < PATIENCE, "{path}: {:#?}\n{}", self.to(path), sonde.log());
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{path}: {:#?}\n{}",
+                self.to(path),
+                sonde.log()
+            );
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         self.to(path)
@@ -69,7 +81,10 @@ fn files(dir: &Path, receivers: &str) -> (String, String) {
          receivers:\n- name: everyone\n{receivers}"
     );
     std::fs::write(&routing, text).unwrap();
-    (format!("[{}]", rules.display()), routing.display().to_string())
+    (
+        format!("[{}]", rules.display()),
+        routing.display().to_string(),
+    )
 }
 
 async fn start(dir: &Path, receivers: &str) -> Sonde {
@@ -92,7 +107,12 @@ async fn say_open(sonde: &Sonde, open: u8) {
     let metric = json!({"name": "shop_open", "gauge": {"dataPoints": [point]}});
     let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [metric]}]}]});
     let url = format!("http://{}/v1/metrics", sonde.address("otlp.http"));
-    let response = crate::harness::client().post(url).json(&body).send().await.unwrap();
+    let response = crate::harness::client()
+        .post(url)
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
     assert!(response.status().is_success());
 }
 
@@ -112,37 +132,73 @@ async fn slack_pagerduty_and_webhooks_are_told_and_told_again_when_it_is_over() 
     let slack = recorder.until("/slack", 1, &sonde).await;
     assert_eq!(slack[0]["channel"], "#shop");
     let attachment = &slack[0]["attachments"][0];
-    assert!(attachment["title"].as_str().unwrap().contains("ShopClosed"), "{slack:#?}");
+    assert!(
+        attachment["title"].as_str().unwrap().contains("ShopClosed"),
+        "{slack:#?}"
+    );
     assert_eq!(attachment["color"], "danger");
-    assert!(attachment["title_link"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{slack:#?}");
+    assert!(
+        attachment["title_link"]
+            .as_str()
+            .unwrap()
+            .starts_with("http://127.0.0.1:"),
+        "{slack:#?}"
+    );
 
     let duty = recorder.until("/v2/enqueue", 1, &sonde).await;
     let (key, payload) = (&duty[0]["dedup_key"], &duty[0]["payload"]);
-    assert_eq!((&duty[0]["routing_key"], &duty[0]["event_action"]), (&json!("r0uting"), &json!("trigger")));
+    assert_eq!(
+        (&duty[0]["routing_key"], &duty[0]["event_action"]),
+        (&json!("r0uting"), &json!("trigger"))
+    );
     assert_eq!(key.as_str().map(str::len), Some(64));
-    assert!(payload["summary"].as_str().unwrap().contains("ShopClosed"), "{duty:#?}");
+    assert!(
+        payload["summary"].as_str().unwrap().contains("ShopClosed"),
+        "{duty:#?}"
+    );
     assert_eq!(payload["severity"], "error");
 
     let hook = recorder.until("/hook", 1, &sonde).await;
     let body = &hook[0];
-    assert_eq!((&body["version"], &body["status"], &body["receiver"]), (&json!("4"), &json!("firing"), &json!("everyone")));
+    assert_eq!(
+        (&body["version"], &body["status"], &body["receiver"]),
+        (&json!("4"), &json!("firing"), &json!("everyone"))
+    );
     assert_eq!(body["groupKey"], "{}:{alertname=\"ShopClosed\"}");
     assert_eq!(body["truncatedAlerts"], 0);
     assert_eq!(body["groupLabels"], json!({"alertname": "ShopClosed"}));
     let labels = json!({"alertname": "ShopClosed", "branch": "north", "service": "shop", "severity": "critical"});
     assert_eq!(body["commonLabels"], labels);
-    assert_eq!(body["commonAnnotations"], json!({"summary": "shop north is closed"}));
+    assert_eq!(
+        body["commonAnnotations"],
+        json!({"summary": "shop north is closed"})
+    );
     let alert = &body["alerts"][0];
-    assert_eq!((&alert["status"], &alert["labels"]), (&json!("firing"), &labels));
+    assert_eq!(
+        (&alert["status"], &alert["labels"]),
+        (&json!("firing"), &labels)
+    );
     assert_eq!(alert["endsAt"], "0001-01-01T00:00:00Z");
     assert_eq!(alert["fingerprint"].as_str().map(str::len), Some(16));
-    assert!(alert["generatorURL"].as_str().unwrap().contains("/graph?g0.expr="), "{body:#}");
+    assert!(
+        alert["generatorURL"]
+            .as_str()
+            .unwrap()
+            .contains("/graph?g0.expr="),
+        "{body:#}"
+    );
 
     say_open(&sonde, 1).await;
     let duty = recorder.until("/v2/enqueue", 2, &sonde).await;
-    assert_eq!((&duty[1]["event_action"], &duty[1]["dedup_key"]), (&json!("resolve"), key));
+    assert_eq!(
+        (&duty[1]["event_action"], &duty[1]["dedup_key"]),
+        (&json!("resolve"), key)
+    );
     let hook = recorder.until("/hook", 2, &sonde).await;
-    assert_eq!((&hook[1]["status"], &hook[1]["alerts"][0]["status"]), (&json!("resolved"), &json!("resolved")));
+    assert_eq!(
+        (&hook[1]["status"], &hook[1]["alerts"][0]["status"]),
+        (&json!("resolved"), &json!("resolved"))
+    );
     let slack = recorder.until("/slack", 2, &sonde).await;
     assert_eq!(slack[1]["attachments"][0]["color"], "good");
     assert!(sonde.stop().await.success());
@@ -156,7 +212,11 @@ async fn a_page_is_sent_once_though_the_process_is_killed() {
     let sonde = start(dir.path(), &receivers).await;
     say_open(&sonde, 0).await;
     recorder.until("/hook", 1, &sonde).await;
-    let firing = |answer: &Value| answer["alerts"].as_array().is_some_and(|alerts| !alerts.is_empty());
+    let firing = |answer: &Value| {
+        answer["alerts"]
+            .as_array()
+            .is_some_and(|alerts| !alerts.is_empty())
+    };
     sonde.until("/sonde/v1/alerts", &[], firing).await;
     sonde.kill().await;
 
@@ -165,7 +225,10 @@ async fn a_page_is_sent_once_though_the_process_is_killed() {
     // The resolve is the next message: a second page would stand before it.
     say_open(&sonde, 1).await;
     let hook = recorder.until("/hook", 2, &sonde).await;
-    assert_eq!(hook.iter().map(|body| &body["status"]).collect::<Vec<_>>(), ["firing", "resolved"]);
+    assert_eq!(
+        hook.iter().map(|body| &body["status"]).collect::<Vec<_>>(),
+        ["firing", "resolved"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,11 +237,18 @@ async fn a_mail_server_receives_the_alert_over_an_encrypted_connection() {
     let dir = tempfile::tempdir().unwrap();
     let certificate = dir.path().join("certificate.pem");
     let mut server = tokio::process::Command::new(python);
-    server.arg(root().join("tests/sdk/smtp/server.py")).arg("--certificate").arg(&certificate);
-    server.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    server
+        .arg(root().join("tests/sdk/smtp/server.py"))
+        .arg("--certificate")
+        .arg(&certificate);
+    server
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
     let mut server = server.spawn().unwrap();
     let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
-    let listening: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    let listening: Value =
+        serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
     let receivers = format!(
         "  email_configs:\n  - {{to: night@example.org, from: sonde@example.org, smarthost: 'localhost:{}', auth_username: sonde, \
          auth_password: s3cret, tls_config: {{ca_file: {}}}}}\n",
@@ -188,14 +258,35 @@ async fn a_mail_server_receives_the_alert_over_an_encrypted_connection() {
     let sonde = start(dir.path(), &receivers).await;
     say_open(&sonde, 0).await;
     let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
-    let line = line.unwrap_or_else(|_| panic!("no mail came\n{}", sonde.log())).unwrap().unwrap();
+    let line = line
+        .unwrap_or_else(|_| panic!("no mail came\n{}", sonde.log()))
+        .unwrap()
+        .unwrap();
     let mail: Value = serde_json::from_str(&line).unwrap();
-    assert!(mail["to"].to_string().contains("night@example.org"), "{mail:#}");
-    assert!(mail["from"].to_string().contains("sonde@example.org"), "{mail:#}");
-    assert_eq!((&mail["tls"], &mail["user"]), (&json!(true), &json!("sonde")), "{mail:#}");
+    assert!(
+        mail["to"].to_string().contains("night@example.org"),
+        "{mail:#}"
+    );
+    assert!(
+        mail["from"].to_string().contains("sonde@example.org"),
+        "{mail:#}"
+    );
+    assert_eq!(
+        (&mail["tls"], &mail["user"]),
+        (&json!(true), &json!("sonde")),
+        "{mail:#}"
+    );
     let data = mail["data"].as_str().unwrap();
-    for part in ["Subject: ", "ShopClosed", "multipart/alternative", "Message-I"] {
-        assert!(data.to_lowercase().contains(&part.to_lowercase()), "{part:?} is not in\n{data}");
+    for part in [
+        "Subject: ",
+        "ShopClosed",
+        "multipart/alternative",
+        "Message-I",
+    ] {
+        assert!(
+            data.to_lowercase().contains(&part.to_lowercase()),
+            "{part:?} is not in\n{data}"
+        );
     }
     assert!(!sonde.log().contains("s3cret"));
 }

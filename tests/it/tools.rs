@@ -14,11 +14,16 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn tool(key: &str) -> Option<PathBuf> {
     let installed = root().join("target/test-tools/env");
     let lines = std::fs::read_to_string(&installed).unwrap_or_default();
-    let found = lines.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=').map(PathBuf::from));
+    let found = lines
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('=').map(PathBuf::from));
     let found = found.filter(|path| path.exists());
     if found.is_none() {
         let why = format!("no {key} is installed: run tests/setup");
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{why}");
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "{why}"
+        );
         eprintln!("skipped: {why}");
     }
     found

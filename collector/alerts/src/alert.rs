@@ -70,7 +70,11 @@ impl KeptAlert {
     /// Whether it fires at a time.
     #[must_use]
     pub fn state_at(&self, now: UnixNanos) -> AlertState {
-        if self.ends_at <= now { AlertState::Resolved } else { AlertState::Firing }
+        if self.ends_at <= now {
+            AlertState::Resolved
+        } else {
+            AlertState::Firing
+        }
     }
 
     /// Completes a report: missing times are filled in.
@@ -158,12 +162,18 @@ pub struct AlertStatus {
 }
 
 /// Writes a value as its text.
-pub(crate) fn as_text<S: serde::Serializer>(value: &impl std::fmt::Display, s: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_text<S: serde::Serializer>(
+    value: &impl std::fmt::Display,
+    s: S,
+) -> Result<S::Ok, S::Error> {
     s.collect_str(value)
 }
 
 /// Writes values as a list of their texts.
-pub(crate) fn as_texts<S: serde::Serializer, T: std::fmt::Display>(values: &[T], s: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_texts<S: serde::Serializer, T: std::fmt::Display>(
+    values: &[T],
+    s: S,
+) -> Result<S::Ok, S::Error> {
     s.collect_seq(values.iter().map(ToString::to_string))
 }
 

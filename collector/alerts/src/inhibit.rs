@@ -32,12 +32,17 @@ struct Source {
 }
 
 fn all(matchers: &[Matcher], labels: &Labels) -> bool {
-    matchers.iter().all(|matcher| matcher.matches_labels(labels))
+    matchers
+        .iter()
+        .all(|matcher| matcher.matches_labels(labels))
 }
 
 impl InhibitRule {
     fn key(&self, labels: &Labels) -> Vec<String> {
-        self.equal.iter().map(|name| labels.get(name).to_owned()).collect()
+        self.equal
+            .iter()
+            .map(|name| labels.get(name).to_owned())
+            .collect()
     }
 }
 
@@ -48,15 +53,24 @@ impl Inhibitor {
         alerts: impl Iterator<Item = (Fingerprint, &'a KeptAlert)>,
         now: UnixNanos,
     ) -> Self {
-        let mut sources: Vec<HashMap<Vec<String>, Vec<Source>>> = rules.iter().map(|_| HashMap::new()).collect();
+        let mut sources: Vec<HashMap<Vec<String>, Vec<Source>>> =
+            rules.iter().map(|_| HashMap::new()).collect();
         if rules.is_empty() {
             return Self { sources };
         }
-        for (fingerprint, alert) in alerts.filter(|(_, alert)| alert.state_at(now) == AlertState::Firing) {
+        for (fingerprint, alert) in
+            alerts.filter(|(_, alert)| alert.state_at(now) == AlertState::Firing)
+        {
             for (rule, found) in rules.iter().zip(&mut sources) {
                 if all(&rule.source, &alert.labels) {
-                    let source = Source { fingerprint, is_target: all(&rule.target, &alert.labels) };
-                    found.entry(rule.key(&alert.labels)).or_default().push(source);
+                    let source = Source {
+                        fingerprint,
+                        is_target: all(&rule.target, &alert.labels),
+                    };
+                    found
+                        .entry(rule.key(&alert.labels))
+                        .or_default()
+                        .push(source);
                 }
             }
         }
@@ -72,9 +86,15 @@ impl Inhibitor {
             }
             let is_source = all(&rule.source, labels);
             let same = sources.get(&rule.key(labels))?;
-            same.iter().find(|source| !(is_source && source.is_target)).map(|source| source.fingerprint)
+            same.iter()
+                .find(|source| !(is_source && source.is_target))
+                .map(|source| source.fingerprint)
         };
-        rules.iter().zip(&self.sources).filter_map(by_rule).collect()
+        rules
+            .iter()
+            .zip(&self.sources)
+            .filter_map(by_rule)
+            .collect()
     }
 }
 

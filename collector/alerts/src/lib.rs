@@ -10,4 +10,3 @@ mod inhibit;
 mod record;
 mod core;
 mod log;
-

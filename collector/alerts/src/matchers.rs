@@ -28,15 +28,22 @@ pub fn parse(text: &str) -> Result<Vec<Matcher>, String> {
 #[must_use]
 pub fn is_plain_name(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Reads the operator at the start of a text.
 fn operator(text: &str) -> Option<(MatchOp, &str)> {
-    [("=~", MatchOp::Regex), ("!~", MatchOp::NotRegex), ("!=", MatchOp::NotEqual), ("=", MatchOp::Equal)]
-        .into_iter()
-        .find_map(|(word, op)| text.strip_prefix(word).map(|rest| (op, rest)))
+    [
+        ("=~", MatchOp::Regex),
+        ("!~", MatchOp::NotRegex),
+        ("!=", MatchOp::NotEqual),
+        ("=", MatchOp::Equal),
+    ]
+    .into_iter()
+    .find_map(|(word, op)| text.strip_prefix(word).map(|rest| (op, rest)))
 }
 
 /// The newer grammar.
@@ -44,12 +51,17 @@ fn newer(text: &str) -> Result<Parsed, String> {
     let mut rest = text.trim();
     let braces = rest.starts_with('{');
     if braces {
-        rest = rest.strip_prefix('{').and_then(|r| r.strip_suffix('}')).ok_or("`}` is missing")?.trim();
+        rest = rest
+            .strip_prefix('{')
+            .and_then(|r| r.strip_suffix('}'))
+            .ok_or("`}` is missing")?
+            .trim();
     }
     let mut parsed = Vec::new();
     while !rest.is_empty() {
         let (name, after) = word(rest, "a label name")?;
-        let (op, after) = operator(after.trim_start()).ok_or("expected one of = != =~ !~ after the label name")?;
+        let (op, after) = operator(after.trim_start())
+            .ok_or("expected one of = != =~ !~ after the label name")?;
         let (value, after) = word(after.trim_start(), "a value; write \"\" for the empty one")?;
         if name.is_empty() {
             return Err("a label name is empty".into());
@@ -118,7 +130,11 @@ fn escaped(escape: char, chars: &mut impl Iterator<Item = (usize, char)>) -> Res
         'f' => Ok('\u{c}'),
         'v' => Ok('\u{b}'),
         '\\' | '"' => Ok(escape),
-        'x' => code(2).and_then(|c| c.is_ascii().then_some(c).ok_or_else(|| "\\x escapes reach to 7f".into())),
+        'x' => code(2).and_then(|c| {
+            c.is_ascii()
+                .then_some(c)
+                .ok_or_else(|| "\\x escapes reach to 7f".into())
+        }),
         'u' => code(4),
         'U' => code(8),
         other => Err(format!("\\{other} is no escape")),
@@ -161,7 +177,9 @@ fn split_commas(text: &str) -> Result<Vec<&str>, String> {
 
 fn older_one(text: &str) -> Result<(String, MatchOp, String), String> {
     let text = text.trim();
-    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
+        .unwrap_or(text.len());
     let name = &text[..end];
     if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == ':') {
         return Err(format!("expected a label name at {text:?}"));

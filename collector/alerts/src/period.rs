@@ -17,7 +17,11 @@ const UNITS: [(&str, u64); 7] = [
 /// # Errors
 /// A sentence that says what a duration looks like.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let bad = || format!("{text:?} is no duration; write whole numbers with units, like \"30s\", \"5m\" or \"1h30m\"");
+    let bad = || {
+        format!(
+            "{text:?} is no duration; write whole numbers with units, like \"30s\", \"5m\" or \"1h30m\""
+        )
+    };
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -27,9 +31,15 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
+        let letters = rest[digits..]
+            .bytes()
+            .take_while(u8::is_ascii_alphabetic)
+            .count();
         let unit = &rest[digits..digits + letters];
-        let at = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(bad)?;
+        let at = UNITS
+            .iter()
+            .position(|(name, _)| *name == unit)
+            .ok_or_else(bad)?;
         let count: u64 = rest[..digits].parse().map_err(|_| bad())?;
         if at < largest {
             return Err(bad());

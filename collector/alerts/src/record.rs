@@ -81,7 +81,14 @@ pub(crate) mod fingerprints {
         D: Deserializer<'de>,
         C: FromIterator<Fingerprint>,
     {
-        let read = |text: String| u64::from_str_radix(&text, 16).map(Fingerprint).map_err(D::Error::custom);
-        Vec::<String>::deserialize(d)?.into_iter().map(read).collect()
+        let read = |text: String| {
+            u64::from_str_radix(&text, 16)
+                .map(Fingerprint)
+                .map_err(D::Error::custom)
+        };
+        Vec::<String>::deserialize(d)?
+            .into_iter()
+            .map(read)
+            .collect()
     }
 }

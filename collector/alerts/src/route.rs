@@ -60,8 +60,14 @@ impl RouteTree {
     }
 
     fn search(&self, at: usize, labels: &Labels, found: &mut Vec<usize>) -> bool {
-        let Some(route) = self.0.get(at) else { return false };
-        if !route.matchers.iter().all(|matcher| matcher.matches_labels(labels)) {
+        let Some(route) = self.0.get(at) else {
+            return false;
+        };
+        if !route
+            .matchers
+            .iter()
+            .all(|matcher| matcher.matches_labels(labels))
+        {
             return false;
         }
         let before = found.len();
@@ -84,7 +90,10 @@ impl Route {
     pub fn group_labels(&self, labels: &Labels) -> Labels {
         match &self.group_by {
             GroupBy::All => labels.clone(),
-            GroupBy::Labels(names) => labels.iter().filter(|(name, _)| names.contains(*name)).collect(),
+            GroupBy::Labels(names) => labels
+                .iter()
+                .filter(|(name, _)| names.contains(*name))
+                .collect(),
         }
     }
 
@@ -106,7 +115,9 @@ impl Route {
 #[must_use]
 pub fn matchers_key(matchers: &[Matcher]) -> String {
     let mut sorted: Vec<&Matcher> = matchers.iter().collect();
-    sorted.sort_by(|a, b| (&a.name, &a.value, a.op.as_str()).cmp(&(&b.name, &b.value, b.op.as_str())));
+    sorted.sort_by(|a, b| {
+        (&a.name, &a.value, a.op.as_str()).cmp(&(&b.name, &b.value, b.op.as_str()))
+    });
     let texts: Vec<String> = sorted.iter().map(ToString::to_string).collect();
     format!("{{{}}}", texts.join(","))
 }

@@ -65,11 +65,17 @@ impl SecretSource {
 async fn read_file(path: &std::path::Path) -> Result<Secret, String> {
     use tokio::io::AsyncReadExt;
     let failed = |error: std::io::Error| {
-        format!("read secret file {}: {error}; mount the file or correct its path", path.display())
+        format!(
+            "read secret file {}: {error}; mount the file or correct its path",
+            path.display()
+        )
     };
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     let mut text = String::new();
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).await.map_err(failed)?;
+    file.take(FILE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .await
+        .map_err(failed)?;
     match text.trim() {
         "" => Err(format!("secret file {} is empty", path.display())),
         secret => Ok(Secret::new(secret)),

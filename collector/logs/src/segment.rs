@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! streams.json     CRC-32C (8 hex) of the rest, newline, the streams as JSON
+//! words.txt        the distinct words of the bodies (see `wordlist`)
 //! meta.json, …     a tantivy index of one segment, a document per record in the order of
 //!                  their keys, so that a range of time is a range of documents
 //!   time, stream   columns: nanoseconds, row in streams.json
@@ -16,6 +17,7 @@
 
 mod schema;
 mod streams;
+mod wordlist;
 mod writer;
 mod candidates;
 mod reader;

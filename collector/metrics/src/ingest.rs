@@ -117,7 +117,7 @@ impl Ingest<'_> {
             Some(group) => group.clone(),
             None => self.new_group(key, shape, point, current, source)?,
         };
-        if current.metric.delta {
+        if current.metric.delta && !point.is_stale {
             self.push_delta(&group, point, time);
         } else {
             self.push(&group, point, time);
@@ -252,12 +252,7 @@ impl Ingest<'_> {
                 .head
                 .last(*series)
                 .map_or(0.0, |(_, value)| value);
-            let value = if is_stale(*value) {
-                *value
-            } else {
-                so_far + value
-            };
-            self.push_one(*series, time, value);
+            self.push_one(*series, time, so_far + value);
         }
     }
 

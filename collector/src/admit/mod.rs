@@ -25,7 +25,9 @@ pub enum Refusal {
         reason: String,
     },
     /// The request is larger than allowed: smaller ones would pass.
-    #[error("request of {bytes} bytes exceeds the limit of {limit} bytes; send smaller batches or raise otlp.limits.request_bytes_max")]
+    #[error(
+        "request of {bytes} bytes exceeds the limit of {limit} bytes; send smaller batches or raise otlp.limits.request_bytes_max"
+    )]
     TooLarge {
         /// The request's size.
         bytes: usize,
@@ -104,8 +106,14 @@ impl Admission {
         match self.try_admit(tenant, signal, payload).await {
             Ok(records) => {
                 let label = SignalLabel::from(signal);
-                self.telemetry.received_records.get_or_create(&label).inc_by(records);
-                self.telemetry.received_bytes.get_or_create(&label).inc_by(bytes);
+                self.telemetry
+                    .received_records
+                    .get_or_create(&label)
+                    .inc_by(records);
+                self.telemetry
+                    .received_bytes
+                    .get_or_create(&label)
+                    .inc_by(bytes);
                 Ok(())
             }
             Err(refusal) => {
@@ -118,27 +126,55 @@ impl Admission {
     /// Counts a request that a door itself had to refuse.
     pub(crate) fn refused(&self, signal: Signal, refusal: &Refusal) {
         tracing::debug!(%signal, %refusal, "request refused");
-        let labels = RefusedLabels { signal: signal.as_str(), reason: refusal.reason() };
+        let labels = RefusedLabels {
+            signal: signal.as_str(),
+            reason: refusal.reason(),
+        };
         self.telemetry.refused_requests.get_or_create(&labels).inc();
     }
 
-    async fn try_admit(&self, tenant: Tenant, signal: Signal, payload: Bytes) -> Result<u64, Refusal> {
+    async fn try_admit(
+        &self,
+        tenant: Tenant,
+        signal: Signal,
+        payload: Bytes,
+    ) -> Result<u64, Refusal> {
         if payload.len() > self.request_bytes_max {
-            return Err(Refusal::TooLarge { bytes: payload.len(), limit: self.request_bytes_max });
+            return Err(Refusal::TooLarge {
+                bytes: payload.len(),
+                limit: self.request_bytes_max,
+            });
         }
-        let _permit = self.in_flight.acquire().await.map_err(|_| Refusal::Unavailable {
-            reason: "the collector is stopping".into(),
-        })?;
+        let _permit = self
+            .in_flight
+            .acquire()
+            .await
+            .map_err(|_| Refusal::Unavailable {
+                reason: "the collector is stopping".into(),
+            })?;
         let records = validate::records(signal, &payload)
             .map_err(|reason| Refusal::Malformed { signal, reason })?;
         if records == 0 {
             return Ok(0);
         }
-        let entry = Entry { tenant, signal, received_at: self.clock.now(), payload };
-        self.journal.append(Partition::first(signal), entry).await.map_err(|error| match error {
-            AppendError::TooLarge { .. } => Refusal::Malformed { signal, reason: error.to_string() },
-            other => Refusal::Unavailable { reason: other.to_string() },
-        })?;
+        let entry = Entry {
+            tenant,
+            signal,
+            received_at: self.clock.now(),
+            payload,
+        };
+        self.journal
+            .append(Partition::first(signal), entry)
+            .await
+            .map_err(|error| match error {
+                AppendError::TooLarge { .. } => Refusal::Malformed {
+                    signal,
+                    reason: error.to_string(),
+                },
+                other => Refusal::Unavailable {
+                    reason: other.to_string(),
+                },
+            })?;
         Ok(records)
     }
 }

@@ -30,7 +30,10 @@ fn spans(request: &ExportTraceServiceRequest) -> u64 {
 }
 
 fn points(request: &ExportMetricsServiceRequest) -> u64 {
-    let scopes = request.resource_metrics.iter().flat_map(|r| &r.scope_metrics);
+    let scopes = request
+        .resource_metrics
+        .iter()
+        .flat_map(|r| &r.scope_metrics);
     let points = |data: &Data| match data {
         Data::Gauge(d) => d.data_points.len(),
         Data::Sum(d) => d.data_points.len(),
@@ -38,5 +41,9 @@ fn points(request: &ExportMetricsServiceRequest) -> u64 {
         Data::ExponentialHistogram(d) => d.data_points.len(),
         Data::Summary(d) => d.data_points.len(),
     };
-    scopes.flat_map(|s| &s.metrics).filter_map(|m| m.data.as_ref()).map(|d| points(d) as u64).sum()
+    scopes
+        .flat_map(|s| &s.metrics)
+        .filter_map(|m| m.data.as_ref())
+        .map(|d| points(d) as u64)
+        .sum()
 }

@@ -17,7 +17,11 @@ pub(super) fn router() -> Router<Api> {
 
 /// Ready once the stores show everything that the journal held at the start.
 async fn ready(State(api): State<Api>) -> Response {
-    let behind = api.sources.progress.iter().filter(|(_, progress)| !progress.caught_up());
+    let behind = api
+        .sources
+        .progress
+        .iter()
+        .filter(|(_, progress)| !progress.caught_up());
     let behind: Vec<_> = behind.map(|(signal, _)| signal.as_str()).collect();
     if behind.is_empty() {
         return "ready\n".into_response();
@@ -29,7 +33,10 @@ async fn ready(State(api): State<Api>) -> Response {
 async fn metrics(State(api): State<Api>) -> Response {
     let mut body = String::new();
     let observed = api.sources.observed.lock();
-    let written = observed.registries.iter().try_for_each(|registry| text::encode_registry(&mut body, registry));
+    let written = observed
+        .registries
+        .iter()
+        .try_for_each(|registry| text::encode_registry(&mut body, registry));
     match written.and_then(|()| text::encode_eof(&mut body)) {
         Ok(()) => {
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

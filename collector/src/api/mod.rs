@@ -11,8 +11,8 @@ mod time;
 
 use crate::config::HttpConfig;
 use crate::consume::Progress;
-use crate::stores::Stores;
 use crate::run::Observed;
+use crate::stores::Stores;
 use answer::ApiError;
 use axum::Router;
 use http::HeaderMap;
@@ -69,7 +69,9 @@ impl Api {
             let _permit = permit;
             question(&sources, deadline)
         });
-        answer.await.map_err(|_| ApiError::internal("the query failed inside; this is a defect, please report it"))?
+        answer.await.map_err(|_| {
+            ApiError::internal("the query failed inside; this is a defect, please report it")
+        })?
     }
 
     fn now(&self) -> UnixNanos {

@@ -33,10 +33,14 @@ pub(super) fn instant(name: &str, text: &str, now: UnixNanos) -> Result<UnixNano
     }
     if let Ok(seconds) = text.parse::<f64>() {
         let time = Duration::try_from_secs_f64(seconds).map_err(|_| refused())?;
-        return u64::try_from(time.as_nanos()).map(UnixNanos).map_err(|_| refused());
+        return u64::try_from(time.as_nanos())
+            .map(UnixNanos)
+            .map_err(|_| refused());
     }
     let stamp: jiff::Timestamp = text.parse().map_err(|_| refused())?;
-    u64::try_from(stamp.as_nanosecond()).map(UnixNanos).map_err(|_| refused())
+    u64::try_from(stamp.as_nanosecond())
+        .map(UnixNanos)
+        .map_err(|_| refused())
 }
 
 /// Reads a duration: `90s`, `1h30m`, `250ms`, or a number of seconds.
@@ -45,10 +49,18 @@ pub(super) fn instant(name: &str, text: &str, now: UnixNanos) -> Result<UnixNano
 /// When the text is no positive duration, naming the parameter.
 pub(super) fn duration(name: &str, text: &str) -> Result<Duration, ApiError> {
     let text = text.trim();
-    let seconds = text.parse::<f64>().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
-    seconds.or_else(|| span(text)).filter(|d| !d.is_zero()).ok_or_else(|| {
-        ApiError::bad_request(format!("{name}: {text:?} is no duration; use \"15s\", \"1h30m\" or a number of seconds"))
-    })
+    let seconds = text
+        .parse::<f64>()
+        .ok()
+        .and_then(|s| Duration::try_from_secs_f64(s).ok());
+    seconds
+        .or_else(|| span(text))
+        .filter(|d| !d.is_zero())
+        .ok_or_else(|| {
+            ApiError::bad_request(format!(
+                "{name}: {text:?} is no duration; use \"15s\", \"1h30m\" or a number of seconds"
+            ))
+        })
 }
 
 /// Prometheus' durations: numbers with units, largest first.
@@ -68,7 +80,9 @@ fn span(text: &str) -> Option<Duration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let number: u64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
-        let end = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
         let (_, unit) = UNITS.iter().find(|(name, _)| *name == &rest[..end])?;
         millis = millis.checked_add(number.checked_mul(*unit)?)?;
         rest = &rest[end..];
@@ -84,7 +98,11 @@ mod tests {
     fn a_time_is_read_in_every_way_people_write_it() {
         let now = UnixNanos::from_secs(1_700_000_000);
         let check = |text: &str, expected: u64| {
-            assert_eq!(instant("start", text, now).unwrap(), UnixNanos(expected), "{text}");
+            assert_eq!(
+                instant("start", text, now).unwrap(),
+                UnixNanos(expected),
+                "{text}"
+            );
         };
         check("now", now.0);
         check("-1h30m", now.0 - 5_400_000_000_000);
@@ -98,7 +116,11 @@ mod tests {
     fn what_is_no_time_is_refused_with_the_parameter_named() {
         for text in ["", "yesterday", "-", "-1x", "1e300", "NaN", "1h"] {
             let error = instant("start", text, UnixNanos(0)).unwrap_err();
-            assert!(error.message.starts_with("start:"), "{text}: {}", error.message);
+            assert!(
+                error.message.starts_with("start:"),
+                "{text}: {}",
+                error.message
+            );
         }
         for text in ["", "0", "-5", "5 s", "1e40", "99999999999999999y"] {
             assert!(duration("step", text).is_err(), "{text}");

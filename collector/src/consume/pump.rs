@@ -64,8 +64,14 @@ impl Pump {
             progress: Arc::clone(&progress),
         };
         let name = format!("consume-{}", partition.signal);
-        let thread = std::thread::Builder::new().name(name).spawn(move || run.run())?;
-        Ok(Self { stop, thread, progress })
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(move || run.run())?;
+        Ok(Self {
+            stop,
+            thread,
+            progress,
+        })
     }
 
     /// How far it has come.
@@ -77,7 +83,9 @@ impl Pump {
     pub(crate) fn finish(self) {
         self.stop.store(true, Ordering::Release);
         if self.thread.join().is_err() {
-            tracing::error!("a consumer panicked; what it had not sealed is replayed at the next start");
+            tracing::error!(
+                "a consumer panicked; what it had not sealed is replayed at the next start"
+            );
         }
     }
 }
@@ -114,13 +122,19 @@ impl Run {
     }
 
     /// Reads and applies one batch. False when there was nothing to read.
-    fn step(&mut self, reader: &mut Option<Box<dyn Reader>>, next: &mut Position, stopping: bool) -> bool {
+    fn step(
+        &mut self,
+        reader: &mut Option<Box<dyn Reader>>,
+        next: &mut Position,
+        stopping: bool,
+    ) -> bool {
         let wait = if stopping { Duration::ZERO } else { WAIT };
         let batch = match reader {
             Some(reader) => reader.next_batch(BATCH_BYTES_MAX, wait),
-            None => self.journal.read(self.partition, *next).and_then(|opened| {
-                reader.insert(opened).next_batch(BATCH_BYTES_MAX, wait)
-            }),
+            None => self
+                .journal
+                .read(self.partition, *next)
+                .and_then(|opened| reader.insert(opened).next_batch(BATCH_BYTES_MAX, wait)),
         };
         match batch {
             Ok(batch) => {

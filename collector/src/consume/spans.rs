@@ -37,7 +37,14 @@ impl SpanConsumer {
         derived: Derived,
     ) -> Self {
         let snapshot_at = signals.applied_to();
-        Self { store, signals, snapshot_file, snapshot_at, derived, emitted: UnixNanos::default() }
+        Self {
+            store,
+            signals,
+            snapshot_file,
+            snapshot_at,
+            derived,
+            emitted: UnixNanos::default(),
+        }
     }
 
     fn emit(&mut self, now: UnixNanos) {
@@ -77,13 +84,21 @@ impl Consumer for SpanConsumer {
         if caught_up && now.since(self.emitted) >= EMIT_EVERY {
             self.emit(now);
         }
-        let sealed = self.store.as_ref().maintain(now).map_err(|error| error.to_string())?;
+        let sealed = self
+            .store
+            .as_ref()
+            .maintain(now)
+            .map_err(|error| error.to_string())?;
         self.cover(sealed)
     }
 
     fn seal(&mut self, now: UnixNanos) -> Result<Position, String> {
         self.emit(now);
-        let sealed = self.store.as_ref().seal(now).map_err(|error| error.to_string())?;
+        let sealed = self
+            .store
+            .as_ref()
+            .seal(now)
+            .map_err(|error| error.to_string())?;
         self.cover(sealed)
     }
 }

@@ -50,9 +50,20 @@ impl Evaluator {
     pub(crate) fn start(engine: Engine, parts: Parts) -> std::io::Result<Self> {
         let engine = Arc::new(Mutex::new(engine));
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let run = Run { engine: Arc::clone(&engine), stop: Arc::clone(&stop), parts, saved: Vec::new() };
-        let thread = std::thread::Builder::new().name("evaluate-rules".into()).spawn(move || run.run())?;
-        Ok(Self { engine, stop, thread })
+        let run = Run {
+            engine: Arc::clone(&engine),
+            stop: Arc::clone(&stop),
+            parts,
+            saved: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("evaluate-rules".into())
+            .spawn(move || run.run())?;
+        Ok(Self {
+            engine,
+            stop,
+            thread,
+        })
     }
 
     /// The engine, for those who show its rules and alerts.
@@ -65,7 +76,9 @@ impl Evaluator {
         *self.stop.0.lock() = true;
         self.stop.1.notify_all();
         if self.thread.join().is_err() {
-            tracing::error!("the rule evaluator panicked; rules are evaluated again after a restart");
+            tracing::error!(
+                "the rule evaluator panicked; rules are evaluated again after a restart"
+            );
         }
     }
 }
@@ -121,7 +134,11 @@ impl Run {
         }
         if !evaluation.alerts.is_empty() {
             let alerts = evaluation.alerts.into_iter().map(alert).collect();
-            if let Err(error) = self.parts.runtime.block_on(self.parts.alerts.receive(alerts)) {
+            if let Err(error) = self
+                .parts
+                .runtime
+                .block_on(self.parts.alerts.receive(alerts))
+            {
                 tracing::error!("alerts could not be taken, and are sent again: {error}");
             }
         }

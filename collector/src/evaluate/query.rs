@@ -20,10 +20,16 @@ impl Query for StoreQuery {
         };
         let value = self.0.instant(&Tenant::default(), expr, time, &limits);
         match value.map_err(|error: QueryError| error.to_string())? {
-            QueryValue::Scalar(sample) => Ok(vec![Sample { labels: Labels::empty(), value: sample.value }]),
+            QueryValue::Scalar(sample) => Ok(vec![Sample {
+                labels: Labels::empty(),
+                value: sample.value,
+            }]),
             QueryValue::Vector(samples) => Ok(samples
                 .into_iter()
-                .map(|sample| Sample { labels: sample.labels, value: sample.value })
+                .map(|sample| Sample {
+                    labels: sample.labels,
+                    value: sample.value,
+                })
                 .collect()),
             QueryValue::String { .. } | QueryValue::Matrix(_) => {
                 Err("a rule's expression must yield an instant vector or a scalar".into())

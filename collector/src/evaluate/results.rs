@@ -20,16 +20,27 @@ const STALE_NAN: u64 = 0x7ff0_0000_0000_0002;
 pub(super) fn to_otlp(samples: &[RuleSample]) -> ExportMetricsServiceRequest {
     let mut by_name: BTreeMap<&str, Vec<NumberDataPoint>> = BTreeMap::new();
     for sample in samples {
-        by_name.entry(sample.labels.get(NAME)).or_default().push(point(sample));
+        by_name
+            .entry(sample.labels.get(NAME))
+            .or_default()
+            .push(point(sample));
     }
     let metrics = by_name.into_iter().map(|(name, data_points)| Metric {
         name: name.into(),
         data: Some(Data::Gauge(Gauge { data_points })),
         ..Metric::default()
     });
-    let scope = ScopeMetrics { metrics: metrics.collect(), ..ScopeMetrics::default() };
-    let resource = ResourceMetrics { scope_metrics: vec![scope], ..ResourceMetrics::default() };
-    ExportMetricsServiceRequest { resource_metrics: vec![resource] }
+    let scope = ScopeMetrics {
+        metrics: metrics.collect(),
+        ..ScopeMetrics::default()
+    };
+    let resource = ResourceMetrics {
+        scope_metrics: vec![scope],
+        ..ResourceMetrics::default()
+    };
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![resource],
+    }
 }
 
 fn point(sample: &RuleSample) -> NumberDataPoint {
@@ -38,11 +49,20 @@ fn point(sample: &RuleSample) -> NumberDataPoint {
         attributes: attributes(sample),
         time_unix_nano: sample.time.0,
         value: (!stale).then_some(Value::AsDouble(sample.value)),
-        flags: if stale { DataPointFlags::NoRecordedValueMask as u32 } else { 0 },
+        flags: if stale {
+            DataPointFlags::NoRecordedValueMask as u32
+        } else {
+            0
+        },
         ..NumberDataPoint::default()
     }
 }
 
 fn attributes(sample: &RuleSample) -> Vec<KeyValue> {
-    sample.labels.iter().filter(|(name, _)| *name != NAME).map(|(name, value)| kv(name, value)).collect()
+    sample
+        .labels
+        .iter()
+        .filter(|(name, _)| *name != NAME)
+        .map(|(name, value)| kv(name, value))
+        .collect()
 }

@@ -40,7 +40,9 @@ pub(crate) async fn serve(
 }
 
 /// Reads the certificate and key that the configuration names.
-pub(crate) fn tls(config: &GrpcConfig) -> Result<Option<tonic::transport::ServerTlsConfig>, String> {
+pub(crate) fn tls(
+    config: &GrpcConfig,
+) -> Result<Option<tonic::transport::ServerTlsConfig>, String> {
     let (cert, key) = match (&config.tls_cert_file, &config.tls_key_file) {
         (None, None) => return Ok(None),
         (Some(cert), Some(key)) => (cert, key),
@@ -50,23 +52,36 @@ pub(crate) fn tls(config: &GrpcConfig) -> Result<Option<tonic::transport::Server
         std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
     };
     let identity = tonic::transport::Identity::from_pem(read(cert)?, read(key)?);
-    Ok(Some(tonic::transport::ServerTlsConfig::new().identity(identity)))
+    Ok(Some(
+        tonic::transport::ServerTlsConfig::new().identity(identity),
+    ))
 }
 
 fn routes(admission: &Arc<Admission>) -> tonic::service::Routes {
     let logs = Export::<logs_service::ExportLogsServiceResponse>::new(Signal::Logs, admission);
     let spans = Export::<trace_service::ExportTraceServiceResponse>::new(Signal::Spans, admission);
-    let metrics = Export::<metrics_service::ExportMetricsServiceResponse>::new(Signal::Metrics, admission);
+    let metrics =
+        Export::<metrics_service::ExportMetricsServiceResponse>::new(Signal::Metrics, admission);
     axum::Router::new()
-        .route_service("/opentelemetry.proto.collector.logs.v1.LogsService/Export", logs)
-        .route_service("/opentelemetry.proto.collector.trace.v1.TraceService/Export", spans)
-        .route_service("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export", metrics)
+        .route_service(
+            "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+            logs,
+        )
+        .route_service(
+            "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+            spans,
+        )
+        .route_service(
+            "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+            metrics,
+        )
         .fallback(unimplemented_method)
         .into()
 }
 
 async fn unimplemented_method() -> Response<tonic::body::Body> {
-    Status::unimplemented("this port serves OTLP's LogsService, TraceService and MetricsService").into_http()
+    Status::unimplemented("this port serves OTLP's LogsService, TraceService and MetricsService")
+        .into_http()
 }
 
 /// The `Export` method of one signal.
@@ -78,7 +93,11 @@ struct Export<R> {
 
 impl<R> Export<R> {
     fn new(signal: Signal, admission: &Arc<Admission>) -> Self {
-        Self { signal, admission: Arc::clone(admission), response: PhantomData }
+        Self {
+            signal,
+            admission: Arc::clone(admission),
+            response: PhantomData,
+        }
     }
 }
 
@@ -116,7 +135,11 @@ where
             let admission = Arc::clone(&method.admission);
             let response = grpc.unary(method, request).await;
             // tonic refuses an oversized message before the method is called.
-            if response.headers().get("grpc-status").is_some_and(|s| s == "11") {
+            if response
+                .headers()
+                .get("grpc-status")
+                .is_some_and(|s| s == "11")
+            {
                 admission.refused(signal, &Refusal::TooLarge { bytes: 0, limit });
             }
             Ok(response)
@@ -132,10 +155,12 @@ impl<R: prost::Message + Default + 'static> tonic::server::UnaryService<Bytes> f
         let method = self.clone();
         Box::pin(async move {
             let (metadata, _, payload) = request.into_parts();
-            let tenant = super::tenant(&metadata.into_headers()).map_err(Refusal::from).map_err(|refusal| {
-                method.admission.refused(method.signal, &refusal);
-                status(&refusal)
-            })?;
+            let tenant = super::tenant(&metadata.into_headers())
+                .map_err(Refusal::from)
+                .map_err(|refusal| {
+                    method.admission.refused(method.signal, &refusal);
+                    status(&refusal)
+                })?;
             let admitted = method.admission.admit(tenant, method.signal, payload).await;
             admitted.map_err(|refusal| status(&refusal))?;
             Ok(tonic::Response::new(R::default()))
@@ -184,7 +209,8 @@ impl<R: prost::Message> Encoder for RawEncoder<R> {
     type Error = Status;
 
     fn encode(&mut self, item: R, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(out).map_err(|error| Status::internal(error.to_string()))
+        item.encode(out)
+            .map_err(|error| Status::internal(error.to_string()))
     }
 }
 

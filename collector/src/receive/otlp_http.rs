@@ -34,12 +34,20 @@ async fn logs(State(admission): State<Arc<Admission>>, headers: HeaderMap, body:
     export(&admission, Signal::Logs, &headers, body, to_protobuf).await
 }
 
-async fn traces(State(admission): State<Arc<Admission>>, headers: HeaderMap, body: Body) -> Response {
+async fn traces(
+    State(admission): State<Arc<Admission>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let to_protobuf = protobuf_of_json::<trace_service::ExportTraceServiceRequest>;
     export(&admission, Signal::Spans, &headers, body, to_protobuf).await
 }
 
-async fn metrics(State(admission): State<Arc<Admission>>, headers: HeaderMap, body: Body) -> Response {
+async fn metrics(
+    State(admission): State<Arc<Admission>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let to_protobuf = protobuf_of_json::<metrics_service::ExportMetricsServiceRequest>;
     export(&admission, Signal::Metrics, &headers, body, to_protobuf).await
 }
@@ -97,11 +105,17 @@ fn unreadable(signal: Signal, limit: usize, error: &axum::Error) -> Refusal {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(at) = cause {
         if at.is::<http_body_util::LengthLimitError>() {
-            return Refusal::TooLarge { bytes: limit + 1, limit };
+            return Refusal::TooLarge {
+                bytes: limit + 1,
+                limit,
+            };
         }
         cause = at.source();
     }
-    Refusal::Malformed { signal, reason: format!("cannot read the body: {error}") }
+    Refusal::Malformed {
+        signal,
+        reason: format!("cannot read the body: {error}"),
+    }
 }
 
 fn encoding(headers: &HeaderMap) -> Option<Encoding> {
@@ -113,7 +127,9 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
     }
 }
 
-fn protobuf_of_json<T: Message + serde::de::DeserializeOwned>(body: &[u8]) -> Result<Bytes, String> {
+fn protobuf_of_json<T: Message + serde::de::DeserializeOwned>(
+    body: &[u8],
+) -> Result<Bytes, String> {
     let request: T = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Ok(request.encode_to_vec().into())
 }
@@ -135,7 +151,11 @@ fn failure(encoding: Encoding, refusal: &Refusal) -> Response {
     let message = refusal.to_string();
     let mut response = match encoding {
         Encoding::Protobuf => {
-            let status = tonic_types::Status { code: grpc_code, message, details: Vec::new() };
+            let status = tonic_types::Status {
+                code: grpc_code,
+                message,
+                details: Vec::new(),
+            };
             respond(code, PROTOBUF, status.encode_to_vec())
         }
         Encoding::Json => {
@@ -144,7 +164,9 @@ fn failure(encoding: Encoding, refusal: &Refusal) -> Response {
         }
     };
     if let Some(delay) = refusal.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs()));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(delay.as_secs()));
     }
     response
 }

@@ -104,14 +104,25 @@ impl<S: Storage> FileReader<S> {
             limit: stretch.limit,
             entry_bytes_max,
         };
-        let Place { first, offset, expected } = stretch.place;
+        let Place {
+            first,
+            offset,
+            expected,
+        } = stretch.place;
         let run = scan.run(offset, expected, bytes_max)?;
         if !self.still_there(first) {
             self.place = None;
             return Ok(Vec::new());
         }
-        let expected = run.frames.last().map_or(expected, |last| last.position.next());
-        self.place = Some(Place { first, offset: run.end, expected });
+        let expected = run
+            .frames
+            .last()
+            .map_or(expected, |last| last.position.next());
+        self.place = Some(Place {
+            first,
+            offset: run.end,
+            expected,
+        });
         if run.frames.is_empty() {
             self.pass(stretch, &scan, run.end)?;
             return Ok(Vec::new());
@@ -144,7 +155,11 @@ impl<S: Storage> FileReader<S> {
         };
         let to = match (behind, stretch.behind) {
             (Some(to), _) => {
-                self.place = Some(Place { first, offset: to, expected: expected.next() });
+                self.place = Some(Place {
+                    first,
+                    offset: to,
+                    expected: expected.next(),
+                });
                 to
             }
             (None, Some(next_file)) => {

@@ -17,9 +17,18 @@ fn report(starts: u64, ends: Option<u64>, now: u64) -> KeptAlert {
 #[test]
 fn a_report_without_times_starts_now_and_ends_by_timeout() {
     let alert = report(0, None, 100);
-    assert_eq!((alert.starts_at, alert.ends_at), (UnixNanos::from_secs(100), UnixNanos::from_secs(400)));
-    assert_eq!(alert.state_at(UnixNanos::from_secs(399)), AlertState::Firing);
-    assert_eq!(alert.state_at(UnixNanos::from_secs(400)), AlertState::Resolved);
+    assert_eq!(
+        (alert.starts_at, alert.ends_at),
+        (UnixNanos::from_secs(100), UnixNanos::from_secs(400))
+    );
+    assert_eq!(
+        alert.state_at(UnixNanos::from_secs(399)),
+        AlertState::Firing
+    );
+    assert_eq!(
+        alert.state_at(UnixNanos::from_secs(400)),
+        AlertState::Resolved
+    );
 }
 
 #[test]
@@ -29,7 +38,11 @@ fn joined_reports_begin_with_the_earlier_and_keep_a_reported_end() {
     assert_eq!(second.starts_at, UnixNanos::from_secs(50));
     assert_eq!(second.ends_at, UnixNanos::from_secs(500));
     let resolved = second.joined(report(50, Some(120), 120), UnixNanos::from_secs(120));
-    assert_eq!(resolved.ends_at, UnixNanos::from_secs(120), "an explicit end outranks one in the future");
+    assert_eq!(
+        resolved.ends_at,
+        UnixNanos::from_secs(120),
+        "an explicit end outranks one in the future"
+    );
 }
 
 #[test]

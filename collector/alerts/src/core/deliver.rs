@@ -92,8 +92,14 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long to pause after a failure: doubling up to a minute, between half and all of it. The
 /// fraction comes from the delivery's identity, so receivers' retries spread and tests repeat.
 fn pause(id: &str, failures: u32) -> Duration {
-    let full = PAUSE_MIN.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(PAUSE_MAX);
-    let seed = [("id", id), ("failures", &failures.to_string())].into_iter().collect::<Labels>().fingerprint().0;
+    let full = PAUSE_MIN
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(PAUSE_MAX);
+    let seed = [("id", id), ("failures", &failures.to_string())]
+        .into_iter()
+        .collect::<Labels>()
+        .fingerprint()
+        .0;
     let thousandths = u32::try_from(seed % 501).unwrap_or(0);
     full / 2 + full * thousandths / 1000
 }
@@ -101,7 +107,11 @@ fn pause(id: &str, failures: u32) -> Duration {
 impl Slot {
     /// A slot known from before a restart.
     pub(super) fn restored(state: SlotState) -> Self {
-        Self { again: state.intent.is_some(), state, ..Self::default() }
+        Self {
+            again: state.intent.is_some(),
+            state,
+            ..Self::default()
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -171,7 +181,10 @@ impl Core {
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.live = Live::Queued;
             slot.again = false;
-            let lane = self.lanes.entry((key.receiver.clone(), key.integration.clone())).or_default();
+            let lane = self
+                .lanes
+                .entry((key.receiver.clone(), key.integration.clone()))
+                .or_default();
             lane.queue.push_back(key);
         }
     }
@@ -202,27 +215,41 @@ impl Core {
 
     fn next_queued(&mut self, lane: &LaneKey) -> Option<SlotKey> {
         let at_once = self.limits.deliveries_at_once.max(1);
-        let lane = self.lanes.get_mut(lane).filter(|lane| lane.under_way < at_once)?;
+        let lane = self
+            .lanes
+            .get_mut(lane)
+            .filter(|lane| lane.under_way < at_once)?;
         lane.queue.pop_front()
     }
 
     fn start(&mut self, key: &SlotKey, actions: &mut Actions) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
         slot.live = Live::Idle;
-        let Some(id) = slot.group.clone().filter(|id| self.groups.contains_key(id)) else { return };
+        let Some(id) = slot.group.clone().filter(|id| self.groups.contains_key(id)) else {
+            return;
+        };
         if self.route(&id).is_muted(self.now) {
             return self.settle(&id);
         }
-        let Some(wishes) = self.wishes(key, &id) else { return };
+        let Some(wishes) = self.wishes(key, &id) else {
+            return;
+        };
         let view = self.view(key, &id);
-        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
         match slot.state.decide(&view, wishes, self.now) {
             Decision::Tell(reason) => self.tell(key, &id, view, wishes, reason, actions),
             decision @ (Decision::Nothing | Decision::Forget) => {
                 slot.failures = 0;
                 if decision == Decision::Forget || slot.state.intent.take().is_some() {
                     slot.state.forget(&view);
-                    actions.records.push(Record::Slot { key: key.clone(), state: slot.state.clone() });
+                    actions.records.push(Record::Slot {
+                        key: key.clone(),
+                        state: slot.state.clone(),
+                    });
                 }
                 self.settle(&id);
             }
@@ -233,7 +260,10 @@ impl Core {
         let repeat_interval = self.route(id).repeat_interval;
         let is_ours = |outlet: &&Outlet| outlet.integration == key.integration;
         let outlet = self.plan.outlets(&key.receiver).iter().find(is_ours)?;
-        Some(Wishes { send_resolved: outlet.send_resolved, repeat_interval })
+        Some(Wishes {
+            send_resolved: outlet.send_resolved,
+            repeat_interval,
+        })
     }
 
     /// What a slot's receiver would be told of a group now. The end of an alert that the
@@ -246,23 +276,45 @@ impl Core {
         else {
             return view;
         };
-        for (fingerprint, alert) in group.alerts.iter().filter_map(|f| Some((*f, self.alerts.get(f)?))) {
-            let is_muted = !inhibitor.inhibitors_of(&self.plan.inhibit_rules, &alert.labels).is_empty();
+        for (fingerprint, alert) in group
+            .alerts
+            .iter()
+            .filter_map(|f| Some((*f, self.alerts.get(f)?)))
+        {
+            let is_muted = !inhibitor
+                .inhibitors_of(&self.plan.inhibit_rules, &alert.labels)
+                .is_empty();
             match alert.state_at(self.now) {
                 AlertState::Firing if is_muted => view.muted.insert(fingerprint),
                 AlertState::Firing => view.firing.insert(fingerprint),
-                AlertState::Resolved if is_muted && !slot.state.believes_firing(fingerprint) => false,
+                AlertState::Resolved if is_muted && !slot.state.believes_firing(fingerprint) => {
+                    false
+                }
                 AlertState::Resolved => view.resolved.insert(fingerprint),
             };
         }
         view
     }
 
-    fn tell(&mut self, key: &SlotKey, id: &GroupId, view: View, wishes: Wishes, reason: Reason, actions: &mut Actions) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
+    fn tell(
+        &mut self,
+        key: &SlotKey,
+        id: &GroupId,
+        view: View,
+        wishes: Wishes,
+        reason: Reason,
+        actions: &mut Actions,
+    ) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
         let resolved = slot.state.mentioned_resolved(&view, wishes);
         let alerts = listed(&self.alerts, &view, &resolved);
-        let status = if view.firing.is_empty() { AlertState::Resolved } else { AlertState::Firing };
+        let status = if view.firing.is_empty() {
+            AlertState::Resolved
+        } else {
+            AlertState::Firing
+        };
         let sequence = slot.state.told.as_ref().map_or(0, |told| told.sequence);
         let delivery = Delivery {
             slot: key.clone(),
@@ -277,18 +329,39 @@ impl Core {
         slot.state.intend(&delivery.id, &view, &resolved);
         slot.again = false;
         let notification = notification(&delivery);
-        slot.live = Live::UnderWay(Box::new(UnderWay { view, at: self.now, notification }));
-        actions.records.push(Record::Slot { key: key.clone(), state: slot.state.clone() });
+        slot.live = Live::UnderWay(Box::new(UnderWay {
+            view,
+            at: self.now,
+            notification,
+        }));
+        actions.records.push(Record::Slot {
+            key: key.clone(),
+            state: slot.state.clone(),
+        });
         actions.deliveries.push(delivery);
-        self.lanes.entry((key.receiver.clone(), key.integration.clone())).or_default().under_way += 1;
+        self.lanes
+            .entry((key.receiver.clone(), key.integration.clone()))
+            .or_default()
+            .under_way += 1;
     }
 
     /// A delivery ended.
     pub(super) fn end(&mut self, key: &SlotKey, verdict: Verdict, actions: &mut Actions) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        let Live::UnderWay(under_way) = std::mem::take(&mut slot.live) else { return };
-        let UnderWay { view, at, mut notification } = *under_way;
-        if let Some(lane) = self.lanes.get_mut(&(key.receiver.clone(), key.integration.clone())) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let Live::UnderWay(under_way) = std::mem::take(&mut slot.live) else {
+            return;
+        };
+        let UnderWay {
+            view,
+            at,
+            mut notification,
+        } = *under_way;
+        if let Some(lane) = self
+            .lanes
+            .get_mut(&(key.receiver.clone(), key.integration.clone()))
+        {
             lane.under_way = lane.under_way.saturating_sub(1);
         }
         notification.time = self.now;
@@ -297,13 +370,18 @@ impl Core {
                 slot.state.confirm(&view, at);
                 slot.failures = 0;
                 notification.outcome = Outcome::Sent;
-                actions.records.push(Record::Slot { key: key.clone(), state: slot.state.clone() });
+                actions.records.push(Record::Slot {
+                    key: key.clone(),
+                    state: slot.state.clone(),
+                });
             }
             Verdict::Retry { error, after } => {
                 slot.failures += 1;
                 notification.error = Some(error);
                 let asked = after.unwrap_or_default().min(self.limits.retry_after_max);
-                let until = self.now.plus(pause(&notification.id, slot.failures).max(asked));
+                let until = self
+                    .now
+                    .plus(pause(&notification.id, slot.failures).max(asked));
                 if slot.group.is_some() {
                     slot.live = Live::Waiting(until);
                     self.timers.insert((until, Timer::Retry(key.clone())));
@@ -314,7 +392,10 @@ impl Core {
                 notification.error = Some(error);
             }
         }
-        let (again, group) = (std::mem::take(&mut slot.again) && slot.is_idle(), slot.group.clone());
+        let (again, group) = (
+            std::mem::take(&mut slot.again) && slot.is_idle(),
+            slot.group.clone(),
+        );
         self.note(notification, actions);
         if again && group.is_some() {
             self.enqueue(key.clone());
@@ -325,10 +406,19 @@ impl Core {
 
     /// Remembers a notification, in the place of its earlier attempts.
     fn note(&mut self, mut notification: Notification, actions: &mut Actions) {
-        if let Some(at) = self.history.iter().rposition(|earlier| earlier.id == notification.id) {
-            notification.attempts += self.history.remove(at).map_or(0, |earlier| earlier.attempts);
+        if let Some(at) = self
+            .history
+            .iter()
+            .rposition(|earlier| earlier.id == notification.id)
+        {
+            notification.attempts += self
+                .history
+                .remove(at)
+                .map_or(0, |earlier| earlier.attempts);
         }
-        actions.records.push(Record::Notification(notification.clone()));
+        actions
+            .records
+            .push(Record::Notification(notification.clone()));
         self.remember(notification);
     }
 
@@ -346,9 +436,15 @@ fn listed(
     view: &View,
     resolved: &std::collections::BTreeSet<Fingerprint>,
 ) -> Vec<(Arc<KeptAlert>, AlertState)> {
-    let with_state = |state: AlertState| move |alert: &Fingerprint| Some((Arc::clone(known.get(alert)?), state));
-    let firing = view.firing.iter().filter_map(with_state(AlertState::Firing));
-    let mut alerts: Vec<_> = firing.chain(resolved.iter().filter_map(with_state(AlertState::Resolved))).collect();
+    let with_state =
+        |state: AlertState| move |alert: &Fingerprint| Some((Arc::clone(known.get(alert)?), state));
+    let firing = view
+        .firing
+        .iter()
+        .filter_map(with_state(AlertState::Firing));
+    let mut alerts: Vec<_> = firing
+        .chain(resolved.iter().filter_map(with_state(AlertState::Resolved)))
+        .collect();
     alerts.sort_by(|(a, _), (b, _)| listing_order(a, b));
     alerts
 }
@@ -361,7 +457,11 @@ fn notification(delivery: &Delivery) -> Notification {
         integration: delivery.slot.integration.clone(),
         group_key: delivery.slot.group_key.clone(),
         group_labels: delivery.group_labels.clone(),
-        alerts: delivery.alerts.iter().map(|(alert, _)| alert.fingerprint()).collect(),
+        alerts: delivery
+            .alerts
+            .iter()
+            .map(|(alert, _)| alert.fingerprint())
+            .collect(),
         status: delivery.status,
         outcome: Outcome::Failed,
         error: None,

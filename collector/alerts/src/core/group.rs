@@ -54,7 +54,9 @@ impl Core {
     }
 
     fn is_believed_by(&self, keys: &[SlotKey], alert: Fingerprint) -> bool {
-        keys.iter().filter_map(|key| self.slots.get(key)).any(|slot| slot.state.believes_firing(alert))
+        keys.iter()
+            .filter_map(|key| self.slots.get(key))
+            .any(|slot| slot.state.believes_firing(alert))
     }
 
     /// Puts an alert into a group, which begins to wait if it is new. An alert that has fired
@@ -67,7 +69,12 @@ impl Core {
         let group = self.groups.entry(id.clone()).or_insert_with(|| {
             let next_flush = now.plus(group_wait);
             timers.insert((next_flush, Timer::Flush(id.clone())));
-            Group { key, alerts: BTreeSet::new(), next_flush, last_flush: None }
+            Group {
+                key,
+                alerts: BTreeSet::new(),
+                next_flush,
+                last_flush: None,
+            }
         });
         group.alerts.insert(fingerprint);
         if has_waited && group.last_flush.is_none() && group.next_flush > now {
@@ -81,10 +88,17 @@ impl Core {
     pub(super) fn flush(&mut self, id: &GroupId, at: UnixNanos) {
         let group_interval = self.route(id).group_interval;
         let now = self.now;
-        let Some(group) = self.groups.get_mut(id).filter(|group| group.next_flush == at) else { return };
+        let Some(group) = self
+            .groups
+            .get_mut(id)
+            .filter(|group| group.next_flush == at)
+        else {
+            return;
+        };
         group.last_flush = Some(now);
         group.next_flush = now.plus(group_interval);
-        self.timers.insert((group.next_flush, Timer::Flush(id.clone())));
+        self.timers
+            .insert((group.next_flush, Timer::Flush(id.clone())));
         for key in self.slot_keys(id) {
             self.make_due(key, id);
         }
@@ -95,15 +109,26 @@ impl Core {
     /// firing, and of the group when it is empty.
     pub(super) fn settle(&mut self, id: &GroupId) {
         let keys = self.slot_keys(id);
-        let is_quiet = keys.iter().filter_map(|key| self.slots.get(key)).all(super::deliver::Slot::is_quiet);
-        let Some((group, flushed)) = self.groups.get(id).and_then(|group| Some((group, group.last_flush?))) else {
+        let is_quiet = keys
+            .iter()
+            .filter_map(|key| self.slots.get(key))
+            .all(super::deliver::Slot::is_quiet);
+        let Some((group, flushed)) = self
+            .groups
+            .get(id)
+            .and_then(|group| Some((group, group.last_flush?)))
+        else {
             return;
         };
         if !is_quiet {
             return;
         }
         let is_over = |alert: &&Fingerprint| match self.alerts.get(alert) {
-            Some(kept) => kept.ends_at <= flushed && kept.updated_at <= flushed && !self.is_believed_by(&keys, **alert),
+            Some(kept) => {
+                kept.ends_at <= flushed
+                    && kept.updated_at <= flushed
+                    && !self.is_believed_by(&keys, **alert)
+            }
             None => true,
         };
         let over: Vec<Fingerprint> = group.alerts.iter().filter(is_over).copied().collect();
@@ -111,12 +136,15 @@ impl Core {
     }
 
     fn leave(&mut self, id: &GroupId, over: &[Fingerprint]) {
-        let Some(group) = self.groups.get_mut(id) else { return };
+        let Some(group) = self.groups.get_mut(id) else {
+            return;
+        };
         for alert in over {
             group.alerts.remove(alert);
         }
         if group.alerts.is_empty() {
-            self.timers.remove(&(group.next_flush, Timer::Flush(id.clone())));
+            self.timers
+                .remove(&(group.next_flush, Timer::Flush(id.clone())));
             self.groups.remove(id);
         }
     }
@@ -124,14 +152,23 @@ impl Core {
     /// Clears away what is over: alerts nobody waits for, and slots without a group.
     pub(super) fn sweep(&mut self, actions: &mut Actions) {
         self.give_up(actions);
-        let in_groups: BTreeSet<Fingerprint> = self.groups.values().flat_map(|group| &group.alerts).copied().collect();
+        let in_groups: BTreeSet<Fingerprint> = self
+            .groups
+            .values()
+            .flat_map(|group| &group.alerts)
+            .copied()
+            .collect();
         let (now, limits) = (self.now, self.limits);
         self.alerts.retain(|fingerprint, alert| {
             in_groups.contains(fingerprint)
                 || alert.state_at(now) == AlertState::Firing
                 || now.since(alert.ends_at) < limits.resolved_retention
         });
-        let group_keys: BTreeSet<&str> = self.groups.values().map(|group| group.key.as_str()).collect();
+        let group_keys: BTreeSet<&str> = self
+            .groups
+            .values()
+            .map(|group| group.key.as_str())
+            .collect();
         self.slots.retain(|key, slot| {
             group_keys.contains(key.group_key.as_str())
                 || !slot.is_idle()
@@ -144,10 +181,15 @@ impl Core {
         let limit = self.limits.undeliverable_max;
         for id in self.groups.keys().cloned().collect::<Vec<_>>() {
             let is_hopeless = |alert: &&Fingerprint| {
-                self.alerts.get(alert).is_none_or(|kept| self.now.since(kept.ends_at) > limit)
+                self.alerts
+                    .get(alert)
+                    .is_none_or(|kept| self.now.since(kept.ends_at) > limit)
             };
-            let hopeless: Vec<Fingerprint> =
-                self.groups.get(&id).map(|group| group.alerts.iter().filter(is_hopeless).copied().collect()).unwrap_or_default();
+            let hopeless: Vec<Fingerprint> = self
+                .groups
+                .get(&id)
+                .map(|group| group.alerts.iter().filter(is_hopeless).copied().collect())
+                .unwrap_or_default();
             for key in self.slot_keys(&id) {
                 if let Some(slot) = self.slots.get_mut(&key) {
                     actions.given_up += slot.give_up(&hopeless);

@@ -29,6 +29,7 @@ mod receive;
 mod restore;
 mod show;
 
+pub(crate) use deliver::hex;
 pub use deliver::{Delivery, Verdict};
 pub use plan::{CoreLimits, Outlet, Plan};
 pub use receive::Refused;
@@ -151,7 +152,10 @@ impl Core {
             self.now = now;
         } else if back > CLOCK_STEP_IGNORED {
             self.now = now;
-            self.timers = std::mem::take(&mut self.timers).into_iter().map(|(at, timer)| (at.minus(back), timer)).collect();
+            self.timers = std::mem::take(&mut self.timers)
+                .into_iter()
+                .map(|(at, timer)| (at.minus(back), timer))
+                .collect();
             for group in self.groups.values_mut() {
                 group.shift_back(back);
             }
@@ -171,7 +175,8 @@ impl Core {
                 Timer::Retry(slot) => self.retry(&slot, at),
                 Timer::Sweep => {
                     self.sweep(actions);
-                    self.timers.insert((self.now.plus(SWEEP_INTERVAL), Timer::Sweep));
+                    self.timers
+                        .insert((self.now.plus(SWEEP_INTERVAL), Timer::Sweep));
                 }
             }
         }
@@ -181,7 +186,13 @@ impl Core {
     fn inhibitor(&mut self) -> &Inhibitor {
         let (rules, alerts, now) = (&self.plan.inhibit_rules, &self.alerts, self.now);
         self.inhibitor.get_or_insert_with(|| {
-            Inhibitor::new(rules, alerts.iter().map(|(fingerprint, alert)| (*fingerprint, &**alert)), now)
+            Inhibitor::new(
+                rules,
+                alerts
+                    .iter()
+                    .map(|(fingerprint, alert)| (*fingerprint, &**alert)),
+                now,
+            )
         })
     }
 }

@@ -64,7 +64,10 @@ impl Core {
     fn join_groups(&mut self, fingerprint: Fingerprint, alert: &KeptAlert) {
         let fires = alert.state_at(self.now) == AlertState::Firing;
         for route in self.plan.routes.matching(&alert.labels) {
-            let id = GroupId { route, labels: self.plan.routes.0[route].group_labels(&alert.labels) };
+            let id = GroupId {
+                route,
+                labels: self.plan.routes.0[route].group_labels(&alert.labels),
+            };
             if fires || self.groups.contains_key(&id) || self.is_believed(&id, fingerprint) {
                 self.join(id, fingerprint, alert);
             }
@@ -74,5 +77,8 @@ impl Core {
 
 fn bytes(alert: &Alert) -> usize {
     let pairs = alert.labels.iter().chain(alert.annotations.iter());
-    pairs.map(|(name, value)| name.len() + value.len()).sum::<usize>() + alert.generator_url.len()
+    pairs
+        .map(|(name, value)| name.len() + value.len())
+        .sum::<usize>()
+        + alert.generator_url.len()
 }

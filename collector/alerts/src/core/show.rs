@@ -27,9 +27,16 @@ impl Core {
     #[must_use]
     pub fn list(&self, now: UnixNanos) -> Vec<AlertStatus> {
         let inhibitor = self.inhibitor_at(now);
-        let mut all: Vec<AlertStatus> =
-            self.alerts.iter().map(|(fingerprint, alert)| self.status(*fingerprint, alert, &inhibitor, now)).collect();
-        all.sort_by(|a, b| b.starts_at.cmp(&a.starts_at).then_with(|| a.labels.cmp(&b.labels)));
+        let mut all: Vec<AlertStatus> = self
+            .alerts
+            .iter()
+            .map(|(fingerprint, alert)| self.status(*fingerprint, alert, &inhibitor, now))
+            .collect();
+        all.sort_by(|a, b| {
+            b.starts_at
+                .cmp(&a.starts_at)
+                .then_with(|| a.labels.cmp(&b.labels))
+        });
         all
     }
 
@@ -37,7 +44,9 @@ impl Core {
     #[must_use]
     pub fn groups(&self, now: UnixNanos) -> Vec<GroupStatus> {
         let inhibitor = self.inhibitor_at(now);
-        let status = |alert: &Fingerprint| Some(self.status(*alert, self.alerts.get(alert)?, &inhibitor, now));
+        let status = |alert: &Fingerprint| {
+            Some(self.status(*alert, self.alerts.get(alert)?, &inhibitor, now))
+        };
         let show = |(id, group): (&super::GroupId, &super::Group)| GroupStatus {
             key: group.key.clone(),
             receiver: self.route(id).receiver.clone(),
@@ -57,15 +66,27 @@ impl Core {
     /// How many alerts fire.
     #[must_use]
     pub fn firing(&self, now: UnixNanos) -> usize {
-        self.alerts.values().filter(|alert| alert.state_at(now) == AlertState::Firing).count()
+        self.alerts
+            .values()
+            .filter(|alert| alert.state_at(now) == AlertState::Firing)
+            .count()
     }
 
     fn inhibitor_at(&self, now: UnixNanos) -> Inhibitor {
-        let alerts = self.alerts.iter().map(|(fingerprint, alert)| (*fingerprint, &**alert));
+        let alerts = self
+            .alerts
+            .iter()
+            .map(|(fingerprint, alert)| (*fingerprint, &**alert));
         Inhibitor::new(&self.plan.inhibit_rules, alerts, now)
     }
 
-    fn status(&self, fingerprint: Fingerprint, alert: &KeptAlert, inhibitor: &Inhibitor, now: UnixNanos) -> AlertStatus {
+    fn status(
+        &self,
+        fingerprint: Fingerprint,
+        alert: &KeptAlert,
+        inhibitor: &Inhibitor,
+        now: UnixNanos,
+    ) -> AlertStatus {
         let state = alert.state_at(now);
         let inhibited_by = match state {
             AlertState::Firing => inhibitor.inhibitors_of(&self.plan.inhibit_rules, &alert.labels),

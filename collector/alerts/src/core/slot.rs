@@ -98,8 +98,14 @@ impl SlotState {
     pub fn decide(&self, view: &View, wishes: Wishes, now: UnixNanos) -> Decision {
         let nothing_told = Told::default();
         let told = self.told.as_ref().unwrap_or(&nothing_told);
-        let ended_known = view.resolved.iter().any(|alert| told.firing.contains(alert));
-        let ended_owed = view.resolved.iter().any(|alert| self.owed.contains(alert) && !told.firing.contains(alert));
+        let ended_known = view
+            .resolved
+            .iter()
+            .any(|alert| told.firing.contains(alert));
+        let ended_owed = view
+            .resolved
+            .iter()
+            .any(|alert| self.owed.contains(alert) && !told.firing.contains(alert));
         let ended_news = wishes.send_resolved && !view.resolved.is_subset(&told.resolved);
         if !view.firing.is_subset(&told.firing) {
             Decision::Tell(Reason::Firing)
@@ -128,7 +134,8 @@ impl SlotState {
     /// fires; of one that ended, that it ended. Whatever is the case later will be told.
     pub fn intend(&mut self, id: &str, view: &View, mentioned_resolved: &BTreeSet<Fingerprint>) {
         if let Some(told) = &mut self.told {
-            let is_doubtful = |alert: &Fingerprint| view.firing.is_empty() || mentioned_resolved.contains(alert);
+            let is_doubtful =
+                |alert: &Fingerprint| view.firing.is_empty() || mentioned_resolved.contains(alert);
             let (doubtful, certain) = told.firing.iter().partition(|alert| is_doubtful(alert));
             told.firing = certain;
             self.owed.extend::<BTreeSet<Fingerprint>>(doubtful);
@@ -146,8 +153,14 @@ impl SlotState {
         if !firing.is_empty() {
             firing.extend(told.firing.intersection(&view.muted));
         }
-        self.owed.retain(|alert| !view.firing.contains(alert) && !view.resolved.contains(alert));
-        self.told = Some(Told { at, firing, resolved: view.resolved.clone(), sequence: told.sequence + 1 });
+        self.owed
+            .retain(|alert| !view.firing.contains(alert) && !view.resolved.contains(alert));
+        self.told = Some(Told {
+            at,
+            firing,
+            resolved: view.resolved.clone(),
+            sequence: told.sequence + 1,
+        });
         self.intent = None;
     }
 
@@ -161,7 +174,11 @@ impl SlotState {
     /// Whether the receiver may believe that an alert fires.
     #[must_use]
     pub fn believes_firing(&self, alert: Fingerprint) -> bool {
-        self.owed.contains(&alert) || self.told.as_ref().is_some_and(|told| told.firing.contains(&alert))
+        self.owed.contains(&alert)
+            || self
+                .told
+                .as_ref()
+                .is_some_and(|told| told.firing.contains(&alert))
     }
 }
 

@@ -25,7 +25,12 @@ pub(super) fn limits() -> CoreLimits {
     }
 }
 
-pub(super) fn route(matchers: &str, receiver: &str, group_by: &[&str], children: &[usize]) -> Route {
+pub(super) fn route(
+    matchers: &str,
+    receiver: &str,
+    group_by: &[&str],
+    children: &[usize],
+) -> Route {
     let matchers = crate::matchers::parse(matchers).unwrap_or_default();
     Route {
         key: crate::route::matchers_key(&matchers),
@@ -48,7 +53,10 @@ pub(super) fn plan(routes: Vec<Route>, receivers: &[(&str, &[bool])]) -> Arc<Pla
             integration: format!("webhook[{at}]"),
             send_resolved: *send_resolved,
         };
-        ((*name).to_owned(), send_resolved.iter().enumerate().map(outlet).collect())
+        (
+            (*name).to_owned(),
+            send_resolved.iter().enumerate().map(outlet).collect(),
+        )
     };
     Arc::new(Plan {
         resolve_timeout: secs(300),

@@ -21,8 +21,19 @@ fn at(text: &str) -> UnixNanos {
 #[test]
 fn office_hours_begin_at_nine_and_end_before_five_on_weekdays() {
     let office = TimeIntervals(vec![TimeInterval {
-        times: vec![Range { start: parse_time("09:00").unwrap(), end: parse_time("17:00").unwrap() }],
-        weekdays: vec![parse_range("monday:friday", WEEKDAYS, Range { start: 0, end: 6 }, "day of the week").unwrap()],
+        times: vec![Range {
+            start: parse_time("09:00").unwrap(),
+            end: parse_time("17:00").unwrap(),
+        }],
+        weekdays: vec![
+            parse_range(
+                "monday:friday",
+                WEEKDAYS,
+                Range { start: 0, end: 6 },
+                "day of the week",
+            )
+            .unwrap(),
+        ],
         ..any()
     }]);
     assert!(office.contain(at("2026-11-23T09:00:00Z")), "a Monday");
@@ -32,8 +43,20 @@ fn office_hours_begin_at_nine_and_end_before_five_on_weekdays() {
 
 #[test]
 fn days_count_from_the_end_of_the_month_too() {
-    let range = parse_range("-2:-1", &[], Range { start: -31, end: 31 }, "day").unwrap();
-    let last = TimeIntervals(vec![TimeInterval { days_of_month: vec![range], ..any() }]);
+    let range = parse_range(
+        "-2:-1",
+        &[],
+        Range {
+            start: -31,
+            end: 31,
+        },
+        "day",
+    )
+    .unwrap();
+    let last = TimeIntervals(vec![TimeInterval {
+        days_of_month: vec![range],
+        ..any()
+    }]);
     assert!(last.contain(at("2024-02-28T00:00:00Z")));
     assert!(!last.contain(at("2024-02-27T23:59:59Z")));
 }
@@ -41,7 +64,11 @@ fn days_count_from_the_end_of_the_month_too() {
 #[test]
 fn ranges_that_end_before_they_start_are_refused() {
     let check = |text: &str, ok: bool| {
-        assert_eq!(parse_range(text, MONTHS, Range { start: 1, end: 12 }, "month").is_ok(), ok, "{text}");
+        assert_eq!(
+            parse_range(text, MONTHS, Range { start: 1, end: 12 }, "month").is_ok(),
+            ok,
+            "{text}"
+        );
     };
     check("march", true);
     check("March:5", true);

@@ -56,7 +56,14 @@ impl Log {
         std::fs::create_dir_all(dir).map_err(at(dir.to_owned()))?;
         let lock = lock(dir)?;
         let path = dir.join("alerts.log");
-        let options = || OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let options = || {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+        };
         let mut file = options().map_err(at(path.clone()))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(at(path.clone()))?;
@@ -65,13 +72,24 @@ impl Log {
         }
         if bytes.len() < frame::HEADER.len() {
             bytes = frame::HEADER.to_vec();
-            begin(&mut file).and_then(|()| sync_dir(dir)).map_err(at(path.clone()))?;
+            begin(&mut file)
+                .and_then(|()| sync_dir(dir))
+                .map_err(at(path.clone()))?;
         }
         let (records, recovery, end) = recover(&bytes);
-        let mut log =
-            Self { dir: dir.to_owned(), file, bytes: end, bytes_rewritten: 0, is_suspect: false, _lock: lock };
+        let mut log = Self {
+            dir: dir.to_owned(),
+            file,
+            bytes: end,
+            bytes_rewritten: 0,
+            is_suspect: false,
+            _lock: lock,
+        };
         if recovery.torn_bytes > 0 {
-            log.file.set_len(end).and_then(|()| log.file.sync_all()).map_err(at(path.clone()))?;
+            log.file
+                .set_len(end)
+                .and_then(|()| log.file.sync_all())
+                .map_err(at(path.clone()))?;
         }
         log.file.seek(SeekFrom::Start(end)).map_err(at(path))?;
         Ok((log, records, recovery))
@@ -85,7 +103,9 @@ impl Log {
     /// what the disk holds.
     pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
         if self.is_suspect {
-            return Err(io::Error::other("an earlier write failed and the log has not been rewritten since"));
+            return Err(io::Error::other(
+                "an earlier write failed and the log has not been rewritten since",
+            ));
         }
         let bytes = encode(records)?;
         self.is_suspect = true;
@@ -111,7 +131,12 @@ impl Log {
         let new = self.dir.join("alerts.log.new");
         let mut bytes = frame::HEADER.to_vec();
         bytes.append(&mut encode(records)?);
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&new)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&new)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         std::fs::rename(&new, self.dir.join("alerts.log"))?;
@@ -126,8 +151,17 @@ impl Log {
 
 fn lock(dir: &Path) -> Result<File, OpenError> {
     let path = dir.join("alerts.lock");
-    let options = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-    let file = options().map_err(|error| OpenError::Io { path: path.clone(), error })?;
+    let options = || {
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+    };
+    let file = options().map_err(|error| OpenError::Io {
+        path: path.clone(),
+        error,
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
@@ -148,10 +182,21 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
 
 fn recover(bytes: &[u8]) -> (Vec<Record>, Recovery, u64) {
     let scan = frame::scan(bytes);
-    let records: Vec<Record> = scan.records.iter().filter_map(|record| serde_json::from_slice(record).ok()).collect();
+    let records: Vec<Record> = scan
+        .records
+        .iter()
+        .filter_map(|record| serde_json::from_slice(record).ok())
+        .collect();
     let unreadable = (scan.records.len() - records.len()) as u64;
     let torn_bytes = (bytes.len() - scan.end) as u64;
-    (records, Recovery { damaged: scan.damaged + unreadable, torn_bytes }, scan.end as u64)
+    (
+        records,
+        Recovery {
+            damaged: scan.damaged + unreadable,
+            torn_bytes,
+        },
+        scan.end as u64,
+    )
 }
 
 fn encode(records: &[Record]) -> io::Result<Vec<u8>> {

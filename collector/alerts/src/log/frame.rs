@@ -8,7 +8,9 @@ const PREFIX_BYTES: usize = 12;
 
 /// Appends a frame to `out`.
 pub(super) fn write(record: &[u8], out: &mut Vec<u8>) {
-    let len = u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes();
+    let len = u32::try_from(record.len())
+        .unwrap_or(u32::MAX)
+        .to_le_bytes();
     out.extend_from_slice(&MARK);
     out.extend_from_slice(&len);
     out.extend_from_slice(&checksum(len, record).to_le_bytes());
@@ -21,7 +23,11 @@ fn checksum(len: [u8; 4], record: &[u8]) -> u32 {
 
 /// The record of the whole, undamaged frame at the start of `bytes`.
 fn read(bytes: &[u8]) -> Option<&[u8]> {
-    let word = |at: usize| bytes.get(at..at + 4).and_then(|word| <[u8; 4]>::try_from(word).ok());
+    let word = |at: usize| {
+        bytes
+            .get(at..at + 4)
+            .and_then(|word| <[u8; 4]>::try_from(word).ok())
+    };
     let (mark, len, crc) = (word(0)?, word(4)?, word(8)?);
     let end = PREFIX_BYTES.checked_add(u32::from_le_bytes(len) as usize)?;
     let record = bytes.get(PREFIX_BYTES..end)?;
@@ -41,7 +47,11 @@ pub(super) struct Scan<'a> {
 
 /// Reads the frames behind the header.
 pub(super) fn scan(bytes: &[u8]) -> Scan<'_> {
-    let mut scan = Scan { records: Vec::new(), damaged: 0, end: HEADER.len() };
+    let mut scan = Scan {
+        records: Vec::new(),
+        damaged: 0,
+        end: HEADER.len(),
+    };
     let mut at = scan.end;
     while at < bytes.len() {
         if let Some(record) = read(&bytes[at..]) {
@@ -59,5 +69,7 @@ pub(super) fn scan(bytes: &[u8]) -> Scan<'_> {
 /// Where the next mark is, or the end.
 fn next_mark(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    rest.windows(MARK.len()).position(|window| window == MARK).map_or(bytes.len(), |at| from + at)
+    rest.windows(MARK.len())
+        .position(|window| window == MARK)
+        .map_or(bytes.len(), |at| from + at)
 }

@@ -15,7 +15,11 @@ fn record(number: u64) -> Record {
         ends_at: None,
         generator_url: String::new(),
     };
-    Record::Alert(Arc::new(KeptAlert::from_report(alert, UnixNanos::from_secs(9), std::time::Duration::from_secs(300))))
+    Record::Alert(Arc::new(KeptAlert::from_report(
+        alert,
+        UnixNanos::from_secs(9),
+        std::time::Duration::from_secs(300),
+    )))
 }
 
 fn records(numbers: std::ops::Range<u64>) -> Vec<Record> {
@@ -71,7 +75,13 @@ fn a_damaged_frame_is_skipped_and_counted_wherever_the_damage_is() {
         std::fs::write(dir.path().join("alerts.log"), &damaged).unwrap();
         let (_, read, recovery) = Log::open(dir.path()).unwrap();
         assert_eq!(read, [record(0), record(2)], "damage at {at}");
-        assert_eq!(recovery, Recovery { damaged: 1, torn_bytes: 0 });
+        assert_eq!(
+            recovery,
+            Recovery {
+                damaged: 1,
+                torn_bytes: 0
+            }
+        );
     }
 }
 

@@ -3,7 +3,11 @@
 use super::*;
 
 fn check(text: &str, expected: &[&str]) {
-    let parsed: Vec<String> = parse(text).unwrap().iter().map(ToString::to_string).collect();
+    let parsed: Vec<String> = parse(text)
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(parsed, expected, "{text}");
 }
 
@@ -31,7 +35,17 @@ fn the_older_grammar_keeps_unknown_escapes_and_wins_where_both_read_the_text() {
 
 #[test]
 fn texts_that_are_no_matchers_are_refused() {
-    for text in ["", "foo", "=bar", "foo=\"bar", "foo=~\"(\"", "{foo=\"bar", "foo=a\"b", "foo==bar=\"", "a b=c"] {
+    for text in [
+        "",
+        "foo",
+        "=bar",
+        "foo=\"bar",
+        "foo=~\"(\"",
+        "{foo=\"bar",
+        "foo=a\"b",
+        "foo==bar=\"",
+        "a b=c",
+    ] {
         assert!(parse(text).is_err(), "{text}");
     }
 }

@@ -7,7 +7,10 @@ fn a_secret_is_never_printed() {
     let secret = Secret::new("hunter2");
     assert_eq!(format!("{secret:?}"), "<secret>");
     assert_eq!(serde_json::to_string(&secret).unwrap(), "\"<secret>\"");
-    assert_eq!(format!("{:?}", SecretSource::Inline(secret)), "Inline(<secret>)");
+    assert_eq!(
+        format!("{:?}", SecretSource::Inline(secret)),
+        "Inline(<secret>)"
+    );
 }
 
 #[tokio::test]

@@ -129,11 +129,6 @@ impl Collector {
         self.stopped
     }
 
-    /// Whether the time for the search is over.
-    pub(crate) fn is_over(&self) -> bool {
-        self.stopped || self.deadline_passed()
-    }
-
     fn deadline_passed(&self) -> bool {
         self.limits
             .deadline

@@ -2,26 +2,24 @@
 //!
 //! Of a needle, the words that are bounded inside it must stand whole in every match, so
 //! their documents are intersected. A needle without such a word is cut out of words:
-//! its longest run is then looked for at the start, at the end or anywhere in the words of
-//! the dictionary, unless it is so common that reading the newest records is quicker.
+//! its longest run is then looked for at the start, at the end or anywhere in the distinct
+//! words of the segment, unless it is so common that reading the newest records is quicker.
 
 use super::schema::Fields;
+use super::wordlist::WordList;
 use crate::words::{self, LONG_MARKER, Run, WORD_BYTES_MAX};
 use std::io;
 use tantivy::index::{InvertedIndexReader, SegmentReader};
-use tantivy::postings::Postings;
+use tantivy::postings::{Postings, TermInfo};
 use tantivy::schema::{Field, IndexRecordOption, Term};
-use tantivy::termdict::TermStreamer;
 use tantivy::{DocId, DocSet, TERMINATED};
 
 /// A run shorter than this is part of too many words to be looked up.
 const EDGE_BYTES_MIN: usize = 3;
 /// A word in more than one of so many documents is no help: reading finds it as quickly.
 const COMMON_SHARE: u64 = 16;
-/// How many words of the dictionary a run may be part of.
+/// How many distinct words a run may be part of.
 const EDGE_WORDS_MAX: usize = 4096;
-/// How many words are looked at between two looks at the clock.
-const WORDS_PER_LOOK: usize = 4096;
 
 /// Documents in ascending order; `None` where the index cannot narrow.
 pub(super) type Candidates = Option<Vec<DocId>>;
@@ -30,20 +28,15 @@ pub(super) type Candidates = Option<Vec<DocId>>;
 pub(super) struct Narrowing<'a> {
     reader: &'a SegmentReader,
     fields: Fields,
-    /// Whether the time for the query is over.
-    over: &'a dyn Fn() -> bool,
+    words: &'a WordList,
 }
 
 impl<'a> Narrowing<'a> {
-    pub(super) fn new(
-        reader: &'a SegmentReader,
-        fields: Fields,
-        over: &'a dyn Fn() -> bool,
-    ) -> Self {
+    pub(super) fn new(reader: &'a SegmentReader, fields: Fields, words: &'a WordList) -> Self {
         Self {
             reader,
             fields,
-            over,
+            words,
         }
     }
 
@@ -153,7 +146,7 @@ impl<'a> Narrowing<'a> {
             found = collected(postings);
         }
         if run.text.len() <= WORD_BYTES_MAX {
-            let Some(terms) = self.words_with(index, run)? else {
+            let Some(terms) = self.terms_with(index, run)? else {
                 return Ok(None);
             };
             for info in terms {
@@ -167,42 +160,22 @@ impl<'a> Narrowing<'a> {
         Ok(Some(found))
     }
 
-    /// The words of the dictionary that `run` can be the part of; `None` when they are too
-    /// common, or when the time is over: the caller then finds that out by itself.
-    fn words_with(
+    /// The terms of the words that `run` can be the part of; `None` when they are too common.
+    fn terms_with(
         &self,
         index: &InvertedIndexReader,
         run: &Run<'_>,
-    ) -> io::Result<Option<Vec<tantivy::postings::TermInfo>>> {
-        let text = run.text.as_bytes();
-        let mut stream: TermStreamer<'_> = if run.starts {
-            index.terms().range().ge(text).into_stream()?
-        } else {
-            index.terms().stream()?
-        };
-        let finder = memchr::memmem::Finder::new(text);
-        let (mut terms, mut documents, mut looked) = (Vec::new(), 0_u64, 0_usize);
-        while stream.advance() {
-            let word = stream.key();
-            if run.starts && !word.starts_with(text) {
-                break;
-            }
-            looked += 1;
-            if looked.is_multiple_of(WORDS_PER_LOOK) && (self.over)() {
+    ) -> io::Result<Option<Vec<TermInfo>>> {
+        let (mut terms, mut documents) = (Vec::new(), 0_u64);
+        for word in self.words.with_part(run) {
+            let term = Term::from_field_text(self.fields.body, word);
+            let Some(info) = index.get_term_info(&term)? else {
+                continue;
+            };
+            documents += u64::from(info.doc_freq);
+            terms.push(info);
+            if terms.len() > EDGE_WORDS_MAX || self.is_common(documents) {
                 return Ok(None);
-            }
-            let part = run.starts
-                || if run.ends {
-                    word.ends_with(text)
-                } else {
-                    finder.find(word).is_some()
-                };
-            if part {
-                documents += u64::from(stream.value().doc_freq);
-                terms.push(stream.value().clone());
-                if terms.len() > EDGE_WORDS_MAX || self.is_common(documents) {
-                    return Ok(None);
-                }
             }
         }
         Ok(Some(terms))

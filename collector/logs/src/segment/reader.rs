@@ -2,6 +2,7 @@
 
 use super::candidates::Narrowing;
 use super::schema::{self, Fields};
+use super::wordlist::WordList;
 use super::{Damage, streams};
 use crate::record::{Key, Packed};
 use crate::search::{Ask, Collector, Direction};
@@ -28,6 +29,7 @@ pub(crate) struct Segment {
     /// What the manifest says of it.
     pub(crate) meta: SegmentMeta,
     streams: Vec<Arc<Stream>>,
+    words: WordList,
     fields: Fields,
     reader: SegmentReader,
     time: Column<u64>,
@@ -51,6 +53,7 @@ impl Segment {
 
     fn open_unguarded(meta: SegmentMeta, dir: &Path, verify: bool) -> Result<Self, Damage> {
         let streams = streams::read(dir)?;
+        let words = WordList::open(dir, verify)?;
         let index = Index::open_in_dir(dir)?;
         if verify {
             let damaged = index.validate_checksum()?;
@@ -82,6 +85,7 @@ impl Segment {
         Ok(Self {
             meta,
             streams,
+            words,
             fields,
             reader,
             time,
@@ -112,7 +116,7 @@ impl Segment {
         let candidates = if range.is_empty() {
             Some(Vec::new())
         } else {
-            self.candidates(ask, collector)?
+            self.candidates(ask)?
         };
         match candidates {
             None => self.read(range, &wanted, ask, collector),
@@ -123,13 +127,8 @@ impl Segment {
         }
     }
 
-    fn candidates(
-        &self,
-        ask: &Ask<'_>,
-        collector: &Collector,
-    ) -> Result<Option<Vec<DocId>>, Damage> {
-        let over = || collector.is_over();
-        let narrowing = Narrowing::new(&self.reader, self.fields, &over);
+    fn candidates(&self, ask: &Ask<'_>) -> Result<Option<Vec<DocId>>, Damage> {
+        let narrowing = Narrowing::new(&self.reader, self.fields, &self.words);
         Ok(match ask {
             Ask::Lines(search) => {
                 narrowing.containing(search.query.filters().iter().filter_map(|f| f.needle()))?

@@ -2,6 +2,7 @@
 
 use super::schema::{self, Fields};
 use super::streams;
+use super::wordlist::WordList;
 use crate::record::{Key, Packed};
 use crate::stream::Stream;
 use sonde_proto::{UnixNanos, semconv};
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tantivy::directory::MmapDirectory;
+use tantivy::index::SegmentReader;
 use tantivy::indexer::SingleSegmentIndexWriter;
 use tantivy::schema::TantivyDocument;
 
@@ -166,7 +168,13 @@ impl SegmentWriter {
     /// Completes the segment. Its files are written; making them durable is the caller's.
     pub(crate) fn finish(self) -> Result<Written, WriteError> {
         let path = self.dir;
-        self.index.finalize().map_err(|cause| WriteError::Index {
+        let finished = self.index.finalize().and_then(|index| {
+            for segment in index.searchable_segments()? {
+                WordList::write(&path, &SegmentReader::open(&segment)?, self.fields.body)?;
+            }
+            Ok(())
+        });
+        finished.map_err(|cause| WriteError::Index {
             path: path.clone(),
             cause,
         })?;

@@ -122,10 +122,6 @@ impl<'s, S: Source> Engine<'s, S> {
     }
 
     /// The text of a string expression.
-    #[expect(
-        clippy::only_used_in_recursion,
-        reason = "like the other types' methods"
-    )]
     pub(crate) fn text(&self, expr: &Expr) -> String {
         match &expr.kind {
             ExprKind::String(text) => text.clone(),

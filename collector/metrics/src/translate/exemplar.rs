@@ -4,7 +4,7 @@ use super::labels::attributes_in;
 use super::names;
 use super::wire::{Fields, Malformed, Value};
 use sonde_proto::otlp;
-use sonde_proto::{Labels, SpanId, TraceId, UnixNanos};
+use sonde_proto::{IdError, Labels, SpanId, TraceId, UnixNanos};
 
 /// One observation that stands for many, and the trace it belongs to.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -28,13 +28,8 @@ impl Exemplar {
                 (2, Value::Fixed64(n)) => time = UnixNanos(n),
                 (3, Value::Fixed64(n)) => value = Some(f64::from_bits(n)),
                 (6, Value::Fixed64(n)) => value = Some(n as i64 as f64),
-                (4, Value::Bytes(b)) => {
-                    span = SpanId::from_slice(b).map_or_else(|_| String::new(), |id| id.to_string())
-                }
-                (5, Value::Bytes(b)) => {
-                    trace =
-                        TraceId::from_slice(b).map_or_else(|_| String::new(), |id| id.to_string())
-                }
+                (4, Value::Bytes(b)) => span = hex(SpanId::from_slice(b)),
+                (5, Value::Bytes(b)) => trace = hex(TraceId::from_slice(b)),
                 _ => {}
             }
         }
@@ -51,4 +46,9 @@ impl Exemplar {
             time,
         }))
     }
+}
+
+/// An identifier that is none is left out.
+fn hex(id: Result<impl ToString, IdError>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
 }

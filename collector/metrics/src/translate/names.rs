@@ -6,10 +6,8 @@ use super::wire::Kind;
 /// The metric's name: escaped, with its unit, `_total` for counters and `_ratio` for gauges
 /// of unit `1`. A suffix that is already there is not added again.
 pub(crate) fn metric(name: &str, unit: &str, kind: Kind) -> String {
-    if unit.is_empty()
-        && is_metric_name(name)
-        && !(kind == Kind::Counter && !name.ends_with("_total"))
-    {
+    let has_suffix = kind != Kind::Counter || name.ends_with("_total");
+    if unit.is_empty() && has_suffix && is_metric_name(name) {
         return name.to_owned();
     }
     let mut words: Vec<&str> = name

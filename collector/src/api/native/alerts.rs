@@ -50,9 +50,13 @@ pub(super) async fn alert(
     let now = api.now();
     let view = api.ask(move |sources, deadline| {
         let mut alerts = sources.alerts.list().into_iter();
-        let alert = alerts.find(|alert| alert.fingerprint.to_string() == fingerprint).ok_or_else(|| {
-            ApiError::not_found(format!("no alert {fingerprint} is kept here; it may have resolved long ago"))
-        })?;
+        let alert = alerts
+            .find(|alert| alert.fingerprint.to_string() == fingerprint)
+            .ok_or_else(|| {
+                ApiError::not_found(format!(
+                    "no alert {fingerprint} is kept here; it may have resolved long ago"
+                ))
+            })?;
         view(sources, &tenant, alert, now, deadline)
     });
     view.await.map(Json)
@@ -65,21 +69,31 @@ fn view(
     now: UnixNanos,
     deadline: Option<Instant>,
 ) -> Result<AlertView, ApiError> {
-    let end = alert.ends_at.map_or(now, |ended| ended.plus(AFTER).min(now));
+    let end = alert
+        .ends_at
+        .map_or(now, |ended| ended.plus(AFTER).min(now));
     let period = (alert.starts_at.minus(BEFORE), end);
-    let service = Some(alert.labels.get("service").to_owned()).filter(|service| !service.is_empty());
+    let service =
+        Some(alert.labels.get("service").to_owned()).filter(|service| !service.is_empty());
     let (mut red, mut example_trace, mut logs) = (None, None, Vec::new());
     if let Some(service) = &service {
-        red = Some(super::signals::red_of(sources, tenant, service, period, deadline)?);
+        red = Some(super::signals::red_of(
+            sources, tenant, service, period, deadline,
+        )?);
         example_trace = example(sources, tenant, service, period, deadline)?;
     }
     if let Some(trace) = &example_trace {
-        let found = sources.stores.logs.by_trace(tenant, &trace.trace_id, LOGS_MAX);
+        let found = sources
+            .stores
+            .logs
+            .by_trace(tenant, &trace.trace_id, LOGS_MAX);
         logs = found.map_err(|error| ApiError::internal(error.to_string()))?;
     }
     let notifications = sources.alerts.notifications(NOTIFICATIONS_MAX).into_iter();
     Ok(AlertView {
-        notifications: notifications.filter(|n| n.alerts.contains(&alert.fingerprint)).collect(),
+        notifications: notifications
+            .filter(|n| n.alerts.contains(&alert.fingerprint))
+            .collect(),
         r#use: super::signals::use_of(sources, tenant, period, deadline)?,
         alert,
         service,
@@ -102,10 +116,24 @@ fn example(
     for condition in ["status=error", "duration>1s", ""] {
         let query = TraceQuery::parse(&format!("service={service:?} {condition}"))
             .map_err(|error| ApiError::internal(error.to_string()))?;
-        let search = Search { query, start, end, limit: 1, deadline };
-        let answer = sources.stores.traces.search(tenant, &search).map_err(internal)?;
+        let search = Search {
+            query,
+            start,
+            end,
+            limit: 1,
+            deadline,
+        };
+        let answer = sources
+            .stores
+            .traces
+            .search(tenant, &search)
+            .map_err(internal)?;
         if let Some(found) = answer.traces.first() {
-            return sources.stores.traces.trace(tenant, &found.trace_id).map_err(internal);
+            return sources
+                .stores
+                .traces
+                .trace(tenant, &found.trace_id)
+                .map_err(internal);
         }
     }
     Ok(None)

@@ -12,19 +12,33 @@ pub(super) async fn search(
     Query(parameters): Query<SearchParameters>,
 ) -> Result<Json<LogAnswer>, ApiError> {
     let tenant = tenant(&headers)?;
-    let query = LogQuery::parse(&parameters.query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let query = LogQuery::parse(&parameters.query)
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start, end) = parameters.period(api.now())?;
     let limit = parameters.limit()?;
     let direction = match parameters.direction.as_deref() {
         None | Some("backward") => Direction::Backward,
         Some("forward") => Direction::Forward,
         Some(other) => {
-            return Err(ApiError::bad_request(format!("direction: {other:?} is neither \"forward\" nor \"backward\"")));
+            return Err(ApiError::bad_request(format!(
+                "direction: {other:?} is neither \"forward\" nor \"backward\""
+            )));
         }
     };
     let answer = api.ask(move |sources, deadline| {
-        let search = Search { query, start, end, limit, direction, deadline };
-        sources.stores.logs.search(&tenant, &search).map_err(|error| ApiError::unprocessable(error.to_string()))
+        let search = Search {
+            query,
+            start,
+            end,
+            limit,
+            direction,
+            deadline,
+        };
+        sources
+            .stores
+            .logs
+            .search(&tenant, &search)
+            .map_err(|error| ApiError::unprocessable(error.to_string()))
     });
     answer.await.map(Json)
 }

@@ -14,13 +14,20 @@ pub(super) async fn lookup(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     if id.len() > ID_BYTES_MAX || id.trim().is_empty() {
-        return Err(ApiError::bad_request(format!("an ID has 1 to {ID_BYTES_MAX} bytes")));
+        return Err(ApiError::bad_request(format!(
+            "an ID has 1 to {ID_BYTES_MAX} bytes"
+        )));
     }
     let tenant = tenant(&headers)?;
     let found = api.ask(move |sources, _| {
-        crate::lookup::lookup(&sources.stores, &sources.alerts, &tenant, &id).map_err(ApiError::internal)
+        crate::lookup::lookup(&sources.stores, &sources.alerts, &tenant, &id)
+            .map_err(ApiError::internal)
     });
     let found = found.await?;
-    let status = if found.message.is_some() { StatusCode::NOT_FOUND } else { StatusCode::OK };
+    let status = if found.message.is_some() {
+        StatusCode::NOT_FOUND
+    } else {
+        StatusCode::OK
+    };
     Ok((status, Json(found)).into_response())
 }

@@ -50,9 +50,14 @@ const PERIOD_DEFAULT: Duration = Duration::from_secs(3600);
 impl SearchParameters {
     /// The period asked for: the last hour unless it is named.
     fn period(&self, now: UnixNanos) -> Result<(UnixNanos, UnixNanos), ApiError> {
-        let end = self.end.as_deref().map_or(Ok(now), |text| time::instant("end", text, now))?;
+        let end = self
+            .end
+            .as_deref()
+            .map_or(Ok(now), |text| time::instant("end", text, now))?;
         let start = self.start.as_deref();
-        let start = start.map_or(Ok(end.minus(PERIOD_DEFAULT)), |text| time::instant("start", text, now))?;
+        let start = start.map_or(Ok(end.minus(PERIOD_DEFAULT)), |text| {
+            time::instant("start", text, now)
+        })?;
         if start > end {
             return Err(ApiError::bad_request("start is after end"));
         }
@@ -62,7 +67,9 @@ impl SearchParameters {
     fn limit(&self) -> Result<usize, ApiError> {
         match self.limit.unwrap_or(LIMIT_DEFAULT) {
             limit @ 1..=LIMIT_MAX => Ok(limit),
-            limit => Err(ApiError::bad_request(format!("limit: {limit} is not between 1 and {LIMIT_MAX}"))),
+            limit => Err(ApiError::bad_request(format!(
+                "limit: {limit} is not between 1 and {LIMIT_MAX}"
+            ))),
         }
     }
 }

@@ -23,10 +23,15 @@ struct Service {
     alerts: usize,
 }
 
-pub(super) async fn services(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub(super) async fn services(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let tenant = tenant(&headers)?;
     let now = api.now();
-    api.ask(move |sources, deadline| render(sources, &tenant, now, deadline)).await.map(Json)
+    api.ask(move |sources, deadline| render(sources, &tenant, now, deadline))
+        .await
+        .map(Json)
 }
 
 fn render(
@@ -36,7 +41,12 @@ fn render(
     deadline: Option<Instant>,
 ) -> Result<Value, ApiError> {
     let mut services: BTreeMap<String, Service> = BTreeMap::new();
-    let names = sources.stores.traces.services(tenant).into_iter().chain(sources.stores.logs.services(tenant));
+    let names = sources
+        .stores
+        .traces
+        .services(tenant)
+        .into_iter()
+        .chain(sources.stores.logs.services(tenant));
     for name in names {
         services.entry(name.clone()).or_default().name = name;
     }
@@ -51,11 +61,24 @@ fn render(
         }
         Ok(())
     };
-    fill(&super::signals::rate("", "by (service)"), |s, v| s.rate = Some(v))?;
-    fill(&super::signals::error_ratio("", "by (service)"), |s, v| s.error_ratio = Some(v))?;
-    fill(&super::signals::quantile(0.5, "", "by (service, le)"), |s, v| s.p50_seconds = Some(v))?;
-    fill(&super::signals::quantile(0.95, "", "by (service, le)"), |s, v| s.p95_seconds = Some(v))?;
-    fill(&super::signals::quantile(0.99, "", "by (service, le)"), |s, v| s.p99_seconds = Some(v))?;
+    fill(&super::signals::rate("", "by (service)"), |s, v| {
+        s.rate = Some(v)
+    })?;
+    fill(&super::signals::error_ratio("", "by (service)"), |s, v| {
+        s.error_ratio = Some(v)
+    })?;
+    fill(
+        &super::signals::quantile(0.5, "", "by (service, le)"),
+        |s, v| s.p50_seconds = Some(v),
+    )?;
+    fill(
+        &super::signals::quantile(0.95, "", "by (service, le)"),
+        |s, v| s.p95_seconds = Some(v),
+    )?;
+    fill(
+        &super::signals::quantile(0.99, "", "by (service, le)"),
+        |s, v| s.p99_seconds = Some(v),
+    )?;
     for alert in sources.alerts.list() {
         if super::alerts::fires(&alert)
             && let Some(service) = services.get_mut(alert.labels.get("service"))

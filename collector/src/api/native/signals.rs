@@ -33,7 +33,9 @@ pub(super) fn error_ratio(matchers: &str, by: &str) -> String {
 
 /// A quantile of the durations, in seconds. `by` includes `le`.
 pub(super) fn quantile(quantile: f64, matchers: &str, by: &str) -> String {
-    format!("histogram_quantile({quantile}, sum {by} (rate(traces_spanmetrics_latency_bucket{{{matchers}{SERVED}}}[1m])))")
+    format!(
+        "histogram_quantile({quantile}, sum {by} (rate(traces_spanmetrics_latency_bucket{{{matchers}{SERVED}}}[1m])))"
+    )
 }
 
 /// A service's three series: `[time in ms, value]`.
@@ -65,8 +67,12 @@ pub(super) async fn red(
 ) -> Result<Json<Red>, ApiError> {
     let tenant = tenant(&headers)?;
     let period = parameters.period(api.now())?;
-    let service = parameters.service.ok_or_else(|| ApiError::bad_request("service: which one? add ?service=NAME"))?;
-    api.ask(move |sources, deadline| red_of(sources, &tenant, &service, period, deadline)).await.map(Json)
+    let service = parameters
+        .service
+        .ok_or_else(|| ApiError::bad_request("service: which one? add ?service=NAME"))?;
+    api.ask(move |sources, deadline| red_of(sources, &tenant, &service, period, deadline))
+        .await
+        .map(Json)
 }
 
 pub(super) async fn use_signals(
@@ -76,7 +82,9 @@ pub(super) async fn use_signals(
 ) -> Result<Json<Value>, ApiError> {
     let tenant = tenant(&headers)?;
     let period = parameters.period(api.now())?;
-    let signals = api.ask(move |sources, deadline| use_of(sources, &tenant, period, deadline)).await?;
+    let signals = api
+        .ask(move |sources, deadline| use_of(sources, &tenant, period, deadline))
+        .await?;
     Ok(Json(json!({ "signals": signals })))
 }
 
@@ -90,10 +98,15 @@ struct Edge {
     p95_seconds: Option<f64>,
 }
 
-pub(super) async fn graph(State(api): State<Api>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
+pub(super) async fn graph(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
     let tenant = tenant(&headers)?;
     let now = api.now();
-    let edges = api.ask(move |sources, deadline| edges(sources, &tenant, now, deadline)).await?;
+    let edges = api
+        .ask(move |sources, deadline| edges(sources, &tenant, now, deadline))
+        .await?;
     Ok(Json(json!({ "edges": edges })))
 }
 
@@ -104,13 +117,17 @@ fn edges(
     deadline: Option<Instant>,
 ) -> Result<Vec<Edge>, ApiError> {
     const TOTAL: &str = "sum by (client, server) (rate(traces_service_graph_request_total[1m]))";
-    const FAILED: &str = "sum by (client, server) (rate(traces_service_graph_request_failed_total[1m]))";
+    const FAILED: &str =
+        "sum by (client, server) (rate(traces_service_graph_request_failed_total[1m]))";
     const P95: &str = "histogram_quantile(0.95, sum by (client, server, le) \
          (rate(traces_service_graph_request_server_seconds_bucket[1m])))";
     let mut edges: BTreeMap<(String, String), Edge> = BTreeMap::new();
     let mut fill = |query: &str, set: fn(&mut Edge, f64)| -> Result<(), ApiError> {
         for (labels, value) in vector(sources, tenant, query, now, deadline)? {
-            let key = (labels.get("client").to_owned(), labels.get("server").to_owned());
+            let key = (
+                labels.get("client").to_owned(),
+                labels.get("server").to_owned(),
+            );
             let edge = edges.entry(key.clone()).or_default();
             (edge.client, edge.server) = key;
             if value.is_finite() {
@@ -120,7 +137,10 @@ fn edges(
         Ok(())
     };
     fill(TOTAL, |edge, v| edge.rate = Some(v))?;
-    fill(&format!("({FAILED} or {TOTAL} * 0) / ({TOTAL} > 0)"), |edge, v| edge.failed_ratio = Some(v))?;
+    fill(
+        &format!("({FAILED} or {TOTAL} * 0) / ({TOTAL} > 0)"),
+        |edge, v| edge.failed_ratio = Some(v),
+    )?;
     fill(P95, |edge, v| edge.p95_seconds = Some(v))?;
     Ok(edges.into_values().collect())
 }
@@ -136,7 +156,11 @@ pub(super) fn red_of(
     let matchers = format!("service={service:?},");
     let line = |query: &str| -> Result<Vec<(i64, f64)>, ApiError> {
         let series = matrix(sources, tenant, query, period, deadline)?;
-        Ok(series.into_iter().next().map(|series| points(&series)).unwrap_or_default())
+        Ok(series
+            .into_iter()
+            .next()
+            .map(|series| points(&series))
+            .unwrap_or_default())
     };
     Ok(Red {
         service: service.into(),
@@ -183,9 +207,14 @@ pub(super) fn vector(
     at: UnixNanos,
     deadline: Option<Instant>,
 ) -> Result<Vec<(Labels, f64)>, ApiError> {
-    let limits = QueryLimits { deadline, ..QueryLimits::default() };
+    let limits = QueryLimits {
+        deadline,
+        ..QueryLimits::default()
+    };
     match sources.stores.metrics.instant(tenant, query, at, &limits) {
-        Ok(QueryValue::Vector(samples)) => Ok(samples.into_iter().map(|s| (s.labels, s.value)).collect()),
+        Ok(QueryValue::Vector(samples)) => {
+            Ok(samples.into_iter().map(|s| (s.labels, s.value)).collect())
+        }
         Ok(_) => Ok(Vec::new()),
         Err(error) => Err(ApiError::unprocessable(error.to_string())),
     }
@@ -199,8 +228,15 @@ fn matrix(
     deadline: Option<Instant>,
 ) -> Result<Vec<RangeSeries>, ApiError> {
     let step = (end.since(start) / POINTS_MAX).max(STEP_MIN);
-    let limits = QueryLimits { deadline, ..QueryLimits::default() };
-    match sources.stores.metrics.range(tenant, query, start, end, step, &limits) {
+    let limits = QueryLimits {
+        deadline,
+        ..QueryLimits::default()
+    };
+    match sources
+        .stores
+        .metrics
+        .range(tenant, query, start, end, step, &limits)
+    {
         Ok(QueryValue::Matrix(series)) => Ok(series),
         Ok(_) => Ok(Vec::new()),
         Err(error) => Err(ApiError::unprocessable(error.to_string())),
@@ -209,5 +245,7 @@ fn matrix(
 
 fn points(series: &RangeSeries) -> Vec<(i64, f64)> {
     let finite = series.samples.iter().filter(|(_, value)| value.is_finite());
-    finite.map(|(time, value)| (time.as_millis(), *value)).collect()
+    finite
+        .map(|(time, value)| (time.as_millis(), *value))
+        .collect()
 }

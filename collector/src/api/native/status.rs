@@ -14,7 +14,12 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
 }
 
 fn render(sources: &Sources, now: UnixNanos) -> Value {
-    let agent = sources.observed.lock().agent.as_ref().map(|status| status());
+    let agent = sources
+        .observed
+        .lock()
+        .agent
+        .as_ref()
+        .map(|status| status());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started": sources.started,
@@ -48,9 +53,17 @@ fn journal(sources: &Sources) -> Value {
 }
 
 fn alerts(sources: &Sources) -> Value {
-    let firing = sources.alerts.list().iter().filter(|alert| alert.ends_at.is_none()).count();
+    let firing = sources
+        .alerts
+        .list()
+        .iter()
+        .filter(|alert| alert.ends_at.is_none())
+        .count();
     let notifications = sources.alerts.notifications(usize::MAX);
-    let sent = notifications.iter().filter(|n| n.outcome == Outcome::Sent).count();
+    let sent = notifications
+        .iter()
+        .filter(|n| n.outcome == Outcome::Sent)
+        .count();
     json!({
         "firing": firing,
         "notifications_sent": sent,

@@ -13,12 +13,23 @@ pub(super) async fn search(
     Query(parameters): Query<SearchParameters>,
 ) -> Result<Json<TraceAnswer>, ApiError> {
     let tenant = tenant(&headers)?;
-    let query = TraceQuery::parse(&parameters.query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let query = TraceQuery::parse(&parameters.query)
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start, end) = parameters.period(api.now())?;
     let limit = parameters.limit()?;
     let answer = api.ask(move |sources, deadline| {
-        let search = Search { query, start, end, limit, deadline };
-        sources.stores.traces.search(&tenant, &search).map_err(|error| ApiError::unprocessable(error.to_string()))
+        let search = Search {
+            query,
+            start,
+            end,
+            limit,
+            deadline,
+        };
+        sources
+            .stores
+            .traces
+            .search(&tenant, &search)
+            .map_err(|error| ApiError::unprocessable(error.to_string()))
     });
     answer.await.map(Json)
 }
@@ -31,8 +42,14 @@ pub(super) async fn trace(
     let tenant = tenant(&headers)?;
     let id = TraceId::from_hex(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let found = api.ask(move |sources, _| {
-        sources.stores.traces.trace(&tenant, &id).map_err(|error| ApiError::internal(error.to_string()))
+        sources
+            .stores
+            .traces
+            .trace(&tenant, &id)
+            .map_err(|error| ApiError::internal(error.to_string()))
     });
     let found = found.await?;
-    found.map(Json).ok_or_else(|| ApiError::not_found(format!("no trace {id} is kept here")))
+    found
+        .map(Json)
+        .ok_or_else(|| ApiError::not_found(format!("no trace {id} is kept here")))
 }

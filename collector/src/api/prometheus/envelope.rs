@@ -15,7 +15,11 @@ pub(super) fn success(data: impl Serialize) -> Response {
         status: &'static str,
         data: T,
     }
-    Json(Success { status: "success", data }).into_response()
+    Json(Success {
+        status: "success",
+        data,
+    })
+    .into_response()
 }
 
 /// A failure, with the word by which clients tell kinds apart.
@@ -28,7 +32,11 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn bad_data(message: String) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "bad_data", message }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            kind: "bad_data",
+            message,
+        }
     }
 }
 
@@ -41,8 +49,16 @@ impl From<ApiError> for Failure {
             StatusCode::SERVICE_UNAVAILABLE => "unavailable",
             _ => "internal",
         };
-        let status = if kind == "timeout" { StatusCode::SERVICE_UNAVAILABLE } else { error.status };
-        Self { status, kind, message: error.message }
+        let status = if kind == "timeout" {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            error.status
+        };
+        Self {
+            status,
+            kind,
+            message: error.message,
+        }
     }
 }
 

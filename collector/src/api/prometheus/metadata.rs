@@ -16,7 +16,9 @@ pub(super) async fn metadata(
     let tenant = tenant(&headers)?;
     let limit = parameters.limit()?;
     let wanted = parameters.get("metric").map(str::to_owned);
-    let known = api.ask(move |sources, _| Ok(sources.stores.metrics.metadata(&tenant))).await?;
+    let known = api
+        .ask(move |sources, _| Ok(sources.stores.metrics.metadata(&tenant)))
+        .await?;
     let mut by_name: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for one in known {
         if wanted.as_ref().is_some_and(|wanted| *wanted != one.name) {
@@ -39,9 +41,20 @@ pub(super) async fn exemplars(
     let tenant = tenant(&headers)?;
     let now = api.now();
     let query = parameters.required("query")?;
-    let selectors = sonde_metrics::promql::selectors(query).map_err(|e| Failure::bad_data(e.to_string()))?;
-    let (start, end) = (parameters.time("start", UnixNanos(0), now)?, parameters.time("end", now, now)?);
-    let found = api.ask(move |sources, _| Ok(sources.stores.metrics.exemplars(&tenant, &selectors, start, end))).await?;
+    let selectors =
+        sonde_metrics::promql::selectors(query).map_err(|e| Failure::bad_data(e.to_string()))?;
+    let (start, end) = (
+        parameters.time("start", UnixNanos(0), now)?,
+        parameters.time("end", now, now)?,
+    );
+    let found = api
+        .ask(move |sources, _| {
+            Ok(sources
+                .stores
+                .metrics
+                .exemplars(&tenant, &selectors, start, end))
+        })
+        .await?;
     let data = found.into_iter().map(|(labels, exemplars)| {
         let exemplars = exemplars.into_iter().map(|one| {
             let seconds = one.time.as_millis() as f64 / 1e3;

@@ -20,7 +20,10 @@ pub(super) fn router() -> Router<Api> {
         .route("/series", get(series::series).post(series::series))
         .route("/labels", get(series::labels).post(series::labels))
         .route("/label/{name}/values", get(series::values))
-        .route("/query_exemplars", get(metadata::exemplars).post(metadata::exemplars))
+        .route(
+            "/query_exemplars",
+            get(metadata::exemplars).post(metadata::exemplars),
+        )
         .route("/metadata", get(metadata::metadata))
         .route("/status/buildinfo", get(metadata::buildinfo))
         .route("/rules", get(rules::rules))
@@ -35,7 +38,8 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Parameters {
 
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Failure> {
         use axum::extract::{Form, Query};
-        let refused = |error: String| Failure::bad_data(format!("cannot read the parameters: {error}"));
+        let refused =
+            |error: String| Failure::bad_data(format!("cannot read the parameters: {error}"));
         let mut all = Query::<Vec<(String, String)>>::try_from_uri(request.uri())
             .map_err(|error| refused(error.to_string()))?
             .0;
@@ -49,32 +53,46 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Parameters {
 
 impl Parameters {
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn required(&self, name: &str) -> Result<&str, Failure> {
-        self.get(name).ok_or_else(|| Failure::bad_data(format!("invalid parameter {name:?}: it is missing")))
+        self.get(name)
+            .ok_or_else(|| Failure::bad_data(format!("invalid parameter {name:?}: it is missing")))
     }
 
     fn time(&self, name: &str, default: UnixNanos, now: UnixNanos) -> Result<UnixNanos, Failure> {
-        self.get(name).map_or(Ok(default), |text| super::time::instant(name, text, now).map_err(Failure::from))
+        self.get(name).map_or(Ok(default), |text| {
+            super::time::instant(name, text, now).map_err(Failure::from)
+        })
     }
 
     fn limit(&self) -> Result<usize, Failure> {
         match self.get("limit").map(str::parse::<usize>) {
             None | Some(Ok(0)) => Ok(usize::MAX),
             Some(Ok(limit)) => Ok(limit),
-            Some(Err(_)) => Err(Failure::bad_data("invalid parameter \"limit\": not a number".into())),
+            Some(Err(_)) => Err(Failure::bad_data(
+                "invalid parameter \"limit\": not a number".into(),
+            )),
         }
     }
 
     /// The `match[]` selectors.
     fn selectors(&self) -> Result<Vec<Vec<sonde_proto::Matcher>>, Failure> {
-        let parse = |text| sonde_metrics::parse_selector(text).map_err(|error| Failure::bad_data(error.to_string()));
+        let parse = |text| {
+            sonde_metrics::parse_selector(text)
+                .map_err(|error| Failure::bad_data(error.to_string()))
+        };
         self.all("match[]").map(parse).collect()
     }
 }

@@ -26,7 +26,11 @@ pub(super) async fn instant(
     let timeout = timeout(&parameters)?;
     let value = api.ask(move |sources, deadline| {
         let limits = limits(deadline, timeout);
-        sources.stores.metrics.instant(&tenant, &query, time, &limits).map_err(query_failed)
+        sources
+            .stores
+            .metrics
+            .instant(&tenant, &query, time, &limits)
+            .map_err(query_failed)
     });
     Ok(success(Data(value.await?)))
 }
@@ -41,7 +45,10 @@ pub(super) async fn range(
     let now = api.now();
     parameters.required("start")?;
     parameters.required("end")?;
-    let (start, end) = (parameters.time("start", now, now)?, parameters.time("end", now, now)?);
+    let (start, end) = (
+        parameters.time("start", now, now)?,
+        parameters.time("end", now, now)?,
+    );
     if end < start {
         return Err(Failure::bad_data(
             "invalid parameter \"end\": end timestamp must not be before start time".into(),
@@ -56,14 +63,20 @@ pub(super) async fn range(
     let timeout = timeout(&parameters)?;
     let value = api.ask(move |sources, deadline| {
         let limits = limits(deadline, timeout);
-        sources.stores.metrics.range(&tenant, &query, start, end, step, &limits).map_err(query_failed)
+        sources
+            .stores
+            .metrics
+            .range(&tenant, &query, start, end, step, &limits)
+            .map_err(query_failed)
     });
     Ok(success(Data(value.await?)))
 }
 
 fn timeout(parameters: &Parameters) -> Result<Option<Duration>, Failure> {
     let text = parameters.get("timeout");
-    text.map(|text| crate::api::time::duration("timeout", text)).transpose().map_err(Failure::from)
+    text.map(|text| crate::api::time::duration("timeout", text))
+        .transpose()
+        .map_err(Failure::from)
 }
 
 fn limits(deadline: Option<Instant>, timeout: Option<Duration>) -> QueryLimits {
@@ -72,7 +85,10 @@ fn limits(deadline: Option<Instant>, timeout: Option<Duration>) -> QueryLimits {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
     };
-    QueryLimits { deadline, ..QueryLimits::default() }
+    QueryLimits {
+        deadline,
+        ..QueryLimits::default()
+    }
 }
 
 /// A query's value as the API writes it.
@@ -92,17 +108,23 @@ impl Serialize for Data {
             }
             QueryValue::Vector(samples) => {
                 map.serialize_entry("resultType", "vector")?;
-                map.serialize_entry("result", &List(samples, |sample| Instantly {
-                    metric: &sample.labels,
-                    value: point(sample.time, sample.value),
-                }))?;
+                map.serialize_entry(
+                    "result",
+                    &List(samples, |sample| Instantly {
+                        metric: &sample.labels,
+                        value: point(sample.time, sample.value),
+                    }),
+                )?;
             }
             QueryValue::Matrix(series) => {
                 map.serialize_entry("resultType", "matrix")?;
-                map.serialize_entry("result", &List(series, |series| Ranged {
-                    metric: &series.labels,
-                    values: List(&series.samples, |(time, value)| point(*time, *value)),
-                }))?;
+                map.serialize_entry(
+                    "result",
+                    &List(series, |series| Ranged {
+                        metric: &series.labels,
+                        values: List(&series.samples, |(time, value)| point(*time, *value)),
+                    }),
+                )?;
             }
         }
         map.end()
@@ -149,7 +171,9 @@ fn seconds(time: UnixNanos) -> Box<RawValue> {
     let millis = time.as_millis();
     let text = match millis % 1000 {
         0 => format!("{}", millis / 1000),
-        rest => format!("{}.{rest:03}", millis / 1000).trim_end_matches('0').to_owned(),
+        rest => format!("{}.{rest:03}", millis / 1000)
+            .trim_end_matches('0')
+            .to_owned(),
     };
     RawValue::from_string(text).expect("digits around a point are a JSON number")
 }
@@ -157,7 +181,11 @@ fn seconds(time: UnixNanos) -> Box<RawValue> {
 /// Go's `strconv.FormatFloat(value, 'f', -1, 64)`.
 fn number(value: f64) -> String {
     if value.is_infinite() {
-        return if value > 0.0 { "+Inf".into() } else { "-Inf".into() };
+        return if value > 0.0 {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
     }
     value.to_string()
 }
@@ -175,7 +203,9 @@ mod tests {
         check(-0.0, "-0");
         check(f64::NAN, "NaN");
         check(f64::NEG_INFINITY, "-Inf");
-        let time = |millis, expected: &str| assert_eq!(seconds(UnixNanos::from_millis(millis)).get(), expected);
+        let time = |millis, expected: &str| {
+            assert_eq!(seconds(UnixNanos::from_millis(millis)).get(), expected)
+        };
         time(1_435_781_451_781, "1435781451.781");
         time(1_435_781_451_000, "1435781451");
         time(1_435_781_451_080, "1435781451.08");

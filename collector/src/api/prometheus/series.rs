@@ -21,7 +21,12 @@ pub(super) async fn series(
     }
     let (start, end) = period(&api, &parameters)?;
     let limit = parameters.limit()?;
-    let found = api.ask(move |sources, _| Ok(sources.stores.metrics.series(&tenant, &selectors, start, end, limit)));
+    let found = api.ask(move |sources, _| {
+        Ok(sources
+            .stores
+            .metrics
+            .series(&tenant, &selectors, start, end, limit))
+    });
     Ok(success(found.await?))
 }
 
@@ -34,8 +39,12 @@ pub(super) async fn labels(
     let selectors = parameters.selectors()?;
     let (start, end) = period(&api, &parameters)?;
     let limit = parameters.limit()?;
-    let found =
-        api.ask(move |sources, _| Ok(sources.stores.metrics.label_names(&tenant, &selectors, start, end, limit)));
+    let found = api.ask(move |sources, _| {
+        Ok(sources
+            .stores
+            .metrics
+            .label_names(&tenant, &selectors, start, end, limit))
+    });
     Ok(success(found.await?))
 }
 
@@ -50,12 +59,18 @@ pub(super) async fn values(
     let (start, end) = period(&api, &parameters)?;
     let limit = parameters.limit()?;
     let found = api.ask(move |sources, _| {
-        Ok(sources.stores.metrics.label_values(&tenant, &name, &selectors, start, end, limit))
+        Ok(sources
+            .stores
+            .metrics
+            .label_values(&tenant, &name, &selectors, start, end, limit))
     });
     Ok(success(found.await?))
 }
 
 fn period(api: &Api, parameters: &Parameters) -> Result<(UnixNanos, UnixNanos), Failure> {
     let now = api.now();
-    Ok((parameters.time("start", ALWAYS.0, now)?, parameters.time("end", ALWAYS.1, now)?))
+    Ok((
+        parameters.time("start", ALWAYS.0, now)?,
+        parameters.time("end", ALWAYS.1, now)?,
+    ))
 }

@@ -13,7 +13,13 @@ struct Scene {
 impl Scene {
     fn new(plan: Arc<Plan>) -> Self {
         let core = Core::new(plan, limits(), UnixNanos::from_secs(T0));
-        Self { core, log: vec![], under_way: vec![], verdict: Verdict::Sent, sent: vec![] }
+        Self {
+            core,
+            log: vec![],
+            under_way: vec![],
+            verdict: Verdict::Sent,
+            sent: vec![],
+        }
     }
 
     fn act(&mut self, event: Event, at: u64) {
@@ -21,16 +27,30 @@ impl Scene {
         self.log.extend(actions.records);
         for delivery in actions.deliveries {
             let name = |(alert, state): &(Arc<KeptAlert>, crate::alert::AlertState)| {
-                let mark = if *state == crate::alert::AlertState::Firing { "" } else { "-" };
+                let mark = if *state == crate::alert::AlertState::Firing {
+                    ""
+                } else {
+                    "-"
+                };
                 format!("{mark}{}", alert.labels.get("alertname"))
             };
             let names: Vec<String> = delivery.alerts.iter().map(name).collect();
-            self.sent.push(format!("{at} {} {}", delivery.slot.receiver, names.join(",")));
+            self.sent.push(format!(
+                "{at} {} {}",
+                delivery.slot.receiver,
+                names.join(",")
+            ));
             self.under_way.push(delivery);
         }
         if let Some(delivery) = self.under_way.pop() {
             let verdict = self.verdict.clone();
-            self.act(Event::Ended { slot: delivery.slot, verdict }, at);
+            self.act(
+                Event::Ended {
+                    slot: delivery.slot,
+                    verdict,
+                },
+                at,
+            );
         }
     }
 
@@ -44,7 +64,11 @@ impl Scene {
     }
 
     fn until(&mut self, at: u64) {
-        while let Some(wake) = self.core.next_wake().filter(|wake| *wake <= UnixNanos::from_secs(T0 + at)) {
+        while let Some(wake) = self
+            .core
+            .next_wake()
+            .filter(|wake| *wake <= UnixNanos::from_secs(T0 + at))
+        {
             let after = wake.since(UnixNanos::from_secs(T0));
             let second = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             self.act(Event::Tick, second);
@@ -55,7 +79,12 @@ impl Scene {
         self.until(at);
         let log = std::mem::take(&mut self.log);
         self.under_way.clear();
-        self.core = Core::restore(Arc::clone(&self.core.plan), limits(), log, UnixNanos::from_secs(T0 + at));
+        self.core = Core::restore(
+            Arc::clone(&self.core.plan),
+            limits(),
+            log,
+            UnixNanos::from_secs(T0 + at),
+        );
         self.log = self.core.snapshot();
     }
 
@@ -107,7 +136,10 @@ fn an_alert_that_fires_for_long_does_not_wait() {
 #[test]
 fn an_alert_nobody_reports_again_ends_by_timeout() {
     let mut scene = Scene::new(one());
-    scene.act(Event::Reported(vec![alert(&[("alertname", "A")], 0, None)]), 0);
+    scene.act(
+        Event::Reported(vec![alert(&[("alertname", "A")], 0, None)]),
+        0,
+    );
     scene.sent(1000, &["30 r A", "330 r -A"]);
 }
 
@@ -129,7 +161,10 @@ fn a_restart_neither_repeats_a_page_nor_loses_its_end() {
 #[test]
 fn a_failed_delivery_is_tried_again_with_growing_pauses_and_tells_what_is_the_case_then() {
     let mut scene = Scene::new(one());
-    scene.verdict = Verdict::Retry { error: "503".into(), after: None };
+    scene.verdict = Verdict::Retry {
+        error: "503".into(),
+        after: None,
+    };
     scene.report(0, &[("A", None)]);
     scene.until(32);
     let failed = scene.sent.len();
@@ -138,7 +173,11 @@ fn a_failed_delivery_is_tried_again_with_growing_pauses_and_tells_what_is_the_ca
     scene.verdict = Verdict::Sent;
     scene.until(100);
     assert_eq!(scene.sent.len(), failed + 1);
-    assert!(scene.sent.last().is_some_and(|last| last.ends_with("-A")), "{:?}", scene.sent);
+    assert!(
+        scene.sent.last().is_some_and(|last| last.ends_with("-A")),
+        "{:?}",
+        scene.sent
+    );
     let notification = scene.core.notifications(1);
     assert_eq!(notification[0].outcome, crate::record::Outcome::Sent);
 }
@@ -146,10 +185,15 @@ fn a_failed_delivery_is_tried_again_with_growing_pauses_and_tells_what_is_the_ca
 #[test]
 fn a_receiver_that_asks_for_time_gets_it_and_one_that_rejects_is_asked_at_the_next_flush() {
     let mut scene = Scene::new(one());
-    scene.verdict = Verdict::Retry { error: "429".into(), after: Some(secs(100)) };
+    scene.verdict = Verdict::Retry {
+        error: "429".into(),
+        after: Some(secs(100)),
+    };
     scene.report(0, &[("A", None)]);
     scene.until(31);
-    scene.verdict = Verdict::Rejected { error: "400".into() };
+    scene.verdict = Verdict::Rejected {
+        error: "400".into(),
+    };
     scene.sent(429, &["30 r A", "130 r A", "330 r A"]);
     scene.verdict = Verdict::Sent;
     scene.sent(3000, &["30 r A", "130 r A", "330 r A", "630 r A"]);
@@ -172,7 +216,10 @@ fn inhibited_alerts_are_told_when_the_inhibition_ends() {
 #[test]
 fn a_muted_route_keeps_quiet_and_tells_afterwards() {
     let minute = crate::interval::TimeInterval {
-        times: vec![crate::interval::Range { start: 0, end: 24 * 60 }],
+        times: vec![crate::interval::Range {
+            start: 0,
+            end: 24 * 60,
+        }],
         weekdays: vec![],
         days_of_month: vec![crate::interval::Range { start: 14, end: 14 }],
         months: vec![],
@@ -180,7 +227,9 @@ fn a_muted_route_keeps_quiet_and_tells_afterwards() {
         location: jiff::tz::TimeZone::UTC,
     };
     let mut muted = route("{}", "r", &[], &[]);
-    muted.mute.push(Arc::new(crate::interval::TimeIntervals(vec![minute])));
+    muted
+        .mute
+        .push(Arc::new(crate::interval::TimeIntervals(vec![minute])));
     let mut scene = Scene::new(plan(vec![muted], &[("r", &[true])]));
     // T0 is 2023-11-14T22:13:20Z; midnight is 6400 s later.
     scene.report(0, &[("A", None)]);
@@ -193,7 +242,11 @@ fn a_new_plan_keeps_what_was_told_and_tells_new_receivers() {
     scene.report(0, &[("A", None)]);
     scene.until(60);
     let new = plan(
-        vec![route("{}", "r", &["team"], &[1, 2]), route("team=a", "r", &["team"], &[]), route("team=a", "s", &["team"], &[])],
+        vec![
+            route("{}", "r", &["team"], &[1, 2]),
+            route("team=a", "r", &["team"], &[]),
+            route("team=a", "s", &["team"], &[]),
+        ],
         &[("r", &[true]), ("s", &[true])],
     );
     scene.act(Event::Reload(one()), 60);
@@ -201,7 +254,11 @@ fn a_new_plan_keeps_what_was_told_and_tells_new_receivers() {
     scene.act(Event::Reload(new), 400);
     scene.until(1000);
     assert_eq!(scene.sent[0], "30 r A");
-    assert!(scene.sent.contains(&"430 s A".to_owned()) || scene.sent.contains(&"400 s A".to_owned()), "{:?}", scene.sent);
+    assert!(
+        scene.sent.contains(&"430 s A".to_owned()) || scene.sent.contains(&"400 s A".to_owned()),
+        "{:?}",
+        scene.sent
+    );
 }
 
 #[test]
@@ -214,12 +271,30 @@ fn a_clock_that_is_set_back_delays_nothing() {
 
 #[test]
 fn more_alerts_than_allowed_are_refused_and_known_ones_are_still_updated() {
-    let few = CoreLimits { alerts_max: 2, alert_bytes_max: 100, ..limits() };
+    let few = CoreLimits {
+        alerts_max: 2,
+        alert_bytes_max: 100,
+        ..limits()
+    };
     let mut core = Core::new(one(), few, UnixNanos::from_secs(T0));
     let named = |name: &str| alert(&[("alertname", name)], T0, None);
     let large = alert(&[("alertname", &"x".repeat(200))], T0, None);
-    let alerts = vec![named("A"), named("B"), named("C"), named("A"), large, alert(&[], T0, None)];
+    let alerts = vec![
+        named("A"),
+        named("B"),
+        named("C"),
+        named("A"),
+        large,
+        alert(&[], T0, None),
+    ];
     let actions = core.on_event(Event::Reported(alerts), UnixNanos::from_secs(T0));
-    assert_eq!(actions.refused, Refused { no_labels: 1, too_large: 1, too_many: 1 });
+    assert_eq!(
+        actions.refused,
+        Refused {
+            no_labels: 1,
+            too_large: 1,
+            too_many: 1
+        }
+    );
     assert_eq!(core.list(UnixNanos::from_secs(T0)).len(), 2);
 }

@@ -53,12 +53,25 @@ fn world_plan() -> Arc<Plan> {
         route("team=~\"a|b\"", "chat", &[], &[]),
         route("team=c", "nobody", &[], &[]),
     ];
-    plan(routes, &[("all", &[true]), ("pager", &[true, false]), ("chat", &[false]), ("nobody", &[])])
+    plan(
+        routes,
+        &[
+            ("all", &[true]),
+            ("pager", &[true, false]),
+            ("chat", &[false]),
+            ("nobody", &[]),
+        ],
+    )
 }
 
 fn labels_of(number: usize) -> Labels {
     let team = ["a", "b", "c", "d"][number % 4];
-    [("alertname", format!("A{number}")), ("team", team.to_owned())].into_iter().collect()
+    [
+        ("alertname", format!("A{number}")),
+        ("team", team.to_owned()),
+    ]
+    .into_iter()
+    .collect()
 }
 
 impl World {
@@ -97,12 +110,19 @@ impl World {
         }
         self.log.extend(actions.records);
         for delivery in actions.deliveries {
-            let firing = delivery.alerts.iter().filter(|(_, state)| *state == AlertState::Firing);
-            self.meant.extend(firing.map(|(alert, _)| (delivery.slot.clone(), alert.fingerprint())));
+            let firing = delivery
+                .alerts
+                .iter()
+                .filter(|(_, state)| *state == AlertState::Firing);
+            self.meant
+                .extend(firing.map(|(alert, _)| (delivery.slot.clone(), alert.fingerprint())));
             self.under_way.push(delivery);
         }
         for ((receiver, integration), count) in self.lanes() {
-            assert!(count <= limits().deliveries_at_once, "{receiver}/{integration} has {count} under way");
+            assert!(
+                count <= limits().deliveries_at_once,
+                "{receiver}/{integration} has {count} under way"
+            );
         }
         if self.chance(self.weather.crash) {
             self.restart();
@@ -113,7 +133,12 @@ impl World {
     fn lanes(&self) -> BTreeMap<(String, String), usize> {
         let mut lanes = BTreeMap::new();
         for delivery in &self.under_way {
-            *lanes.entry((delivery.slot.receiver.clone(), delivery.slot.integration.clone())).or_default() += 1;
+            *lanes
+                .entry((
+                    delivery.slot.receiver.clone(),
+                    delivery.slot.integration.clone(),
+                ))
+                .or_default() += 1;
         }
         lanes
     }
@@ -126,8 +151,15 @@ impl World {
                 self.arrive(&delivery);
             }
         }
-        let stored: Vec<String> = self.log.iter().filter_map(|record| serde_json::to_string(record).ok()).collect();
-        let read: Vec<Record> = stored.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        let stored: Vec<String> = self
+            .log
+            .iter()
+            .filter_map(|record| serde_json::to_string(record).ok())
+            .collect();
+        let read: Vec<Record> = stored
+            .iter()
+            .filter_map(|text| serde_json::from_str(text).ok())
+            .collect();
         assert_eq!(read, self.log, "records survive their text");
         self.core = Core::restore(Arc::clone(&self.plan), limits(), read, self.now);
         if self.chance(0.3) {
@@ -136,15 +168,32 @@ impl World {
     }
 
     fn arrive(&mut self, delivery: &Delivery) {
-        let facts: Facts = delivery.alerts.iter().map(|(alert, state)| (alert.fingerprint(), *state, alert.starts_at)).collect();
-        let message = Message { id: delivery.id.clone(), at: delivery.at, facts, sequence: self.steps };
+        let facts: Facts = delivery
+            .alerts
+            .iter()
+            .map(|(alert, state)| (alert.fingerprint(), *state, alert.starts_at))
+            .collect();
+        let message = Message {
+            id: delivery.id.clone(),
+            at: delivery.at,
+            facts,
+            sequence: self.steps,
+        };
         let messages = self.arrived.entry(delivery.slot.clone()).or_default();
         if let Some(last) = messages.last() {
-            let is_same = last.id == message.id || (last.facts == message.facts && message.at.since(last.at) < secs(REPEAT));
+            let is_same = last.id == message.id
+                || (last.facts == message.facts && message.at.since(last.at) < secs(REPEAT));
             assert!(
-                !is_same || self.doubtful.contains(&last.id) || self.weather.jump > 0.0 && last.id != message.id,
+                !is_same
+                    || self.doubtful.contains(&last.id)
+                    || self.weather.jump > 0.0 && last.id != message.id,
                 "{:?} was told {:?} twice without doubt, at {:?} (step {}) and {:?} (step {})",
-                delivery.slot, message.facts, last.at, last.sequence, message.at, message.sequence
+                delivery.slot,
+                message.facts,
+                last.at,
+                last.sequence,
+                message.at,
+                message.sequence
             );
         }
         messages.push(message);
@@ -166,7 +215,10 @@ impl World {
                     self.arrive(&delivery);
                     Verdict::Retry { error, after: None }
                 }
-                2 => Verdict::Retry { error, after: Some(secs(self.rng.random_range(0..200))) },
+                2 => Verdict::Retry {
+                    error,
+                    after: Some(secs(self.rng.random_range(0..200))),
+                },
                 _ => Verdict::Retry { error, after: None },
             }
         } else {
@@ -175,7 +227,11 @@ impl World {
         };
         let id = delivery.id.clone();
         let was_sent = verdict == Verdict::Sent;
-        if !self.feed(Event::Ended { slot: delivery.slot, verdict }) && was_sent {
+        if !self.feed(Event::Ended {
+            slot: delivery.slot,
+            verdict,
+        }) && was_sent
+        {
             self.doubtful.insert(id);
         }
     }
@@ -194,7 +250,10 @@ impl World {
 
     fn report(&mut self, number: usize) {
         let (starts, ends) = self.truth[&number];
-        let report = Alert { labels: labels_of(number), ..alert(&[], starts, Some(ends.unwrap_or(starts + 10_000_000))) };
+        let report = Alert {
+            labels: labels_of(number),
+            ..alert(&[], starts, Some(ends.unwrap_or(starts + 10_000_000)))
+        };
         while !self.feed(Event::Reported(vec![report.clone()])) {}
     }
 
@@ -206,8 +265,13 @@ impl World {
                 let fires = matches!(self.truth.get(&number), Some((_, None)));
                 if fires {
                     let starts = self.truth[&number].0;
-                    self.truth.insert(number, (starts, Some(second.max(starts))));
-                } else if self.truth.get(&number).is_none_or(|(_, ends)| ends.is_some_and(|ends| ends < second)) {
+                    self.truth
+                        .insert(number, (starts, Some(second.max(starts))));
+                } else if self
+                    .truth
+                    .get(&number)
+                    .is_none_or(|(_, ends)| ends.is_some_and(|ends| ends < second))
+                {
                     self.truth.insert(number, (second, None));
                 } else {
                     return;
@@ -217,7 +281,11 @@ impl World {
             4..=5 => self.end_one(),
             6 if self.chance(self.weather.jump) => {
                 let by = secs(*[1, 60, 3600, 7200].choose(&mut self.rng).unwrap_or(&1));
-                self.now = if self.chance(0.5) { self.now.plus(by) } else { self.now.minus(by) };
+                self.now = if self.chance(0.5) {
+                    self.now.plus(by)
+                } else {
+                    self.now.minus(by)
+                };
                 self.feed(Event::Tick);
             }
             _ => {
@@ -229,7 +297,11 @@ impl World {
 
     /// Everything works again, for long enough.
     fn calm(&mut self) {
-        self.weather = Weather { crash: 0.0, fail: 0.0, ..self.weather };
+        self.weather = Weather {
+            crash: 0.0,
+            fail: 0.0,
+            ..self.weather
+        };
         for _ in 0..200 {
             self.pass(secs(10));
             while !self.under_way.is_empty() {
@@ -240,9 +312,17 @@ impl World {
 
     fn check_knowledge(&self) {
         for (slot, alert) in &self.meant {
-            let mentioned = |message: &Message| message.facts.iter().any(|(mentioned, _, _)| mentioned == alert);
+            let mentioned = |message: &Message| {
+                message
+                    .facts
+                    .iter()
+                    .any(|(mentioned, _, _)| mentioned == alert)
+            };
             let messages = self.arrived.get(slot).map_or(&[][..], Vec::as_slice);
-            assert!(messages.iter().any(mentioned), "{slot:?} was never told about {alert}");
+            assert!(
+                messages.iter().any(mentioned),
+                "{slot:?} was never told about {alert}"
+            );
         }
         for (number, (_, ends)) in &self.truth {
             let labels = labels_of(*number);
@@ -260,9 +340,17 @@ impl World {
                     match ends {
                         // The clock was set back, so that it ended only now or will: both are true.
                         Some(ends) if UnixNanos::from_secs(*ends) > settled => {}
-                        None => assert_eq!(belief, Some(AlertState::Firing), "{key:?} does not know that A{number} fires"),
+                        None => assert_eq!(
+                            belief,
+                            Some(AlertState::Firing),
+                            "{key:?} does not know that A{number} fires"
+                        ),
                         Some(_) if outlet.send_resolved => {
-                            assert_ne!(belief, Some(AlertState::Firing), "{key:?} does not know that A{number} ended");
+                            assert_ne!(
+                                belief,
+                                Some(AlertState::Firing),
+                                "{key:?} does not know that A{number} ended"
+                            );
                         }
                         Some(_) => {}
                     }
@@ -274,7 +362,11 @@ impl World {
     fn belief(&self, slot: &SlotKey, alert: Fingerprint) -> Option<AlertState> {
         let messages = self.arrived.get(slot)?;
         messages.iter().rev().find_map(|message| {
-            message.facts.iter().find(|(mentioned, _, _)| *mentioned == alert).map(|(_, state, _)| *state)
+            message
+                .facts
+                .iter()
+                .find(|(mentioned, _, _)| *mentioned == alert)
+                .map(|(_, state, _)| *state)
         })
     }
 }
@@ -298,26 +390,58 @@ fn check(seeds: std::ops::Range<u64>, weather: Weather) {
 
 #[test]
 fn in_calm_weather_everybody_is_told_once() {
-    check(0..100, Weather { crash: 0.0, fail: 0.0, jump: 0.0 });
+    check(
+        0..100,
+        Weather {
+            crash: 0.0,
+            fail: 0.0,
+            jump: 0.0,
+        },
+    );
 }
 
 #[test]
 fn with_failing_receivers_everybody_is_told_in_the_end() {
-    check(1000..1150, Weather { crash: 0.0, fail: 0.5, jump: 0.0 });
+    check(
+        1000..1150,
+        Weather {
+            crash: 0.0,
+            fail: 0.5,
+            jump: 0.0,
+        },
+    );
 }
 
 #[test]
 fn with_crashes_at_any_step_nothing_is_lost_and_only_the_doubtful_is_told_twice() {
-    check(2000..2150, Weather { crash: 0.1, fail: 0.0, jump: 0.0 });
+    check(
+        2000..2150,
+        Weather {
+            crash: 0.1,
+            fail: 0.0,
+            jump: 0.0,
+        },
+    );
 }
 
 #[test]
 fn with_crashes_failures_and_a_jumping_clock_nothing_is_lost() {
-    check(3000..3200, Weather { crash: 0.1, fail: 0.4, jump: 0.5 });
+    check(
+        3000..3200,
+        Weather {
+            crash: 0.1,
+            fail: 0.4,
+            jump: 0.5,
+        },
+    );
 }
 
 #[test]
 fn the_simulation_is_deterministic() {
-    let weather = Weather { crash: 0.1, fail: 0.4, jump: 0.5 };
+    let weather = Weather {
+        crash: 0.1,
+        fail: 0.4,
+        jump: 0.5,
+    };
     assert_eq!(run(7, weather), run(7, weather));
 }

@@ -35,11 +35,13 @@ impl Grid {
     }
 
     /// Times and values of the steps that have one.
-    pub(crate) fn present(&self, values: &[f64]) -> impl Iterator<Item = (i64, f64)> {
+    pub(crate) fn present<'v>(
+        &self,
+        values: &'v [f64],
+    ) -> impl Iterator<Item = (i64, f64)> + use<'_, 'v> {
+        let values = values.iter().copied();
         self.times()
-            .zip(values.iter().copied())
+            .zip(values)
             .filter(|(_, value)| !is_absent(*value))
-            .collect::<Vec<_>>()
-            .into_iter()
     }
 }

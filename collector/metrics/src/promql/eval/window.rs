@@ -68,14 +68,14 @@ impl Span {
         take: fn(i64, f64) -> f64,
     ) {
         let mut after = 0;
-        for step in 0..self.steps(grid) {
+        for (step, slot) in out.iter_mut().enumerate().take(self.steps(grid)) {
             let (start, end) = self.bounds(grid.time(step));
             after += samples.times[after..].partition_point_near(end);
             let Some(last) = after.checked_sub(1) else {
                 continue;
             };
             if samples.times[last] > start && !is_stale(samples.values[last]) {
-                out[step] = take(samples.times[last], samples.values[last]);
+                *slot = take(samples.times[last], samples.values[last]);
             }
         }
         self.spread(out);

@@ -143,7 +143,7 @@ impl Parser<'_> {
             Token::Number(seconds) => (seconds * 1e3).round(),
             _ => return Err(self.unexpected("a duration such as 5m")),
         };
-        if !(millis.abs() <= MILLIS_MAX) {
+        if millis.is_nan() || millis.abs() > MILLIS_MAX {
             return Err(self.error("duration out of range"));
         }
         self.next += 1;
@@ -168,7 +168,7 @@ impl Parser<'_> {
             _ => return Err(self.unexpected("a time in seconds, start() or end()")),
         };
         let millis = (if negative { -seconds } else { seconds } * 1e3).round();
-        if !(millis.abs() <= MILLIS_MAX) {
+        if millis.is_nan() || millis.abs() > MILLIS_MAX {
             return Err(self.error("timestamp out of bounds for @ modifier"));
         }
         self.next += 1;
