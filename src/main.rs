@@ -4,6 +4,7 @@ mod command;
 mod config;
 mod logging;
 mod up;
+mod agent_port;
 mod client;
 mod render;
 mod query;

@@ -1,6 +1,7 @@
 //! `sonde up`, `sonde agent`, `sonde collector`: run until told to stop.
 
 use crate::Failure;
+use crate::agent_port::AgentPort;
 use crate::command::RunArguments;
 use crate::config::{self, Config};
 use prometheus_client::registry::Registry;
@@ -84,18 +85,20 @@ pub(crate) async fn collector(arguments: &RunArguments) -> Result<ExitCode, Fail
 pub(crate) async fn agent(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let config = config::load(arguments)?;
     let stop = stop_signal()?;
+    let port = AgentPort::bind(config.agent.http.listen).await?;
     let mut registry = Registry::default();
-    let agent = Agent::start(
-        &config.agent,
-        &config.agent_dir(),
-        Arc::new(SystemClock),
-        &mut registry,
-    )
-    .await?;
+    let clock = Arc::new(SystemClock);
+    let agent =
+        Agent::start(&config.agent, &config.agent_dir(), clock, &mut registry).await?;
+    let agent = Arc::new(agent);
+    let served = port.serve(registry, &agent);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.agent.export.endpoint, "ready");
     stop.await;
     tracing::info!("stopping: cursors are kept, what is unsent is read again at the next start");
-    agent.stop().await;
+    served.abort();
+    if let Some(agent) = Arc::into_inner(agent) {
+        agent.stop().await;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

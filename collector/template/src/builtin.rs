@@ -5,10 +5,9 @@ mod escape;
 mod parts;
 
 use crate::format;
-use crate::limits::Limits;
 use crate::value::Value;
 
-pub(crate) use escape::{html, js, url_query};
+use escape::{html, js, url_query};
 
 /// `and` and `or` are called by the executor, which evaluates only what they need.
 pub(crate) const NAMES: [&str; 19] = [
@@ -17,7 +16,7 @@ pub(crate) const NAMES: [&str; 19] = [
 ];
 
 /// Calls a built-in function.
-pub(crate) fn call(name: &str, args: &[Value], limits: &Limits) -> Result<Value, String> {
+pub(crate) fn call(name: &str, args: &[Value], bytes_max: usize) -> Result<Value, String> {
     match name {
         "eq" => compare::eq(args).map(Value::Bool),
         "ne" => two(name, args)
@@ -31,18 +30,18 @@ pub(crate) fn call(name: &str, args: &[Value], limits: &Limits) -> Result<Value,
         "len" => one(name, args).and_then(|value| parts::len(&value)),
         "index" => parts::index(args),
         "slice" => parts::slice(args),
-        "print" => Ok(Value::from(format::print(args))),
-        "println" => Ok(Value::from(format::println(args))),
-        "printf" => printf(args, limits),
-        "html" => Ok(Value::from(html(&text(args)))),
-        "js" => Ok(Value::from(js(&text(args)))),
-        "urlquery" => Ok(Value::from(url_query(&text(args)))),
+        "print" => format::print(args, bytes_max).map(Value::from),
+        "println" => format::println(args, bytes_max).map(Value::from),
+        "printf" => printf(args, bytes_max),
+        "html" => text(args, bytes_max).map(|text| Value::from(html(&text))),
+        "js" => text(args, bytes_max).map(|text| Value::from(js(&text))),
+        "urlquery" => text(args, bytes_max).map(|text| Value::from(url_query(&text))),
         "call" => Err("call: there are no functions that are values here".into()),
         _ => Err(format!("function {name:?} not defined")),
     }
 }
 
-fn printf(args: &[Value], limits: &Limits) -> Result<Value, String> {
+fn printf(args: &[Value], bytes_max: usize) -> Result<Value, String> {
     let Some((first, rest)) = args.split_first() else {
         return Err("wrong number of args for printf: want at least 1 got 0".into());
     };
@@ -52,16 +51,21 @@ fn printf(args: &[Value], limits: &Limits) -> Result<Value, String> {
             first.type_name()
         ));
     };
-    format::printf(format, rest, limits.output_bytes).map(Value::from)
+    format::printf(format, rest, bytes_max).map(Value::from)
 }
 
 /// A single string as it is, anything else as printed.
-fn text(args: &[Value]) -> String {
+pub(crate) fn text(args: &[Value], bytes_max: usize) -> Result<String, String> {
     match args {
-        [only] => only
-            .as_str()
-            .map_or_else(|| format::print_action(only), str::to_owned),
-        more => format::print(more),
+        [only] => format::print_bounded(only, bytes_max),
+        more => {
+            let shown = |value: &Value| match value {
+                Value::Nil => Value::from("<no value>"),
+                other => other.clone(),
+            };
+            let shown: Vec<_> = more.iter().map(shown).collect();
+            format::print(&shown, bytes_max)
+        }
     }
 }
 

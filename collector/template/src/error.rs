@@ -30,14 +30,20 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The place of byte `offset` of `text`.
-    pub(crate) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
-        Self {
-            line: count(before.matches('\n').count()),
-            column: count(before[line_start..].chars().count()),
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
+
+    /// The place after a text that begins here.
+    pub(crate) fn after(self, text: &str) -> Self {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        match text.rfind('\n') {
+            None => Self {
+                line: self.line,
+                column: self.column.saturating_add(count(text.chars().count())),
+            },
+            Some(at) => Self {
+                line: self.line.saturating_add(count(text.matches('\n').count())),
+                column: count(text[at + 1..].chars().count() + 1),
+            },
         }
     }
 

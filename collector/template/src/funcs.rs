@@ -80,7 +80,8 @@ pub trait Host {
 }
 
 /// A host that lends nothing.
-pub(crate) struct NoHost;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHost;
 
 impl Host for NoHost {
     fn call(&self, function: &str, _: &[Value]) -> Result<Value, String> {

@@ -43,7 +43,7 @@ pub(crate) enum Kind {
 pub(crate) struct Token<'a> {
     pub(crate) kind: Kind,
     pub(crate) text: &'a str,
-    pub(crate) offset: usize,
+    pub(crate) place: Place,
 }
 
 const OPEN: &str = "{{";
@@ -58,6 +58,7 @@ pub(crate) fn tokens<'a>(name: &str, text: &'a str) -> Result<Vec<Token<'a>>, Te
         at: 0,
         tokens: Vec::new(),
         parens: Vec::new(),
+        known: (0, Place::START),
     };
     let mut trim = false;
     while let Some(found) = text[lexer.at..].find(OPEN) {
@@ -80,6 +81,8 @@ struct Lexer<'a, 'n> {
     tokens: Vec<Token<'a>>,
     /// Where the parentheses that are open began.
     parens: Vec<usize>,
+    /// An offset and its place, from which that of the next token is counted.
+    known: (usize, Place),
 }
 
 impl<'a> Lexer<'a, '_> {
@@ -96,10 +99,11 @@ impl<'a> Lexer<'a, '_> {
             text = text.trim_end_matches(SPACES);
         }
         if !text.is_empty() {
+            let place = self.place(offset);
             self.tokens.push(Token {
                 kind: Kind::Text,
                 text,
-                offset,
+                place,
             });
         }
     }
@@ -150,16 +154,26 @@ impl<'a> Lexer<'a, '_> {
     }
 
     fn push(&mut self, kind: Kind, end: usize) {
+        let place = self.place(self.at);
         self.tokens.push(Token {
             kind,
             text: &self.text[self.at..end],
-            offset: self.at,
+            place,
         });
         self.at = end;
     }
 
     fn error(&self, offset: usize, message: impl Into<String>) -> TemplateError {
-        Place::of(self.text, offset).error(self.name, message)
+        let place = Place::START.after(&self.text[..offset]);
+        place.error(self.name, message)
+    }
+
+    /// The place of an offset that is not before that of the last token.
+    fn place(&mut self, offset: usize) -> Place {
+        let (from, place) = self.known;
+        let place = place.after(&self.text[from..offset]);
+        self.known = (offset, place);
+        place
     }
 }
 

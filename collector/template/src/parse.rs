@@ -3,11 +3,12 @@
 mod constant;
 mod pipeline;
 
-use crate::ast::{Body, Branch, Definition, Node, Operand, OperandKind, Pipe};
-use crate::error::{Place, TemplateError};
+use crate::ast::{Body, Branch, Definition, Node, Pipe};
+use crate::error::TemplateError;
 use crate::funcs::Funcs;
 use crate::lex::{Kind, Token, tokens};
 use crate::limits::DEPTH_MAX;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Reads a text: the template `name`, and those it defines.
@@ -15,20 +16,20 @@ pub(crate) fn parse(
     name: &str,
     text: &str,
     funcs: &Funcs,
-) -> Result<Vec<(String, Definition)>, TemplateError> {
+) -> Result<HashMap<String, Definition>, TemplateError> {
     let tokens = tokens(name, text)?;
     let mut parser = Parser {
         name: name.into(),
-        text,
         tokens,
         at: 0,
         funcs,
         scope: Scope::default(),
         depth: 0,
-        found: Vec::new(),
+        found: HashMap::new(),
     };
     let body = parser.top()?;
-    parser.define(name.into(), body);
+    let end = parser.peek();
+    parser.define(end, name.into(), body)?;
     Ok(parser.found)
 }
 
@@ -49,13 +50,12 @@ impl Default for Scope {
 
 struct Parser<'a> {
     name: Arc<str>,
-    text: &'a str,
     tokens: Vec<Token<'a>>,
     at: usize,
     funcs: &'a Funcs,
     scope: Scope,
     depth: usize,
-    found: Vec<(String, Definition)>,
+    found: HashMap<String, Definition>,
 }
 
 /// How a body ended.
@@ -92,21 +92,26 @@ impl<'a> Parser<'a> {
 
     /// `{{define "name"}} … {{end}}`
     fn definition(&mut self) -> Result<(), TemplateError> {
+        self.skip_space();
+        let token = self.peek();
         let name = self.quoted_name("define")?;
         self.close("define clause")?;
         let body = self.separate("define")?;
-        self.define(name, body);
-        Ok(())
+        self.define(token, name, body)
     }
 
-    fn define(&mut self, name: String, body: Body) {
-        self.found.push((
-            name,
-            Definition {
-                text: Arc::clone(&self.name),
-                body,
-            },
-        ));
+    /// Notes a definition. One text may not define a name twice, unless one is empty.
+    fn define(&mut self, token: Token<'a>, name: String, body: Body) -> Result<(), TemplateError> {
+        let text = Arc::clone(&self.name);
+        let definition = Definition { text, body };
+        let earlier = self.found.get(&name).is_some_and(|old| !old.is_empty());
+        if earlier && !definition.is_empty() {
+            return Err(self.error(token, format!("template {name:?} is defined twice")));
+        }
+        if !earlier {
+            self.found.insert(name, definition);
+        }
+        Ok(())
     }
 
     /// A body with variables of its own.
@@ -240,7 +245,7 @@ impl<'a> Parser<'a> {
         Ok(Node::Template {
             name,
             pipe,
-            place: self.place(token),
+            place: token.place,
         })
     }
 
@@ -249,11 +254,11 @@ impl<'a> Parser<'a> {
         let name = self.quoted_name("block clause")?;
         let pipe = Some(self.pipe("block clause", Kind::Close)?);
         let body = self.separate("block")?;
-        self.define(name.clone(), body);
+        self.define(token, name.clone(), body)?;
         Ok(Node::Template {
             name,
             pipe,
-            place: self.place(token),
+            place: token.place,
         })
     }
 
@@ -331,19 +336,8 @@ impl<'a> Parser<'a> {
         token
     }
 
-    fn place(&self, token: Token<'a>) -> Place {
-        Place::of(self.text, token.offset)
-    }
-
-    fn operand_of(&self, token: Token<'a>, kind: OperandKind) -> Operand {
-        Operand {
-            kind,
-            place: self.place(token),
-        }
-    }
-
     fn error(&self, token: Token<'a>, message: impl Into<String>) -> TemplateError {
-        self.place(token).error(&self.name, message)
+        token.place.error(&self.name, message)
     }
 
     fn unexpected(&self, token: Token<'a>, context: &str) -> TemplateError {

@@ -5,6 +5,7 @@
 
 mod from;
 
+use crate::limits::Limits;
 use crate::time::Time;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,8 @@ pub enum Value {
     /// A string that is HTML already, and is not escaped by
     /// [`Set::execute_html`](crate::Set::execute_html).
     Html(Arc<str>),
+    /// A URL that is safe whatever its scheme is.
+    Url(Arc<str>),
     /// A point in time.
     Time(Time),
     /// A span of time in nanoseconds: an integer with a unit when printed.
@@ -94,7 +97,7 @@ impl Value {
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
-            Self::Str(text) | Self::Html(text) => Some(text),
+            Self::Str(text) | Self::Html(text) | Self::Url(text) => Some(text),
             Self::Nil | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Time(_) => None,
             Self::Duration(_) | Self::List(_) | Self::Map(_) | Self::Object(_) => None,
         }
@@ -110,7 +113,7 @@ impl Value {
         match self {
             Self::Float(number) => Some(*number),
             Self::Int(number) | Self::Duration(number) => Some(*number as f64),
-            Self::Nil | Self::Bool(_) | Self::Str(_) | Self::Html(_) => None,
+            Self::Nil | Self::Bool(_) | Self::Str(_) | Self::Html(_) | Self::Url(_) => None,
             Self::Time(_) | Self::List(_) | Self::Map(_) | Self::Object(_) => None,
         }
     }
@@ -132,7 +135,7 @@ impl Value {
             Self::Bool(yes) => *yes,
             Self::Int(number) | Self::Duration(number) => *number != 0,
             Self::Float(number) => *number != 0.0,
-            Self::Str(text) | Self::Html(text) => !text.is_empty(),
+            Self::Str(text) | Self::Html(text) | Self::Url(text) => !text.is_empty(),
             Self::Time(_) => true,
             Self::List(items) => !items.is_empty(),
             Self::Map(map) => !map.entries.is_empty(),
@@ -153,6 +156,7 @@ impl Value {
             Self::Float(_) => "float64",
             Self::Str(_) => "string",
             Self::Html(_) => "template.HTML",
+            Self::Url(_) => "template.URL",
             Self::Time(_) => "time.Time",
             Self::Duration(_) => "time.Duration",
             Self::List(_) => "[]interface {}",
@@ -163,9 +167,12 @@ impl Value {
     }
 }
 
-/// As Go prints it.
+/// As Go prints it; cut where it is longer than any output may be by default.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::format::print_action(self))
+        f.write_str(&crate::format::print_cut(
+            self,
+            Limits::default().output_bytes,
+        ))
     }
 }

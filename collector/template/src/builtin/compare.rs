@@ -17,7 +17,7 @@ fn basic(value: &Value) -> Basic<'_> {
         Value::Bool(yes) => Basic::Bool(*yes),
         Value::Int(number) | Value::Duration(number) => Basic::Int(*number),
         Value::Float(number) => Basic::Float(*number),
-        Value::Str(text) | Value::Html(text) => Basic::Str(text),
+        Value::Str(text) | Value::Html(text) | Value::Url(text) => Basic::Str(text),
         Value::Nil | Value::Time(_) | Value::List(_) | Value::Map(_) | Value::Object(_) => {
             Basic::Other
         }

@@ -4,7 +4,7 @@ use crate::value::Value;
 
 pub(super) fn len(value: &Value) -> Result<Value, String> {
     match value.underlying() {
-        Value::Str(text) | Value::Html(text) => Ok(Value::from(text.len())),
+        Value::Str(text) | Value::Html(text) | Value::Url(text) => Ok(Value::from(text.len())),
         Value::List(items) => Ok(Value::from(items.len())),
         Value::Map(map) => Ok(Value::from(map.entries.len())),
         Value::Nil => Err("len of nil pointer".into()),
@@ -30,7 +30,7 @@ fn part(item: &Value, key: &Value) -> Result<Value, String> {
             let at = position(key, items.len())?;
             items.get(at).cloned().ok_or_else(|| out_of_range(key))
         }
-        Value::Str(text) | Value::Html(text) => {
+        Value::Str(text) | Value::Html(text) | Value::Url(text) => {
             let at = position(key, text.len())?;
             let byte = text.as_bytes().get(at).ok_or_else(|| out_of_range(key))?;
             Ok(Value::Int(i64::from(*byte)))
@@ -75,10 +75,10 @@ pub(super) fn slice(args: &[Value]) -> Result<Value, String> {
     }
     match item.underlying() {
         Value::Nil => Err("slice of untyped nil".into()),
-        Value::Str(_) | Value::Html(_) if bounds.len() == 3 => {
+        Value::Str(_) | Value::Html(_) | Value::Url(_) if bounds.len() == 3 => {
             Err("cannot 3-index slice a string".into())
         }
-        Value::Str(text) | Value::Html(text) => {
+        Value::Str(text) | Value::Html(text) | Value::Url(text) => {
             let (from, to) = between(bounds, text.len())?;
             Ok(Value::from(
                 String::from_utf8_lossy(&text.as_bytes()[from..to]).into_owned(),

@@ -1,19 +1,26 @@
 //! Floating-point numbers: `%f %e %g` and `%v`, as Go's `strconv.FormatFloat` has them.
 
+mod binary;
+
+use super::out::Out;
 use super::spec::Spec;
 
 /// Adds a number; false when the verb does not fit.
-pub(super) fn number(out: &mut String, number: f64, verb: char, spec: &Spec) -> bool {
+pub(super) fn number(out: &mut Out, number: f64, verb: char, spec: &Spec) -> bool {
     let text = match verb {
         'f' | 'F' => fixed(number, spec.precision.unwrap_or(6)),
         'e' => exponent(number, Some(spec.precision.unwrap_or(6))),
         'E' => exponent(number, Some(spec.precision.unwrap_or(6))).to_uppercase(),
+        'b' => binary::whole(number),
+        'x' => hex(number, spec.precision),
+        'X' => hex(number, spec.precision).to_uppercase(),
         'v' | 'g' => general(number, spec.precision),
         'G' => general(number, spec.precision).replace('e', "E"),
         _ => return false,
     };
     let text = match named(number) {
         Some(name) => name.into(),
+        None if spec.sharp && verb != 'b' => with_point(&text, verb, spec.precision),
         None => text,
     };
     let sign = match (text.starts_with(['-', '+']), spec.plus, spec.space) {
@@ -42,14 +49,55 @@ fn named(number: f64) -> Option<&'static str> {
     }
 }
 
+/// No digit of a float is beyond: what is asked for after them is zeros.
+const DIGITS_MAX: usize = 1_100;
+
 fn fixed(number: f64, precision: usize) -> String {
-    format!("{number:.precision$}")
+    let exact = precision.min(DIGITS_MAX);
+    format!("{number:.exact$}{}", "0".repeat(precision - exact))
+}
+
+/// Zeros beyond the digits of a float are added here too.
+fn hex(number: f64, precision: Option<usize>) -> String {
+    let exact = precision.map(|digits| digits.min(DIGITS_MAX));
+    let text = binary::hex(number, exact);
+    let missing = precision.unwrap_or(0).saturating_sub(DIGITS_MAX);
+    text.replacen('p', &format!("{}p", "0".repeat(missing)), 1)
+}
+
+/// What `#` asks for: a point always, and for `%g` the zeros at the end.
+fn with_point(text: &str, verb: char, precision: Option<usize>) -> String {
+    let exponent: &[char] = match verb {
+        'x' | 'X' => &['p', 'P'],
+        _ => &['e', 'E'],
+    };
+    let tail = text.find(exponent).unwrap_or(text.len());
+    let (digits, tail) = text.split_at(tail);
+    let significant = digits
+        .chars()
+        .filter(|c| !matches!(c, '-' | '.'))
+        .skip_while(|digit| *digit == '0')
+        .count();
+    let mut missing = match verb {
+        'v' | 'g' | 'G' | 'x' => precision.unwrap_or(6).saturating_sub(significant),
+        _ => 0,
+    };
+    let point = if digits.contains('.') { "" } else { "." };
+    if !point.is_empty() && matches!(digits, "0" | "-0") {
+        missing = missing.saturating_sub(1);
+    }
+    format!("{digits}{point}{}{tail}", "0".repeat(missing))
 }
 
 /// `1.5e+06`: at least two digits of exponent, with its sign.
 fn exponent(number: f64, precision: Option<usize>) -> String {
     let text = match precision {
-        Some(precision) => format!("{number:.precision$e}"),
+        Some(precision) => {
+            let exact = precision.min(DIGITS_MAX);
+            let text = format!("{number:.exact$e}");
+            let zeros = "0".repeat(precision - exact);
+            text.replacen('e', &format!("{zeros}e"), 1)
+        }
         None => format!("{number:e}"),
     };
     let Some((digits, power)) = text.split_once('e') else {
@@ -63,7 +111,7 @@ fn exponent(number: f64, precision: Option<usize>) -> String {
 }
 
 /// The shortest digits that tell the number apart, or `precision` significant ones; with
-/// an exponent when it is below -4 or not below 21 (shortest) or the precision.
+/// an exponent when it is below -4 or not below 6 (shortest) or the precision.
 pub(crate) fn general(number: f64, precision: Option<usize>) -> String {
     if let Some(name) = named(number) {
         return name.into();
@@ -101,7 +149,7 @@ pub(crate) fn general(number: f64, precision: Option<usize>) -> String {
 }
 
 /// From which power of ten the shortest form has an exponent.
-const SHORTEST_POWER_MAX: i32 = 21;
+const SHORTEST_POWER_MAX: i32 = 6;
 
 /// How many digits are left without the zeros at the end.
 fn digits_used(digits: &str, count: usize) -> usize {

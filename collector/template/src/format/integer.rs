@@ -1,10 +1,11 @@
 //! Integers: `%d %b %o %O %x %X %c %q %U`, and `%v`.
 
+use super::out::Out;
 use super::quote;
 use super::spec::Spec;
 
 /// Adds a number; false when the verb does not fit integers.
-pub(super) fn number(out: &mut String, number: i64, verb: char, spec: &Spec) -> bool {
+pub(super) fn number(out: &mut Out, number: i64, verb: char, spec: &Spec) -> bool {
     let digits = number.unsigned_abs();
     match verb {
         'v' | 'd' => based(out, number, &digits.to_string(), "", spec),
@@ -22,6 +23,7 @@ pub(super) fn number(out: &mut String, number: i64, verb: char, spec: &Spec) -> 
             if spec.sharp { "0" } else { "" },
             spec,
         ),
+        'O' if spec.sharp => based(out, number, &format!("{digits:o}"), "0o0", spec),
         'O' => based(out, number, &format!("{digits:o}"), "0o", spec),
         'x' => based(
             out,
@@ -39,10 +41,27 @@ pub(super) fn number(out: &mut String, number: i64, verb: char, spec: &Spec) -> 
         ),
         'c' => spec.pad(out, &character(number).to_string()),
         'q' => spec.pad(out, &quote::character(character(number), spec.plus)),
-        'U' => spec.pad(out, &format!("U+{digits:04X}")),
+        'U' => unicode(out, number, spec),
         _ => return false,
     }
     true
+}
+
+/// `U+2603`, and with `#` the character as well.
+fn unicode(out: &mut Out, number: i64, spec: &Spec) {
+    let least = spec.precision.unwrap_or(0).max(4);
+    let digits = format!("{number:X}");
+    let zeros = "0".repeat(least.saturating_sub(digits.len()));
+    let shown = u32::try_from(number)
+        .ok()
+        .and_then(char::from_u32)
+        .filter(|c| spec.sharp && quote::printable(*c));
+    let shown = shown.map_or(String::new(), |c| format!(" '{c}'"));
+    let spaces = Spec {
+        zero: false,
+        ..spec.clone()
+    };
+    spaces.pad(out, &format!("U+{zeros}{digits}{shown}"));
 }
 
 fn character(number: i64) -> char {
@@ -52,7 +71,7 @@ fn character(number: i64) -> char {
         .unwrap_or('\u{fffd}')
 }
 
-fn based(out: &mut String, number: i64, digits: &str, prefix: &str, spec: &Spec) {
+fn based(out: &mut Out, number: i64, digits: &str, prefix: &str, spec: &Spec) {
     let sign = match (number < 0, spec.plus, spec.space) {
         (true, ..) => "-",
         (false, true, _) => "+",
@@ -73,6 +92,12 @@ fn based(out: &mut String, number: i64, digits: &str, prefix: &str, spec: &Spec)
         (None, _) => 0,
     };
     let zeros = "0".repeat(wanted.saturating_sub(digits.len()));
+    // A zero that is there already says octal.
+    let prefix = match prefix {
+        "0" if zeros.starts_with('0') || digits == "0" => "",
+        "0o0" if zeros.starts_with('0') || digits == "0" => "0o",
+        prefix => prefix,
+    };
     let spaces = Spec {
         zero: false,
         ..spec.clone()

@@ -1,5 +1,6 @@
 //! Flags, width, precision and argument indexes of a `printf` directive.
 
+use super::out::Out;
 use crate::value::Value;
 
 /// Go's own bound on widths and precisions.
@@ -13,26 +14,28 @@ pub(super) struct Spec {
     pub(super) sharp: bool,
     pub(super) space: bool,
     pub(super) zero: bool,
+    /// `%#v`: as it would stand in a program.
+    pub(super) program: bool,
     pub(super) width: Option<usize>,
     pub(super) precision: Option<usize>,
 }
 
 impl Spec {
     /// Adds `text`, padded to the width.
-    pub(super) fn pad(&self, out: &mut String, text: &str) {
+    pub(super) fn pad(&self, out: &mut Out, text: &str) {
         let missing = self.width.unwrap_or(0).saturating_sub(text.chars().count());
         let fill = if self.zero && !self.minus { '0' } else { ' ' };
         if self.minus {
             out.push_str(text);
         }
-        out.extend(std::iter::repeat_n(fill, missing));
+        out.fill(fill, missing);
         if !self.minus {
             out.push_str(text);
         }
     }
 
     /// Adds a number: zeros come between the sign and the digits.
-    pub(super) fn pad_number(&self, out: &mut String, text: &str) {
+    pub(super) fn pad_number(&self, out: &mut Out, text: &str) {
         if !self.zero || self.minus {
             let spec = Self {
                 zero: false,
@@ -46,7 +49,7 @@ impl Spec {
         };
         out.push_str(sign);
         let missing = self.width.unwrap_or(0).saturating_sub(text.chars().count());
-        out.extend(std::iter::repeat_n('0', missing));
+        out.fill('0', missing);
         out.push_str(digits);
     }
 }
@@ -93,16 +96,24 @@ impl<'a> Args<'a> {
     }
 
     /// Says which arguments nothing asked for.
-    pub(super) fn report_extra(&self, out: &mut String) {
+    pub(super) fn report_extra(&self, out: &mut Out) {
         if self.reordered || self.at >= self.values.len() {
             return;
         }
-        let extra = self.values[self.at..].iter().map(|value| match value {
-            Value::Nil => "<nil>".into(),
-            value => format!("{}={}", value.type_name(), super::plain(value)),
-        });
         out.push_str("%!(EXTRA ");
-        out.push_str(&extra.collect::<Vec<_>>().join(", "));
+        for (at, value) in self.values[self.at..].iter().enumerate() {
+            if at > 0 {
+                out.push_str(", ");
+            }
+            match value {
+                Value::Nil => out.push_str("<nil>"),
+                value => {
+                    out.push_str(value.type_name());
+                    out.push('=');
+                    super::verb::value(out, value, 'v', &Spec::default());
+                }
+            }
+        }
         out.push(')');
     }
 }
@@ -111,7 +122,7 @@ impl<'a> Args<'a> {
 pub(super) fn read<'t>(
     text: &'t str,
     args: &mut Args<'_>,
-    out: &mut String,
+    out: &mut Out,
 ) -> (Spec, Option<char>, &'t str) {
     let mut spec = Spec::default();
     args.bad_index = false;
@@ -127,18 +138,28 @@ pub(super) fn read<'t>(
             spec.width = usize::try_from(number.unsigned_abs()).ok();
         }
     }
-    if let Some(after) = rest.strip_prefix('.') {
+    // A point at the end is a verb.
+    if let Some(after) = rest.strip_prefix('.').filter(|after| !after.is_empty()) {
         let (precision, after) = amount(args.index(after), args);
         rest = after;
         match precision {
             Amount::None => spec.precision = Some(0),
             Amount::Bad => out.push_str("%!(BADPREC)"),
-            Amount::Given(number) => spec.precision = usize::try_from(number).ok(),
+            Amount::Given(number) => {
+                spec.precision = usize::try_from(number).ok();
+                if spec.precision.is_none() {
+                    out.push_str("%!(BADPREC)");
+                }
+            }
         }
     }
     rest = args.index(rest);
     let mut chars = rest.chars();
     let verb = chars.next();
+    if verb == Some('v') {
+        spec.program = std::mem::take(&mut spec.sharp);
+        spec.plus = false;
+    }
     (spec, verb, chars.as_str())
 }
 

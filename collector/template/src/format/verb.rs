@@ -1,34 +1,36 @@
 //! One value by one verb.
 
+use super::out::Out;
 use super::spec::Spec;
 use super::{float, integer, quote};
 use crate::value::{Map, Value};
+use std::borrow::Cow;
 
 /// Adds `value` as `%verb`. A verb that does not fit yields Go's `%!verb(type=value)`.
-pub(super) fn value(out: &mut String, value: &Value, verb: char, spec: &Spec) {
+pub(super) fn value(out: &mut Out, value: &Value, verb: char, spec: &Spec) {
     if verb == 'T' {
-        let name = if matches!(value, Value::Nil) {
-            "<nil>"
-        } else {
-            value.type_name()
+        return match value {
+            Value::Nil => spec.pad(out, "<nil>"),
+            value => spec.pad(out, &cut(value.type_name(), spec)),
         };
-        return spec.pad(out, name);
     }
     match value {
         Value::Nil if verb == 'v' => spec.pad(out, "<nil>"),
-        Value::Nil => bad(out, value, verb),
+        Value::Nil => bad(out, value, verb, spec),
         Value::Bool(yes) if matches!(verb, 't' | 'v') => {
-            spec.pad(out, if *yes { "true" } else { "false" })
+            spec.pad(out, if *yes { "true" } else { "false" });
         }
         Value::Int(number) => integer_or_bad(out, value, *number, verb, spec),
         Value::Float(number) => {
             if !float::number(out, *number, verb, spec) {
-                bad(out, value, verb);
+                bad(out, value, verb, spec);
             }
         }
-        Value::Str(text) | Value::Html(text) => string(out, value, text, verb, spec),
+        Value::Str(text) | Value::Html(text) | Value::Url(text) => {
+            string(out, value, text, verb, spec);
+        }
         Value::Time(time) => string(out, value, &time.to_string(), verb, spec),
-        Value::Duration(nanos) if matches!(verb, 'v' | 's' | 'q') => {
+        Value::Duration(nanos) if matches!(verb, 'v' | 's' | 'q' | 'x' | 'X') && !spec.program => {
             string(out, value, &crate::time::duration(*nanos), verb, spec);
         }
         Value::Duration(nanos) => integer_or_bad(out, value, *nanos, verb, spec),
@@ -39,54 +41,103 @@ pub(super) fn value(out: &mut String, value: &Value, verb: char, spec: &Spec) {
             (None, Value::Nil) => spec.pad(out, "{}"),
             (None, beneath) => self::value(out, &beneath, verb, spec),
         },
-        Value::Bool(_) => bad(out, value, verb),
+        Value::Bool(_) => bad(out, value, verb, spec),
     }
 }
 
-fn integer_or_bad(out: &mut String, value: &Value, number: i64, verb: char, spec: &Spec) {
+fn integer_or_bad(out: &mut Out, value: &Value, number: i64, verb: char, spec: &Spec) {
     if !integer::number(out, number, verb, spec) {
-        bad(out, value, verb);
+        bad(out, value, verb, spec);
     }
 }
 
-fn list(out: &mut String, items: &[Value], verb: char, spec: &Spec) {
-    out.push('[');
+fn list(out: &mut Out, items: &[Value], verb: char, spec: &Spec) {
+    let marks = Marks::of(spec, "[]interface {}{", "[");
+    out.push_str(marks.open);
     for (at, item) in items.iter().enumerate() {
         if at > 0 {
-            out.push(' ');
+            out.push_str(marks.between);
         }
-        value(out, item, verb, spec);
+        part(out, item, verb, spec);
+        if out.is_full() {
+            return;
+        }
     }
-    out.push(']');
+    out.push_str(marks.close);
 }
 
-fn map(out: &mut String, map: &Map, verb: char, spec: &Spec) {
-    out.push_str("map[");
+/// What stands around and between the parts of a list or map.
+struct Marks<'a> {
+    open: &'a str,
+    between: &'a str,
+    close: &'a str,
+}
+
+impl<'a> Marks<'a> {
+    fn of(spec: &Spec, program: &'a str, plain: &'a str) -> Self {
+        let (open, between, close) = if spec.program {
+            (program, ", ", "}")
+        } else {
+            (plain, " ", "]")
+        };
+        Self {
+            open,
+            between,
+            close,
+        }
+    }
+}
+
+/// A part of a list or map: as in Go, nothing is `<nil>` by any verb.
+fn part(out: &mut Out, item: &Value, verb: char, spec: &Spec) {
+    match item {
+        Value::Nil if spec.program => out.push_str("interface {}(nil)"),
+        Value::Nil => out.push_str("<nil>"),
+        item => value(out, item, verb, spec),
+    }
+}
+
+fn map(out: &mut Out, map: &Map, verb: char, spec: &Spec) {
+    let strings = matches!(map.missing, Value::Str(_));
+    let program = if strings {
+        "map[string]string{"
+    } else {
+        "map[string]interface {}{"
+    };
+    let marks = Marks::of(spec, program, "map[");
+    out.push_str(marks.open);
     for (at, (key, item)) in map.entries.iter().enumerate() {
         if at > 0 {
-            out.push(' ');
+            out.push_str(marks.between);
         }
         value(out, &Value::Str(key.clone()), verb, spec);
         out.push(':');
-        value(out, item, verb, spec);
+        part(out, item, verb, spec);
+        if out.is_full() {
+            return;
+        }
     }
-    out.push(']');
+    out.push_str(marks.close);
 }
 
-fn string(out: &mut String, whole: &Value, text: &str, verb: char, spec: &Spec) {
-    let cut = |text: &str| -> String {
-        spec.precision.map_or_else(
-            || text.to_owned(),
-            |precision| text.chars().take(precision).collect(),
-        )
-    };
+fn string(out: &mut Out, whole: &Value, text: &str, verb: char, spec: &Spec) {
     match verb {
-        'v' if spec.sharp => spec.pad(out, &quote(text, false)),
-        'v' | 's' => spec.pad(out, &cut(text)),
-        'q' if spec.sharp && quote::can_be_raw(text) => spec.pad(out, &format!("`{}`", cut(text))),
-        'q' => spec.pad(out, &quote(&cut(text), spec.plus)),
+        'v' if spec.program => spec.pad(out, &quote(&cut(text, spec), false)),
+        'v' | 's' => spec.pad(out, &cut(text, spec)),
+        'q' if spec.sharp && quote::can_be_raw(&cut(text, spec)) => {
+            spec.pad(out, &format!("`{}`", cut(text, spec)));
+        }
+        'q' => spec.pad(out, &quote(&cut(text, spec), spec.plus)),
         'x' | 'X' => spec.pad(out, &hex(text, verb, spec)),
-        _ => bad(out, whole, verb),
+        _ => bad(out, whole, verb, spec),
+    }
+}
+
+/// As much of a text as the precision allows.
+fn cut<'t>(text: &'t str, spec: &Spec) -> Cow<'t, str> {
+    match spec.precision {
+        None => text.into(),
+        Some(precision) => text.chars().take(precision).collect::<String>().into(),
     }
 }
 
@@ -117,7 +168,7 @@ fn hex(text: &str, verb: char, spec: &Spec) -> String {
     }
 }
 
-fn bad(out: &mut String, value: &Value, verb: char) {
+fn bad(out: &mut Out, value: &Value, verb: char, spec: &Spec) {
     out.push_str("%!");
     out.push(verb);
     out.push('(');
@@ -126,7 +177,11 @@ fn bad(out: &mut String, value: &Value, verb: char) {
     } else {
         out.push_str(value.type_name());
         out.push('=');
-        out.push_str(&super::plain(value));
+        match value {
+            // As in Go, a span's own way to print is not used for a mistake.
+            Value::Duration(nanos) => self::value(out, &Value::Int(*nanos), 'v', spec),
+            value => self::value(out, value, 'v', spec),
+        }
     }
     out.push(')');
 }

@@ -88,25 +88,12 @@ impl Lexer<'_, '_> {
 
     /// `$name`, `.name` or `name`.
     fn named(&mut self, kind: Kind) -> Result<(), TemplateError> {
-        let rest = &self.text[self.at + 1..];
-        let length = rest.find(|c| !alphanumeric(c)).unwrap_or(rest.len());
-        let first = self.text[self.at..]
-            .chars()
-            .next()
-            .map_or(1, char::len_utf8);
-        let end = if first > 1 {
-            self.word_end()
-        } else {
-            self.at + 1 + length
-        };
+        let mut letters = self.text[self.at..].char_indices().skip(1);
+        let end = letters
+            .find(|(_, c)| !alphanumeric(*c))
+            .map_or(self.text.len(), |(length, _)| self.at + length);
         self.push(kind, end);
         self.terminated()
-    }
-
-    /// The end of a word whose first letter is longer than a byte.
-    fn word_end(&self) -> usize {
-        let rest = &self.text[self.at..];
-        self.at + rest.find(|c| !alphanumeric(c)).unwrap_or(rest.len())
     }
 
     fn number(&mut self) -> Result<(), TemplateError> {

@@ -10,7 +10,8 @@ impl Parser<'_> {
         match token.kind {
             Kind::Char => self.character(token),
             Kind::Number => crate::number::parse(token.text).ok_or_else(|| {
-                self.place(token)
+                token
+                    .place
                     .error(&self.name, format!("bad number syntax: {:?}", token.text))
             }),
             _ => self.string(token).map(Value::from),
@@ -23,7 +24,7 @@ impl Parser<'_> {
             return Ok(inner.replace('\r', ""));
         }
         unquote(inner, '"').ok_or_else(|| {
-            self.place(token).error(
+            token.place.error(
                 &self.name,
                 format!("a string with an unknown escape: {}", token.text),
             )
@@ -37,7 +38,7 @@ impl Parser<'_> {
         let mut chars = text.chars();
         match (chars.next(), chars.next()) {
             (Some(c), None) => Ok(Value::Int(i64::from(u32::from(c)))),
-            _ => Err(self.place(token).error(
+            _ => Err(token.place.error(
                 &self.name,
                 format!("malformed character constant: {}", token.text),
             )),

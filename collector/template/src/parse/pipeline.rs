@@ -4,6 +4,7 @@ use super::Parser;
 use crate::ast::{Command, Operand, OperandKind, Pipe};
 use crate::error::TemplateError;
 use crate::lex::{Kind, Token};
+use crate::limits::VARIABLES_MAX;
 use crate::value::Value;
 
 impl Parser<'_> {
@@ -27,13 +28,17 @@ impl Parser<'_> {
         }
         self.check_stages(&commands, start, context)?;
         if !assigns {
+            if self.scope.variables.len() + variables.len() > VARIABLES_MAX {
+                let message = format!("more than {VARIABLES_MAX} variables at once");
+                return Err(start.place.error(&self.name, message));
+            }
             self.scope.variables.extend(variables.iter().cloned());
         }
         Ok(Pipe {
             variables,
             assigns,
             commands,
-            place: self.place(start),
+            place: start.place,
         })
     }
 
@@ -44,8 +49,8 @@ impl Parser<'_> {
         context: &str,
     ) -> Result<(), TemplateError> {
         if commands.is_empty() {
-            return Err(self
-                .place(start)
+            return Err(start
+                .place
                 .error(&self.name, format!("missing value for {context}")));
         }
         for (stage, command) in commands.iter().enumerate().skip(1) {
@@ -68,7 +73,7 @@ impl Parser<'_> {
             let from = self.at;
             let token = self.peek();
             if token.kind != Kind::Variable {
-                return self.no_operator_after(names);
+                return self.no_operator_after(&names);
             }
             self.at += 1;
             self.skip_space();
@@ -96,19 +101,16 @@ impl Parser<'_> {
                 }
                 _ => {
                     self.at = from;
-                    return self.no_operator_after(names);
+                    return self.no_operator_after(&names);
                 }
             }
         }
     }
 
-    fn no_operator_after(
-        &self,
-        names: Vec<Token<'_>>,
-    ) -> Result<(Vec<String>, bool), TemplateError> {
+    fn no_operator_after(&self, names: &[Token<'_>]) -> Result<(Vec<String>, bool), TemplateError> {
         match names.first() {
             None => Ok((Vec::new(), false)),
-            Some(name) => Err(self.place(*name).error(
+            Some(name) => Err(name.place.error(
                 &self.name,
                 "range can only initialize variables: := is missing",
             )),
@@ -130,13 +132,8 @@ impl Parser<'_> {
                     self.at -= 1;
                     return Ok(Command { operands });
                 }
-                Kind::Pipe => {
-                    self.skip_space();
-                    if !begins_operand(self.peek().kind) {
-                        return Err(self.error(token, "missing command after |"));
-                    }
-                    return Ok(Command { operands });
-                }
+                // As in Go, a pipe with nothing after it is no mistake.
+                Kind::Pipe => return Ok(Command { operands }),
                 _ => return Err(self.unexpected(token, "operand")),
             }
         }
@@ -196,7 +193,7 @@ impl Parser<'_> {
         };
         Ok(Operand {
             kind,
-            place: self.place(token),
+            place: token.place,
         })
     }
 
@@ -207,19 +204,25 @@ impl Parser<'_> {
             "nil" => Ok(OperandKind::Nil),
             name if self.funcs.has(name) => Ok(OperandKind::Function(name.to_owned())),
             name if is_keyword(name) => Err(self.unexpected(token, "command")),
-            name => Err(self
-                .place(token)
+            name => Err(token
+                .place
                 .error(&self.name, format!("function {name:?} not defined"))),
         }
     }
 
     /// Whether the variable exists here.
     fn known(&self, token: Token<'_>) -> Result<(), TemplateError> {
-        if self.scope.variables.iter().any(|name| name == token.text) {
+        if self
+            .scope
+            .variables
+            .iter()
+            .rev()
+            .any(|name| name == token.text)
+        {
             return Ok(());
         }
-        Err(self
-            .place(token)
+        Err(token
+            .place
             .error(&self.name, format!("undefined variable {:?}", token.text)))
     }
 }

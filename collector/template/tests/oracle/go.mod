@@ -1,0 +1,3 @@
+module sonde.test/oracle
+
+go 1.21
