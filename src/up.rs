@@ -88,8 +88,7 @@ pub(crate) async fn agent(arguments: &RunArguments) -> Result<ExitCode, Failure>
     let port = AgentPort::bind(config.agent.http.listen).await?;
     let mut registry = Registry::default();
     let clock = Arc::new(SystemClock);
-    let agent =
-        Agent::start(&config.agent, &config.agent_dir(), clock, &mut registry).await?;
+    let agent = Agent::start(&config.agent, &config.agent_dir(), clock, &mut registry).await?;
     let agent = Arc::new(agent);
     let served = port.serve(registry, &agent);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.agent.export.endpoint, "ready");

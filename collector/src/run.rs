@@ -168,7 +168,7 @@ impl Collector {
 
         let engine = engine(config, rule_files, &external_url, &mut registry);
         let parts = Parts {
-            query: StoreQuery(Arc::clone(&stores.metrics)),
+            query: StoreQuery::new(Arc::clone(&stores.metrics)),
             derived,
             alerts: alerts.clone(),
             clock: Arc::clone(&clock),
@@ -185,7 +185,7 @@ impl Collector {
         let sources = Sources {
             stores,
             alerts: alerts.clone(),
-            rules: evaluator.engine(),
+            rules: evaluator.rules(),
             journal: Arc::clone(&shared),
             progress,
             observed: Arc::clone(&observed),
@@ -203,7 +203,7 @@ impl Collector {
         let grpc = otlp_grpc::serve(
             listeners.grpc,
             tls,
-            &config.otlp.limits,
+            config.otlp.limits.streams_max,
             Arc::clone(&admission),
             told(stopped.clone()),
         );

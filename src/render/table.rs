@@ -7,7 +7,7 @@ use serde_json::Value;
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_header(header.iter().copied());
     table
 }

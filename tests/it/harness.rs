@@ -61,6 +61,7 @@ impl Sonde {
             ("http.listen", "127.0.0.1:0"),
             ("otlp.grpc.listen", "127.0.0.1:0"),
             ("otlp.http.listen", "127.0.0.1:0"),
+            ("agent.http.listen", "127.0.0.1:0"),
         ];
         all.extend(extra);
         let mut command = Command::new(env!("CARGO_BIN_EXE_sonde"));

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 /// Why a request was not taken. The sender learns whether a retry helps.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The payload is no valid OTLP: sending it again cannot help.
     #[error("malformed OTLP {signal} request: {reason}")]
     Malformed {

@@ -11,6 +11,7 @@ mod time;
 
 use crate::config::HttpConfig;
 use crate::consume::Progress;
+use crate::evaluate::Rules;
 use crate::run::Observed;
 use crate::stores::Stores;
 use answer::ApiError;
@@ -28,7 +29,7 @@ use tokio::sync::Semaphore;
 pub(crate) struct Sources {
     pub(crate) stores: Stores,
     pub(crate) alerts: Alerts,
-    pub(crate) rules: Arc<Mutex<sonde_rules::Engine>>,
+    pub(crate) rules: Rules,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) progress: Vec<(Signal, Arc<Progress>)>,
     pub(crate) observed: Arc<Mutex<Observed>>,

@@ -13,8 +13,8 @@ use crate::derive::Derived;
 use crate::durable;
 use parking_lot::{Condvar, Mutex};
 use sonde_alerts::{Alert, Alerts};
-use sonde_proto::{Clock, Tenant, UnixNanos};
-use sonde_rules::{AlertUpdate, Engine, Evaluation};
+use sonde_proto::{Clock, Tenant};
+use sonde_rules::{AlertStatus, AlertUpdate, Engine, Evaluation, GroupStatus};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,9 +35,35 @@ pub(crate) struct Parts {
     pub(crate) ready: Box<dyn Fn() -> bool + Send>,
 }
 
-/// The evaluator's thread and the engine it shares with the API.
+/// Rules and alerts as they were after the last evaluation. Nobody who looks waits for one.
+pub(crate) struct Shown {
+    pub(crate) groups: Vec<GroupStatus>,
+    pub(crate) alerts: Vec<AlertStatus>,
+}
+
+impl Shown {
+    fn of(engine: &Engine) -> Arc<Self> {
+        Arc::new(Self {
+            groups: engine.groups(),
+            alerts: engine.alerts(),
+        })
+    }
+}
+
+/// What is shown, replaced as a whole after each evaluation. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Rules(Arc<Mutex<Arc<Shown>>>);
+
+impl Rules {
+    /// The state after the last evaluation.
+    pub(crate) fn shown(&self) -> Arc<Shown> {
+        Arc::clone(&self.0.lock())
+    }
+}
+
+/// The evaluator's thread.
 pub(crate) struct Evaluator {
-    engine: Arc<Mutex<Engine>>,
+    rules: Rules,
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: std::thread::JoinHandle<()>,
 }
@@ -48,10 +74,11 @@ impl Evaluator {
     /// # Errors
     /// When the system has no thread left.
     pub(crate) fn start(engine: Engine, parts: Parts) -> std::io::Result<Self> {
-        let engine = Arc::new(Mutex::new(engine));
+        let rules = Rules(Arc::new(Mutex::new(Shown::of(&engine))));
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let run = Run {
-            engine: Arc::clone(&engine),
+            engine,
+            rules: rules.clone(),
             stop: Arc::clone(&stop),
             parts,
             saved: Vec::new(),
@@ -60,15 +87,15 @@ impl Evaluator {
             .name("evaluate-rules".into())
             .spawn(move || run.run())?;
         Ok(Self {
-            engine,
+            rules,
             stop,
             thread,
         })
     }
 
-    /// The engine, for those who show its rules and alerts.
-    pub(crate) fn engine(&self) -> Arc<Mutex<Engine>> {
-        Arc::clone(&self.engine)
+    /// The rules and alerts, for those who show them.
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules.clone()
     }
 
     /// Ends after the evaluation under way. Blocks until then.
@@ -84,7 +111,8 @@ impl Evaluator {
 }
 
 struct Run {
-    engine: Arc<Mutex<Engine>>,
+    engine: Engine,
+    rules: Rules,
     stop: Arc<(Mutex<bool>, Condvar)>,
     parts: Parts,
     saved: Vec<u8>,
@@ -101,8 +129,9 @@ impl Run {
                 continue;
             }
             let now = self.parts.clock.now();
-            if self.engine.lock().next_due(now) <= now {
-                let evaluation = self.evaluate(now);
+            if self.engine.next_due(now) <= now {
+                let evaluation = self.engine.evaluate_due(now, &self.parts.query);
+                *self.rules.0.lock() = Shown::of(&self.engine);
                 self.deliver(evaluation);
                 self.save();
             }
@@ -111,7 +140,7 @@ impl Run {
 
     fn nap(&self) -> Duration {
         let now = self.parts.clock.now();
-        let due = self.engine.lock().next_due(now);
+        let due = self.engine.next_due(now);
         due.since(now).clamp(Duration::from_millis(20), NAP_MAX)
     }
 
@@ -121,10 +150,6 @@ impl Run {
             self.stop.1.wait_for(&mut stopped, nap);
         }
         *stopped
-    }
-
-    fn evaluate(&self, now: UnixNanos) -> Evaluation {
-        self.engine.lock().evaluate_due(now, &self.parts.query)
     }
 
     fn deliver(&self, evaluation: Evaluation) {
@@ -145,7 +170,7 @@ impl Run {
     }
 
     fn save(&mut self) {
-        let state = self.engine.lock().state();
+        let state = self.engine.state();
         if state == self.saved {
             return;
         }

@@ -10,7 +10,19 @@ use std::time::{Duration, Instant};
 const RULE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Answers rules from the default tenant's metrics.
-pub(crate) struct StoreQuery(pub(crate) Arc<MetricStore>);
+pub(crate) struct StoreQuery {
+    store: Arc<MetricStore>,
+    started: Instant,
+}
+
+impl StoreQuery {
+    pub(crate) fn new(store: Arc<MetricStore>) -> Self {
+        Self {
+            store,
+            started: Instant::now(),
+        }
+    }
+}
 
 impl Query for StoreQuery {
     fn instant(&self, expr: &str, time: UnixNanos) -> Result<Vec<Sample>, String> {
@@ -18,7 +30,7 @@ impl Query for StoreQuery {
             deadline: Instant::now().checked_add(RULE_TIME_MAX),
             ..QueryLimits::default()
         };
-        let value = self.0.instant(&Tenant::default(), expr, time, &limits);
+        let value = self.store.instant(&Tenant::default(), expr, time, &limits);
         match value.map_err(|error: QueryError| error.to_string())? {
             QueryValue::Scalar(sample) => Ok(vec![Sample {
                 labels: Labels::empty(),
@@ -35,6 +47,10 @@ impl Query for StoreQuery {
                 Err("a rule's expression must yield an instant vector or a scalar".into())
             }
         }
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.started.elapsed()
     }
 
     fn check(&self, expr: &str) -> Result<(), ExprError> {

@@ -4,7 +4,7 @@
 //! unchanged, so nothing is decoded into types and encoded again on the way.
 
 use crate::admit::{Admission, Refusal};
-use crate::config::{GrpcConfig, OtlpLimits};
+use crate::config::GrpcConfig;
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response};
 use sonde_proto::Signal;
@@ -23,12 +23,12 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 pub(crate) async fn serve(
     listener: tokio::net::TcpListener,
     tls: Option<tonic::transport::ServerTlsConfig>,
-    limits: &OtlpLimits,
+    streams_max: u32,
     admission: Arc<Admission>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error> {
     let mut server = tonic::transport::Server::builder()
-        .max_concurrent_streams(limits.streams_max)
+        .max_concurrent_streams(streams_max)
         .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)));
     if let Some(tls) = tls {
         server = server.tls_config(tls)?;

@@ -48,7 +48,11 @@ fn render(
         .into_iter()
         .chain(sources.stores.logs.services(tenant));
     for name in names {
-        services.entry(name.clone()).or_default().name = name;
+        services
+            .entry(name.clone())
+            .or_default()
+            .name
+            .clone_from(&name);
     }
     let mut fill = |query: &str, set: fn(&mut Service, f64)| -> Result<(), ApiError> {
         for (labels, value) in super::signals::vector(sources, tenant, query, now, deadline)? {

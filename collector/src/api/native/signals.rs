@@ -50,8 +50,8 @@ pub(super) struct Red {
 /// One USE signal of one resource of one node.
 #[derive(Debug, Serialize)]
 pub(super) struct Use {
-    resource: &'static str,
-    method: &'static str,
+    resource: sonde_signals::Resource,
+    method: sonde_signals::Method,
     metric: &'static str,
     unit: &'static str,
     help: &'static str,

@@ -5,7 +5,7 @@ use super::{Api, Failure, Parameters, success, tenant};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde::ser::{Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 use sonde_metrics::{QueryLimits, QueryValue};
 use sonde_proto::{Labels, UnixNanos};
@@ -110,7 +110,7 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "vector")?;
                 map.serialize_entry(
                     "result",
-                    &List(samples, |sample| Instantly {
+                    &Each(samples, |sample| Instantly {
                         metric: &sample.labels,
                         value: point(sample.time, sample.value),
                     }),
@@ -120,9 +120,9 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "matrix")?;
                 map.serialize_entry(
                     "result",
-                    &List(series, |series| Ranged {
+                    &Each(series, |series| Ranged {
                         metric: &series.labels,
-                        values: List(&series.samples, |(time, value)| point(*time, *value)),
+                        values: Points(&series.samples),
                     }),
                 )?;
             }
@@ -138,25 +138,26 @@ struct Instantly<'a> {
 }
 
 #[derive(serde::Serialize)]
-struct Ranged<'a, F: Fn(&'a (UnixNanos, f64)) -> Point> {
+struct Ranged<'a> {
     metric: &'a Labels,
-    values: List<'a, (UnixNanos, f64), F>,
+    values: Points<'a>,
 }
 
-/// Writes items one by one, without a copy of the whole.
-struct List<'a, T, F>(&'a [T], F);
+/// Writes the points of a series one by one, without a copy of the whole.
+struct Points<'a>(&'a [(UnixNanos, f64)]);
 
-impl<'a, T, F, R> Serialize for List<'a, T, F>
-where
-    F: Fn(&'a T) -> R,
-    R: Serialize,
-{
+impl Serialize for Points<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let mut list = s.serialize_seq(Some(self.0.len()))?;
-        for item in self.0 {
-            list.serialize_element(&(self.1)(item))?;
-        }
-        list.end()
+        s.collect_seq(self.0.iter().map(|(time, value)| point(*time, *value)))
+    }
+}
+
+/// Writes items one by one, each as what the function makes of it.
+struct Each<'a, T, R: 'a>(&'a [T], fn(&'a T) -> R);
+
+impl<'a, T, R: Serialize + 'a> Serialize for Each<'a, T, R> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(self.0.iter().map(self.1))
     }
 }
 

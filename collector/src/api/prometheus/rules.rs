@@ -6,11 +6,11 @@ use axum::response::Response;
 use serde_json::json;
 
 pub(super) async fn rules(State(api): State<Api>, _: Parameters) -> Result<Response, Failure> {
-    let groups = api.sources.rules.lock().groups();
-    Ok(success(json!({ "groups": groups })))
+    let shown = api.sources.rules.shown();
+    Ok(success(json!({ "groups": shown.groups })))
 }
 
 pub(super) async fn alerts(State(api): State<Api>) -> Result<Response, Failure> {
-    let alerts = api.sources.rules.lock().alerts();
-    Ok(success(json!({ "alerts": alerts })))
+    let shown = api.sources.rules.shown();
+    Ok(success(json!({ "alerts": shown.alerts })))
 }
