@@ -64,7 +64,17 @@ pub(crate) fn lookup(
         logs: stores.logs.applied_to(),
         spans: stores.traces.applied_to(),
     };
-    let (kind, trace_ids) = trace_ids(stores, tenant, id)?;
+    let own_logs = stores
+        .logs
+        .by_id(tenant, id, LOGS_MAX)
+        .map_err(|e| e.to_string())?;
+    let (kind, mut trace_ids) = trace_ids(stores, tenant, id)?;
+    // A line may carry the identifier where no span does: it names its trace.
+    for trace_id in own_logs.iter().filter_map(|record| record.trace_id) {
+        if trace_ids.len() < TRACES_MAX && !trace_ids.contains(&trace_id) {
+            trace_ids.push(trace_id);
+        }
+    }
     let mut traces = Vec::new();
     for trace_id in &trace_ids {
         traces.extend(
@@ -74,7 +84,7 @@ pub(crate) fn lookup(
                 .map_err(|e| e.to_string())?,
         );
     }
-    let logs = logs(stores, tenant, id, &trace_ids)?;
+    let logs = logs(stores, tenant, id, own_logs, &trace_ids)?;
     let alerts = mentioned(alerts.list(), id, &traces, &logs);
     let nothing = traces.is_empty() && logs.is_empty() && alerts.is_empty();
     Ok(Found {
@@ -122,12 +132,9 @@ fn logs(
     stores: &Stores,
     tenant: &Tenant,
     id: &str,
+    mut found: Vec<LogRecord>,
     traces: &[TraceId],
 ) -> Result<Vec<LogRecord>, String> {
-    let mut found = stores
-        .logs
-        .by_id(tenant, id, LOGS_MAX)
-        .map_err(|e| e.to_string())?;
     let own = TraceId::from_hex(id).ok();
     for trace in traces
         .iter()
