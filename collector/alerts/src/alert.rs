@@ -41,7 +41,7 @@ impl AlertState {
 
 /// An alert as it is kept: every time is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptAlert {
+pub(crate) struct KeptAlert {
     /// What identifies it.
     pub labels: Labels,
     /// What explains it.
@@ -63,13 +63,13 @@ pub struct KeptAlert {
 impl KeptAlert {
     /// The alert's identity: the hash of its labels.
     #[must_use]
-    pub fn fingerprint(&self) -> Fingerprint {
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
         self.labels.fingerprint()
     }
 
     /// Whether it fires at a time.
     #[must_use]
-    pub fn state_at(&self, now: UnixNanos) -> AlertState {
+    pub(crate) fn state_at(&self, now: UnixNanos) -> AlertState {
         if self.ends_at <= now {
             AlertState::Resolved
         } else {
@@ -79,7 +79,11 @@ impl KeptAlert {
 
     /// Completes a report: missing times are filled in.
     #[must_use]
-    pub fn from_report(alert: Alert, now: UnixNanos, resolve_timeout: std::time::Duration) -> Self {
+    pub(crate) fn from_report(
+        alert: Alert,
+        now: UnixNanos,
+        resolve_timeout: std::time::Duration,
+    ) -> Self {
         let ends_at = alert.ends_at.unwrap_or_else(|| now.plus(resolve_timeout));
         let starts_at = match alert.starts_at {
             UnixNanos(0) => now,
@@ -101,7 +105,7 @@ impl KeptAlert {
     /// with the earlier; a reported end outranks a timeout, and otherwise the newer end counts,
     /// also while it lies a moment ahead because the reporter's clock does.
     #[must_use]
-    pub fn joined(&self, mut newer: Self, now: UnixNanos) -> Self {
+    pub(crate) fn joined(&self, mut newer: Self, now: UnixNanos) -> Self {
         let overlaps = self.starts_at <= newer.ends_at && newer.starts_at <= self.ends_at;
         if !overlaps {
             return newer;
@@ -124,7 +128,7 @@ impl KeptAlert {
 
 /// The order in which notifications list alerts: by job, instance, then all labels.
 #[must_use]
-pub fn listing_order(a: &KeptAlert, b: &KeptAlert) -> std::cmp::Ordering {
+pub(crate) fn listing_order(a: &KeptAlert, b: &KeptAlert) -> std::cmp::Ordering {
     let key = |alert: &KeptAlert, name: &str| alert.labels.get(name).to_owned();
     key(a, "job")
         .cmp(&key(b, "job"))

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// One rule.
 #[derive(Clone, Debug)]
-pub struct InhibitRule {
+pub(crate) struct InhibitRule {
     /// Which alerts mute.
     pub source: Vec<Matcher>,
     /// Which alerts are muted.
@@ -21,7 +21,7 @@ pub struct InhibitRule {
 
 /// The sources that fire now, by rule and by the values of the rule's `equal` labels.
 #[derive(Debug, Default)]
-pub struct Inhibitor {
+pub(crate) struct Inhibitor {
     sources: Vec<HashMap<Vec<String>, Vec<Source>>>,
 }
 
@@ -48,7 +48,7 @@ impl InhibitRule {
 
 impl Inhibitor {
     /// Finds the sources among the alerts that fire at a time.
-    pub fn new<'a>(
+    pub(crate) fn new<'a>(
         rules: &[InhibitRule],
         alerts: impl Iterator<Item = (Fingerprint, &'a KeptAlert)>,
         now: UnixNanos,
@@ -79,7 +79,7 @@ impl Inhibitor {
 
     /// Alerts that mute this one; at most one per rule.
     #[must_use]
-    pub fn inhibitors_of(&self, rules: &[InhibitRule], labels: &Labels) -> Vec<Fingerprint> {
+    pub(crate) fn inhibitors_of(&self, rules: &[InhibitRule], labels: &Labels) -> Vec<Fingerprint> {
         let by_rule = |(rule, sources): (&InhibitRule, &HashMap<Vec<String>, Vec<Source>>)| {
             if !all(&rule.target, labels) {
                 return None;

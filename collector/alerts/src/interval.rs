@@ -8,11 +8,11 @@ use sonde_proto::UnixNanos;
 
 /// A named list of intervals; it holds when any of them does.
 #[derive(Clone, Debug, Default)]
-pub struct TimeIntervals(pub Vec<TimeInterval>);
+pub(crate) struct TimeIntervals(pub Vec<TimeInterval>);
 
 /// One interval. An empty list of ranges means "any".
 #[derive(Clone, Debug)]
-pub struct TimeInterval {
+pub(crate) struct TimeInterval {
     /// Minutes of the day, `[start, end)`.
     pub times: Vec<Range>,
     /// Days of the week, Sunday = 0.
@@ -29,7 +29,7 @@ pub struct TimeInterval {
 
 /// From `start` to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Range {
+pub(crate) struct Range {
     /// The first.
     pub start: i32,
     /// The last (or, for times, the first after).
@@ -39,7 +39,7 @@ pub struct Range {
 impl TimeIntervals {
     /// Whether a time lies in one of the intervals.
     #[must_use]
-    pub fn contain(&self, now: UnixNanos) -> bool {
+    pub(crate) fn contain(&self, now: UnixNanos) -> bool {
         let Ok(time) = jiff::Timestamp::from_millisecond(now.as_millis()) else {
             return false;
         };
@@ -93,7 +93,7 @@ impl TimeInterval {
 ///
 /// # Errors
 /// A sentence that says what a time looks like.
-pub fn parse_time(text: &str) -> Result<i32, String> {
+pub(crate) fn parse_time(text: &str) -> Result<i32, String> {
     let bad =
         || format!("{text:?} is no time of day; write hours and minutes, \"00:00\" to \"24:00\"");
     let (hours, minutes) = text.split_once(':').ok_or_else(bad)?;
@@ -109,10 +109,10 @@ pub fn parse_time(text: &str) -> Result<i32, String> {
 }
 
 /// Names and what they stand for.
-pub type Names = &'static [(&'static str, i32)];
+pub(crate) type Names = &'static [(&'static str, i32)];
 
 /// Days of the week.
-pub const WEEKDAYS: Names = &[
+pub(crate) const WEEKDAYS: Names = &[
     ("sunday", 0),
     ("monday", 1),
     ("tuesday", 2),
@@ -123,7 +123,7 @@ pub const WEEKDAYS: Names = &[
 ];
 
 /// Months.
-pub const MONTHS: Names = &[
+pub(crate) const MONTHS: Names = &[
     ("january", 1),
     ("february", 2),
     ("march", 3),
@@ -142,7 +142,12 @@ pub const MONTHS: Names = &[
 ///
 /// # Errors
 /// A sentence that says what is allowed.
-pub fn parse_range(text: &str, names: Names, allowed: Range, what: &str) -> Result<Range, String> {
+pub(crate) fn parse_range(
+    text: &str,
+    names: Names,
+    allowed: Range,
+    what: &str,
+) -> Result<Range, String> {
     let value = |part: &str| {
         let part = part.trim().to_lowercase();
         let named = names

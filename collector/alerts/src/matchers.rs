@@ -13,7 +13,7 @@ type Parsed = Vec<(String, MatchOp, String)>;
 ///
 /// # Errors
 /// A sentence that says what is wrong with the line.
-pub fn parse(text: &str) -> Result<Vec<Matcher>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Matcher>, String> {
     let parsed = match (newer(text), older(text)) {
         (Ok(_), Ok(parsed)) | (Ok(parsed), Err(_)) | (Err(_), Ok(parsed)) => parsed,
         (Err(reason), Err(_)) => return Err(format!("bad matcher {text:?}: {reason}")),
@@ -26,7 +26,7 @@ pub fn parse(text: &str) -> Result<Vec<Matcher>, String> {
 
 /// Whether a text is a label name of Prometheus' older kind.
 #[must_use]
-pub fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     let mut chars = name.chars();
     chars
         .next()

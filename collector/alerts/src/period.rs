@@ -16,7 +16,7 @@ const UNITS: [(&str, u64); 7] = [
 ///
 /// # Errors
 /// A sentence that says what a duration looks like.
-pub fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let bad = || {
         format!(
             "{text:?} is no duration; write whole numbers with units, like \"30s\", \"5m\" or \"1h30m\""

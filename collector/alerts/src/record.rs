@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// One entry of the durable log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Record {
+pub(crate) enum Record {
     /// An alert as it is now.
     Alert(Arc<KeptAlert>),
     /// What one integration has been told about one group, and what it is being told.

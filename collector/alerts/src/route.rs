@@ -12,11 +12,11 @@ use std::time::Duration;
 
 /// The whole tree: its routes in depth-first order, the root first.
 #[derive(Clone, Debug)]
-pub struct RouteTree(pub Vec<Route>);
+pub(crate) struct RouteTree(pub Vec<Route>);
 
 /// One route, with everything inherited filled in.
 #[derive(Clone, Debug)]
-pub struct Route {
+pub(crate) struct Route {
     /// The matchers from the root to here, which name the route in group keys.
     pub key: String,
     /// What an alert must satisfy.
@@ -43,7 +43,7 @@ pub struct Route {
 
 /// By which labels alerts are grouped.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupBy {
+pub(crate) enum GroupBy {
     /// Each label set is its own group (`...`).
     All,
     /// The named labels.
@@ -53,7 +53,7 @@ pub enum GroupBy {
 impl RouteTree {
     /// The places of the routes that take an alert.
     #[must_use]
-    pub fn matching(&self, labels: &Labels) -> Vec<usize> {
+    pub(crate) fn matching(&self, labels: &Labels) -> Vec<usize> {
         let mut found = Vec::new();
         self.search(0, labels, &mut found);
         found
@@ -87,7 +87,7 @@ impl RouteTree {
 impl Route {
     /// The labels that an alert's group has here.
     #[must_use]
-    pub fn group_labels(&self, labels: &Labels) -> Labels {
+    pub(crate) fn group_labels(&self, labels: &Labels) -> Labels {
         match &self.group_by {
             GroupBy::All => labels.clone(),
             GroupBy::Labels(names) => labels
@@ -99,13 +99,13 @@ impl Route {
 
     /// The text that names a group in notifications.
     #[must_use]
-    pub fn group_key(&self, group_labels: &Labels) -> String {
+    pub(crate) fn group_key(&self, group_labels: &Labels) -> String {
         format!("{}:{group_labels}", self.key)
     }
 
     /// Whether nobody is to be told at a time.
     #[must_use]
-    pub fn is_muted(&self, now: sonde_proto::UnixNanos) -> bool {
+    pub(crate) fn is_muted(&self, now: sonde_proto::UnixNanos) -> bool {
         let holds = |intervals: &Arc<TimeIntervals>| intervals.contain(now);
         self.mute.iter().any(holds) || (!self.active.is_empty() && !self.active.iter().any(holds))
     }
@@ -113,7 +113,7 @@ impl Route {
 
 /// `{a="b",c=~"d"}`, sorted: how a route's own matchers stand in its key.
 #[must_use]
-pub fn matchers_key(matchers: &[Matcher]) -> String {
+pub(crate) fn matchers_key(matchers: &[Matcher]) -> String {
     let mut sorted: Vec<&Matcher> = matchers.iter().collect();
     sorted.sort_by(|a, b| {
         (&a.name, &a.value, a.op.as_str()).cmp(&(&b.name, &b.value, b.op.as_str()))

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::path::PathBuf;
 
 /// What is printed in place of a secret.
-pub const HIDDEN: &str = "<secret>";
+pub(crate) const HIDDEN: &str = "<secret>";
 
 /// The longest secret file that is read.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -13,17 +13,17 @@ const FILE_BYTES_MAX: u64 = 64 << 10;
 /// A password, token or URL with a token in it.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Secret(String);
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
     /// The text itself. Its callers are the places to review.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }
@@ -42,7 +42,7 @@ impl Serialize for Secret {
 
 /// Where a secret comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SecretSource {
+pub(crate) enum SecretSource {
     /// Written in the configuration.
     Inline(Secret),
     /// The content of a file, read again for every notification so that it can be rotated.
@@ -54,7 +54,7 @@ impl SecretSource {
     ///
     /// # Errors
     /// A sentence that names the file and the cause, and never its content.
-    pub async fn read(&self) -> Result<Secret, String> {
+    pub(crate) async fn read(&self) -> Result<Secret, String> {
         match self {
             Self::Inline(secret) => Ok(secret.clone()),
             Self::File(path) => read_file(path).await,

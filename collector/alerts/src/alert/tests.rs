@@ -1,3 +1,5 @@
+//! Tests of joining reports of an alert.
+
 use super::*;
 use std::time::Duration;
 

@@ -48,6 +48,7 @@ impl<'a> Check<'a> {
 
     /// Adds a problem at a path.
     pub(super) fn problem(&mut self, path: &str, message: impl Into<String>) {
+        let message = one_line(message.into());
         self.problems.push(self.checked.at(path, message));
     }
 
@@ -151,7 +152,7 @@ impl<'a> Check<'a> {
                 let path = format!("{path}.{name}");
                 match Matcher::new(name, op, value) {
                     _ if !matchers::is_plain_name(name) => {
-                        self.problem(&path, format!("{name:?} is no label name"))
+                        self.problem(&path, format!("{name:?} is no label name"));
                     }
                     Ok(matcher) => found.push(matcher),
                     Err(error) => self.problem(&path, error.to_string()),
@@ -207,5 +208,13 @@ impl<'a> Check<'a> {
         for (key, is_there) in is_there {
             self.unsupported(&format!("global.{key}"), is_there);
         }
+    }
+}
+
+/// What a regular expression's error says in several lines, without the drawing.
+fn one_line(message: String) -> String {
+    match (message.split_once('\n'), message.rsplit_once("error: ")) {
+        (Some((first, _)), Some((_, last))) => format!("{first} {last}"),
+        _ => message,
     }
 }

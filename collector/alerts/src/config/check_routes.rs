@@ -116,7 +116,7 @@ impl Check<'_> {
             format!("{}/{own}", parent.key)
         };
         let route = Route {
-            key: building.unique(key, &receiver),
+            key: building.unique(&key, &receiver),
             matchers,
             continues: raw.continues,
             children: vec![],
@@ -204,8 +204,8 @@ impl Check<'_> {
 }
 
 impl Building<'_> {
-    fn unique(&mut self, key: String, receiver: &str) -> String {
-        let mut unique = key.clone();
+    fn unique(&mut self, key: &str, receiver: &str) -> String {
+        let mut unique = key.to_owned();
         let mut number = 2;
         while !self.keys.insert((unique.clone(), receiver.to_owned())) {
             unique = format!("{key}#{number}");

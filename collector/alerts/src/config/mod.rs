@@ -14,13 +14,12 @@ mod check;
 mod check_http;
 mod check_intervals;
 mod check_receivers;
+mod check_slack;
+mod check_email;
+mod check_pagerduty;
 mod check_routes;
 
-pub use raw::{RawConfig, RawGlobal, RawInhibitRule, RawInterval, RawNamedIntervals, RawRoute, RawTimes};
-pub use raw_receivers::{
-    RawAuthorization, RawBasicAuth, RawEmail, RawHttp, RawPagerDuty, RawPagerDutyImage, RawPagerDutyLink, RawReceiver,
-    RawSlack, RawSlackAction, RawSlackConfirm, RawSlackField, RawThreading, RawTls, RawWebhook,
-};
+use raw::RawConfig;
 
 use crate::core::{Outlet, Plan};
 use crate::notify::Integration;
@@ -52,7 +51,11 @@ impl AlertConfig {
     #[must_use]
     pub fn receivers_of(&self, labels: &sonde_proto::Labels) -> Vec<String> {
         let routes = &self.plan.routes;
-        routes.matching(labels).into_iter().map(|route| routes.0[route].receiver.clone()).collect()
+        routes
+            .matching(labels)
+            .into_iter()
+            .map(|route| routes.0[route].receiver.clone())
+            .collect()
     }
 
     /// Without a file: alerts are kept and shown, and nobody is told.
@@ -85,9 +88,20 @@ impl AlertConfig {
             integration: integration.name.clone(),
             send_resolved: integration.send_resolved,
         };
-        let outlets = receivers.iter().map(|(name, all)| (name.clone(), all.iter().map(outlet).collect())).collect();
-        let plan = Plan { resolve_timeout, routes, inhibit_rules, receivers: outlets };
-        Self { plan: Arc::new(plan), receivers: Arc::new(receivers) }
+        let outlets = receivers
+            .iter()
+            .map(|(name, all)| (name.clone(), all.iter().map(outlet).collect()))
+            .collect();
+        let plan = Plan {
+            resolve_timeout,
+            routes,
+            inhibit_rules,
+            receivers: outlets,
+        };
+        Self {
+            plan: Arc::new(plan),
+            receivers: Arc::new(receivers),
+        }
     }
 }
 
@@ -107,7 +121,11 @@ pub fn read_config(file: &str, text: &str) -> Result<AlertConfig, Problems> {
     let mut check = Check::new(&checked, dir);
     let raw = &checked.value;
     check.texts(&raw.templates);
-    let resolve_timeout = check.period("global.resolve_timeout", raw.global.resolve_timeout.as_deref(), RESOLVE_TIMEOUT);
+    let resolve_timeout = check.period(
+        "global.resolve_timeout",
+        raw.global.resolve_timeout.as_deref(),
+        RESOLVE_TIMEOUT,
+    );
     check.unsupported("tracing", raw.tracing.is_some());
     check.global(&raw.global);
     let intervals = check.intervals(raw);
@@ -115,8 +133,13 @@ pub fn read_config(file: &str, text: &str) -> Result<AlertConfig, Problems> {
     let routes = check.routes(raw, &receivers, &intervals);
     let inhibit_rules = check.inhibit_rules(&raw.inhibit_rules);
     check.finish()?;
-    Ok(AlertConfig::new(resolve_timeout, routes, inhibit_rules, receivers))
+    Ok(AlertConfig::new(
+        resolve_timeout,
+        routes,
+        inhibit_rules,
+        receivers,
+    ))
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The whole file.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawConfig {
+pub(super) struct RawConfig {
     /// What holds for every receiver that does not say otherwise.
     pub global: RawGlobal,
     /// The root of the routing tree.
@@ -32,7 +32,7 @@ pub struct RawConfig {
 /// Defaults for all receivers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawGlobal {
+pub(super) struct RawGlobal {
     /// When an alert without an end counts as ended (5m).
     pub resolve_timeout: Option<String>,
     /// How HTTP requests are made.
@@ -92,7 +92,7 @@ pub struct RawGlobal {
 /// One route.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawRoute {
+pub(super) struct RawRoute {
     /// Who is told; inherited.
     pub receiver: Option<String>,
     /// The labels by which alerts are grouped, or `...` for all; inherited.
@@ -124,7 +124,7 @@ pub struct RawRoute {
 /// One inhibition.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawInhibitRule {
+pub(super) struct RawInhibitRule {
     /// A name, for people.
     pub name: Option<String>,
     /// Which alerts mute.
@@ -146,7 +146,7 @@ pub struct RawInhibitRule {
 /// Named times.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawNamedIntervals {
+pub(super) struct RawNamedIntervals {
     /// By which routes name it.
     pub name: String,
     /// It holds when any of these does.
@@ -156,7 +156,7 @@ pub struct RawNamedIntervals {
 /// One interval.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawInterval {
+pub(super) struct RawInterval {
     /// Times of day.
     pub times: Vec<RawTimes>,
     /// `monday:friday`, `saturday`.
@@ -174,7 +174,7 @@ pub struct RawInterval {
 /// A time of day.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawTimes {
+pub(super) struct RawTimes {
     /// `09:00`
     pub start_time: String,
     /// `17:00`, excluded.

@@ -11,7 +11,7 @@ type Unsupported = Vec<serde_json::Value>;
 /// Somebody who can be told, in one or several ways.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawReceiver {
+pub(super) struct RawReceiver {
     /// By which routes name it.
     pub name: String,
     /// Slack.
@@ -55,7 +55,7 @@ pub struct RawReceiver {
 impl RawReceiver {
     /// The kinds of settings that are not supported yet, by the key under which they stand.
     #[must_use]
-    pub fn unsupported(&self) -> [(&'static str, &Unsupported); 14] {
+    pub(super) fn unsupported(&self) -> [(&'static str, &Unsupported); 14] {
         [
             ("discord_configs", &self.discord_configs),
             ("incidentio_configs", &self.incidentio_configs),
@@ -78,7 +78,7 @@ impl RawReceiver {
 /// A message to Slack by an incoming webhook.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawSlack {
+pub(super) struct RawSlack {
     /// Whether ended alerts are told (false).
     pub send_resolved: Option<bool>,
     /// How requests are made.
@@ -140,7 +140,7 @@ pub struct RawSlack {
 /// A row of an attachment's table.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawSlackField {
+pub(super) struct RawSlackField {
     /// Its name.
     pub title: String,
     /// Its content.
@@ -152,7 +152,7 @@ pub struct RawSlackField {
 /// A button.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawSlackAction {
+pub(super) struct RawSlackAction {
     /// `button`
     #[serde(rename = "type")]
     pub kind: String,
@@ -173,7 +173,7 @@ pub struct RawSlackAction {
 /// A question before a button counts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawSlackConfirm {
+pub(super) struct RawSlackConfirm {
     /// What is asked.
     pub text: String,
     /// What stands above it.
@@ -187,7 +187,7 @@ pub struct RawSlackConfirm {
 /// A mail.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawEmail {
+pub(super) struct RawEmail {
     /// Whether ended alerts are told (false).
     pub send_resolved: Option<bool>,
     /// Addresses, with commas.
@@ -229,7 +229,7 @@ pub struct RawEmail {
 /// Whether mails about a group belong together.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawThreading {
+pub(super) struct RawThreading {
     /// Whether they do (false).
     pub enabled: bool,
     /// `daily` (a thread a day) or `none` (one thread).
@@ -239,7 +239,7 @@ pub struct RawThreading {
 /// An event for `PagerDuty`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawPagerDuty {
+pub(super) struct RawPagerDuty {
     /// Whether ended alerts resolve the incident (true).
     pub send_resolved: Option<bool>,
     /// How requests are made.
@@ -283,7 +283,7 @@ pub struct RawPagerDuty {
 /// A picture in an incident.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawPagerDutyImage {
+pub(super) struct RawPagerDutyImage {
     /// Where it is.
     pub src: String,
     /// What it shows.
@@ -295,7 +295,7 @@ pub struct RawPagerDutyImage {
 /// A link in an incident.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawPagerDutyLink {
+pub(super) struct RawPagerDutyLink {
     /// Where it leads.
     pub href: String,
     /// What it says.
@@ -305,7 +305,7 @@ pub struct RawPagerDutyLink {
 /// A request to any program.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawWebhook {
+pub(super) struct RawWebhook {
     /// Whether ended alerts are told (true).
     pub send_resolved: Option<bool>,
     /// How requests are made.
@@ -325,7 +325,7 @@ pub struct RawWebhook {
 /// How HTTP requests are made.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawHttp {
+pub(super) struct RawHttp {
     /// A user name and a password.
     pub basic_auth: Option<RawBasicAuth>,
     /// Another `Authorization` header.
@@ -357,7 +357,7 @@ pub struct RawHttp {
 /// A user name and a password.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawBasicAuth {
+pub(super) struct RawBasicAuth {
     /// The user's name.
     pub username: String,
     /// Not supported yet.
@@ -371,7 +371,7 @@ pub struct RawBasicAuth {
 /// An `Authorization` header.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawAuthorization {
+pub(super) struct RawAuthorization {
     /// Its first word (Bearer).
     #[serde(rename = "type")]
     pub kind: Option<String>,
@@ -384,7 +384,7 @@ pub struct RawAuthorization {
 /// How certificates are checked.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RawTls {
+pub(super) struct RawTls {
     /// A file with the authorities that are trusted too.
     pub ca_file: Option<String>,
     /// The authorities themselves.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// A message to be sent.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub(crate) struct Delivery {
     /// For whom and about what.
     pub slot: SlotKey,
     /// The same for every attempt to send the same content, also after a crash.
@@ -33,7 +33,7 @@ pub struct Delivery {
 
 /// How a delivery ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The receiver confirmed it.
     Sent,
     /// It may work later.

@@ -30,11 +30,12 @@ mod restore;
 mod show;
 
 pub(crate) use deliver::hex;
-pub use deliver::{Delivery, Verdict};
-pub use plan::{CoreLimits, Outlet, Plan};
+pub(crate) use deliver::{Delivery, Verdict};
+pub use plan::CoreLimits;
+pub(crate) use plan::{Outlet, Plan};
 pub use receive::Refused;
 pub use show::GroupStatus;
-pub use slot::{Decision, Reason, SlotKey, SlotState, Told, View, Wishes};
+pub(crate) use slot::{SlotKey, SlotState, Told};
 
 use crate::alert::{Alert, KeptAlert};
 use crate::inhibit::Inhibitor;
@@ -48,7 +49,7 @@ use std::time::Duration;
 
 /// What happens to the core.
 #[derive(Debug)]
-pub enum Event {
+pub(crate) enum Event {
     /// Alerts were reported.
     Reported(Vec<Alert>),
     /// Time passed.
@@ -66,7 +67,7 @@ pub enum Event {
 
 /// What is to be done about it: first the records are made durable, then the deliveries start.
 #[derive(Debug, Default)]
-pub struct Actions {
+pub(crate) struct Actions {
     /// To be made durable.
     pub records: Vec<Record>,
     /// To be sent, each one's outcome reported back.
@@ -92,7 +93,7 @@ const CLOCK_STEP_IGNORED: Duration = Duration::from_secs(1);
 
 /// The state machine.
 #[derive(Debug)]
-pub struct Core {
+pub(crate) struct Core {
     plan: Arc<Plan>,
     limits: CoreLimits,
     now: UnixNanos,
@@ -108,7 +109,7 @@ pub struct Core {
 impl Core {
     /// A core that knows no alerts.
     #[must_use]
-    pub fn new(plan: Arc<Plan>, limits: CoreLimits, now: UnixNanos) -> Self {
+    pub(crate) fn new(plan: Arc<Plan>, limits: CoreLimits, now: UnixNanos) -> Self {
         Self {
             plan,
             limits,
@@ -124,7 +125,7 @@ impl Core {
     }
 
     /// Handles an event, and whatever became due meanwhile.
-    pub fn on_event(&mut self, event: Event, now: UnixNanos) -> Actions {
+    pub(crate) fn on_event(&mut self, event: Event, now: UnixNanos) -> Actions {
         let mut actions = Actions::default();
         self.turn_clock(now);
         self.inhibitor = None;
@@ -141,7 +142,7 @@ impl Core {
 
     /// When the next [`Event::Tick`] is due.
     #[must_use]
-    pub fn next_wake(&self) -> Option<UnixNanos> {
+    pub(crate) fn next_wake(&self) -> Option<UnixNanos> {
         self.timers.first().map(|(time, _)| *time)
     }
 
@@ -196,6 +197,9 @@ impl Core {
         })
     }
 }
+
+#[cfg(test)]
+pub(crate) use slot::Reason;
 
 #[cfg(test)]
 mod tests;

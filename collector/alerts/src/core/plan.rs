@@ -7,7 +7,7 @@ use std::time::Duration;
 
 /// The decisions that people made.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// When an alert without an end counts as ended, unless it is reported again.
     pub resolve_timeout: Duration,
     /// Who is told what.
@@ -20,7 +20,7 @@ pub struct Plan {
 
 /// One integration, as far as the core cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outlet {
+pub(crate) struct Outlet {
     /// Its name within the receiver, like `slack[0]`.
     pub integration: String,
     /// Whether it is told about alerts that ended.

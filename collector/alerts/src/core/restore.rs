@@ -16,7 +16,7 @@ type Schedule = BTreeMap<(String, String), (UnixNanos, Option<UnixNanos>)>;
 impl Core {
     /// The core as its records describe it.
     #[must_use]
-    pub fn restore(
+    pub(crate) fn restore(
         plan: Arc<Plan>,
         limits: CoreLimits,
         records: Vec<Record>,
@@ -50,7 +50,7 @@ impl Core {
 
     /// Everything that the log must hold: it begins anew with these records.
     #[must_use]
-    pub fn snapshot(&self) -> Vec<Record> {
+    pub(crate) fn snapshot(&self) -> Vec<Record> {
         let mut alerts: Vec<_> = self.alerts.iter().collect();
         alerts.sort_unstable_by_key(|(fingerprint, _)| **fingerprint);
         let alerts = alerts

@@ -25,7 +25,7 @@ pub struct GroupStatus {
 impl Core {
     /// Every alert that fires or ended recently, by start, the newest first.
     #[must_use]
-    pub fn list(&self, now: UnixNanos) -> Vec<AlertStatus> {
+    pub(crate) fn list(&self, now: UnixNanos) -> Vec<AlertStatus> {
         let inhibitor = self.inhibitor_at(now);
         let mut all: Vec<AlertStatus> = self
             .alerts
@@ -42,7 +42,7 @@ impl Core {
 
     /// Every group, in the order of the routes.
     #[must_use]
-    pub fn groups(&self, now: UnixNanos) -> Vec<GroupStatus> {
+    pub(crate) fn groups(&self, now: UnixNanos) -> Vec<GroupStatus> {
         let inhibitor = self.inhibitor_at(now);
         let status = |alert: &Fingerprint| {
             Some(self.status(*alert, self.alerts.get(alert)?, &inhibitor, now))
@@ -59,13 +59,13 @@ impl Core {
 
     /// The newest notifications, the newest first.
     #[must_use]
-    pub fn notifications(&self, limit: usize) -> Vec<Notification> {
+    pub(crate) fn notifications(&self, limit: usize) -> Vec<Notification> {
         self.history.iter().rev().take(limit).cloned().collect()
     }
 
     /// How many alerts fire.
     #[must_use]
-    pub fn firing(&self, now: UnixNanos) -> usize {
+    pub(crate) fn firing(&self, now: UnixNanos) -> usize {
         self.alerts
             .values()
             .filter(|alert| alert.state_at(now) == AlertState::Firing)

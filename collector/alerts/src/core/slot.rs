@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Which integration of which receiver, about which group.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct SlotKey {
+pub(crate) struct SlotKey {
     /// The receiver's name.
     pub receiver: String,
     /// The integration within it, like `slack[0]`.
@@ -19,7 +19,7 @@ pub struct SlotKey {
 
 /// What is durably known about a slot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SlotState {
+pub(crate) struct SlotState {
     /// The last notification that the receiver confirmed.
     pub told: Option<Told>,
     /// Alerts that it may believe to be firing, or not: a notification that said so, or that
@@ -32,7 +32,7 @@ pub struct SlotState {
 
 /// What a receiver knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub(crate) struct Told {
     /// When it was told.
     pub at: UnixNanos,
     /// Alerts it certainly knows to be firing.
@@ -47,7 +47,7 @@ pub struct Told {
 
 /// A group as a receiver would be told about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub(crate) struct View {
     /// Alerts that fire and are not inhibited.
     pub firing: BTreeSet<Fingerprint>,
     /// Alerts that have ended.
@@ -58,7 +58,7 @@ pub struct View {
 
 /// How often and of what an integration wants to hear.
 #[derive(Clone, Copy, Debug)]
-pub struct Wishes {
+pub(crate) struct Wishes {
     /// Whether it is told about alerts that ended.
     pub send_resolved: bool,
     /// When an unchanged group is told again.
@@ -67,7 +67,7 @@ pub struct Wishes {
 
 /// Why a notification is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// An alert fires that the receiver does not know.
     Firing,
     /// An alert ended before the receiver could be told that it fired.
@@ -80,7 +80,7 @@ pub enum Reason {
 
 /// What to do about a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(crate) enum Decision {
     /// The receiver knows all it wants to.
     Nothing,
     /// Alerts ended and the receiver does not want to hear of it: only remember it, so that
@@ -95,7 +95,7 @@ impl SlotState {
     /// firing alerts, the end of all, the end of some, time to repeat. Beyond it, an alert that
     /// ended while its page could not be delivered is told late and not never.
     #[must_use]
-    pub fn decide(&self, view: &View, wishes: Wishes, now: UnixNanos) -> Decision {
+    pub(crate) fn decide(&self, view: &View, wishes: Wishes, now: UnixNanos) -> Decision {
         let nothing_told = Told::default();
         let told = self.told.as_ref().unwrap_or(&nothing_told);
         let ended_known = view
@@ -124,7 +124,7 @@ impl SlotState {
 
     /// Which alerts a notification mentions as ended.
     #[must_use]
-    pub fn mentioned_resolved(&self, view: &View, wishes: Wishes) -> BTreeSet<Fingerprint> {
+    pub(crate) fn mentioned_resolved(&self, view: &View, wishes: Wishes) -> BTreeSet<Fingerprint> {
         let mentioned = |alert: &&Fingerprint| wishes.send_resolved || self.owed.contains(alert);
         view.resolved.iter().filter(mentioned).copied().collect()
     }
@@ -132,7 +132,12 @@ impl SlotState {
     /// Notes that a notification is about to be sent, which mentions some alerts as ended. Until
     /// it is confirmed the receiver may or may not know: of an alert that begins, that it
     /// fires; of one that ended, that it ended. Whatever is the case later will be told.
-    pub fn intend(&mut self, id: &str, view: &View, mentioned_resolved: &BTreeSet<Fingerprint>) {
+    pub(crate) fn intend(
+        &mut self,
+        id: &str,
+        view: &View,
+        mentioned_resolved: &BTreeSet<Fingerprint>,
+    ) {
         if let Some(told) = &mut self.told {
             let is_doubtful =
                 |alert: &Fingerprint| view.firing.is_empty() || mentioned_resolved.contains(alert);
@@ -147,7 +152,7 @@ impl SlotState {
     }
 
     /// Notes that the receiver confirmed it was told this view at a time.
-    pub fn confirm(&mut self, view: &View, at: UnixNanos) {
+    pub(crate) fn confirm(&mut self, view: &View, at: UnixNanos) {
         let told = self.told.take().unwrap_or_default();
         let mut firing = view.firing.clone();
         if !firing.is_empty() {
@@ -165,7 +170,7 @@ impl SlotState {
     }
 
     /// Notes that alerts ended of which the receiver does not want to hear.
-    pub fn forget(&mut self, view: &View) {
+    pub(crate) fn forget(&mut self, view: &View) {
         if let Some(told) = &mut self.told {
             told.firing.retain(|alert| !view.resolved.contains(alert));
         }
@@ -173,7 +178,7 @@ impl SlotState {
 
     /// Whether the receiver may believe that an alert fires.
     #[must_use]
-    pub fn believes_firing(&self, alert: Fingerprint) -> bool {
+    pub(crate) fn believes_firing(&self, alert: Fingerprint) -> bool {
         self.owed.contains(&alert)
             || self
                 .told

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// The log, locked by this process.
 #[derive(Debug)]
-pub struct Log {
+pub(crate) struct Log {
     dir: PathBuf,
     file: File,
     bytes: u64,
@@ -19,7 +19,7 @@ pub struct Log {
 
 /// What was found when the log was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovery {
+pub(crate) struct Recovery {
     /// Damaged stretches that were skipped.
     pub damaged: u64,
     /// Bytes of a torn write that were cut off.
@@ -51,7 +51,7 @@ impl Log {
     /// # Errors
     /// [`OpenError`] when the directory is in use, cannot be read or written, or holds
     /// something else under the log's name. Damage is no error.
-    pub fn open(dir: &Path) -> Result<(Self, Vec<Record>, Recovery), OpenError> {
+    pub(crate) fn open(dir: &Path) -> Result<(Self, Vec<Record>, Recovery), OpenError> {
         let at = |path: PathBuf| move |error: io::Error| OpenError::Io { path, error };
         std::fs::create_dir_all(dir).map_err(at(dir.to_owned()))?;
         let lock = lock(dir)?;
@@ -101,7 +101,7 @@ impl Log {
     /// What the operating system said. Then none of the records counts, and the log must be
     /// [rewritten](Self::rewrite) before it takes others: after a failed sync nobody knows
     /// what the disk holds.
-    pub fn append(&mut self, records: &[Record]) -> io::Result<()> {
+    pub(crate) fn append(&mut self, records: &[Record]) -> io::Result<()> {
         if self.is_suspect {
             return Err(io::Error::other(
                 "an earlier write failed and the log has not been rewritten since",
@@ -116,18 +116,37 @@ impl Log {
         Ok(())
     }
 
+    /// Whether an earlier write failed, so that it must be rewritten.
+    #[must_use]
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.is_suspect
+    }
+
+    /// How large it is.
+    #[must_use]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Whether the log is to be rewritten: after a failed write, and when it is larger than
     /// `bytes_min` and than four times what was last rewritten.
     #[must_use]
-    pub fn wants_rewrite(&self, bytes_min: u64) -> bool {
+    pub(crate) fn wants_rewrite(&self, bytes_min: u64) -> bool {
         self.is_suspect || self.bytes > bytes_min.max(self.bytes_rewritten.saturating_mul(4))
+    }
+
+    /// Makes appending fail, as a disk may.
+    #[cfg(test)]
+    pub(crate) fn lose(&mut self) {
+        self.file = File::open(self.dir.join("alerts.log")).expect("it is there");
     }
 
     /// Replaces the log with these records, all or nothing.
     ///
     /// # Errors
-    /// What the operating system said; the old log is still in place then.
-    pub fn rewrite(&mut self, records: &[Record]) -> io::Result<()> {
+    /// What the operating system said. The old log or the whole new one is in place then,
+    /// and the log must be rewritten before it takes other records.
+    pub(crate) fn rewrite(&mut self, records: &[Record]) -> io::Result<()> {
         let new = self.dir.join("alerts.log.new");
         let mut bytes = frame::HEADER.to_vec();
         bytes.append(&mut encode(records)?);
@@ -139,6 +158,7 @@ impl Log {
             .open(&new)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
+        self.is_suspect = true;
         std::fs::rename(&new, self.dir.join("alerts.log"))?;
         sync_dir(&self.dir)?;
         self.file = file;

@@ -17,7 +17,8 @@
 mod frame;
 mod file;
 
-pub use file::{Log, OpenError, Recovery};
+pub use file::OpenError;
+pub(crate) use file::{Log, Recovery};
 
 #[cfg(test)]
 mod tests;

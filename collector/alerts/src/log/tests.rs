@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Tests of the durable log: torn and damaged writes.
 
 use super::*;
 use crate::alert::{Alert, KeptAlert};

@@ -9,7 +9,9 @@ use crate::secret::SecretSource;
 use crate::text::Text;
 use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Mailboxes, MultiPart, SinglePart};
+use lettre::message::{
+    Mailbox, Mailboxes, MessageBuilder, MultiPart, MultiPartBuilder, SinglePart,
+};
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::{Certificate, Identity, Tls as SmtpTls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -32,7 +34,17 @@ pub(crate) struct Email {
     pub(crate) html: Text,
     pub(crate) text: Text,
     pub(crate) threading: Threading,
-    pub(crate) prepared: OnceCell<TlsParameters>,
+    pub(crate) prepared: Prepared,
+}
+
+/// TLS as it was prepared for the first mail.
+#[derive(Default)]
+pub(crate) struct Prepared(OnceCell<TlsParameters>);
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepared")
+    }
 }
 
 /// A mail server.
@@ -55,6 +67,9 @@ pub(crate) enum Threading {
 
 /// The port on which TLS begins at once.
 const SMTPS: u16 = 465;
+
+/// How long a header may be, in characters.
+const HEADER_CHARS_MAX: usize = 2000;
 
 /// How long one step of the conversation may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -135,6 +150,7 @@ impl Email {
         }
         let parameters = self
             .prepared
+            .0
             .get_or_try_init(|| self.tls_parameters())
             .await?
             .clone();
@@ -195,7 +211,7 @@ impl Email {
                 .map_err(|error| format!("header {name}: {error}"))?;
             builder = builder.raw_header(HeaderValue::new(name, one_line(&value)));
         }
-        let mail = self.with_body(builder, message, id);
+        let mail = self.with_body(builder, message);
         mail.map_err(|error| format!("compose mail: {error}"))
     }
 
@@ -208,17 +224,19 @@ impl Email {
     /// Text first and HTML last: readers show the last part that they can.
     fn with_body(
         &self,
-        builder: lettre::message::MessageBuilder,
+        builder: MessageBuilder,
         message: &Message,
-        id: &str,
     ) -> Result<lettre::Message, lettre::error::Error> {
         let (text, html) = (message.text(&self.text), message.text(&self.html));
         match (text.is_empty(), html.is_empty()) {
             (true, true) => builder.singlepart(SinglePart::plain(message.summary())),
             (false, true) => builder.singlepart(SinglePart::plain(text)),
-            (true, false) => builder.multipart(alternatives(id).singlepart(SinglePart::html(html))),
+            (true, false) => {
+                let parts = alternatives(&html).singlepart(SinglePart::html(html));
+                builder.multipart(parts)
+            }
             (false, false) => {
-                let parts = alternatives(id)
+                let parts = alternatives(&format!("{text}{html}"))
                     .singlepart(SinglePart::plain(text))
                     .singlepart(SinglePart::html(html));
                 builder.multipart(parts)
@@ -242,13 +260,16 @@ impl Email {
     }
 }
 
-fn alternatives(id: &str) -> MultiPartWithId {
-    MultiPartWithId(MultiPart::alternative().boundary(format!("part-{id}")))
+/// The boundary is a hash of what it bounds, so no content can contain it.
+fn alternatives(content: &str) -> MultiPartBuilder {
+    let hash = hex(&Sha256::digest(content));
+    MultiPart::alternative().boundary(format!("part-{hash}"))
 }
 
 /// A line: a line break in a header would begin another header.
 fn one_line(text: &str) -> String {
     text.chars()
+        .take(HEADER_CHARS_MAX)
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect::<String>()
         .trim()

@@ -6,7 +6,7 @@
 
 use super::Message;
 use crate::core::Verdict;
-use crate::secret::{Secret, SecretSource};
+use crate::secret::{HIDDEN, Secret, SecretSource};
 use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Identity, Proxy, StatusCode, redirect::Policy};
 use std::path::PathBuf;
@@ -14,12 +14,23 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// How HTTP requests are made.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Http {
     pub(crate) authorization: Option<Authorization>,
     pub(crate) proxy: Option<Secret>,
     pub(crate) tls: Tls,
     pub(crate) is_http2: bool,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            authorization: None,
+            proxy: None,
+            tls: Tls::default(),
+            is_http2: true,
+        }
+    }
 }
 
 /// An `Authorization` header.
@@ -112,13 +123,15 @@ impl Poster {
         }
     }
 
-    /// Posts a JSON body.
+    /// Posts a JSON body. Should the answer repeat one of the secrets, or a part of one that
+    /// is a URL, it is hidden.
     ///
     /// # Errors
     /// [`Verdict::Retry`] when there was no answer.
     pub(crate) async fn post(
         &self,
         url: &str,
+        secrets: &[&str],
         body: Vec<u8>,
         message: &Message,
     ) -> Result<Answer, Verdict> {
@@ -148,7 +161,7 @@ impl Poster {
         Ok(Answer {
             status: answer.status(),
             retry_after,
-            body: read_some(answer).await,
+            body: hide(&read_some(answer).await, secrets),
         })
     }
 
@@ -177,30 +190,53 @@ impl Poster {
     }
 
     async fn build(&self) -> Result<Client, String> {
-        let failed = |error: reqwest::Error| format!("prepare HTTP client: {}", describe(error));
-        let mut builder = Client::builder().redirect(Policy::none()).no_proxy();
-        if let Some(proxy) = &self.http.proxy {
-            builder = builder.proxy(
-                Proxy::all(proxy.expose())
-                    .map_err(|_| "proxy_url is no URL of a proxy".to_owned())?,
+        // Only the first call in a process counts; later ones change nothing.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let authorities = self.http.tls.authorities().await?;
+        let identity = self.http.tls.identity().await?;
+        let (authorities, identity) = (authorities.trim_ascii(), identity.as_ref());
+        self.client(authorities, identity, true).or_else(|error| {
+            // A machine without any certificates can still use http:// and its own authorities.
+            let client = self.client(authorities, identity, false)?;
+            tracing::warn!(
+                "{error}; only http:// and the authorities of tls_config are trusted: install ca-certificates for others"
             );
+            Ok(client)
+        })
+    }
+
+    fn client(
+        &self,
+        authorities: &[u8],
+        identity: Option<&(Vec<u8>, Vec<u8>)>,
+        trusts_system: bool,
+    ) -> Result<Client, String> {
+        let failed = |error: reqwest::Error| format!("prepare HTTP client: {}", describe(error));
+        let mut builder = Client::builder()
+            .redirect(Policy::none())
+            .no_proxy()
+            .tls_danger_accept_invalid_certs(self.http.tls.trusts_anybody);
+        if let Some(proxy) = &self.http.proxy {
+            let proxy = Proxy::all(proxy.expose());
+            builder = builder.proxy(proxy.map_err(|_| "proxy_url is no URL of a proxy")?);
         }
         if !self.http.is_http2 {
             builder = builder.http1_only();
         }
-        let pem = self.http.tls.authorities().await?;
-        for certificate in Certificate::from_pem_bundle(&pem).map_err(failed)? {
-            builder = builder.add_root_certificate(certificate);
+        let certificates = match authorities {
+            [] => Vec::new(),
+            pem => Certificate::from_pem_bundle(pem).map_err(failed)?,
+        };
+        builder = match (trusts_system, certificates.is_empty()) {
+            (true, true) => builder,
+            (true, false) => builder.tls_certs_merge(certificates),
+            (false, _) => builder.tls_certs_only(certificates),
+        };
+        if let Some((certificate, key)) = identity {
+            let pem = [certificate.as_slice(), b"\n", key].concat();
+            builder = builder.identity(Identity::from_pem(&pem).map_err(failed)?);
         }
-        if let Some((mut certificate, key)) = self.http.tls.identity().await? {
-            certificate.push(b'\n');
-            certificate.extend(key);
-            builder = builder.identity(Identity::from_pem(&certificate).map_err(failed)?);
-        }
-        builder
-            .danger_accept_invalid_certs(self.http.tls.trusts_anybody)
-            .build()
-            .map_err(failed)
+        builder.build().map_err(failed)
     }
 }
 
@@ -225,6 +261,22 @@ async fn read_some(mut answer: reqwest::Response) -> String {
         }
     }
     String::from_utf8_lossy(&body).into_owned()
+}
+
+/// Parts of URLs that are shorter are words and not tokens.
+const TOKEN_BYTES_MIN: usize = 8;
+
+/// Takes secrets out of a text: what a receiver answers is shown to people and logged.
+fn hide(text: &str, secrets: &[&str]) -> String {
+    let mut hidden = text.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        hidden = hidden.replace(secret, HIDDEN);
+        let parts = secret.split(['/', '?', '&', '=', '#', ':', '@']);
+        for part in parts.filter(|part| part.len() >= TOKEN_BYTES_MIN) {
+            hidden = hidden.replace(part, HIDDEN);
+        }
+    }
+    hidden
 }
 
 /// `Retry-After`: seconds, or a date.

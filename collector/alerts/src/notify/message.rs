@@ -37,14 +37,20 @@ impl Message {
     /// Executes the template of the part that a person reads first. When it fails, a summary
     /// of our own takes its place.
     pub(crate) fn headline(&self, text: &Text) -> String {
-        self.text_or(text, || self.summary())
+        self.headline_as(text, str::to_owned)
+    }
+
+    /// [`Self::headline`] with a summary that is escaped the way the receiver needs.
+    pub(crate) fn headline_as(&self, text: &Text, escape: fn(&str) -> String) -> String {
+        self.text_or(text, || escape(&self.summary()))
     }
 
     fn text_or(&self, text: &Text, instead: impl FnOnce() -> String) -> String {
-        text.execute(&self.data).unwrap_or_else(|error| {
-            self.template_errors.lock().push(error);
-            instead()
-        })
+        text.execute(&self.data, self.delivery.at)
+            .unwrap_or_else(|error| {
+                self.template_errors.lock().push(error);
+                instead()
+            })
     }
 
     /// The failures of templates so far.

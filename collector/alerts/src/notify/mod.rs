@@ -10,9 +10,9 @@ mod email;
 mod pagerduty;
 mod webhook;
 
-pub(crate) use email::{Email, Smarthost, Threading};
-pub(crate) use http::{Authorization, Http, Poster, Tls};
-pub(crate) use message::Message;
+pub(crate) use email::{Email, Prepared, Smarthost, Threading};
+pub(crate) use http::{Authorization, Http, Poster, Tls, base64};
+pub(crate) use message::{Message, common};
 pub(crate) use pagerduty::{PagerDuty, PagerDutyImage, PagerDutyLink};
 pub(crate) use slack::{Slack, SlackAction, SlackConfirm, SlackField};
 pub(crate) use webhook::Webhook;
@@ -46,6 +46,18 @@ pub(crate) enum Kind {
     Webhook(Box<Webhook>),
 }
 
+impl Kind {
+    /// Its name in metrics.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Slack(_) => "slack",
+            Self::Email(_) => "email",
+            Self::PagerDuty(_) => "pagerduty",
+            Self::Webhook(_) => "webhook",
+        }
+    }
+}
+
 impl Integration {
     /// Sends a message, once.
     pub(crate) async fn send(&self, message: &Message) -> Verdict {
@@ -60,7 +72,10 @@ impl Integration {
         match tokio::time::timeout(self.timeout, attempt).await {
             Ok(verdict) => verdict,
             Err(_) => Verdict::Retry {
-                error: format!("no answer within {} s; whether it was received is unknown", self.timeout.as_secs_f64()),
+                error: format!(
+                    "no answer within {} s; whether it was received is unknown",
+                    self.timeout.as_secs_f64()
+                ),
                 after: None,
             },
         }

@@ -64,7 +64,7 @@ impl PagerDuty {
         }
         match self
             .poster
-            .post(&self.url, body.into_bytes(), message)
+            .post(&self.url, &[key.expose()], body.into_bytes(), message)
             .await
         {
             Ok(answer) => answer.verdict(),
@@ -77,11 +77,10 @@ impl PagerDuty {
             AlertState::Firing => "trigger",
             AlertState::Resolved => "resolve",
         };
-        let summary: String = message
-            .headline(&self.description)
-            .chars()
-            .take(SUMMARY_CHARS_MAX)
-            .collect();
+        // The API refuses a page without these two.
+        let summary = or(message.headline(&self.description), || message.summary());
+        let summary: String = summary.chars().take(SUMMARY_CHARS_MAX).collect();
+        let source = or(message.text(&self.source), || "Sonde".to_owned());
         let details: Map<String, Value> = self
             .details
             .iter()
@@ -89,7 +88,7 @@ impl PagerDuty {
             .collect();
         let mut payload = Map::from_iter([
             ("summary".to_owned(), summary.into()),
-            ("source".to_owned(), message.text(&self.source).into()),
+            ("source".to_owned(), source.into()),
             (
                 "severity".to_owned(),
                 severity(&message.text(&self.severity)).into(),
@@ -149,6 +148,15 @@ impl PagerDutyLink {
         let mut link = Map::from_iter([("href".to_owned(), href.into())]);
         put(&mut link, "text", message.text(&self.text));
         Some(link.into())
+    }
+}
+
+/// The text, or something else instead of a blank one.
+fn or(text: String, instead: impl FnOnce() -> String) -> String {
+    if text.trim().is_empty() {
+        instead()
+    } else {
+        text
     }
 }
 

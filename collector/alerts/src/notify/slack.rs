@@ -4,7 +4,7 @@ use super::http::Answer;
 use super::{Message, Poster};
 use crate::core::Verdict;
 use crate::secret::SecretSource;
-use crate::text::Text;
+use crate::text::{Text, slack_escape};
 use serde_json::{Map, Value, json};
 
 /// How long a title may be, in characters.
@@ -75,6 +75,7 @@ impl Slack {
             .poster
             .post(
                 url.expose(),
+                &[url.expose()],
                 self.body(message).to_string().into_bytes(),
                 message,
             )
@@ -102,7 +103,7 @@ impl Slack {
 
     fn attachment(&self, message: &Message) -> Value {
         let title: String = message
-            .headline(&self.title)
+            .headline_as(&self.title, slack_escape)
             .chars()
             .take(TITLE_CHARS_MAX)
             .collect();
@@ -110,7 +111,7 @@ impl Slack {
             ("text".to_owned(), message.text(&self.text).into()),
             (
                 "fallback".to_owned(),
-                message.headline(&self.fallback).into(),
+                message.headline_as(&self.fallback, slack_escape).into(),
             ),
             (
                 "callback_id".to_owned(),

@@ -26,6 +26,7 @@ impl Webhook {
             .poster
             .post(
                 url.expose(),
+                &[url.expose()],
                 self.body(message).to_string().into_bytes(),
                 message,
             )

@@ -1,9 +1,11 @@
+//! Tests of durations.
+
 use super::*;
 
 #[test]
 fn durations_are_read_as_prometheus_writes_them() {
     let check = |text: &str, millis: u64| {
-        assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}")
+        assert_eq!(parse(text), Ok(Duration::from_millis(millis)), "{text}");
     };
     check("0", 0);
     check("30s", 30_000);

@@ -1,3 +1,5 @@
+//! Tests of what a slot decides.
+
 use super::*;
 
 fn set(alerts: &[u64]) -> BTreeSet<Fingerprint> {
