@@ -95,12 +95,12 @@ impl Sonde {
     /// The first line of its log that contains a text, when it is there.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
         let found = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
-        let waited =
-            tokio::time::timeout(PATIENCE, self.log.wait_for(|lines| found(lines).is_some())).await;
-        match waited {
-            Ok(Ok(lines)) => found(&lines).unwrap(),
-            _ => panic!("no {text:?} in its log:\n{}", self.log.borrow().join("\n")),
-        }
+        let there = self.log.wait_for(|lines| found(lines).is_some());
+        let line = match tokio::time::timeout(PATIENCE, there).await {
+            Ok(Ok(lines)) => found(&lines),
+            _ => None,
+        };
+        line.unwrap_or_else(|| panic!("no {text:?} in its log:\n{}", self.log()))
     }
 
     /// Its log so far.

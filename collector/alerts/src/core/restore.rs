@@ -29,8 +29,25 @@ impl Core {
         for slot in core.slots.values_mut() {
             slot.shift_back(std::time::Duration::ZERO, now);
         }
+        core.hold_lapsed();
         core.regroup(&Schedule::new());
         core
+    }
+
+    /// While nobody ran, nobody could be told that an alert still fires. One that a receiver
+    /// believes to be firing, and that only lapsed, gets the time to be reported again; an
+    /// end that was reported stands.
+    fn hold_lapsed(&mut self) {
+        let until = self.now.plus(self.plan.resolve_timeout);
+        for (fingerprint, alert) in &mut self.alerts {
+            let lapses = alert.ends_at > alert.updated_at && alert.ends_at < until;
+            let believed = |slot: &Slot| slot.state.believes_firing(*fingerprint);
+            if lapses && self.slots.values().any(believed) {
+                let held = Arc::make_mut(alert);
+                held.ends_at = until;
+                held.ends_by_timeout = true;
+            }
+        }
     }
 
     fn recall(&mut self, record: Record) {

@@ -77,6 +77,11 @@ impl Scene {
 
     fn restart(&mut self, at: u64) {
         self.until(at);
+        self.start_again(at);
+    }
+
+    /// A start after a time in which nothing ran.
+    fn start_again(&mut self, at: u64) {
         let log = std::mem::take(&mut self.log);
         self.under_way.clear();
         self.core = Core::restore(
@@ -197,6 +202,20 @@ fn a_receiver_that_asks_for_time_gets_it_and_one_that_rejects_is_asked_at_the_ne
     scene.sent(429, &["30 r A", "130 r A", "330 r A"]);
     scene.verdict = Verdict::Sent;
     scene.sent(3000, &["30 r A", "130 r A", "330 r A", "630 r A"]);
+}
+
+#[test]
+fn an_alert_that_lapsed_while_nothing_ran_is_not_told_to_have_ended() {
+    let mut scene = Scene::new(one());
+    scene.report(0, &[("A", Some(240)), ("B", Some(240))]);
+    scene.sent(100, &["30 r A,B"]);
+    scene.start_again(3600);
+    scene.report(3620, &[("A", Some(3900))]);
+    scene.report(3800, &[("A", Some(100_000))]);
+    // A is reported again; B, which nobody reports, ends after the resolve timeout.
+    let ends = scene.core.plan.resolve_timeout.as_secs();
+    assert_eq!(ends, 300);
+    scene.sent(5000, &["30 r A,B", "3900 r A,-B"]);
 }
 
 #[test]
