@@ -26,11 +26,9 @@ pub(crate) enum Refusal {
     },
     /// The request is larger than allowed: smaller ones would pass.
     #[error(
-        "request of {bytes} bytes exceeds the limit of {limit} bytes; send smaller batches or raise otlp.limits.request_bytes_max"
+        "the request has more than the allowed {limit} bytes; send smaller batches or raise otlp.limits.request_bytes_max"
     )]
     TooLarge {
-        /// The request's size.
-        bytes: usize,
         /// The limit.
         limit: usize,
     },
@@ -141,7 +139,6 @@ impl Admission {
     ) -> Result<u64, Refusal> {
         if payload.len() > self.request_bytes_max {
             return Err(Refusal::TooLarge {
-                bytes: payload.len(),
                 limit: self.request_bytes_max,
             });
         }

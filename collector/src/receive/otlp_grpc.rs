@@ -13,6 +13,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -88,6 +89,8 @@ async fn unimplemented_method() -> Response<tonic::body::Body> {
 struct Export<R> {
     signal: Signal,
     admission: Arc<Admission>,
+    /// Whether the method was called, in the clone that serves one request.
+    called: Arc<AtomicBool>,
     response: PhantomData<fn() -> R>,
 }
 
@@ -96,6 +99,7 @@ impl<R> Export<R> {
         Self {
             signal,
             admission: Arc::clone(admission),
+            called: Arc::default(),
             response: PhantomData,
         }
     }
@@ -131,18 +135,18 @@ where
                 .accept_compressed(CompressionEncoding::Gzip)
                 .accept_compressed(CompressionEncoding::Zstd)
                 .max_decoding_message_size(limit);
-            let signal = method.signal;
-            let admission = Arc::clone(&method.admission);
+            let (signal, admission) = (method.signal, Arc::clone(&method.admission));
+            let called = Arc::clone(&method.called);
             let response = grpc.unary(method, request).await;
-            // tonic refuses an oversized message before the method is called.
-            if response
-                .headers()
-                .get("grpc-status")
-                .is_some_and(|s| s == "11")
-            {
-                admission.refused(signal, &Refusal::TooLarge { bytes: 0, limit });
+            let code = response.headers().get("grpc-status").map(code_of);
+            match code.filter(|_| !called.load(Ordering::Relaxed)) {
+                None | Some(Code::Ok | Code::Unimplemented) => Ok(response),
+                Some(code) => {
+                    let refusal = unread(signal, code, limit);
+                    admission.refused(signal, &refusal);
+                    Ok(status(&refusal).into_http())
+                }
             }
-            Ok(response)
         })
     }
 }
@@ -152,6 +156,7 @@ impl<R: prost::Message + Default + 'static> tonic::server::UnaryService<Bytes> f
     type Future = BoxFuture<Result<tonic::Response<R>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        self.called.store(true, Ordering::Relaxed);
         let method = self.clone();
         Box::pin(async move {
             let (metadata, _, payload) = request.into_parts();
@@ -165,6 +170,23 @@ impl<R: prost::Message + Default + 'static> tonic::server::UnaryService<Bytes> f
             admitted.map_err(|refusal| status(&refusal))?;
             Ok(tonic::Response::new(R::default()))
         })
+    }
+}
+
+fn code_of(header: &http::HeaderValue) -> Code {
+    Code::from_bytes(header.as_bytes())
+}
+
+/// Why a message did not reach the method: tonic says OUT_OF_RANGE or RESOURCE_EXHAUSTED of
+/// one that is too large, before or after decompression. OTLP lets senders try again after
+/// the first, which would be in vain.
+fn unread(signal: Signal, code: Code, limit: usize) -> Refusal {
+    match code {
+        Code::OutOfRange | Code::ResourceExhausted => Refusal::TooLarge { limit },
+        _ => Refusal::Malformed {
+            signal,
+            reason: "the message cannot be read or decompressed".into(),
+        },
     }
 }
 

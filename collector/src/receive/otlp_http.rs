@@ -105,10 +105,7 @@ fn unreadable(signal: Signal, limit: usize, error: &axum::Error) -> Refusal {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(at) = cause {
         if at.is::<http_body_util::LengthLimitError>() {
-            return Refusal::TooLarge {
-                bytes: limit + 1,
-                limit,
-            };
+            return Refusal::TooLarge { limit };
         }
         cause = at.source();
     }

@@ -94,18 +94,48 @@ pub fn read<T: DeserializeOwned + JsonSchema>(
     text: &str,
     options: &Options<'_>,
 ) -> Result<Checked<T>, Problems> {
+    read_and_check(file, text, options, Ok)
+}
+
+/// Reads a text as a `T`, and makes of it what `check` makes. The check also sees a text
+/// with keys that nobody knows, without them, so that a typing error does not hide what
+/// else is wrong.
+///
+/// # Errors
+/// [`Problems`]: everything that is wrong with the text, its own problems and those of the
+/// check, by place.
+pub fn read_and_check<T: DeserializeOwned + JsonSchema, U>(
+    file: &str,
+    text: &str,
+    options: &Options<'_>,
+    check: impl FnOnce(Checked<T>) -> Result<U, Problems>,
+) -> Result<U, Problems> {
     let mut report = Report::new(file, options.overrides);
     let tree = shape::<T>(text, options, &mut report);
-    let Some(tree) = tree.filter(|_| report.is_empty()) else {
+    let readable = tree.zip(report.only_unknown_keys());
+    let readable = readable.map(|(tree, unknown)| tree.without_keys(unknown));
+    let Some(tree) = readable else {
         return Err(report.finish());
     };
-    match deserialize::value(&tree) {
-        Ok(value) => Ok(Checked::new(value, tree, report, text)),
+    let value = match deserialize::value(&tree) {
+        Ok(value) => value,
         Err((place, message)) => {
             report.add(place, message, None);
-            Err(report.finish())
+            return Err(report.finish());
         }
+    };
+    let checked = check(Checked::new(value, tree, report.attempt(), text));
+    if report.is_empty() {
+        return checked;
     }
+    let mut problems = report.finish();
+    problems
+        .0
+        .extend(checked.err().into_iter().flat_map(|found| found.0));
+    problems
+        .0
+        .sort_by_key(|problem| (problem.line, problem.column));
+    Err(problems)
 }
 
 /// The tree as `T` wants it. `None` when the text is no YAML at all.

@@ -63,6 +63,8 @@ pub(crate) struct Report {
     /// By source number: the file, then the overrides.
     sources: Vec<String>,
     found: Vec<(Place, String, Option<String>)>,
+    /// Where the keys stand that nobody knows.
+    unknown_keys: Vec<Place>,
     not_shown: usize,
 }
 
@@ -73,6 +75,7 @@ impl Report {
         Self {
             sources,
             found: Vec::new(),
+            unknown_keys: Vec::new(),
             not_shown: 0,
         }
     }
@@ -83,6 +86,17 @@ impl Report {
         } else {
             self.not_shown += 1;
         }
+    }
+
+    /// A key that nobody knows: without it, the rest can still be read.
+    pub(crate) fn add_unknown_key(&mut self, place: Place, message: String, hint: Option<String>) {
+        self.unknown_keys.push(place);
+        self.add(place, message, hint);
+    }
+
+    /// Where the unknown keys stand, if nothing else is wrong.
+    pub(crate) fn only_unknown_keys(&self) -> Option<&[Place]> {
+        (self.unknown_keys.len() == self.len()).then_some(&self.unknown_keys)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -98,6 +112,7 @@ impl Report {
         Self {
             sources: self.sources.clone(),
             found: Vec::new(),
+            unknown_keys: Vec::new(),
             not_shown: 0,
         }
     }
@@ -106,6 +121,7 @@ impl Report {
         for (place, message, hint) in other.found {
             self.add(place, message, hint);
         }
+        self.unknown_keys.extend(other.unknown_keys);
         self.not_shown += other.not_shown;
     }
 

@@ -262,7 +262,7 @@ impl<'s> Checker<'s> {
             return;
         }
         let hint = nearest(key, &known).or_else(|| listed(&known));
-        report.add(place, format!("unknown key `{key}`{}", self.inside()), hint);
+        report.add_unknown_key(place, format!("unknown key `{key}`{}", self.inside()), hint);
     }
 
     /// The keys that a schema and its parts name.

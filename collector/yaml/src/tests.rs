@@ -459,3 +459,30 @@ proptest! {
         prop_assert_eq!((config.port, config.name, config.paths), (port, name, paths));
     }
 }
+
+#[test]
+fn a_key_that_nobody_knows_does_not_hide_what_the_check_finds() {
+    #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+    #[serde(deny_unknown_fields, default)]
+    #[derive(Default)]
+    struct Shop {
+        doors: Vec<String>,
+    }
+    let check = |checked: Checked<Shop>| -> Result<Shop, Problems> {
+        let closed = checked.value.doors.iter().position(|door| door == "closed");
+        match closed {
+            Some(at) => Err(Problems(vec![
+                checked.at(&format!("doors[{at}]"), "is closed"),
+            ])),
+            None => Ok(checked.value),
+        }
+    };
+    let read = |text: &str| read_and_check("shop.yaml", text, &Options::default(), check);
+    let problems = read("dors: []\ndoors: [open, closed]\nwidow: 1\n").unwrap_err();
+    let places: Vec<_> = problems.0.iter().map(|p| (p.line, p.column)).collect();
+    assert_eq!(places, [(1, 1), (2, 15), (3, 1)], "{problems}");
+    // A mistake of another kind leaves nothing to check.
+    let problems = read("doors: [[closed]]\n").unwrap_err();
+    assert_eq!(problems.0.len(), 1, "{problems}");
+    assert_eq!(read("doors: [open]\n").unwrap().doors, ["open"]);
+}

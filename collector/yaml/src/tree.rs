@@ -18,6 +18,29 @@ pub(crate) struct Node {
     pub(crate) content: Content,
 }
 
+impl Node {
+    /// The tree without the keys that stand at these places.
+    pub(crate) fn without_keys(mut self, places: &[Place]) -> Self {
+        if !places.is_empty() {
+            self.drop_keys(places);
+        }
+        self
+    }
+
+    fn drop_keys(&mut self, places: &[Place]) {
+        match &mut self.content {
+            Content::Scalar(_) => {}
+            Content::List(items) => items.iter_mut().for_each(|item| item.drop_keys(places)),
+            Content::Map(entries) => {
+                entries.retain(|entry| !places.contains(&entry.place));
+                for entry in entries {
+                    entry.value.drop_keys(places);
+                }
+            }
+        }
+    }
+}
+
 /// What a node holds.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {

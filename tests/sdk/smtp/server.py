@@ -28,6 +28,8 @@ def say(line: dict) -> None:
 def make_certificate(directory: Path) -> tuple[Path, Path]:
     certificate, key = directory / "certificate.pem", directory / "key.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    # A server's own certificate: clients refuse a certificate authority's in its place.
+    subject += ["-addext", "basicConstraints=critical,CA:FALSE"]
     made = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
         + ["-days", "2", "-keyout", str(key), "-out", str(certificate)]

@@ -25,9 +25,9 @@ use crate::core::{Outlet, Plan};
 use crate::notify::Integration;
 use crate::route::{GroupBy, Route, RouteTree};
 use check::Check;
-use sonde_yaml::{Options, Problems};
+use sonde_yaml::{Checked, Options, Problems};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -116,9 +116,15 @@ const REPEAT_INTERVAL: Duration = Duration::from_secs(4 * 3600);
 /// # Errors
 /// [`Problems`]: everything that is wrong with it, by place.
 pub fn read_config(file: &str, text: &str) -> Result<AlertConfig, Problems> {
-    let checked = sonde_yaml::read::<RawConfig>(file, text, &Options::default())?;
     let dir = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
-    let mut check = Check::new(&checked, dir);
+    sonde_yaml::read_and_check(file, text, &Options::default(), |checked| {
+        checked_config(&checked, dir)
+    })
+}
+
+/// What the names mean.
+fn checked_config(checked: &Checked<RawConfig>, dir: PathBuf) -> Result<AlertConfig, Problems> {
+    let mut check = Check::new(checked, dir);
     let raw = &checked.value;
     check.texts(&raw.templates);
     let resolve_timeout = check.period(

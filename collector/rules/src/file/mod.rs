@@ -104,13 +104,14 @@ pub fn read(
     text: &str,
     check: &dyn Fn(&str) -> Result<(), ExprError>,
 ) -> Result<RuleFile, Problems> {
-    let checked = sonde_yaml::read::<raw::RawFile>(file, text, &Options::default())?;
-    let mut checking = check::Check::new(&checked, check);
-    let groups = checking.groups();
-    checking.finish()?;
-    Ok(RuleFile {
-        name: file.into(),
-        groups,
+    sonde_yaml::read_and_check(file, text, &Options::default(), |checked| {
+        let mut checking = check::Check::new(&checked, check);
+        let groups = checking.groups();
+        checking.finish()?;
+        Ok(RuleFile {
+            name: file.into(),
+            groups,
+        })
     })
 }
 
