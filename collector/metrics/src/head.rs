@@ -16,7 +16,6 @@ use ahash::AHashMap;
 pub(crate) use groups::Refusal;
 pub(crate) use series::{Outcome, Series};
 use smallvec::SmallVec;
-use sonde_proto::Labels;
 
 /// About what a series takes beside its labels and samples.
 const SERIES_BYTES: usize = 320;
@@ -145,15 +144,6 @@ impl Head {
                 .collect()
         };
         self.exemplars.push(series, labels, exemplar, max);
-    }
-
-    /// The labels of a series of this head.
-    pub(crate) fn labels(&self, series: u32) -> Labels {
-        let text = |s: &Symbol| self.symbols.text(*s);
-        self.pairs(series)
-            .iter()
-            .map(|(n, v)| (text(n), text(v)))
-            .collect()
     }
 
     /// Series with unsealed samples, in the order of their labels.

@@ -3,7 +3,7 @@
 use crate::Config;
 use crate::head::groups::{Group, Key, Keys};
 use crate::head::{Outcome, Refusal};
-use crate::sample::is_stale;
+use crate::postings::Index as _;
 use crate::segment::IndexCache;
 use crate::telemetry::{Reason, Telemetry};
 use crate::tenant::State;
@@ -80,6 +80,10 @@ impl Ingest<'_> {
         let Some(metric) = Metric::read(message)? else {
             return Ok(());
         };
+        if metric.name.is_empty() {
+            self.telemetry.refuse(Reason::NoName, 1);
+            return Ok(());
+        }
         let tag = [metric.kind as u8, u8::from(metric.delta)];
         let key = self.keys.key(
             source.key,
@@ -102,6 +106,10 @@ impl Ingest<'_> {
         current: &mut Current<'_>,
         source: &mut Source<'_>,
     ) -> Result<(), Malformed> {
+        if point.is_oversized {
+            self.telemetry.refuse(Reason::PartsMax, 1);
+            return Ok(());
+        }
         let Some(time) = self.time_of(point) else {
             return Ok(());
         };
@@ -122,7 +130,7 @@ impl Ingest<'_> {
         } else {
             self.push(&group, point, time);
         }
-        self.exemplars(&group, point, current.metric.kind)
+        self.exemplars(&group, point, current.metric.kind, time)
     }
 
     /// When the point counts, in milliseconds; `None` (and counted) when that is out of bounds.
@@ -247,11 +255,9 @@ impl Ingest<'_> {
             return;
         }
         for (series, value) in group.series.iter().zip(&point.values) {
-            let so_far = self
-                .state
-                .head
-                .last(*series)
-                .map_or(0.0, |(_, value)| value);
+            // A value that is no number must not spoil all that follow: it begins anew.
+            let last = self.state.head.last(*series).map(|(_, value)| value);
+            let so_far = last.filter(|value| value.is_finite()).unwrap_or_default();
             self.push_one(*series, time, so_far + value);
         }
     }
@@ -270,11 +276,22 @@ impl Ingest<'_> {
         }
     }
 
-    fn exemplars(&mut self, group: &Group, point: &Point<'_>, kind: Kind) -> Result<(), Malformed> {
+    fn exemplars(
+        &mut self,
+        group: &Group,
+        point: &Point<'_>,
+        kind: Kind,
+        time: i64,
+    ) -> Result<(), Malformed> {
         for message in &point.exemplars {
-            let Some(exemplar) = Exemplar::read(message)? else {
+            let Some(mut exemplar) = Exemplar::read(message)? else {
                 continue;
             };
+            // One without a time is of its point's; a later one would keep others out.
+            let of_point = UnixNanos::from_millis(time.saturating_add(1));
+            if exemplar.time == UnixNanos(0) || exemplar.time > of_point {
+                exemplar.time = UnixNanos::from_millis(time);
+            }
             let part = point.part_of(kind, exemplar.value);
             if let Some(series) = group
                 .series

@@ -22,6 +22,8 @@ mod ingest;
 mod select;
 mod store;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 
 pub mod promql;
 

@@ -2,7 +2,7 @@
 
 use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
-use sonde_proto::{MatchOp, Matcher};
+use sonde_proto::{Labels, MatchOp, Matcher};
 
 /// Names and values of one series, by name.
 pub(crate) type Pairs = [(Symbol, Symbol)];
@@ -37,6 +37,13 @@ pub(crate) trait Index {
     fn postings(&self) -> &Postings;
     fn count(&self) -> u32;
     fn pairs(&self, series: u32) -> &Pairs;
+
+    /// The labels of a series.
+    fn labels(&self, series: u32) -> Labels {
+        let text = |symbol: &Symbol| self.symbols().text(*symbol);
+        let pairs = self.pairs(series).iter();
+        pairs.map(|(n, v)| (text(n), text(v))).collect()
+    }
 
     /// The value of a series' label.
     fn value(&self, series: u32, name: Option<Symbol>) -> &str {

@@ -17,7 +17,7 @@ pub mod source;
 mod value;
 
 pub use error::{ParseError, QueryError};
-pub use parse::{parse, parse_selector};
+pub use parse::{parse, parse_selector, selectors};
 pub use value::{InstantSample, QueryLimits, QueryValue, RangeSeries, Sample};
 
 use ast::{Expr, Type};

@@ -6,8 +6,9 @@ use crate::promql::source::{Series, Source, Stop, TimeRange};
 use crate::sample::Samples;
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::tenant::TenantStore;
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use sonde_proto::{Labels, Matcher};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One tenant's data, to be queried.
@@ -28,6 +29,9 @@ enum Part {
     Head(ClosedChunk),
     Sealed(Arc<Segment>, ChunkRef),
 }
+
+/// Whether a series may have samples in the range.
+type HasSamples<'a> = &'a dyn Fn(u32) -> bool;
 
 /// What matched, at one instant.
 struct Found {
@@ -113,8 +117,7 @@ impl TenantSource<'_> {
                 return Err(Stop::SeriesMax(series_max));
             }
         }
-        let wanted = |s: &&Arc<Segment>| s.overlaps(range.start, range.end) && !s.is_damaged();
-        let segments = state.segments.iter().filter(wanted).cloned().collect();
+        let segments = state.overlapping(range.start, range.end);
         Ok(Found { head, segments })
     }
 
@@ -124,35 +127,84 @@ impl TenantSource<'_> {
         matchers: &[Matcher],
         range: TimeRange,
         limit: usize,
-        out: &mut std::collections::BTreeSet<Labels>,
+        out: &mut BTreeSet<Labels>,
     ) {
-        let state = self.tenant.state.read();
-        for id in state.head.matching(matchers) {
-            if out.len() >= limit {
-                return;
-            }
-            if state.head.series()[id as usize].overlaps(range.start, range.end) {
-                out.insert(state.head.labels(id));
-            }
-        }
-        let segments: Vec<_> = state
-            .segments
-            .iter()
-            .filter(|s| s.overlaps(range.start, range.end))
-            .cloned()
-            .collect();
-        drop(state);
-        for segment in segments {
-            let Some(index) = self.index(&segment) else {
-                continue;
-            };
+        self.each_index(range, |index, has_samples| {
             for id in index.matching(matchers) {
                 if out.len() >= limit {
                     return;
                 }
-                if sealed(&segment, &index, id, range).next().is_some() {
+                if has_samples(id) {
                     out.insert(index.labels(id));
                 }
+            }
+        });
+    }
+
+    /// The names of the labels of those series.
+    pub(crate) fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        out: &mut BTreeSet<String>,
+    ) {
+        self.each_index(range, |index, has_samples| {
+            let mut seen = AHashSet::new();
+            for id in index.matching(matchers) {
+                let pairs = index.pairs(id);
+                if pairs.iter().any(|(name, _)| !seen.contains(name)) && has_samples(id) {
+                    seen.extend(pairs.iter().map(|(name, _)| *name));
+                }
+            }
+            out.extend(
+                seen.into_iter()
+                    .map(|name| index.symbols().text(name).to_owned()),
+            );
+        });
+    }
+
+    /// The values of one label of those series.
+    pub(crate) fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+        out: &mut BTreeSet<String>,
+    ) {
+        self.each_index(range, |index, has_samples| {
+            let Some(name) = index.symbols().find(name) else {
+                return;
+            };
+            let mut seen = AHashSet::new();
+            for id in index.matching(matchers) {
+                let pair = index.pairs(id).iter().find(|(n, _)| *n == name);
+                let value = pair.map(|(_, value)| *value);
+                if let Some(value) = value.filter(|v| !seen.contains(v) && has_samples(id)) {
+                    seen.insert(value);
+                }
+            }
+            out.extend(
+                seen.into_iter()
+                    .map(|value| index.symbols().text(value).to_owned()),
+            );
+        });
+    }
+
+    /// Visits memory and every segment that overlaps the range, each with what tells whether
+    /// one of its series may have samples there.
+    fn each_index(&self, range: TimeRange, mut visit: impl FnMut(&dyn Index, HasSamples<'_>)) {
+        let state = self.tenant.state.read();
+        let series = state.head.series();
+        visit(&state.head, &|id| {
+            series[id as usize].overlaps(range.start, range.end)
+        });
+        let segments = state.overlapping(range.start, range.end);
+        drop(state);
+        for segment in segments {
+            if let Some(index) = self.index(&segment) {
+                visit(&*index, &|id| {
+                    sealed(&segment, &index, id, range).next().is_some()
+                });
             }
         }
     }

@@ -28,6 +28,9 @@ pub struct MetricStore {
     /// The manifest in force. Held by the one thread that seals, never by queries.
     manifest: Mutex<Manifest>,
     tenants: RwLock<AHashMap<Tenant, Arc<TenantStore>>>,
+    /// Held while entries are applied and while they are sealed: what came in between would be
+    /// let go of without having been written.
+    changing: Mutex<()>,
     applied_to: AtomicU64,
     covers: AtomicU64,
     /// When the oldest unsealed entry was received, in nanoseconds; 0 when there is none.
@@ -122,6 +125,7 @@ impl MetricStore {
             applied_to: AtomicU64::new(manifest.covers.0),
             covers: AtomicU64::new(manifest.covers.0),
             manifest: Mutex::new(manifest),
+            changing: Mutex::default(),
             tenants: RwLock::new(tenants),
             unsealed_since: AtomicU64::new(0),
         };
@@ -141,6 +145,7 @@ impl MetricStore {
 
     /// Makes entries visible. Those before [`Self::applied_to`] are ignored.
     pub fn apply(&self, entries: &[(Position, Entry)]) {
+        let _changing = self.changing.lock();
         for (position, entry) in entries {
             if *position < self.applied_to() {
                 continue;
@@ -233,6 +238,12 @@ impl MetricStore {
         stats
     }
 
+    /// How often something was refused for that reason.
+    #[cfg(test)]
+    pub(crate) fn refused(&self, reason: Reason) -> u64 {
+        self.telemetry.refused(reason)
+    }
+
     fn refresh_gauges(&self) {
         let stats = self.stats();
         self.telemetry.series.set(stats.series as i64);
@@ -255,6 +266,32 @@ impl std::fmt::Debug for MetricStore {
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
+}
+
+/// Every series of a tenant that satisfies the matchers, with its samples, by label.
+#[cfg(test)]
+pub(crate) fn samples_of(
+    store: &MetricStore,
+    tenant: &Tenant,
+    matchers: &[sonde_proto::Matcher],
+) -> std::collections::BTreeMap<sonde_proto::Labels, crate::sample::Samples> {
+    use crate::promql::source::{Series as _, Source as _, TimeRange};
+    let tenant = store.tenant(tenant).unwrap_or_default();
+    let source = crate::select::TenantSource {
+        tenant: &tenant,
+        indexes: &store.indexes,
+    };
+    let range = TimeRange {
+        start: i64::MIN,
+        end: i64::MAX,
+    };
+    let found = source.select(matchers, range, usize::MAX).unwrap();
+    let read = |series: crate::select::StoredSeries| {
+        let mut samples = crate::sample::Samples::default();
+        series.read(&mut samples).unwrap();
+        (series.labels(), samples)
+    };
+    found.into_iter().map(read).collect()
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(crate) enum Reason {
     DeltaOutOfOrder,
     TenantsMax,
     NoValue,
+    NoName,
+    PartsMax,
 }
 
 impl Reason {
@@ -50,6 +52,8 @@ impl Reason {
             Self::DeltaOutOfOrder => "delta_out_of_order",
             Self::TenantsMax => "tenants_max",
             Self::NoValue => "no_value",
+            Self::NoName => "no_name",
+            Self::PartsMax => "buckets_max",
         }
     }
 }

@@ -12,6 +12,10 @@ use std::sync::Arc;
 
 /// Help texts are cut at this many bytes.
 const HELP_BYTES_MAX: usize = 512;
+/// Units are cut at this many bytes.
+const UNIT_BYTES_MAX: usize = 64;
+/// A metric with a longer name is not described.
+const NAME_BYTES_MAX: usize = 1024;
 /// How many segments are searched for the last value of a delta series.
 const LOOK_BACK_SEGMENTS: usize = 8;
 
@@ -50,20 +54,23 @@ impl State {
             .sort_by_key(|s| (s.meta.positions.0, s.meta.id));
     }
 
+    /// The segments that can be read and may have samples in the range.
+    pub(crate) fn overlapping(&self, start: i64, end: i64) -> Vec<Arc<Segment>> {
+        let wanted = |s: &&Arc<Segment>| s.overlaps(start, end) && !s.is_damaged();
+        self.segments.iter().filter(wanted).cloned().collect()
+    }
+
     /// Notes what a metric means.
     pub(crate) fn describe(&mut self, name: &str, metric: &Metric<'_>, max: usize) {
-        if self.metadata.len() >= max && !self.metadata.contains_key(name) {
+        let is_full = self.metadata.len() >= max && !self.metadata.contains_key(name);
+        if is_full || name.len() > NAME_BYTES_MAX {
             return;
-        }
-        let mut end = metric.help.len().min(HELP_BYTES_MAX);
-        while !metric.help.is_char_boundary(end) {
-            end -= 1;
         }
         let described = Metadata {
             name: name.to_owned(),
             kind: metric.kind.as_str(),
-            help: metric.help[..end].to_owned(),
-            unit: metric.unit.to_owned(),
+            help: cut(metric.help, HELP_BYTES_MAX),
+            unit: cut(metric.unit, UNIT_BYTES_MAX),
         };
         self.metadata.insert(name.to_owned(), described);
     }
@@ -82,6 +89,14 @@ impl State {
             })
         })
     }
+}
+
+fn cut(text: &str, bytes_max: usize) -> String {
+    let mut end = text.len().min(bytes_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }
 
 fn last_in(

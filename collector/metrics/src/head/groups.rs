@@ -15,6 +15,10 @@ const GROUP_BYTES: usize = 72;
 /// Above this many entries the table starts afresh: it can always be worked out again.
 const GROUPS_MAX: usize = 4 << 20;
 
+/// So many groups with refused series are remembered. One more is refused the slow way, every
+/// time: attributes that are never the same must not fill memory.
+const REFUSED_MAX: usize = 64 << 10;
+
 /// What identifies a data point's series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key(u64, u64);
@@ -64,6 +68,7 @@ impl Refusal {
 pub(crate) struct Groups {
     map: AHashMap<Key, Group>,
     numbers: usize,
+    refused: usize,
 }
 
 impl Default for Keys {
@@ -101,15 +106,27 @@ impl Key {
     pub(crate) const ROOT: Self = Self(0, 0);
 }
 
+impl Group {
+    fn is_refused(&self) -> bool {
+        self.series.iter().any(|id| *id >= REFUSED)
+    }
+}
+
 impl Groups {
     pub(crate) fn get(&self, key: Key) -> Option<&Group> {
         self.map.get(&key)
     }
 
     pub(crate) fn insert(&mut self, key: Key, group: Group) {
+        if group.is_refused() {
+            if self.refused >= REFUSED_MAX {
+                return;
+            }
+            self.refused += 1;
+        }
         if self.map.len() >= GROUPS_MAX {
             self.map.clear();
-            self.numbers = 0;
+            (self.numbers, self.refused) = (0, 0);
         }
         self.numbers += group.series.len();
         self.map.insert(key, group);
@@ -122,7 +139,9 @@ impl Groups {
 
     /// Gives refused series another chance.
     pub(crate) fn forget_refused(&mut self) {
-        self.map
-            .retain(|_, group| !group.series.iter().any(|id| *id >= REFUSED));
+        if std::mem::take(&mut self.refused) > 0 {
+            self.map.retain(|_, group| !group.is_refused());
+            self.numbers = self.map.values().map(|group| group.series.len()).sum();
+        }
     }
 }

@@ -1,1 +1,216 @@
-//! Tests.
+//! The head: order, duplicates, limits, forgetting.
+
+use super::groups::{Group, Key, Keys, Refusal};
+use super::{Head, Outcome};
+use crate::chunk::open::SAMPLES_MAX;
+use crate::postings::Index as _;
+use crate::sample::{Samples, stale_nan};
+use crate::translate::labels::LabelMap;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn labels(pairs: &[(&str, &str)]) -> LabelMap {
+    pairs
+        .iter()
+        .map(|(n, v)| ((*n).into(), (*v).into()))
+        .collect()
+}
+
+fn one_series() -> (Head, u32) {
+    let mut head = Head::default();
+    let (id, is_new) = head.series_of(&labels(&[("a", "1")]), 10).unwrap();
+    assert!(is_new);
+    (head, id)
+}
+
+fn read(head: &Head, id: u32, start: i64, end: i64) -> Samples {
+    let mut samples = Samples::default();
+    for chunk in head.series()[id as usize].chunks(start, end) {
+        chunk.read(&mut samples).unwrap();
+    }
+    samples.sort_first_wins();
+    samples.clip(start, end);
+    samples
+}
+
+#[test]
+fn samples_in_any_order_are_kept_and_the_first_at_a_time_wins() {
+    let (mut head, id) = one_series();
+    assert_eq!(head.push(id, 20, 2.0), Outcome::Appended);
+    assert_eq!(head.push(id, 20, 9.0), Outcome::Duplicate);
+    assert_eq!(head.push(id, 10, 1.0), Outcome::Late);
+    assert_eq!(head.push(id, 10, 9.0), Outcome::Duplicate);
+    assert_eq!(head.push(id, 30, 3.0), Outcome::Appended);
+    assert_eq!(head.push(id, 20, 9.0), Outcome::Late);
+    let kept: Vec<_> = read(&head, id, i64::MIN, i64::MAX).iter().collect();
+    assert_eq!(kept, [(10, 1.0), (20, 2.0), (30, 3.0)]);
+    assert_eq!(head.span(), Some((10, 30)));
+    assert_eq!(head.last(id), Some((30, 3.0)));
+}
+
+#[test]
+fn a_stale_marker_is_a_sample_but_no_last_value() {
+    let (mut head, id) = one_series();
+    head.push(id, 10, 5.0);
+    head.push(id, 20, stale_nan());
+    assert_eq!(head.last(id), Some((20, 5.0)));
+    assert!(crate::is_stale(read(&head, id, 20, 20).values[0]));
+}
+
+#[test]
+fn times_at_the_ends_of_time_are_kept() {
+    let (mut head, id) = one_series();
+    for time in [i64::MAX, 0, i64::MIN + 1, -1] {
+        head.push(id, time, time as f64);
+    }
+    let kept = read(&head, id, i64::MIN, i64::MAX);
+    assert_eq!(kept.times, [i64::MIN + 1, -1, 0, i64::MAX]);
+    assert_eq!(head.push(id, i64::MAX, 0.0), Outcome::Duplicate);
+}
+
+#[test]
+fn only_so_many_series_are_taken_and_known_ones_go_on() {
+    let mut head = Head::default();
+    for n in 0..3 {
+        let taken = head.series_of(&labels(&[("n", &n.to_string())]), 3);
+        assert_eq!(taken, Ok((n, true)));
+    }
+    let symbols = head.symbols().iter().len();
+    assert_eq!(
+        head.series_of(&labels(&[("n", "3")]), 3),
+        Err(Refusal::SeriesMax)
+    );
+    assert_eq!(
+        head.symbols().iter().len(),
+        symbols,
+        "no text is kept of it"
+    );
+    assert_eq!(head.series_of(&labels(&[("n", "1")]), 3), Ok((1, false)));
+}
+
+#[test]
+fn a_series_is_its_whole_label_set() {
+    let mut head = Head::default();
+    let sets: [&[(&str, &str)]; 5] = [
+        &[("a", "1")],
+        &[("a", "1"), ("b", "1")],
+        &[("b", "1")],
+        &[("a", "b")],
+        &[("1", "a")],
+    ];
+    for (id, set) in (0..).zip(sets) {
+        assert_eq!(head.series_of(&labels(set), 10), Ok((id, true)));
+        assert_eq!(head.series_of(&labels(set), 10), Ok((id, false)));
+        assert_eq!(head.labels(id), set.iter().copied().collect());
+    }
+}
+
+#[test]
+fn rotating_lets_go_of_samples_and_of_series_that_are_idle() {
+    let mut head = Head::default();
+    for n in 0..4 {
+        let (id, _) = head
+            .series_of(&labels(&[("n", &n.to_string())]), 10)
+            .unwrap();
+        (0..300).for_each(|t| {
+            head.push(id, i64::from(n) * 1000 + t, 1.0);
+        });
+    }
+    let bytes = head.bytes();
+    let retired = head.rotate(2000);
+    assert_eq!(retired.len(), 4);
+    assert_eq!((head.samples(), head.span()), (0, None));
+    assert!(head.bytes() < bytes);
+    // Series 0 and 1 had nothing since 2000: half of all, so they go.
+    assert_eq!(head.count(), 2);
+    let (id, is_new) = head.series_of(&labels(&[("n", "3")]), 10).unwrap();
+    assert!(!is_new);
+    assert_eq!(head.last(id), Some((3299, 1.0)));
+    assert_eq!(head.push(id, 3299, 7.0), Outcome::Duplicate);
+    assert!(head.series_of(&labels(&[("n", "0")]), 10).unwrap().1);
+}
+
+#[test]
+fn a_few_idle_series_are_not_worth_renumbering() {
+    let mut head = Head::default();
+    for n in 0..8 {
+        let (id, _) = head
+            .series_of(&labels(&[("n", &n.to_string())]), 10)
+            .unwrap();
+        head.push(id, i64::from(n), 1.0);
+    }
+    head.rotate(2);
+    assert_eq!(head.count(), 8);
+}
+
+#[test]
+fn refusals_are_remembered_up_to_a_number_and_forgotten_on_rotation() {
+    let mut head = Head::default();
+    let keys = Keys::default();
+    let group = |series| Group {
+        shape: 0,
+        series: std::iter::once(series).collect(),
+    };
+    let refused = Refusal::Labels.number();
+    for n in 0..100_000u32 {
+        let key = keys.key(Key::ROOT, &[&n.to_le_bytes()]);
+        head.groups.insert(key, group(refused));
+    }
+    let known = keys.key(Key::ROOT, &[b"known"]);
+    head.groups.insert(known, group(7));
+    assert!(head.groups.bytes() < 5 << 20, "{}", head.groups.bytes());
+    assert_eq!(
+        head.groups.get(known).map(|g| g.series.to_vec()),
+        Some(vec![7])
+    );
+    head.groups.forget_refused();
+    assert!(head.groups.bytes() < 100);
+    assert!(head.groups.get(known).is_some());
+    assert_eq!(Refusal::of(refused), Some(Refusal::Labels));
+    assert_eq!(Refusal::of(7), None);
+}
+
+#[test]
+fn keys_tell_apart_what_is_cut_differently() {
+    let keys = Keys::default();
+    let key = |parts: &[&[u8]]| keys.key(Key::ROOT, parts);
+    assert_eq!(key(&[b"ab", b"c"]), key(&[b"ab", b"c"]));
+    assert_ne!(key(&[b"ab", b"c"]), key(&[b"a", b"bc"]));
+    assert_ne!(key(&[b"ab"]), key(&[b"ab", b""]));
+    assert_ne!(keys.key(key(&[b"a"]), &[b"b"]), key(&[b"a", b"b"]));
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_order_a_series_is_what_a_map_would_be(
+        pushes in prop::collection::vec((0i64..400, any::<i32>()), 0..600),
+        start in -10i64..410,
+        length in 0i64..400,
+    ) {
+        let (mut head, id) = one_series();
+        let mut model: BTreeMap<i64, f64> = BTreeMap::new();
+        for (time, value) in pushes {
+            let value = f64::from(value);
+            let outcome = head.push(id, time, value);
+            let newest = model.last_key_value().map(|(t, _)| *t);
+            prop_assert_eq!(outcome == Outcome::Appended, newest.is_none_or(|newest| time > newest));
+            model.entry(time).or_insert(value);
+        }
+        prop_assert!(head.samples() >= model.len() as u64);
+        let end = start + length;
+        let wanted: Vec<_> = model.range(start..=end).map(|(t, v)| (*t, *v)).collect();
+        prop_assert_eq!(read(&head, id, start, end).iter().collect::<Vec<_>>(), wanted.clone());
+        if !wanted.is_empty() {
+            prop_assert!(head.series()[id as usize].overlaps(start, end));
+        }
+    }
+
+    #[test]
+    fn rising_times_fill_chunks(count in 0usize..500) {
+        let (mut head, id) = one_series();
+        (0..count).for_each(|n| { head.push(id, n as i64, n as f64); });
+        let chunks = head.series()[id as usize].chunks(i64::MIN, i64::MAX);
+        prop_assert_eq!(chunks.len(), count.div_ceil(usize::from(SAMPLES_MAX)));
+        prop_assert_eq!(head.samples(), count as u64);
+    }
+}

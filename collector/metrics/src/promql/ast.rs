@@ -320,4 +320,23 @@ impl Expr {
             _ => self,
         }
     }
+
+    /// Visits every selector, in the order of the text.
+    pub fn each_selector<'a>(&'a self, visit: &mut dyn FnMut(&'a Selector)) {
+        match &self.kind {
+            ExprKind::Number(_) | ExprKind::String(_) => {}
+            ExprKind::Paren(inner) | ExprKind::Negate(inner) => inner.each_selector(visit),
+            ExprKind::Selector(selector) | ExprKind::Matrix(selector, _) => visit(selector),
+            ExprKind::Subquery(subquery) => subquery.expr.each_selector(visit),
+            ExprKind::Binary(b) => {
+                b.lhs.each_selector(visit);
+                b.rhs.each_selector(visit);
+            }
+            ExprKind::Aggregate(a) => {
+                a.param.iter().for_each(|param| param.each_selector(visit));
+                a.expr.each_selector(visit);
+            }
+            ExprKind::Call { args, .. } => args.iter().for_each(|arg| arg.each_selector(visit)),
+        }
+    }
 }

@@ -42,6 +42,10 @@ pub(crate) fn is_absent(value: f64) -> bool {
 /// How much work is done between two looks at the clock.
 const WORK_BETWEEN_LOOKS: u64 = 1 << 16;
 
+/// Ranges overlap, so a sample is looked at once per step that it is in: so many times at most,
+/// over all samples that a query may take.
+const LOOKS_PER_SAMPLE: u64 = 100;
+
 /// Evaluates expressions against one source, within one budget.
 pub(crate) struct Engine<'s, S> {
     source: &'s S,
@@ -51,6 +55,7 @@ pub(crate) struct Engine<'s, S> {
     lookback: i64,
     bounds: (i64, i64),
     spent: Cell<u64>,
+    worked: Cell<u64>,
     next_look: Cell<u64>,
 }
 
@@ -65,27 +70,38 @@ impl<'s, S: Source> Engine<'s, S> {
             lookback: i64::try_from(limits.lookback.as_millis()).unwrap_or(i64::MAX / 4),
             bounds,
             spent: Cell::new(0),
+            worked: Cell::new(0),
             next_look: Cell::new(0),
         }
     }
 
-    /// Accounts for work before it is done.
+    /// Accounts for samples before they are read or made room for.
     fn spend(&self, samples: u64) -> Result<(), Stop> {
         let spent = self.spent.get().saturating_add(samples);
         self.spent.set(spent);
         if spent > self.samples_max {
             return Err(Stop::SamplesMax(self.samples_max));
         }
-        if spent >= self.next_look.get() {
-            self.next_look.set(spent + WORK_BETWEEN_LOOKS);
-            if self
-                .deadline
-                .is_some_and(|deadline| Instant::now() >= deadline)
-            {
-                return Err(Stop::Deadline);
-            }
+        self.work(samples)
+    }
+
+    /// Accounts for looking at samples, which takes time and no memory.
+    fn work(&self, looks: u64) -> Result<(), Stop> {
+        let worked = self.worked.get().saturating_add(looks);
+        self.worked.set(worked);
+        if worked < self.next_look.get() {
+            return Ok(());
         }
-        Ok(())
+        self.next_look
+            .set(worked.saturating_add(WORK_BETWEEN_LOOKS));
+        let is_late = |deadline| Instant::now() >= deadline;
+        if self.deadline.is_some_and(is_late) {
+            Err(Stop::Deadline)
+        } else if worked > self.samples_max.saturating_mul(LOOKS_PER_SAMPLE) {
+            Err(Stop::SamplesMax(self.samples_max))
+        } else {
+            Ok(())
+        }
     }
 
     /// A column without values.

@@ -68,6 +68,9 @@ pub(crate) struct Window<'w> {
     /// Milliseconds since 1970.
     pub(crate) times: &'w [i64],
     pub(crate) values: &'w [f64],
+    /// Whether any value of the series is less than the one before it: where not, counters
+    /// need no look for resets in each of their overlapping ranges.
+    pub(crate) falls: bool,
     /// Where the range begins (not in it) and ends, offset included.
     pub(crate) start: i64,
     pub(crate) end: i64,

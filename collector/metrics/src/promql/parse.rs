@@ -47,6 +47,16 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     }
 }
 
+/// The matchers of every vector selector of an expression, in the order of the text.
+///
+/// # Errors
+/// [`ParseError`] when the text is no expression.
+pub fn selectors(text: &str) -> Result<Vec<Vec<Matcher>>, ParseError> {
+    let mut found = Vec::new();
+    parse(text)?.each_selector(&mut |selector| found.push(selector.matchers.clone()));
+    Ok(found)
+}
+
 struct Parser<'a> {
     text: &'a str,
     tokens: Vec<Spanned<'a>>,

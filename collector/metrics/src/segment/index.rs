@@ -5,7 +5,6 @@ use crate::chunk::Damaged;
 use crate::postings::{Index, Pairs, Postings};
 use crate::symbols::{Symbol, Symbols};
 use crate::translate::wire::varint;
-use sonde_proto::Labels;
 
 /// Where the columns of one chunk are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,15 +50,6 @@ impl SegmentIndex {
     pub(crate) fn chunks(&self, series: u32) -> &[ChunkRef] {
         let (from, to) = self.bounds(series);
         &self.chunks[from.1 as usize..to.1 as usize]
-    }
-
-    /// The labels of a series.
-    pub(crate) fn labels(&self, series: u32) -> Labels {
-        let text = |s: &Symbol| self.symbols.text(*s);
-        self.pairs(series)
-            .iter()
-            .map(|(n, v)| (text(n), text(v)))
-            .collect()
     }
 
     /// About how much memory the index takes.

@@ -10,9 +10,6 @@ use sonde_proto::{Labels, Matcher, Tenant, UnixNanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// More series than this are not looked at for names and values of labels.
-const LABEL_SERIES_MAX: usize = 1_000_000;
-
 impl MetricStore {
     /// Evaluates a PromQL expression at one time.
     ///
@@ -68,14 +65,10 @@ impl MetricStore {
         end: UnixNanos,
         limit: usize,
     ) -> Vec<Labels> {
-        let range = TimeRange {
-            start: start.as_millis(),
-            end: end.as_millis(),
-        };
         let mut found = BTreeSet::new();
         self.with(tenant, |source| {
             for selector in selectors {
-                source.labels(selector, range, limit, &mut found);
+                source.labels(selector, range(start, end), limit, &mut found);
             }
         });
         found.into_iter().collect()
@@ -90,12 +83,13 @@ impl MetricStore {
         end: UnixNanos,
         limit: usize,
     ) -> Vec<String> {
-        let series = self.series_or_all(tenant, selectors, start, end);
-        let names: BTreeSet<&str> = series
-            .iter()
-            .flat_map(|labels| labels.iter().map(|(name, _)| name))
-            .collect();
-        names.into_iter().take(limit).map(str::to_owned).collect()
+        let mut names = BTreeSet::new();
+        self.with(tenant, |source| {
+            for selector in or_all(selectors) {
+                source.label_names(selector, range(start, end), &mut names);
+            }
+        });
+        names.into_iter().take(limit).collect()
     }
 
     /// The values of a label among the series that [`Self::series`] finds; among all without
@@ -109,29 +103,13 @@ impl MetricStore {
         end: UnixNanos,
         limit: usize,
     ) -> Vec<String> {
-        let series = self.series_or_all(tenant, selectors, start, end);
-        let values: BTreeSet<&str> = series
-            .iter()
-            .map(|labels| labels.get(name))
-            .filter(|v| !v.is_empty())
-            .collect();
-        values.into_iter().take(limit).map(str::to_owned).collect()
-    }
-
-    fn series_or_all(
-        &self,
-        tenant: &Tenant,
-        selectors: &[Vec<Matcher>],
-        start: UnixNanos,
-        end: UnixNanos,
-    ) -> Vec<Labels> {
-        let all = [Vec::new()];
-        let selectors = if selectors.is_empty() {
-            &all
-        } else {
-            selectors
-        };
-        self.series(tenant, selectors, start, end, LABEL_SERIES_MAX)
+        let mut values = BTreeSet::new();
+        self.with(tenant, |source| {
+            for selector in or_all(selectors) {
+                source.label_values(name, selector, range(start, end), &mut values);
+            }
+        });
+        values.into_iter().take(limit).collect()
     }
 
     /// What the tenant's metrics mean, by name. Known for metrics that came since the start.
@@ -168,4 +146,17 @@ impl MetricStore {
             .map(|(labels, exemplars)| (labels.clone(), exemplars))
             .collect()
     }
+}
+
+fn range(start: UnixNanos, end: UnixNanos) -> TimeRange {
+    TimeRange {
+        start: start.as_millis(),
+        end: end.as_millis(),
+    }
+}
+
+/// Without selectors, every series is meant.
+fn or_all(selectors: &[Vec<Matcher>]) -> &[Vec<Matcher>] {
+    const ALL: &[Vec<Matcher>] = &[Vec::new()];
+    if selectors.is_empty() { ALL } else { selectors }
 }

@@ -12,7 +12,7 @@ use crate::segment::{Segment, SegmentError, SegmentIndex, SegmentWriter, Summary
 use crate::tenant::TenantStore;
 use sonde_proto::{Labels, Position, Tenant, UnixNanos};
 use sonde_segment::plan::{self, MergeLimits};
-use sonde_segment::{Manifest, SegmentMeta};
+use sonde_segment::{Manifest, SegmentMeta, SwapError};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,6 +40,7 @@ impl MetricStore {
     /// # Errors
     /// [`StoreError`] when the disk refuses; the samples stay in memory and in the journal.
     pub fn seal(&self, now: UnixNanos) -> Result<Position, StoreError> {
+        let _changing = self.changing.lock();
         let covers = self.applied_to();
         let mut manifest = self.manifest.lock();
         let mut next = manifest.clone();
@@ -55,8 +56,7 @@ impl MetricStore {
         if next == *manifest {
             return Ok(covers);
         }
-        self.dir.swap(&next)?;
-        *manifest = next;
+        self.swap(&mut manifest, next)?;
         self.covers.store(covers.0, Ordering::Release);
         self.unsealed_since.store(0, Ordering::Release);
         let keep_from = now
@@ -71,6 +71,15 @@ impl MetricStore {
             drop(retired);
         }
         Ok(covers)
+    }
+
+    /// Puts a manifest in force. Identifiers are never given twice, also after a failure: where
+    /// only the directory could not be synced, the manifest on disk may be the new one.
+    fn swap(&self, manifest: &mut Manifest, next: Manifest) -> Result<(), SwapError> {
+        manifest.next_id = next.next_id;
+        self.dir.swap(&next)?;
+        *manifest = next;
+        Ok(())
     }
 
     fn is_seal_due(&self, now: UnixNanos) -> bool {
@@ -93,7 +102,7 @@ impl MetricStore {
         positions: (Position, Position),
     ) -> Result<Arc<Segment>, StoreError> {
         self.write_segment(name, manifest, positions, |writer| {
-            // The one thread that changes the head is here: readers alone share the lock.
+            // Nothing is applied meanwhile: readers alone share the lock.
             let state = tenant.state.read();
             write_series(&state.head, writer)
         })
@@ -187,7 +196,9 @@ impl MetricStore {
         });
         match merged {
             Ok(segment) => {
-                *manifest = self.finish_merge(next, &run, &tenant, segment)?;
+                next.segments.retain(|s| !run.contains(&s.id));
+                self.swap(&mut manifest, next)?;
+                self.show_merged(&run, &tenant, segment);
                 Ok(())
             }
             // The next round moves the damaged one aside.
@@ -196,15 +207,8 @@ impl MetricStore {
         }
     }
 
-    fn finish_merge(
-        &self,
-        mut next: Manifest,
-        run: &[u64],
-        tenant: &TenantStore,
-        segment: Arc<Segment>,
-    ) -> Result<Manifest, StoreError> {
-        next.segments.retain(|s| !run.contains(&s.id));
-        self.dir.swap(&next)?;
+    /// Lets queries see a merged segment instead of its inputs.
+    fn show_merged(&self, run: &[u64], tenant: &TenantStore, segment: Arc<Segment>) {
         let name = segment.meta.tenant.clone();
         let mut state = tenant.state.write();
         state.segments.retain(|s| !run.contains(&s.meta.id));
@@ -213,7 +217,6 @@ impl MetricStore {
         drop(state);
         self.indexes.forget(run);
         run.iter().for_each(|id| self.dir.remove(&name, *id));
-        Ok(next)
     }
 
     fn drop_segments(&self, manifest: &mut Manifest, gone: &[u64]) -> Result<(), StoreError> {
@@ -222,10 +225,10 @@ impl MetricStore {
         }
         let mut next = manifest.clone();
         next.segments.retain(|s| !gone.contains(&s.id));
-        self.dir.swap(&next)?;
-        let old = std::mem::replace(manifest, next);
+        let old = manifest.segments.clone();
+        self.swap(manifest, next)?;
         self.unlist(gone);
-        for meta in old.segments.iter().filter(|s| gone.contains(&s.id)) {
+        for meta in old.iter().filter(|s| gone.contains(&s.id)) {
             self.dir.remove(&meta.tenant, meta.id);
         }
         Ok(())

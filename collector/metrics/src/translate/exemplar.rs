@@ -6,6 +6,10 @@ use super::wire::{Fields, Malformed, Value};
 use sonde_proto::otlp;
 use sonde_proto::{IdError, Labels, SpanId, TraceId, UnixNanos};
 
+/// Filtered attributes take at most this many bytes, names included; `OpenMetrics` allows 128
+/// characters. The identifiers of the trace are always kept.
+const LABEL_BYTES_MAX: usize = 512;
+
 /// One observation that stands for many, and the trace it belongs to.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Exemplar {
@@ -35,8 +39,10 @@ impl Exemplar {
         }
         let Some(value) = value else { return Ok(None) };
         let attributes = attributes_in(message, 7)?;
+        let mut left = LABEL_BYTES_MAX;
         let texts = attributes.iter().filter_map(|kv| {
             let value = kv.value.as_ref().map(otlp::text)?;
+            left = left.checked_sub(kv.key.len() + value.len())?;
             Some((names::label(&kv.key), value.into_owned()))
         });
         let ids = [("trace_id".to_owned(), trace), ("span_id".to_owned(), span)];

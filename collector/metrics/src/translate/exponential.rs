@@ -37,22 +37,26 @@ impl Grid {
         self.0[0] = self.0[0].saturating_add(count);
     }
 
-    /// Counts the positive buckets of a point.
-    pub(crate) fn add_positive(&mut self, buckets: &[u8], scale: i64) -> Result<(), Malformed> {
-        let (offset, counts) = read(buckets)?;
+    /// Counts the positive buckets of a point; `false` if there are too many.
+    pub(crate) fn add_positive(&mut self, buckets: &[u8], scale: i64) -> Result<bool, Malformed> {
+        let Some((offset, counts)) = read(buckets)? else {
+            return Ok(false);
+        };
         for (at, count) in counts.into_iter().enumerate() {
             let upper = upper_exponent(offset + at as i64, scale);
             let slot = (upper.clamp(LEAST, MOST + 1) - LEAST) as usize;
             self.0[slot] = self.0[slot].saturating_add(count);
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Counts the negative buckets of a point.
-    pub(crate) fn add_negative(&mut self, buckets: &[u8]) -> Result<(), Malformed> {
-        let (_, counts) = read(buckets)?;
+    /// Counts the negative buckets of a point; `false` if there are too many.
+    pub(crate) fn add_negative(&mut self, buckets: &[u8]) -> Result<bool, Malformed> {
+        let Some((_, counts)) = read(buckets)? else {
+            return Ok(false);
+        };
         counts.into_iter().for_each(|count| self.add_lowest(count));
-        Ok(())
+        Ok(true)
     }
 
     /// How many observations are at or below each bound, `+Inf` last.
@@ -77,8 +81,8 @@ fn upper_exponent(index: i64, scale: i64) -> i64 {
     }
 }
 
-/// Offset and counts of a `Buckets` message.
-fn read(message: &[u8]) -> Result<(i64, Vec<u64>), Malformed> {
+/// Offset and counts of a `Buckets` message; `None` if there are too many.
+fn read(message: &[u8]) -> Result<Option<(i64, Vec<u64>)>, Malformed> {
     let (mut offset, mut counts) = (0, Vec::new());
     let mut fields = Fields::of(message);
     while let Some((number, value)) = fields.next()? {
@@ -93,10 +97,10 @@ fn read(message: &[u8]) -> Result<(i64, Vec<u64>), Malformed> {
             _ => {}
         }
         if counts.len() > BUCKETS_MAX {
-            return Err(Malformed);
+            return Ok(None);
         }
     }
-    Ok((offset, counts))
+    Ok(Some((offset, counts)))
 }
 
 /// A zigzag-encoded 32-bit number.

@@ -30,6 +30,8 @@ pub(crate) struct Point<'a> {
     pub(crate) start_unix_nano: u64,
     /// The series have ended.
     pub(crate) is_stale: bool,
+    /// It has more bounds, buckets or quantiles than one point may have.
+    pub(crate) is_oversized: bool,
     /// `le` without `+Inf`, or quantiles.
     pub(crate) bounds: Vec<f64>,
     /// Values in the order above.
@@ -61,7 +63,7 @@ impl<'a> Point<'a> {
         self.values.clear();
         self.counts.clear();
         (self.time_unix_nano, self.start_unix_nano) = (0, 0);
-        (self.is_stale, self.has_sum) = (false, false);
+        (self.is_stale, self.has_sum, self.is_oversized) = (false, false, false);
     }
 
     fn read_number(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
@@ -101,7 +103,8 @@ impl<'a> Point<'a> {
             }
         }
         if self.bounds.len() > PARTS_MAX || self.counts.len() > PARTS_MAX + 1 {
-            return Err(Malformed);
+            self.is_oversized = true;
+            return Ok(());
         }
         let mut below = 0u64;
         for at in 0..self.bounds.len() {
@@ -130,8 +133,9 @@ impl<'a> Point<'a> {
                 other => self.read_times(other),
             }
         }
-        grid.add_positive(positive.unwrap_or_default(), scale)?;
-        grid.add_negative(negative.unwrap_or_default())?;
+        let within = grid.add_positive(positive.unwrap_or_default(), scale)?
+            && grid.add_negative(negative.unwrap_or_default())?;
+        self.is_oversized = !within;
         self.bounds.extend(bounds());
         self.values
             .extend(grid.cumulative().take(self.bounds.len()));
@@ -157,7 +161,8 @@ impl<'a> Point<'a> {
             }
         }
         if self.bounds.len() > PARTS_MAX {
-            return Err(Malformed);
+            self.is_oversized = true;
+            return Ok(());
         }
         self.has_sum = true;
         self.values.extend([sum, count as f64]);
@@ -247,7 +252,7 @@ fn quantile(message: &[u8]) -> Result<(f64, f64), Malformed> {
 
 fn fixed64s(packed: &[u8]) -> Result<impl Iterator<Item = u64>, Malformed> {
     let (chunks, rest) = packed.as_chunks::<8>();
-    if !rest.is_empty() || chunks.len() > PARTS_MAX + 1 {
+    if !rest.is_empty() {
         return Err(Malformed);
     }
     Ok(chunks.iter().map(|n| u64::from_le_bytes(*n)))

@@ -1,1 +1,5 @@
-//! Tests.
+//! OTLP in, Prometheus series out.
+
+mod naming;
+mod points;
+mod limits;

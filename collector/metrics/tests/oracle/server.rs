@@ -23,6 +23,15 @@ pub(crate) struct Prometheus {
 
 /// Looks for the programs.
 pub(crate) fn find() -> Option<Programs> {
+    let set_up = || {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
+            PathBuf::from,
+        );
+        let known = std::fs::read_to_string(target.join("test-tools/env")).ok()?;
+        let line = |line: &str| line.strip_prefix("PROMETHEUS=").map(PathBuf::from);
+        known.lines().find_map(line).filter(|file| file.is_file())
+    };
     let in_path = || {
         let path = std::env::var_os("PATH")?;
         std::env::split_paths(&path)
@@ -31,6 +40,7 @@ pub(crate) fn find() -> Option<Programs> {
     };
     let prometheus = std::env::var_os("SONDE_TEST_PROMETHEUS")
         .map(PathBuf::from)
+        .or_else(set_up)
         .or_else(in_path)?;
     let promtool = prometheus.with_file_name("promtool");
     Some(Programs {

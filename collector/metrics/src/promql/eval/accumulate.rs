@@ -11,10 +11,15 @@ pub(crate) struct Accumulator {
     cells: Cells,
 }
 
+/// 2^-64: more series than there are cannot add up to too much, and no bit is lost.
+const FRACTION: f64 = 5.421_010_862_427_522e-20;
+
 enum Cells {
     /// Nothing but the count matters.
     Count,
     Sum(Vec<Sum>),
+    /// The sum, and the sum of small fractions for where it is too large for a number.
+    Mean(Vec<(Sum, Sum)>),
     /// The least or the most.
     Edge(Vec<f64>),
     /// Mean and sum of squared distances (Welford).
@@ -24,7 +29,8 @@ enum Cells {
 impl Accumulator {
     pub(crate) fn new(op: AggregateOp, len: usize) -> Self {
         let cells = match op {
-            AggregateOp::Sum | AggregateOp::Avg => Cells::Sum(vec![Sum::default(); len]),
+            AggregateOp::Sum => Cells::Sum(vec![Sum::default(); len]),
+            AggregateOp::Avg => Cells::Mean(vec![Default::default(); len]),
             AggregateOp::Min | AggregateOp::Max => Cells::Edge(vec![f64::NAN; len]),
             AggregateOp::StdDev | AggregateOp::StdVar => Cells::Spread(vec![(0.0, 0.0); len]),
             AggregateOp::Count
@@ -54,6 +60,11 @@ impl Accumulator {
                 counts[step] += 1;
                 sums[step].add(*value);
             }),
+            Cells::Mean(sums) => present.for_each(|(step, value)| {
+                counts[step] += 1;
+                sums[step].0.add(*value);
+                sums[step].1.add(*value * FRACTION);
+            }),
             Cells::Edge(edges) => {
                 let is_min = self.op == AggregateOp::Min;
                 present.for_each(|(step, value)| {
@@ -80,7 +91,7 @@ impl Accumulator {
         let value = |step: usize, count: u32| match (&self.cells, op) {
             (Cells::Count, AggregateOp::Group) => 1.0,
             (Cells::Count, _) => f64::from(count),
-            (Cells::Sum(sums), AggregateOp::Avg) => sums[step].value() / f64::from(count),
+            (Cells::Mean(sums), _) => mean(sums[step], count),
             (Cells::Sum(sums), _) => sums[step].value(),
             (Cells::Edge(edges), _) => edges[step],
             (Cells::Spread(cells), AggregateOp::StdDev) => {
@@ -96,5 +107,14 @@ impl Accumulator {
             }
         };
         self.counts.iter().enumerate().map(cell).collect()
+    }
+}
+
+fn mean((sum, fractions): (Sum, Sum), count: u32) -> f64 {
+    let (sum, count) = (sum.value(), f64::from(count));
+    if sum.is_finite() {
+        sum / count
+    } else {
+        fractions.value() / count / FRACTION
     }
 }

@@ -74,7 +74,9 @@ impl<S: Source> Engine<'_, S> {
         let mut values = vec![1.0; grid.len];
         self.ranges(expr, grid, &mut |_, samples, span| {
             let mut present = self.blank(grid)?;
-            span.apply(samples, grid, &[], &mut present, |_| Some(1.0));
+            span.apply(samples, grid, &[], &mut present, |_| Some(1.0), &|looks| {
+                self.work(looks)
+            })?;
             values
                 .iter_mut()
                 .zip(present)

@@ -152,7 +152,8 @@ impl<S: Source> Engine<'_, S> {
         };
         self.ranges(range, grid, &mut |labels, samples, span| {
             let mut values = self.blank(grid)?;
-            span.apply(samples, grid, &params, &mut values, apply);
+            let work = |looks| self.work(looks);
+            span.apply(samples, grid, &params, &mut values, apply, &work)?;
             if values.iter().all(|value| is_absent(*value)) {
                 return Ok(());
             }

@@ -3,8 +3,11 @@
 use super::{ABSENT, Grid};
 use crate::promql::ast::{At, When};
 use crate::promql::functions::Window;
-use crate::promql::source::TimeRange;
+use crate::promql::source::{Stop, TimeRange};
 use crate::sample::{Samples, is_stale};
+
+/// How many samples are looked at before `work` is told.
+const LOOKS_AT_ONCE: u64 = 4096;
 
 /// The stretch of time that a selector looks at: `(reference − length, reference]`.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +84,8 @@ impl Span {
         self.spread(out);
     }
 
-    /// A function of the samples of each stretch; `samples` are without stale markers.
+    /// A function of the samples of each stretch; `samples` are without stale markers, and
+    /// `work` is told every so many samples that were looked at.
     pub(crate) fn apply(
         &self,
         samples: &Samples,
@@ -89,8 +93,10 @@ impl Span {
         params: &[Vec<f64>],
         out: &mut [f64],
         apply: fn(&Window<'_>) -> Option<f64>,
-    ) {
-        let (mut from, mut to) = (0, 0);
+        work: &dyn Fn(u64) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let (mut from, mut to, mut looks) = (0, 0, 0);
+        let falls = samples.values.windows(2).any(|pair| pair[1] < pair[0]);
         let mut at_step = vec![0.0; params.len()];
         // Arguments may differ by step where the stretch does not.
         let steps = if params.is_empty() {
@@ -105,6 +111,10 @@ impl Span {
             if from >= to {
                 continue;
             }
+            looks += (to - from) as u64;
+            if looks >= LOOKS_AT_ONCE {
+                work(std::mem::take(&mut looks))?;
+            }
             at_step
                 .iter_mut()
                 .zip(params)
@@ -113,6 +123,7 @@ impl Span {
             let window = Window {
                 times,
                 values,
+                falls,
                 start,
                 end,
                 now: grid.time(step),
@@ -123,6 +134,7 @@ impl Span {
         if params.is_empty() {
             self.spread(out);
         }
+        work(looks)
     }
 
     /// Repeats the one step of a fixed stretch.

@@ -34,18 +34,19 @@ fn extrapolated(w: &Window<'_>, is_counter: bool) -> Option<f64> {
         return None;
     }
     let mut change = last - first;
-    if is_counter {
+    if is_counter && w.falls {
         change += lost_in_resets(w.values);
     }
-    let seconds = |from: i64, to: i64| (to - from) as f64 / 1e3;
-    let sampled = seconds(first_time, last_time);
+    // Milliseconds: only their ratio counts.
+    let length = |from: i64, to: i64| (to - from) as f64;
+    let sampled = length(first_time, last_time);
     let apart = sampled / (w.values.len() - 1) as f64;
     let near = |gap: f64| if gap >= apart * 1.1 { apart / 2.0 } else { gap };
-    let mut before = near(seconds(w.start, first_time));
+    let mut before = near(length(w.start, first_time));
     if is_counter && change > 0.0 && first >= 0.0 {
         before = before.min(sampled * (first / change));
     }
-    let after = near(seconds(last_time, w.end));
+    let after = near(length(last_time, w.end));
     Some(change * ((sampled + before + after) / sampled))
 }
 
@@ -94,5 +95,6 @@ fn changes(w: &Window<'_>) -> Option<f64> {
 }
 
 fn resets(w: &Window<'_>) -> Option<f64> {
-    Some(w.values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64)
+    let resets = || w.values.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    Some(if w.falls { resets() as f64 } else { 0.0 })
 }

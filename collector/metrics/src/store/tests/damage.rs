@@ -1,0 +1,181 @@
+//! Damaged files and disks that refuse: the rest is served, nothing that was kept is lost.
+
+use super::*;
+use std::fs;
+
+/// Three sealed segments with a series of their own each.
+fn three_segments() -> Bed {
+    let bed = Bed::new(&Config {
+        merge_fan_in: 100,
+        index_cache_bytes_max: 0,
+        ..Config::default()
+    });
+    for n in 0..3 {
+        (0..50).for_each(|t| send(&bed, n, t, t as f64 * 1.1));
+        bed.store.seal(NOW).unwrap();
+    }
+    bed
+}
+
+fn damage(path: &std::path::Path, at: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    let at = at.min(bytes.len() - 1);
+    bytes[at] ^= 0xff;
+    fs::write(path, bytes).unwrap();
+}
+
+fn quarantined(bed: &Bed) -> usize {
+    fs::read_dir(bed.dir.path().join("quarantine"))
+        .unwrap()
+        .count()
+}
+
+#[test]
+fn a_damaged_index_is_moved_aside_at_the_start_and_the_rest_is_served() {
+    let mut bed = three_segments();
+    let file = bed.segment_files().remove(1);
+    let length = fs::metadata(&file).unwrap().len() as usize;
+    damage(&file, length - 40);
+    bed.reopen();
+    assert_eq!(bed.matching("m").len(), 2);
+    let stats = bed.store.stats();
+    assert_eq!((stats.segments, stats.quarantined), (2, 1));
+    assert_eq!(quarantined(&bed), 1);
+    assert_eq!(bed.store.resume_from(), at(150));
+    bed.reopen();
+    assert_eq!((bed.matching("m").len(), quarantined(&bed)), (2, 1));
+}
+
+#[test]
+fn a_damaged_column_is_found_by_a_query_which_is_answered_from_the_rest() {
+    let mut bed = three_segments();
+    damage(&bed.segment_files()[1], 3);
+    bed.reopen();
+    let limits = crate::QueryLimits::default();
+    let asked = bed.store.instant(
+        &Tenant::default(),
+        "count_over_time(m[5m])",
+        later(1),
+        &limits,
+    );
+    let crate::QueryValue::Vector(found) = asked.unwrap() else {
+        panic!("not a vector");
+    };
+    assert_eq!(found.len(), 2);
+    bed.store.maintain(NOW).unwrap();
+    assert_eq!((bed.store.stats().segments, quarantined(&bed)), (2, 1));
+    assert_eq!(bed.matching("m").len(), 2);
+}
+
+#[test]
+fn a_damaged_segment_does_not_stop_merging() {
+    let bed = Bed::new(&Config {
+        merge_fan_in: 3,
+        ..Config::default()
+    });
+    for n in 0..4 {
+        (0..50).for_each(|t| send(&bed, n, t, t as f64 * 1.1));
+        bed.store.seal(NOW).unwrap();
+    }
+    damage(&bed.segment_files()[1], 3);
+    for _ in 0..3 {
+        bed.store.maintain(NOW).unwrap();
+    }
+    assert_eq!((bed.store.stats().segments, quarantined(&bed)), (1, 1));
+    assert_eq!(bed.matching("m").len(), 3);
+}
+
+#[test]
+fn a_missing_file_is_counted_and_the_rest_is_served() {
+    let mut bed = three_segments();
+    fs::remove_file(&bed.segment_files()[0]).unwrap();
+    bed.reopen();
+    assert_eq!(
+        (bed.matching("m").len(), bed.store.stats().quarantined),
+        (2, 1)
+    );
+}
+
+#[test]
+fn a_damaged_manifest_is_an_error_that_says_which() {
+    let bed = three_segments();
+    let path = bed.dir.path().join("manifest.json");
+    fs::write(&path, "{").unwrap();
+    let mut registry = prometheus_client::registry::Registry::default();
+    let opened = crate::MetricStore::open(bed.dir.path(), &Config::default(), &mut registry, NOW);
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("manifest.json"), "{error}");
+}
+
+/// A directory where the manifest's temporary file should go makes every swap fail.
+#[test]
+fn a_seal_that_cannot_swap_the_manifest_changes_nothing_and_is_tried_again() {
+    let mut bed = three_segments();
+    send(&bed, 9, 0, 1.0);
+    let blocked = bed.dir.path().join("manifest.json.tmp");
+    fs::create_dir(&blocked).unwrap();
+    for _ in 0..3 {
+        assert!(bed.store.seal(NOW).is_err());
+        assert!(bed.store.maintain(later(100_000)).is_err());
+        assert_eq!(bed.samples("m{n=\"9\"}"), [(0, 1.0)]);
+        assert_eq!(
+            (bed.store.resume_from(), bed.store.stats().unsealed),
+            (at(150), 1)
+        );
+    }
+    fs::remove_dir(&blocked).unwrap();
+    assert_eq!(bed.store.seal(NOW).unwrap(), at(151));
+    let names = bed.segment_files();
+    assert_eq!(bed.store.stats().segments, 4);
+    bed.reopen();
+    assert_eq!(bed.matching("m").len(), 4);
+    assert!(
+        bed.segment_files().len() < names.len(),
+        "what failed is tidied up"
+    );
+}
+
+/// A file where the tenant's directory should go makes every segment fail.
+#[test]
+fn a_segment_that_cannot_be_written_leaves_its_samples_in_memory() {
+    let bed = Bed::new(&Config::default());
+    send(&bed, 1, 0, 1.0);
+    let segments = bed.dir.path().join("segments");
+    fs::remove_dir(&segments).unwrap();
+    fs::write(&segments, "in the way").unwrap();
+    let error = bed.store.seal(NOW).unwrap_err().to_string();
+    assert!(error.contains("segments"), "{error}");
+    assert_eq!(bed.samples("m"), [(0, 1.0)]);
+    assert_eq!(bed.store.resume_from(), at(0));
+    fs::remove_file(&segments).unwrap();
+    fs::create_dir(&segments).unwrap();
+    bed.store.seal(NOW).unwrap();
+    assert_eq!(bed.samples("m"), [(0, 1.0)]);
+}
+
+/// The disk of every step before the swap is what a crash there leaves behind.
+#[test]
+fn a_crash_before_the_swap_leaves_the_state_before_and_the_replay_mends_it() {
+    let mut bed = three_segments();
+    let manifest = fs::read(bed.dir.path().join("manifest.json")).unwrap();
+    send(&bed, 9, 0, 1.0);
+    bed.store.seal(NOW).unwrap();
+    for cut in [0, 10, usize::MAX] {
+        fs::write(bed.dir.path().join("manifest.json"), &manifest).unwrap();
+        let torn = bed
+            .segment_files()
+            .remove(0)
+            .with_file_name("00000000000000ff");
+        let whole = fs::read(bed.segment_files().remove(0)).unwrap();
+        fs::write(&torn, &whole[..cut.min(whole.len())]).unwrap();
+        bed.reopen();
+        assert!(!torn.exists());
+        assert_eq!(
+            (bed.store.resume_from(), bed.matching("m").len()),
+            (at(150), 3)
+        );
+        send(&bed, 9, 0, 1.0);
+        bed.store.seal(NOW).unwrap();
+        assert_eq!(bed.samples("m{n=\"9\"}"), [(0, 1.0)]);
+    }
+}
