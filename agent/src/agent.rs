@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::enrich::Enricher;
 use crate::export::batch::Batch;
 use crate::export::{Client, Delivery, Health};
+use crate::node::Node;
 use crate::status::Status;
 use crate::tail::Tailer;
 use crate::tail::cursors::{CursorFile, Ledger};
@@ -24,6 +25,9 @@ use tokio::task::JoinHandle;
 
 /// How many events may wait for the tailing thread: one a lane, and hints.
 const EVENTS_MAX: usize = 1024;
+
+/// The shortest interval at which the node is measured.
+const NODE_INTERVAL_MS_MIN: u64 = 100;
 
 /// Why the agent did not start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,8 @@ pub struct Agent {
     stop_wait: Duration,
     events: mpsc::SyncSender<Event>,
     tailing: Option<std::thread::JoinHandle<()>>,
+    /// The thread that measures the node runs while this is here.
+    measuring: Option<mpsc::Sender<()>>,
     tasks: Vec<JoinHandle<()>>,
     _lock: std::fs::File,
 }
@@ -90,11 +96,15 @@ impl Agent {
             stop_wait: Duration::from_millis(config.export.stop_wait_ms),
             events,
             tailing: None,
+            measuring: None,
             tasks: Vec::new(),
             _lock: lock,
         };
         if config.tail.enabled {
-            agent.start_tailing(config, data_dir, clock, received)?;
+            agent.start_tailing(config, data_dir, Arc::clone(&clock), received)?;
+        }
+        if config.node.enabled {
+            agent.start_measuring(config, data_dir, clock)?;
         }
         agent.start_metrics();
         Ok(agent)
@@ -164,12 +174,32 @@ impl Agent {
         sender
     }
 
+    fn start_measuring(
+        &mut self,
+        config: &Config,
+        data_dir: &Path,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(), StartError> {
+        let node = Node::new(&config.node, &self.host_name, &config.resource)
+            .map_err(StartError::Config)?;
+        let interval = Duration::from_millis(config.node.interval_ms.max(NODE_INTERVAL_MS_MIN));
+        let (buffer, telemetry) = (self.buffer.clone(), self.telemetry.clone());
+        let (running, stop) = mpsc::channel();
+        std::thread::Builder::new()
+            .name("sonde-node".into())
+            .spawn(move || node.run(interval, &clock, &buffer, &telemetry, &stop))
+            .map_err(|source| io("start the thread that measures the node", data_dir, source))?;
+        self.measuring = Some(running);
+        Ok(())
+    }
+
     fn start_metrics(&mut self) {
         let (buffer, delivery) = (self.buffer.clone(), self.delivery.clone());
         self.tasks.push(tokio::spawn(async move {
             loop {
                 let request = buffer.next().await;
                 delivery.metrics(request).await;
+                buffer.sent();
             }
         }));
     }
@@ -201,6 +231,7 @@ impl Agent {
     /// Reads what is there, sends what the collector takes in time, saves the cursors, ends.
     pub async fn stop(mut self) {
         let deadline = std::time::Instant::now() + self.stop_wait;
+        self.measuring = None;
         if let Some(thread) = self.tailing.take() {
             let events = self.events.clone();
             let joined = tokio::task::spawn_blocking(move || {

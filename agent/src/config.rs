@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The agent of one node.
@@ -17,10 +18,31 @@ pub struct Config {
     pub tail: TailConfig,
     /// What the file names and configuration say about a log's origin.
     pub enrich: EnrichConfig,
+    /// What is measured about the node itself.
+    pub node: NodeConfig,
     /// Where everything is sent.
     pub export: ExportConfig,
     /// Where metrics wait while the collector cannot be reached.
     pub buffer: BufferConfig,
+    /// The port of an agent that runs alone. Beside a collector, the collector's port shows it.
+    pub http: HttpConfig,
+}
+
+/// The port of an agent that runs alone: `/metrics`, `/healthz`, `/readyz`, `/status`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// The address to listen on; port 0 picks a free one.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7071)),
+        }
+    }
 }
 
 /// How the lines of a file are written.
@@ -132,6 +154,87 @@ pub struct PathRule {
     pub service: Option<String>,
     /// Further resource attributes of their records.
     pub resource: BTreeMap<String, String>,
+}
+
+/// What is measured about the node itself.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Whether the node is measured at all.
+    pub enabled: bool,
+    /// How often, in milliseconds.
+    pub interval_ms: u64,
+    /// Where the node's root directory is. In a container: where it is mounted.
+    pub host_root: PathBuf,
+    /// What is not measured.
+    pub exclude: Vec<Collector>,
+    /// Types of file systems that are not measured.
+    pub filesystem_types_exclude: Vec<String>,
+    /// Mount points that are not measured, nor what is mounted below them.
+    pub mountpoints_exclude: Vec<String>,
+    /// Patterns of network interfaces that are not measured.
+    pub interfaces_exclude: Vec<String>,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        let list = |words: &str| words.split_whitespace().map(str::to_owned).collect();
+        Self {
+            enabled: true,
+            interval_ms: 10_000,
+            host_root: "/".into(),
+            exclude: Vec::new(),
+            filesystem_types_exclude: list(
+                "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs \
+                 erofs fusectl hugetlbfs iso9660 mqueue nsfs overlay proc pstore rpc_pipefs \
+                 securityfs selinuxfs squashfs sysfs tracefs",
+            ),
+            mountpoints_exclude: list(
+                "/dev /proc /sys /run/credentials /run/containerd /var/lib/containerd \
+                 /var/lib/containers/storage /var/lib/docker /var/lib/kubelet/pods",
+            ),
+            interfaces_exclude: list("lo veth* cali* lxc*"),
+        }
+    }
+}
+
+/// A part of the node that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Collector {
+    /// Processor time by mode.
+    Cpu,
+    /// Load averages.
+    Load,
+    /// Memory by its use.
+    Memory,
+    /// Swapping and page faults.
+    Paging,
+    /// Time lost to waiting for processors, memory and disks.
+    Pressure,
+    /// What disks did.
+    Disk,
+    /// How full file systems are.
+    Filesystem,
+    /// What network interfaces carried.
+    Network,
+    /// Uptime and processes.
+    Process,
+}
+
+impl Collector {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Cpu,
+        Self::Load,
+        Self::Memory,
+        Self::Paging,
+        Self::Pressure,
+        Self::Disk,
+        Self::Filesystem,
+        Self::Network,
+        Self::Process,
+    ];
 }
 
 /// How requests are compressed.

@@ -14,16 +14,19 @@
 
 mod config;
 mod tail;
+mod node;
 mod enrich;
 mod buffer;
 mod export;
 mod telemetry;
 mod status;
 mod agent;
+#[doc(hidden)]
+pub mod bench;
 
 pub use agent::{Agent, StartError};
 pub use config::{
-    BufferConfig, Compression, Config, EnrichConfig, ExportConfig, Format, PathRule, TailConfig,
-    TlsConfig,
+    BufferConfig, Collector, Compression, Config, EnrichConfig, ExportConfig, Format, HttpConfig,
+    NodeConfig, PathRule, TailConfig, TlsConfig,
 };
 pub use status::Status;

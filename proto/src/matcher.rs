@@ -97,6 +97,11 @@ impl Matcher {
 
 /// Prometheus' matching: the whole value, `.` includes newlines.
 fn anchored(pattern: &str) -> Result<regex::Regex, regex::Error> {
+    // Alone first: `a)|(b` would close the group around it and so leave the anchors.
+    let alone = regex::RegexBuilder::new(pattern)
+        .size_limit(REGEX_SIZE_MAX)
+        .build();
+    alone?;
     regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
         .size_limit(REGEX_SIZE_MAX)
         .build()
@@ -141,5 +146,14 @@ mod tests {
     fn a_pattern_whose_automaton_is_too_large_is_refused() {
         assert!(Matcher::new("l", MatchOp::Regex, "((a{100}){100}){100}").is_err());
         assert!(Matcher::new("l", MatchOp::Regex, "(").is_err());
+    }
+
+    #[test]
+    fn a_pattern_cannot_leave_its_anchors() {
+        for pattern in ["a)|(b", ")", "a)|.*|(?:b", "(?x)a # )"] {
+            let matcher = Matcher::new("l", MatchOp::Regex, pattern);
+            let escapes = matcher.is_ok_and(|m| m.matches("xxb") || m.matches("axx"));
+            assert!(!escapes, "{pattern}");
+        }
     }
 }

@@ -10,7 +10,9 @@ mod tools;
 
 mod bad_input;
 mod command;
+mod dashboards;
 mod delivery;
 mod demo;
+mod deploy;
 mod notify;
 mod sdk;

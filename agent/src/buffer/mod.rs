@@ -20,6 +20,8 @@ pub(crate) struct Buffer {
 struct Waiting {
     requests: VecDeque<Bytes>,
     bytes: u64,
+    /// The size of the request that was taken out and is not sent yet.
+    sending: u64,
 }
 
 impl Buffer {
@@ -48,7 +50,7 @@ impl Buffer {
         self.arrived.notify_one();
     }
 
-    /// The oldest request, once there is one.
+    /// The oldest request, once there is one. It is still waited for until [`Self::sent`].
     pub(crate) async fn next(&self) -> Bytes {
         loop {
             let arrived = self.arrived.notified();
@@ -63,11 +65,18 @@ impl Buffer {
         let mut state = self.state.lock();
         let request = state.requests.pop_front()?;
         state.bytes -= request.len() as u64;
+        state.sending = request.len() as u64;
         Some(request)
     }
 
-    /// How much waits, in bytes.
+    /// The request taken last is delivered, or left for good.
+    pub(crate) fn sent(&self) {
+        self.state.lock().sending = 0;
+    }
+
+    /// How much waits or is being sent, in bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        self.state.lock().bytes
+        let state = self.state.lock();
+        state.bytes + state.sending
     }
 }

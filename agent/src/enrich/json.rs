@@ -4,10 +4,10 @@
 /// string's value is what stands between its quotes, escapes and all; other values are
 /// as written. Text that is no JSON ends the walk silently: this reads logs, it does not judge.
 pub(super) fn members<'a>(text: &'a [u8], mut visit: impl FnMut(&'a [u8], &'a [u8]) -> bool) {
-    let mut rest = match skip_space(text) {
-        [b'{', rest @ ..] => rest,
-        _ => return,
+    let [b'{', rest @ ..] = skip_space(text) else {
+        return;
     };
+    let mut rest = rest;
     while let [b'"', after @ ..] = skip_space(rest) {
         let Some((key, after)) = string(after) else {
             return;

@@ -43,7 +43,7 @@ impl Reading {
                     reading.severity = reading.severity.or(found);
                 }
                 b"trace_id" | b"traceId" | b"traceid" | b"trace.id" => {
-                    reading.trace_id = trace_id(value)
+                    reading.trace_id = trace_id(value);
                 }
                 b"span_id" | b"spanId" | b"spanid" | b"span.id" => reading.span_id = span_id(value),
                 _ => {}
@@ -115,9 +115,7 @@ fn leading(text: &[u8]) -> Option<Severity> {
     let near = &text[..text.len().min(LEAD_BYTES)];
     let mut at = 0;
     while at < near.len() {
-        let Some(skip) = near[at..].iter().position(u8::is_ascii_alphabetic) else {
-            return None;
-        };
+        let skip = near[at..].iter().position(u8::is_ascii_alphabetic)?;
         let from = at + skip;
         let len = near[from..]
             .iter()

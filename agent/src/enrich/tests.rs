@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! What paths and texts say.
 
 use super::*;
 use crate::config::PathRule;
@@ -57,7 +57,7 @@ fn a_rule_by_path_names_the_service_and_configuration_wins() {
 fn severity_is_read_from_the_forms_that_loggers_write() {
     use Severity::{Error, Fatal, Info, Warn};
     let check = |text: &str, expected| {
-        assert_eq!(Reading::of(text.as_bytes()).severity, expected, "{text}")
+        assert_eq!(Reading::of(text.as_bytes()).severity, expected, "{text}");
     };
     check(
         r#"{"msg":"a","level":"warning","x":{"level":"error"}}"#,

@@ -30,13 +30,6 @@ pub(crate) struct Batch {
     pub(crate) progress: Vec<Progress>,
 }
 
-impl Batch {
-    /// How many records there are.
-    pub(crate) fn records(&self) -> u64 {
-        self.sections.iter().map(|s| s.count).sum()
-    }
-}
-
 /// The request that carries `sections`, as the pieces that follow one another.
 pub(crate) fn request(sections: &[Section]) -> Vec<Bytes> {
     let pieces = |s: &Section| {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | OK | taken; what a partial success rejects is counted, never sent again |
 //! | INVALID_ARGUMENT | cut in halves until the one bad record stands alone; that one is counted and left |
-//! | RESOURCE_EXHAUSTED without a delay, OUT_OF_RANGE | too large: cut in halves; a single record is counted and left |
+//! | RESOURCE_EXHAUSTED without a delay, OUT_OF_RANGE | too large: cut in halves; a single large record is counted and left, anything small is tried again |
 //! | anything else | tried again after a pause, or after the delay the collector asks for |
 //!
 //! So nothing is skipped because the collector is down, misconfigured, or says no to us:
@@ -20,6 +20,10 @@ use std::time::Duration;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+
+/// A request of at most this many bytes is too large for no server: one that says so has
+/// other troubles.
+const SMALL_BYTES: usize = 16 << 10;
 
 /// Which service takes the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +155,9 @@ impl Delivery {
     ) -> Result<Taken, (&'static str, String)> {
         let mut pause = self.backoff;
         loop {
-            let result = self.client.export(kind, request()).await;
+            let pieces = request();
+            let is_small = pieces.iter().map(Bytes::len).sum::<usize>() <= SMALL_BYTES;
+            let result = self.client.export(kind, pieces).await;
             if let Err(status) = &result {
                 self.telemetry
                     .export_errors
@@ -160,7 +166,7 @@ impl Delivery {
                     })
                     .inc();
             }
-            match verdict(result.as_ref()) {
+            match verdict(result.as_ref(), is_small) {
                 Verdict::Taken(taken) => {
                     self.health.succeeded();
                     return Ok(taken);
@@ -182,7 +188,7 @@ impl Delivery {
     }
 }
 
-fn verdict(result: Result<&Taken, &Status>) -> Verdict {
+fn verdict(result: Result<&Taken, &Status>, is_small: bool) -> Verdict {
     let status = match result {
         Ok(taken) => return Verdict::Taken(taken.clone()),
         Err(status) => status,
@@ -195,10 +201,12 @@ fn verdict(result: Result<&Taken, &Status>) -> Verdict {
             reason: "refused",
             message: status.message().to_owned(),
         },
-        Code::ResourceExhausted | Code::OutOfRange if after.is_none() => Verdict::Refused {
-            reason: "too_large",
-            message: status.message().to_owned(),
-        },
+        Code::ResourceExhausted | Code::OutOfRange if after.is_none() && !is_small => {
+            Verdict::Refused {
+                reason: "too_large",
+                message: status.message().to_owned(),
+            }
+        }
         _ => Verdict::Retry { after },
     }
 }

@@ -12,5 +12,5 @@ mod deliver;
 mod health;
 
 pub(crate) use client::Client;
-pub(crate) use deliver::{Delivery, Kind};
+pub(crate) use deliver::Delivery;
 pub(crate) use health::Health;

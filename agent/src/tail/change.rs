@@ -3,21 +3,10 @@
 use super::cursors::{At, Entry};
 use super::disk::{Disk, Stat};
 use super::follow::{Follow, Origin, Presence};
-use super::identity::{HEAD_BYTES_MAX, Identity, Known, Print, TAIL_BYTES_MAX, Tail};
+use super::identity::{Identity, Known, Print, TAIL_BYTES_MAX, Tail};
+use super::lineage::Lineage;
 use super::{FollowId, Tailer, Turn};
 use sonde_proto::UnixNanos;
-
-/// What a file found under a rotated name turned out to be.
-enum Lineage {
-    /// The copy of a file that was truncated: it goes on here.
-    Continues(FollowId),
-    /// The copy of a file that is gone, known from its cursor: it goes on here.
-    Resumes(Box<Entry>),
-    /// The copy of a file that is followed where it is.
-    Copy,
-    /// A file of its own.
-    New,
-}
 
 impl<D: Disk> Tailer<D> {
     /// Establishes that an opened file is what its cursor describes; a file that is not
@@ -42,20 +31,25 @@ impl<D: Disk> Tailer<D> {
     /// The head of the open file, if head and read bytes are those that `entry` describes.
     fn matches(&mut self, id: FollowId, entry: &Entry) -> Option<Vec<u8>> {
         let handle = self.follows.get(&id)?.handle.as_ref()?;
-        let mut head = vec![0; entry.known.head.len().min(HEAD_BYTES_MAX)];
+        let stat = self.disk.stat(handle).ok()?;
+        if entry.known.was_given_away(&stat) {
+            return None;
+        }
+        let mut head = vec![0; entry.known.shown_by()];
         let n = self.disk.read_at(handle, 0, &mut head).ok()?;
-        let same_head = n == head.len() && Print::of(&head) == entry.known.head;
-        (same_head && self.ends_so(id, entry.at.read, entry.at.before)).then_some(head)
+        let begins_so = entry.known.begins(&head[..n]);
+        head.truncate(entry.known.head.len());
+        (begins_so && self.ends_so(id, entry.at.read, entry.at.before)).then_some(head)
     }
 
     /// Whether the bytes of the open file before `at` are those of `print`.
-    fn ends_so(&mut self, id: FollowId, at: u64, print: Print) -> bool {
+    pub(super) fn ends_so(&mut self, id: FollowId, at: u64, print: Print) -> bool {
         let bytes = self.before(id, at, print.len());
         bytes.is_some_and(|bytes| Print::of(&bytes) == print)
     }
 
     /// The `len` bytes of the open file before `at`, if it has them.
-    fn before(&mut self, id: FollowId, at: u64, len: usize) -> Option<Vec<u8>> {
+    pub(super) fn before(&mut self, id: FollowId, at: u64, len: usize) -> Option<Vec<u8>> {
         let handle = self.follows.get(&id)?.handle.as_ref()?;
         let mut bytes = vec![0; len.min(TAIL_BYTES_MAX)];
         let from = at.checked_sub(bytes.len() as u64)?;
@@ -99,6 +93,7 @@ impl<D: Disk> Tailer<D> {
         };
         if old.identity().is_none() {
             (old.pos, old.tail, old.looked) = (0, Tail::NONE, None);
+            old.shrunk_from = 0;
             return Turn::More;
         }
         self.truncations += 1;
@@ -108,7 +103,6 @@ impl<D: Disk> Tailer<D> {
             .and_then(|i| self.ledger.get(i))
             .map_or(0, |e| e.known.generation)
             + 1;
-        let aliases = Vec::new();
         let stat = Stat {
             key: old.key,
             size: old.now.0,
@@ -116,10 +110,12 @@ impl<D: Disk> Tailer<D> {
             born: 0,
             links: 1,
         };
-        let base = (old.presence == Presence::Rotated).then(|| old.base.clone());
+        // An inode may have been given to a file of another log.
+        let base = (old.presence == Presence::Rotated).then(|| old.named.clone());
+        let resources = self.enricher.resources(&old.named, &old.aliases);
         let found = super::disk::Found {
             path: old.path.clone(),
-            aliases,
+            aliases: old.aliases.clone(),
             base,
             matched: true,
             stat,
@@ -127,16 +123,18 @@ impl<D: Disk> Tailer<D> {
         let origin = Origin::Undecided { generation };
         let mut new = Follow::new(
             &found,
-            old.base.clone(),
+            old.named.clone(),
             origin,
             super::Decoder::new(self.config.format, self.config.record_bytes_max),
-            old.resources.clone(),
+            resources,
         );
         new.presence = old.presence;
+        new.is_candidate = old.presence == Presence::Rotated;
         new.handle = old.handle.take();
         new.deleted = old.deleted;
         new.active = now;
-        old.now = old.looked.unwrap_or((old.pos, 0));
+        let end = old.looked.map_or(0, |(size, _)| size);
+        old.now = (end.max(old.shrunk_from).max(old.pos), 0);
         old.presence = Presence::CutShort;
         old.active = now;
         let new = self.insert(new);
@@ -150,17 +148,18 @@ impl<D: Disk> Tailer<D> {
         id: FollowId,
         stat: &Stat,
         head: &[u8],
+        start: &[u8],
         now: UnixNanos,
     ) -> bool {
         let is_candidate = self.follows.get(&id).is_some_and(|f| f.is_candidate);
         let lineage = if is_candidate {
-            self.lineage(id, stat, Print::of(head))
+            self.lineage(id, stat, Print::of(head), start, now)
         } else {
             Lineage::New
         };
         match lineage {
             Lineage::New => {
-                self.establish(id, stat, head, now);
+                self.establish(id, stat, head, start, now);
                 true
             }
             Lineage::Copy => {
@@ -170,11 +169,15 @@ impl<D: Disk> Tailer<D> {
                 false
             }
             Lineage::Continues(cut_short) => {
-                self.continue_in(cut_short, id, now);
+                self.continue_in(cut_short, id, stat, now);
+                false
+            }
+            Lineage::Later => {
+                self.remove(id);
                 false
             }
             Lineage::Resumes(entry) => {
-                self.ledger.moved(entry.identity, stat.key);
+                self.ledger.moved(entry.identity, stat.key, stat.born);
                 if let Some(follow) = self.follows.get_mut(&id) {
                     follow.is_candidate = false;
                     follow.origin = Origin::Remembered(entry);
@@ -186,17 +189,24 @@ impl<D: Disk> Tailer<D> {
     }
 
     /// Gives a file its identity and its cursor.
-    fn establish(&mut self, id: FollowId, stat: &Stat, head: &[u8], now: UnixNanos) {
+    fn establish(&mut self, id: FollowId, stat: &Stat, head: &[u8], start: &[u8], now: UnixNanos) {
         let Some(follow) = self.follows.get(&id) else {
             return;
         };
-        let Origin::Undecided { generation } = follow.origin else {
+        let Origin::Undecided { mut generation } = follow.origin else {
             return;
         };
-        let identity = Identity::new(stat, generation, head);
+        let mut identity = Identity::new(stat, generation, head);
+        // What was here before may go on in a copy: its identity is taken.
+        while self.ledger.get(identity).is_some() {
+            generation += 1;
+            identity = Identity::new(stat, generation, head);
+        }
         let known = Known {
             key: stat.key,
+            born: stat.born,
             head: Print::of(head),
+            start: Print::of(start),
             generation,
         };
         let base = follow.base.clone();
@@ -235,80 +245,8 @@ impl<D: Disk> Tailer<D> {
         }
     }
 
-    /// Compares a file found under a rotated name with the files of the same origin.
-    fn lineage(&mut self, id: FollowId, stat: &Stat, head: Print) -> Lineage {
-        let Some(base) = self.follows.get(&id).map(|f| f.base.clone()) else {
-            return Lineage::New;
-        };
-        for entry in self.ledger.with_head(&base, head) {
-            let follower = self
-                .follows
-                .iter()
-                .find(|(_, f)| f.identity() == Some(entry.identity))
-                .map(|(id, _)| *id);
-            let Some(other) = follower else {
-                if self.ends_so(id, entry.at.read, entry.at.before) {
-                    let elsewhere =
-                        self.by_key.contains_key(&entry.known.key) || entry.finished.is_some();
-                    return if elsewhere {
-                        Lineage::Copy
-                    } else {
-                        Lineage::Resumes(Box::new(entry))
-                    };
-                }
-                continue;
-            };
-            if self.is_copy_of(id, stat, other) {
-                let cut_short = self
-                    .follows
-                    .get(&other)
-                    .is_some_and(|f| f.presence == Presence::CutShort);
-                return if cut_short {
-                    Lineage::Continues(other)
-                } else {
-                    Lineage::Copy
-                };
-            }
-        }
-        Lineage::New
-    }
-
-    /// Whether the open file `id` begins with what was read of `other`, or is a part of it.
-    fn is_copy_of(&mut self, id: FollowId, stat: &Stat, other: FollowId) -> bool {
-        let Some(follow) = self.follows.get(&other) else {
-            return false;
-        };
-        match &follow.origin {
-            Origin::Remembered(entry) => {
-                let at = entry.at;
-                self.ends_so(id, at.read, at.before)
-            }
-            Origin::Undecided { .. } => false,
-            Origin::Known(_) if stat.size >= follow.pos => {
-                let (pos, tail) = (follow.pos, follow.tail);
-                self.before(id, pos, tail.as_bytes().len())
-                    .is_some_and(|bytes| bytes == tail.as_bytes())
-            }
-            // It is closed, so it was quiet: a shorter file is a copy still being written.
-            Origin::Known(_) if follow.handle.is_none() => true,
-            Origin::Known(_) => {
-                let end = self.before(
-                    id,
-                    stat.size,
-                    usize::try_from(stat.size).unwrap_or(usize::MAX),
-                );
-                let same = self.before(
-                    other,
-                    stat.size,
-                    usize::try_from(stat.size).unwrap_or(usize::MAX),
-                );
-                end.is_some() && end == same
-            }
-        }
-    }
-
     /// A truncated file goes on in its copy, which `copy` has open.
-    fn continue_in(&mut self, cut_short: FollowId, copy: FollowId, now: UnixNanos) {
+    fn continue_in(&mut self, cut_short: FollowId, copy: FollowId, stat: &Stat, now: UnixNanos) {
         let Some(copy) = self.remove(copy) else {
             return;
         };
@@ -321,12 +259,12 @@ impl<D: Disk> Tailer<D> {
         follow.path = copy.path;
         follow.presence = Presence::Rotated;
         follow.now = copy.now;
-        follow.looked = None;
+        (follow.looked, follow.shrunk_from) = (None, 0);
         follow.active = now;
         let identity = follow.identity();
         self.by_key.insert(copy.key, cut_short);
         if let Some(identity) = identity {
-            self.ledger.moved(identity, copy.key);
+            self.ledger.moved(identity, stat.key, stat.born);
         }
         self.ready.push(cut_short);
     }

@@ -38,7 +38,8 @@ pub(crate) struct At {
     pub(crate) before: Print,
     /// Whether `resume` is inside a line whose beginning was cut off and sent.
     pub(crate) in_cut_line: bool,
-    /// The offset of the last acknowledged record of each stream.
+    /// The offset of the last line of the last acknowledged record of each stream: what is
+    /// read again up to there was sent.
     pub(crate) sent: [Option<u64>; STREAMS],
 }
 
@@ -121,11 +122,11 @@ impl Ledger {
         self.entries.insert(identity, entry);
     }
 
-    /// Adds a generation of a file. A later one than the first must be durable before a
-    /// record carries it: after a crash it could not be computed again.
+    /// Adds a generation of a file. It is durable before a record carries it: what takes the
+    /// file's place while the agent is down may look the same, and must get another.
     pub(crate) fn add(&mut self, entry: Entry) {
         self.dirty = true;
-        self.urgent |= entry.known.generation > 0;
+        self.urgent = true;
         self.index(entry);
     }
 
@@ -171,29 +172,30 @@ impl Ledger {
     }
 
     /// The file is found at another place: its content was copied there.
-    pub(crate) fn moved(&mut self, identity: Identity, key: FileKey) {
+    pub(crate) fn moved(&mut self, identity: Identity, key: FileKey, born: u64) {
         if let Some(mut entry) = self.entries.remove(&identity) {
             if self.newest.get(&entry.known.key) == Some(&identity) {
                 self.newest.remove(&entry.known.key);
             }
-            entry.known.key = key;
+            (entry.known.key, entry.known.born) = (key, born);
+            // What its inode held before is older.
+            let older = self.newest(key).map(|other| other.known.generation);
+            entry.known.generation = older.map_or(entry.known.generation, |older| {
+                entry.known.generation.max(older + 1)
+            });
             entry.finished = None;
             self.dirty = true;
             self.index(entry);
         }
     }
 
+    /// Takes over what an acknowledgement proves. A generation that was truncated away and
+    /// ended stays until it is forgotten: its identity must not be given again.
     pub(crate) fn apply(&mut self, progress: &Progress) {
         if let Some(entry) = self.entries.get_mut(&progress.identity) {
             entry.at = progress.at;
             entry.finished = progress.finished;
             self.dirty = true;
-            // A generation that was truncated away and ended is of no more use.
-            if entry.finished.is_some()
-                && self.newest.get(&entry.known.key) != Some(&entry.identity)
-            {
-                self.entries.remove(&progress.identity);
-            }
         }
     }
 

@@ -16,6 +16,8 @@ pub(crate) struct Text<'a> {
     pub(crate) stream: Stream,
     /// The offset of its first line.
     pub(crate) offset: u64,
+    /// The offset of its last line.
+    pub(crate) last: u64,
     pub(crate) bytes: &'a [u8],
 }
 
@@ -24,6 +26,7 @@ pub(crate) struct Text<'a> {
 struct Partial {
     time: u64,
     offset: u64,
+    last: u64,
     bytes: Vec<u8>,
     cut: bool,
 }
@@ -72,6 +75,7 @@ impl Decoder {
                 time: 0,
                 stream: Stream::None,
                 offset,
+                last: offset,
                 bytes: line,
             });
         }
@@ -81,6 +85,7 @@ impl Decoder {
                 time: 0,
                 stream: Stream::None,
                 offset,
+                last: offset,
                 bytes: line,
             });
         };
@@ -90,6 +95,7 @@ impl Decoder {
                 time,
                 stream,
                 offset,
+                last: offset,
                 bytes: parsed.text,
             });
         }
@@ -97,9 +103,11 @@ impl Decoder {
         let whole = self.partial[stream as usize].get_or_insert_with(|| Partial {
             time,
             offset,
+            last: offset,
             bytes: Vec::new(),
             cut: false,
         });
+        whole.last = offset;
         whole.append(parsed.text, limit, telemetry);
         if parsed.partial {
             None
@@ -121,12 +129,13 @@ impl Decoder {
 
     fn joined(&mut self, stream: Stream) -> Option<Text<'_>> {
         let done = self.partial[stream as usize].take()?;
-        let (time, offset) = (done.time, done.offset);
+        let (time, offset, last) = (done.time, done.offset, done.last);
         self.spent = done.bytes;
         Some(Text {
             time,
             stream,
             offset,
+            last,
             bytes: &self.spent,
         })
     }

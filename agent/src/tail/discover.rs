@@ -97,7 +97,7 @@ impl Discovery {
         let stat = stat(&metadata);
         match by_key.get(&stat.key) {
             Some(at) if found[*at].path != given && !found[*at].aliases.contains(&given) => {
-                found[*at].aliases.push(given)
+                found[*at].aliases.push(given);
             }
             Some(_) => {}
             None => {

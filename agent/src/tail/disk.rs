@@ -41,6 +41,13 @@ pub(crate) struct Found {
     pub(crate) stat: Stat,
 }
 
+impl Found {
+    /// The path that it is followed by where it is not known from before.
+    pub(crate) fn followed_by(&self) -> &Path {
+        self.base.as_deref().unwrap_or(&self.path)
+    }
+}
+
 /// The files of a machine.
 pub(crate) trait Disk {
     /// An open file.

@@ -7,6 +7,7 @@ use super::identity::Tail;
 use super::{FollowId, Tailer, Turn, read};
 use crate::config::TailConfig;
 use sonde_proto::UnixNanos;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Whether a file that is no longer written has been quiet long enough to be left.
@@ -40,7 +41,7 @@ impl<D: Disk> Tailer<D> {
     }
 
     /// Ends what its decoder still holds, closes it, and puts that into its lane's batch.
-    fn close(&mut self, id: FollowId, now: UnixNanos) {
+    pub(super) fn close(&mut self, id: FollowId, now: UnixNanos) {
         let Some(follow) = self.follows.get_mut(&id) else {
             return;
         };
@@ -79,8 +80,18 @@ impl<D: Disk> Tailer<D> {
     /// Ends truncated files that no copy continued.
     pub(super) fn end_cut_short(&mut self, now: UnixNanos) {
         let wait = Duration::from_millis(self.config.rotate_wait_ms);
-        let due =
-            |f: &Follow<D::Handle>| f.presence == Presence::CutShort && now.since(f.active) >= wait;
+        // A file that is not looked at yet may be the copy.
+        let undecided: HashSet<_> = self
+            .follows
+            .values()
+            .filter(|f| f.is_candidate)
+            .map(|f| f.base.clone())
+            .collect();
+        let due = |f: &Follow<D::Handle>| {
+            f.presence == Presence::CutShort
+                && now.since(f.active) >= wait
+                && !undecided.contains(&f.base)
+        };
         let ids: Vec<_> = self
             .follows
             .iter()
@@ -92,7 +103,7 @@ impl<D: Disk> Tailer<D> {
                 continue;
             };
             let unread = follow.unread();
-            if unread > 0 {
+            if unread > 0 && !follow.is_elsewhere {
                 self.telemetry.drop("truncated", 1);
                 tracing::warn!(
                     path = %follow.path.display(), unread_bytes = unread,

@@ -47,8 +47,13 @@ pub(crate) struct Follow<H> {
     pub(crate) path: PathBuf,
     /// The path it is followed by; its rotated names begin with it.
     pub(crate) base: PathBuf,
+    /// What it would be followed by, were it new: by where discovery saw it last.
+    pub(crate) named: PathBuf,
+    pub(crate) aliases: Vec<PathBuf>,
     /// Found under a rotated name, before it is decided whether it is a copy.
     pub(crate) is_candidate: bool,
+    /// Nothing of it was read, and a file that begins like it is read by itself.
+    pub(crate) is_elsewhere: bool,
     pub(crate) presence: Presence,
     pub(crate) origin: Origin,
     pub(crate) handle: Option<H>,
@@ -61,10 +66,12 @@ pub(crate) struct Follow<H> {
     /// Starts at the end that the file had when it was found.
     pub(crate) at_end: bool,
     pub(crate) decoder: Decoder,
-    /// The offset of the last record of each stream.
+    /// The offset of the last line of the last record of each stream.
     pub(crate) sent: [Option<u64>; STREAMS],
     /// What discovery or the open file said last: size and change time.
     pub(crate) now: (u64, u64),
+    /// The size it had when it was seen to shrink.
+    pub(crate) shrunk_from: u64,
     /// What it said when everything up to the end was looked at.
     pub(crate) looked: Option<(u64, u64)>,
     /// When it last grew or moved.
@@ -92,7 +99,10 @@ impl<H> Follow<H> {
             key: found.stat.key,
             path: found.path.clone(),
             base,
+            named: found.followed_by().to_path_buf(),
+            aliases: found.aliases.clone(),
             is_candidate: false,
+            is_elsewhere: false,
             presence: if found.base.is_some() {
                 Presence::Rotated
             } else {
@@ -107,6 +117,7 @@ impl<H> Follow<H> {
             decoder,
             sent: [None; STREAMS],
             now: (found.stat.size, found.stat.modified),
+            shrunk_from: 0,
             looked: None,
             active: UnixNanos::default(),
             deleted: false,
@@ -132,7 +143,15 @@ impl<H> Follow<H> {
         if self.now != (stat.size, stat.modified) {
             self.active = now;
         }
+        if stat.size < self.now.0 {
+            self.shrunk_from = self.shrunk_from.max(self.now.0);
+        }
         self.now = (stat.size, stat.modified);
+    }
+
+    /// Whether it was seen to shrink: what it holds now is not what it held.
+    pub(crate) fn has_shrunk(&self) -> bool {
+        self.shrunk_from > 0
     }
 
     /// Whether there may be something that was not looked at.

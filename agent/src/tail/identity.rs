@@ -11,9 +11,9 @@
 //! SHA-256( device u64 │ inode u64 │ born u64 │ generation u64 │ head )[..8], low two bits 0
 //! ```
 //!
-//! The head does not change while the file grows, so an agent that lost its newest cursors
-//! computes the same identity again. Each truncation, and each reuse of an inode that we
-//! still remember, counts the generation up; it is durable before a record carries it.
+//! Each truncation, and each reuse of an inode that we still remember, counts the generation
+//! up. An identity is durable before a record carries it: after a crash, what has taken the
+//! file's place since may have the same inode and the same first line.
 //! The low two bits are the record's stream: each stream of a file is a sequence of its own
 //! with strictly increasing offsets.
 
@@ -80,6 +80,9 @@ pub(crate) struct Print {
 
 impl Print {
     pub(crate) fn of(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::default();
+        }
         let hash = Sha256::new_with_prefix(bytes);
         Self {
             bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
@@ -125,8 +128,37 @@ impl Tail {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Known {
     pub(crate) key: FileKey,
+    /// Creation of the inode; 0 where the file system does not tell.
+    #[serde(default)]
+    pub(crate) born: u64,
     pub(crate) head: Print,
+    /// What it began with when it was established: as many bytes as there were, up to the
+    /// longest head. First lines are often alike.
+    #[serde(default)]
+    pub(crate) start: Print,
     pub(crate) generation: u64,
+}
+
+impl Known {
+    /// How many bytes of a file show that it is this one.
+    pub(crate) fn shown_by(&self) -> usize {
+        self.head.len().max(self.start.len()).min(HEAD_BYTES_MAX)
+    }
+
+    /// Whether a file that begins with `bytes` is this one.
+    pub(crate) fn begins(&self, bytes: &[u8]) -> bool {
+        let is = |print: Print| {
+            bytes
+                .get(..print.len())
+                .is_some_and(|b| Print::of(b) == print)
+        };
+        is(self.head) && is(self.start)
+    }
+
+    /// Whether the inode was given to another file since.
+    pub(crate) fn was_given_away(&self, stat: &Stat) -> bool {
+        self.key == stat.key && self.born != 0 && stat.born != 0 && self.born != stat.born
+    }
 }
 
 fn first_u64(hash: Sha256) -> u64 {

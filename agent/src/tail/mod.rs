@@ -4,7 +4,7 @@
 //! Disk ── list ──▶ scan      which files are there, which moved, which are new      (scan.rs)
 //!      ── stat ──▶ look      which have grown                                       (here)
 //!      ── read ──▶ turn      whole lines → records → the lane's batch               (read.rs)
-//!                  ├ truncated, copied, replaced                                    (change.rs)
+//!                  ├ truncated, copied, replaced                                    (change.rs, lineage.rs)
 //!                  └ ended                                                          (end.rs)
 //! sealed ──▶ collector ──▶ acknowledged ──▶ cursors
 //! ```
@@ -28,6 +28,7 @@ mod follow;
 mod scan;
 mod read;
 mod change;
+mod lineage;
 mod end;
 mod watch;
 
@@ -141,7 +142,8 @@ impl<D: Disk> Tailer<D> {
                 self.open -= 1;
             }
             backlog += follow.unread();
-            deleted += if follow.deleted { follow.now.0 } else { 0 };
+            let is_held = follow.deleted && follow.handle.is_some();
+            deleted += if is_held { follow.now.0 } else { 0 };
         }
         self.telemetry
             .backlog_bytes
@@ -245,11 +247,6 @@ impl<D: Disk> Tailer<D> {
 
     pub(crate) fn ledger(&mut self) -> &mut Ledger {
         &mut self.ledger
-    }
-
-    /// Bytes of records gathered and not sealed.
-    pub(crate) fn gathered_bytes(&self) -> usize {
-        self.lanes.iter().map(|lane| lane.next.bytes()).sum()
     }
 
     /// The directories to watch for changes.

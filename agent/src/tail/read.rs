@@ -25,7 +25,8 @@ impl<D: Disk> Tailer<D> {
             return Turn::AtEnd;
         };
         let decided = matches!(follow.origin, Origin::Known(_));
-        if decided && self.is_full(follow.lane) {
+        // That it was truncated needs no room, and others wait to know it.
+        if decided && self.is_full(follow.lane) && !follow.has_shrunk() {
             return Turn::Blocked;
         }
         if follow.handle.is_none() && !self.open_now(id, now) {
@@ -54,7 +55,7 @@ impl<D: Disk> Tailer<D> {
     }
 
     /// Opens the file, if there is room for one more and it is still the one that was found.
-    fn open_now(&mut self, id: FollowId, now: UnixNanos) -> bool {
+    pub(super) fn open_now(&mut self, id: FollowId, now: UnixNanos) -> bool {
         if self.open >= self.config.open_files_max && !self.close_idlest() {
             return false;
         }
@@ -119,6 +120,7 @@ impl<D: Disk> Tailer<D> {
             Ok(n) if stat.size < pos || n < back || buffer[..back] != *follow.tail.as_bytes() => {
                 self.truncated(id, now)
             }
+            Ok(n) if self.is_another(id, stat, &buffer[..n]) => self.truncated(id, now),
             Ok(n) => self.take(id, stat, &buffer[..n], back, n < buffer.len(), now),
             Err(error) => {
                 self.cannot_read(id, &error);
@@ -127,6 +129,23 @@ impl<D: Disk> Tailer<D> {
         };
         self.buffer = buffer;
         turn
+    }
+
+    /// Whether the open file is not the one that was known, although the bytes before `pos`
+    /// are the same: it was seen to shrink, its inode was given away, or nothing was read of
+    /// it and it begins anew.
+    fn is_another(&self, id: FollowId, stat: &Stat, bytes: &[u8]) -> bool {
+        let Some(follow) = self.follows.get(&id) else {
+            return false;
+        };
+        if follow.has_shrunk() {
+            return true;
+        }
+        let Some(entry) = follow.identity().and_then(|i| self.ledger.get(i)) else {
+            return false;
+        };
+        let known = &entry.known;
+        known.was_given_away(stat) || (follow.pos == 0 && !known.begins(bytes))
     }
 
     fn cannot_read(&mut self, id: FollowId, error: &std::io::Error) {
@@ -157,7 +176,8 @@ impl<D: Disk> Tailer<D> {
         if matches!(follow.origin, Origin::Undecided { .. }) {
             match identity::head(bytes).or_else(|| (ending && !bytes.is_empty()).then_some(bytes)) {
                 Some(head) => {
-                    if !self.decide(id, stat, head, now) {
+                    let start = &bytes[..bytes.len().min(identity::HEAD_BYTES_MAX)];
+                    if !self.decide(id, stat, head, start, now) {
                         return Turn::AtEnd;
                     }
                     // Its lane is known only now, and its place may have moved.
@@ -309,7 +329,7 @@ pub(super) fn push(
     if sent.is_some_and(|sent| text.offset <= sent) {
         return;
     }
-    *sent = Some(text.offset);
+    *sent = Some(text.last);
     let body = String::from_utf8_lossy(text.bytes);
     if matches!(body, std::borrow::Cow::Owned(_)) {
         telemetry.damage("invalid_utf8");

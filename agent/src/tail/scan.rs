@@ -85,6 +85,8 @@ impl<D: Disk> Tailer<D> {
         }
         follow.presence = presence;
         follow.path.clone_from(&file.path);
+        follow.named = file.followed_by().to_path_buf();
+        follow.aliases.clone_from(&file.aliases);
     }
 
     /// Whether a file was left, and its cursor says so.
@@ -102,6 +104,9 @@ impl<D: Disk> Tailer<D> {
     /// A file that is not followed: is it known from before, new, or none of ours?
     fn meet(&mut self, file: &Found, now: UnixNanos) {
         let state = (file.stat.size, file.stat.modified);
+        if file.base.is_some() && (file.stat.size == 0 || self.is_left_copy(file)) {
+            return;
+        }
         let known = self.ledger.newest(file.stat.key).cloned();
         if known
             .as_ref()
@@ -113,16 +118,28 @@ impl<D: Disk> Tailer<D> {
             self.over_files_max = true;
             return;
         }
-        let base = file.base.clone().unwrap_or_else(|| file.path.clone());
+        // What was here is still followed, as cut short or in its copy: this came after it.
+        let taken = |e: &Entry| {
+            self.follows
+                .values()
+                .any(|f| f.identity() == Some(e.identity))
+        };
+        let after = known
+            .as_ref()
+            .filter(|e| taken(e))
+            .map(|e| e.known.generation);
+        let known = known.filter(|_| after.is_none());
+        let base = file.followed_by().to_path_buf();
         let mut follow = match known {
             Some(entry) => self.remembered(file, entry),
             None => {
                 let is_rotated = file.base.is_some();
-                if is_rotated && (!self.is_ours(&base, file) || self.is_left_copy(file)) {
+                if is_rotated && after.is_none() && !self.is_ours(&base, file) {
                     return;
                 }
                 let resources = self.enricher.resources(&base, &file.aliases);
-                let origin = Origin::Undecided { generation: 0 };
+                let generation = after.map_or(0, |generation| generation + 1);
+                let origin = Origin::Undecided { generation };
                 let mut follow = Follow::new(file, base, origin, self.decoder(), resources);
                 follow.is_candidate = is_rotated;
                 follow.at_end = self.first_scan && !self.config.from_beginning;
@@ -183,7 +200,7 @@ impl<D: Disk> Tailer<D> {
                     follow.active = now;
                 }
                 Presence::Present | Presence::Rotated if follow.missed >= MISSED_SCANS_MAX => {
-                    self.vanished(id)
+                    self.vanished(id, now);
                 }
                 Presence::Present | Presence::Rotated => {}
             }
@@ -201,8 +218,9 @@ impl<D: Disk> Tailer<D> {
         }
     }
 
-    fn vanished(&mut self, id: FollowId) {
-        let Some(follow) = self.remove(id) else {
+    /// A closed file is gone, and what was not read of it. What was read is ended.
+    fn vanished(&mut self, id: FollowId, now: UnixNanos) {
+        let Some(follow) = self.follows.get_mut(&id) else {
             return;
         };
         let unread = follow.unread();
@@ -212,6 +230,12 @@ impl<D: Disk> Tailer<D> {
                 path = %follow.path.display(), unread_bytes = unread,
                 "the log file is gone before it could be opened; what was not read of it is lost"
             );
+        }
+        if matches!(follow.origin, Origin::Known(_)) {
+            follow.looked = Some(follow.now);
+            self.close(id, now);
+        } else {
+            self.remove(id);
         }
     }
 

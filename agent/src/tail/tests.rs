@@ -1,1 +1,6 @@
-//! placeholder
+//! The tail as a whole, over a disk that the tests make up.
+
+mod world;
+mod agent;
+mod simulation;
+mod losses;

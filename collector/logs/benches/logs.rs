@@ -1,5 +1,6 @@
 //! How fast records become searchable, and how fast a needle is found, beside the budget
-//! and beside a plain scan of the same bytes in the same run.
+//! and beside limits measured in the same run: sorted blocks of the same bodies without any
+//! index, and a plain scan of the same bytes.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group};
 use prometheus_client::registry::Registry;
@@ -211,6 +212,7 @@ fn summary() {
         .collect();
     seconds.sort_by(f64::total_cmp);
     let indexed = bytes / seconds[seconds.len() / 2] / 1e6;
+    let blocks = bytes / block_seconds(&corpus) / 1e6;
     let (from, absent) = (
         Instant::now(),
         memchr::memmem::Finder::new("0123456789abcdefX"),
@@ -220,11 +222,32 @@ fn summary() {
     let dir = tempfile::tempdir().expect("the machine has a temporary directory");
     let disk = sealed(dir.path(), &corpus).stats().bytes as f64;
     println!(
-        "\nbodies of {BODY_BYTES} B, {} records: apply and seal {indexed:.1} MB/s (budget {BUDGET_MB_PER_SECOND} MB/s, {:.2} of it), {:.2} of the bodies' size on disk; memmem reads the same bytes at {scanned:.0} MB/s ({found} found)",
+        "\nbodies of {BODY_BYTES} B, {} records: apply and seal {indexed:.1} MB/s (budget {BUDGET_MB_PER_SECOND} MB/s, {:.2} of it), {:.2} of sorted blocks without an index ({blocks:.0} MB/s), {:.2} of the bodies' size on disk; memmem reads the same bytes at {scanned:.0} MB/s ({found} found)",
         ENTRIES * RECORDS_PER_ENTRY,
         indexed / BUDGET_MB_PER_SECOND,
+        indexed / blocks,
         disk / bytes
     );
+}
+
+/// How long it takes to write the bodies as sorted blocks and no more; the median of five.
+fn block_seconds(corpus: &Corpus) -> f64 {
+    let mut seconds: Vec<f64> = (0..5)
+        .map(|_| {
+            let dir = tempfile::tempdir().expect("the machine has a temporary directory");
+            let from = Instant::now();
+            let mut writer = sonde_segment::blocks::Writer::create(&dir.path().join("bodies"))
+                .expect("the bench's directory is new");
+            for (n, body) in (0_u64..).zip(corpus.bodies.chunks(BODY_BYTES)) {
+                let added = writer.add(&n.to_be_bytes(), body);
+                added.expect("numbers rise and the disk has room");
+            }
+            writer.finish().expect("the bench's disk has room");
+            from.elapsed().as_secs_f64()
+        })
+        .collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
 }
 
 criterion_group!(all, benches);

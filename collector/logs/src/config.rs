@@ -22,7 +22,8 @@ pub struct Config {
     /// How long a time small segments are merged over: retention drops whole segments, so
     /// this is how much longer than asked a record may be kept.
     pub merge_span_seconds_max: u64,
-    /// How long records are kept, counted from their own time. 0 keeps them for ever.
+    /// How long records are kept, counted from their own time, or from their arrival where
+    /// their own time lies after it. 0 keeps them for ever.
     pub retention_seconds: u64,
     /// How many bytes of segments are kept on disk; the oldest go first. 0 is no limit.
     pub retention_bytes_max: u64,

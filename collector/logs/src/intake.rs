@@ -6,7 +6,7 @@ use crate::record::{Key, NewRecord, pack};
 use crate::stream::{LabelRules, Level, Stream, at_level};
 use crate::tail::Batch;
 use crate::telemetry::Telemetry;
-use sonde_proto::walk::{self, LogRecord, ResourceLogs, ScopeLogs, Value};
+use sonde_proto::walk::{self, LogRecord, ResourceLogs, Scope, Value};
 use sonde_proto::{Entry, Position, Signal, SpanId, Tenant, TraceId, UnixNanos, semconv};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -14,6 +14,12 @@ use std::sync::Arc;
 
 /// How many bytes of resources are remembered with their streams; then it starts over.
 const STREAM_CACHE_BYTES_MAX: usize = 8 << 20;
+
+/// How many bytes of resources and scopes one entry may spread over streams, beside some
+/// times its own size. Every scope has a stream of its own with all of the resource in it,
+/// so that a few megabytes of tiny scopes under a large resource would become gigabytes.
+const SPREAD_BYTES_MIN: usize = 8 << 20;
+const SPREAD_FACTOR: usize = 8;
 
 /// Turns entries into batches.
 #[derive(Debug)]
@@ -82,12 +88,26 @@ impl Intake {
             }
         };
         let batch = batches.entry(entry.tenant.clone()).or_default();
+        batch.note_arrival(entry.received_at);
+        let mut spread_left = SPREAD_BYTES_MIN + SPREAD_FACTOR * entry.payload.len();
         let mut index = 0;
         let mut stream_key = Vec::new();
         let mut attributes = Vec::new();
         for resource in logs.resources() {
+            let mut is_bare = false;
             for scope in resource.scopes() {
-                self.find_streams(&resource, &scope, &mut stream_key);
+                let cost = resource.resource_bytes().len() + scope.scope.bytes().len();
+                if cost <= spread_left {
+                    spread_left -= cost;
+                    is_bare = false;
+                    self.find_streams(&resource, &scope.scope, &mut stream_key);
+                } else {
+                    self.telemetry.drop("scope", 1);
+                    if !is_bare {
+                        self.find_streams(&resource, &Scope::default(), &mut stream_key);
+                        is_bare = true;
+                    }
+                }
                 let source = Source {
                     tenant: &entry.tenant,
                     position,
@@ -103,13 +123,8 @@ impl Intake {
     }
 
     /// Makes sure that the streams of a resource and a scope are known, under `key`.
-    fn find_streams(
-        &mut self,
-        resource: &ResourceLogs<'_>,
-        scope: &ScopeLogs<'_>,
-        key: &mut Vec<u8>,
-    ) {
-        let (resource_bytes, scope_bytes) = (resource.resource_bytes(), scope.scope.bytes());
+    fn find_streams(&mut self, resource: &ResourceLogs<'_>, scope: &Scope<'_>, key: &mut Vec<u8>) {
+        let (resource_bytes, scope_bytes) = (resource.resource_bytes(), scope.bytes());
         key.clear();
         key.extend_from_slice(&(resource_bytes.len() as u64).to_le_bytes());
         key.extend_from_slice(resource_bytes);
@@ -121,7 +136,7 @@ impl Intake {
             self.streams.clear();
             self.streams_bytes = 0;
         }
-        let (base, cut) = self.rules.stream(resource.attributes(), &scope.scope);
+        let (base, cut) = self.rules.stream(resource.attributes(), scope);
         self.telemetry.drop("label_value_cut", cut.labels);
         self.telemetry.drop("resource_attribute", cut.attributes);
         self.streams_bytes += key.len() + usize::try_from(base.bytes()).unwrap_or(usize::MAX);

@@ -70,7 +70,7 @@ impl LogRecord {
                 .attributes()
                 .map(|(k, v)| (lossy(k), lossy(v)))
                 .collect(),
-            resource: stream.resource.clone(),
+            resource: stream.resource.to_vec(),
         })
     }
 }

@@ -20,6 +20,7 @@ mod maintain;
 mod lookup;
 
 use crate::config::Config;
+use crate::stream::StreamPool;
 use crate::telemetry::Telemetry;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
@@ -31,10 +32,16 @@ use std::sync::Arc;
 use view::View;
 use writer::Writer;
 
+/// How many bytes the streams of all segments take in memory. Segments beyond that read
+/// theirs when they are asked.
+const STREAM_BYTES_MAX: u64 = 64 << 20;
+
 /// Keeps log records and finds them again.
 pub struct LogStore {
     config: Config,
     dir: Arc<SegmentDir>,
+    /// The streams of all segments.
+    pool: Arc<StreamPool>,
     view: RwLock<View>,
     writer: Mutex<Writer>,
     /// Segments that queries found damaged, for `maintain` to move aside.
@@ -48,6 +55,17 @@ pub enum OpenError {
     /// The directory or its manifest cannot be used.
     #[error("cannot open the log store: {0}")]
     Dir(#[from] sonde_segment::OpenError),
+    /// A segment lies there and cannot be read, which says nothing about its bytes.
+    #[error(
+        "cannot open the log store: cannot read the segment {}: {cause}; mend that, or move the segment away to go without it",
+        path.display()
+    )]
+    Segment {
+        /// Where it lies.
+        path: std::path::PathBuf,
+        /// Why it cannot be read.
+        cause: std::io::Error,
+    },
     /// A damaged segment could not be taken out of the manifest.
     #[error("cannot open the log store: {0}")]
     Quarantine(#[from] SwapError),
@@ -103,11 +121,19 @@ impl LogStore {
     ) -> Result<Self, OpenError> {
         let telemetry = Telemetry::register(registry);
         let (dir, mut manifest) = SegmentDir::open(dir)?;
-        let segments = view::open_segments(&dir, &mut manifest, config.verify_at_open, &telemetry)?;
+        let pool = StreamPool::new(STREAM_BYTES_MAX);
+        let segments = view::open_segments(
+            &dir,
+            &mut manifest,
+            &pool,
+            config.verify_at_open,
+            &telemetry,
+        )?;
         let view = View::new(segments, manifest.covers);
         let store = Self {
             config: config.clone(),
             dir: Arc::new(dir),
+            pool: Arc::new(pool),
             view: RwLock::new(view),
             writer: Mutex::new(Writer::new(manifest, config, &telemetry)),
             damaged: Mutex::default(),

@@ -2,12 +2,15 @@
 
 mod labels;
 mod level;
+mod pool;
 
 pub(crate) use labels::{LabelRules, at_level};
 pub(crate) use level::Level;
+pub(crate) use pool::StreamPool;
 
 use serde::{Deserialize, Serialize};
 use sonde_proto::Labels;
+use std::sync::Arc;
 
 /// What many records have in common.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,7 +18,7 @@ pub(crate) struct Stream {
     /// What selectors look at, `level` among them.
     pub(crate) labels: Labels,
     /// The attributes of resource and scope that are no labels.
-    pub(crate) resource: Vec<(String, String)>,
+    pub(crate) resource: Arc<[(String, String)]>,
 }
 
 impl Stream {

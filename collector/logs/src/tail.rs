@@ -20,6 +20,7 @@ pub(crate) struct Batch {
     stream_bytes: u64,
     records: Vec<Slot>,
     packed: Vec<u8>,
+    received: UnixNanos,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +106,16 @@ impl Batch {
         (self.packed.len() + self.records.len() * size_of::<Slot>()) as u64 + self.stream_bytes
     }
 
+    /// Says when the entry arrived whose records are added next.
+    pub(crate) fn note_arrival(&mut self, at: UnixNanos) {
+        self.received = self.received.max(at);
+    }
+
+    /// When the last of its entries arrived.
+    pub(crate) fn received(&self) -> UnixNanos {
+        self.received
+    }
+
     /// How many records it holds.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
@@ -118,6 +129,7 @@ impl Batch {
 
     fn joined(&self, later: &Self) -> Self {
         let mut joined = self.clone();
+        joined.note_arrival(later.received);
         for record in later.records() {
             joined.push(record.key, record.stream, |out| {
                 out.extend_from_slice(record.packed);

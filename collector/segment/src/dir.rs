@@ -9,7 +9,7 @@ use crate::{Manifest, ManifestError, SegmentMeta};
 use sonde_proto::Tenant;
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -58,6 +58,7 @@ pub struct SwapError {
     operation: &'static str,
     path: PathBuf,
     cause: io::Error,
+    replaced: bool,
 }
 
 impl SwapError {
@@ -65,6 +66,14 @@ impl SwapError {
     #[must_use]
     pub fn cause(&self) -> &io::Error {
         &self.cause
+    }
+
+    /// Whether the new manifest may be in force all the same: it was put in place, but its
+    /// directory could not be synced. Segments that either of the two lists must then stay,
+    /// for nobody knows which of them a crash would leave.
+    #[must_use]
+    pub fn may_be_in_force(&self) -> bool {
+        self.replaced
     }
 }
 
@@ -97,12 +106,28 @@ impl SegmentDir {
         ] {
             fs::create_dir_all(&path).map_err(open_error("create", &path))?;
         }
+        this.sync_new_directories()?;
         let mut manifest = this.read_manifest()?;
         let temp = this.root.join(MANIFEST_TEMP);
         remove_path(&temp).map_err(open_error("delete", &temp))?;
         this.delete_unlisted(&manifest)?;
         manifest.segments.retain(|meta| this.is_there(meta));
         Ok((this, manifest))
+    }
+
+    /// A process that was killed may have made directories that it did not come to sync; what
+    /// is put into them later would not survive a power cut either.
+    fn sync_new_directories(&self) -> Result<(), OpenError> {
+        for path in [self.root.join(SEGMENTS), self.root.clone()] {
+            sync_dir(&path).map_err(open_error("sync", &path))?;
+        }
+        if let Some(parent) = self.root.parent().filter(|p| !p.as_os_str().is_empty())
+            && let Err(error) = sync_dir(parent)
+        {
+            // It may be someone else's, and not even readable.
+            tracing::debug!(path = %parent.display(), %error, "could not sync the directory above a store");
+        }
+        Ok(())
     }
 
     /// Where the segment lies.
@@ -154,6 +179,7 @@ impl SegmentDir {
         mut done: impl FnMut(Step) -> io::Result<()>,
     ) -> Result<(), SwapError> {
         let (path, temp) = (self.root.join(MANIFEST), self.root.join(MANIFEST_TEMP));
+        let mut replaced = false;
         let mut write = || {
             let bytes = manifest.encode()?;
             let mut file = File::create(&temp)?;
@@ -163,11 +189,15 @@ impl SegmentDir {
             file.sync_all()?;
             done(Step::Synced)?;
             fs::rename(&temp, &path)?;
+            replaced = true;
             done(Step::Renamed)?;
             sync_dir(&self.root)?;
             done(Step::DirectorySynced)
         };
-        write().map_err(swap_error("write the manifest", &path))
+        write().map_err(|cause| SwapError {
+            replaced,
+            ..swap_error("write the manifest", &path)(cause)
+        })
     }
 
     /// Deletes a segment that the manifest in force no longer lists. Readers that have its
@@ -214,6 +244,22 @@ impl SegmentDir {
         }
         self.forget_oldest_quarantined();
         Ok(())
+    }
+
+    /// Why the segment cannot be read although it lies there: a failing disk, a missing
+    /// permission, too many open files. What is seen of such a segment says nothing about its
+    /// bytes, so it must not be taken for damaged.
+    #[must_use]
+    pub fn why_unreadable(&self, tenant: &Tenant, id: u64) -> Option<io::Error> {
+        let missing = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            )
+        };
+        read_a_byte_of_each(&self.path(tenant, id))
+            .err()
+            .filter(|error| !missing(error))
     }
 
     /// How many segments were found damaged or missing since the directory was opened.
@@ -298,6 +344,7 @@ fn swap_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
         operation,
         path,
         cause,
+        replaced: false,
     }
 }
 
@@ -321,6 +368,17 @@ fn remove_path(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
+}
+
+/// Whether a file, or every file in a directory, can be read.
+fn read_a_byte_of_each(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        return File::open(path)?.read(&mut [0]).map(drop);
+    }
+    for entry in fs::read_dir(path)? {
+        read_a_byte_of_each(&entry?.path())?;
+    }
+    Ok(())
 }
 
 /// Syncs a file, or a directory after everything in it.

@@ -51,6 +51,10 @@ const PEER_KEYS: [&str; 4] = [
     "http.host",
 ];
 
+/// How many sides of one span may wait: one asks, and a message has some consumers. More is
+/// one span sent again and again, and each would be compared with each.
+const SIDES_MAX: usize = 64;
+
 /// What lies between the two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Connection {
@@ -194,6 +198,12 @@ impl Graph {
         lost
     }
 
+    /// How many deadlines are remembered.
+    #[cfg(test)]
+    pub(crate) fn deadlines(&self) -> usize {
+        self.expiry.len()
+    }
+
     /// How many edges there are.
     pub(crate) fn len(&self) -> usize {
         self.edges.len()
@@ -247,7 +257,10 @@ impl Graph {
         others.retain(|other| !(other.matched && other.kind.answers()));
         self.waiting -= before - others.len();
         if !(side.matched && answers) {
-            if self.waiting >= limits.pending_max {
+            if self.waiting >= limits.pending_max
+                || others.len() >= SIDES_MAX
+                || !self.has_room_to_expire(&key, limits)
+            {
                 lost.dropped += u64::from(!side.matched);
             } else {
                 self.waiting += 1;
@@ -258,6 +271,18 @@ impl Graph {
         if !others.is_empty() {
             self.pending.insert(key, others);
         }
+    }
+
+    /// Sides that found each other leave their deadlines behind; when these are more than may
+    /// wait, they are swept out.
+    fn has_room_to_expire(&mut self, current: &JoinKey, limits: Limits) -> bool {
+        let max = limits.pending_max.saturating_mul(2);
+        if self.expiry.len() >= max {
+            let pending = &self.pending;
+            self.expiry
+                .retain(|(_, key)| key == current || pending.contains_key(key));
+        }
+        self.expiry.len() < max
     }
 
     #[expect(

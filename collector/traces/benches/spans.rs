@@ -1,8 +1,10 @@
 //! Spans applied and sealed a second on one core, and how long a trace by ID takes.
 //!
 //! The spans are like those of a web shop: ten a trace, four services, eight attributes.
+//! The last lines put the figures beside the budgets, and beside what sorted blocks alone
+//! do with the same spans in the same run.
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -11,10 +13,16 @@ use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span, Status};
 use sonde_proto::otlp::trace_service::ExportTraceServiceRequest;
 use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
+use sonde_segment::blocks::{Reader, Writer};
 use sonde_traces::{Config, Search, TraceQuery, TraceStore};
+use std::time::{Duration, Instant};
 
 const TRACES_PER_ENTRY: u64 = 20;
 const SPANS_PER_TRACE: u64 = 10;
+/// DESIGN's budgets: spans a second and core, and a trace by its ID.
+const BUDGET_SPANS_PER_SECOND: f64 = 150_000.0;
+const BUDGET_LOOKUP: Duration = Duration::from_millis(5);
+const LOOKUPS: usize = 5_000;
 const SERVICES: [&str; 4] = ["shop", "checkout", "pay", "mail"];
 
 fn trace_bytes(trace: u64) -> [u8; 16] {
@@ -196,5 +204,109 @@ fn read(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, write, read);
-criterion_main!(benches);
+/// The median of five runs, in seconds.
+fn median(mut run: impl FnMut() -> Duration) -> f64 {
+    let mut seconds: Vec<f64> = (0..5).map(|_| run().as_secs_f64()).collect();
+    seconds.sort_by(f64::total_cmp);
+    seconds[2]
+}
+
+/// The 50th and the 99th of a hundred lookups.
+fn percentiles(mut lookup: impl FnMut(u64)) -> (Duration, Duration) {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut times: Vec<Duration> = (0..LOOKUPS)
+        .map(|_| {
+            let trace = rng.random_range(0..10_000);
+            let from = Instant::now();
+            lookup(trace);
+            from.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    (times[LOOKUPS / 2], times[LOOKUPS * 99 / 100])
+}
+
+/// The spans of entries by trace, for the limit: nothing but sorted blocks.
+fn by_trace(entries: &[(Position, Entry)]) -> Vec<([u8; 16], Vec<u8>)> {
+    let request = |entry: &Entry| {
+        ExportTraceServiceRequest::decode(entry.payload.clone()).expect("the bench's own payload")
+    };
+    let resources = entries.iter().flat_map(|(_, e)| request(e).resource_spans);
+    let spans = resources.flat_map(|r| r.scope_spans.into_iter().flat_map(|s| s.spans));
+    spans
+        .map(|span| {
+            let id = span.trace_id[..].try_into().expect("an ID of 16 bytes");
+            (id, span.encode_to_vec())
+        })
+        .collect()
+}
+
+fn write_blocks(path: &std::path::Path, spans: &[([u8; 16], Vec<u8>)]) {
+    let mut sorted: Vec<_> = spans.iter().collect();
+    sorted.sort_unstable();
+    let mut writer = Writer::create(path).expect("a file");
+    for (id, span) in sorted {
+        writer.add(id, span).expect("the disk has room");
+    }
+    writer.finish().expect("the disk has room");
+}
+
+/// One line a budget.
+fn summary() {
+    let written = entries(200);
+    let spans = (200 * TRACES_PER_ENTRY * SPANS_PER_TRACE) as f64;
+    let ours = median(|| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        let from = Instant::now();
+        store.apply(&written);
+        store.seal(UnixNanos(0)).expect("the disk has room");
+        from.elapsed()
+    });
+    let loose = by_trace(&written);
+    let limit = median(|| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let from = Instant::now();
+        write_blocks(&dir.path().join("spans"), &loose);
+        from.elapsed()
+    });
+    let (ours, limit) = (spans / ours, spans / limit);
+    println!(
+        "\napply and seal: {ours:.0} spans/s on one core, {:.2} of the budget of {BUDGET_SPANS_PER_SECOND} spans/s, {:.2} of sorted blocks alone ({limit:.0} spans/s)",
+        ours / BUDGET_SPANS_PER_SECOND,
+        ours / limit
+    );
+
+    let dir = tempfile::tempdir().expect("a directory");
+    let (store, tenant) = (open(dir.path()), Tenant::default());
+    let read = entries(500);
+    for chunk in read.chunks(25) {
+        store.apply(chunk);
+        store.seal(UnixNanos(0)).expect("the disk has room");
+    }
+    let (middle, ours) = percentiles(|trace| {
+        let id = TraceId::from_slice(&trace_bytes(trace)).expect("not zero");
+        assert!(store.trace(&tenant, &id).expect("readable").is_some());
+    });
+    let path = dir.path().join("blocks");
+    write_blocks(&path, &by_trace(&read));
+    let blocks = Reader::open(&path).expect("readable");
+    let (_, limit) = percentiles(|trace| {
+        let found = blocks.get_all(&trace_bytes(trace)).expect("readable");
+        assert_eq!(found.len() as u64, SPANS_PER_TRACE);
+    });
+    println!(
+        "trace by ID over {} segments: p50 {middle:.1?}, p99 {ours:.1?}, {:.3} of the budget of {BUDGET_LOOKUP:?}; {:.2} times the p99 of one file of sorted blocks ({limit:.1?})",
+        store.stats().segments,
+        ours.as_secs_f64() / BUDGET_LOOKUP.as_secs_f64(),
+        ours.as_secs_f64() / limit.as_secs_f64()
+    );
+}
+
+criterion_group!(all, write, read);
+
+fn main() {
+    all();
+    Criterion::default().configure_from_args().final_summary();
+    summary();
+}

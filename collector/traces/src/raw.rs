@@ -27,6 +27,22 @@ pub(crate) struct Context {
     key: u64,
 }
 
+impl Context {
+    /// Whether both say the same. The keys bring equal ones together; a sender can make keys
+    /// of different ones collide, so they do not decide.
+    fn is_as(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let equal = || {
+            (self.key, &self.resource, &self.scope) == (other.key, &other.resource, &other.scope)
+        };
+        Arc::ptr_eq(self, other) || equal()
+    }
+
+    /// How many bytes it has.
+    fn len(&self) -> usize {
+        self.resource.len() + self.scope.len()
+    }
+}
+
 /// One span as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct RawSpan {
@@ -49,6 +65,11 @@ impl RawSpan {
     /// The time in which the span ran; a span that ends before it starts ran at its start.
     pub(crate) fn last(&self) -> UnixNanos {
         self.end.max(self.start)
+    }
+
+    /// How many bytes the span has together with what it shares with others.
+    pub(crate) fn bytes_with_context(&self) -> usize {
+        self.bytes.len() + self.context.len()
     }
 
     /// How long the span ran.
@@ -179,9 +200,7 @@ pub(crate) fn encode(spans: &mut [RawSpan]) -> Vec<Vec<u8>> {
         (a.context.key, a.start, a.span_id).cmp(&(b.context.key, b.start, b.span_id))
     });
     let mut chunks = vec![Vec::new()];
-    for group in
-        spans.chunk_by(|a, b| Arc::ptr_eq(&a.context, &b.context) || a.context.key == b.context.key)
-    {
+    for group in spans.chunk_by(|a, b| a.context.is_as(&b.context)) {
         let mut rest = group;
         while !rest.is_empty() {
             let (fitting, later) = rest.split_at(fitting(rest));

@@ -19,6 +19,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Instant;
 
+/// How many bytes of a trace are read for each of the spans that may be shown: spans are
+/// smaller, so this only stops traces that are large beyond all sense.
+const SPAN_BYTES: usize = 4 << 10;
+/// How many bytes of a trace are read at least.
+const TRACE_BYTES_MIN: usize = 4 << 20;
+
 /// What to search for.
 #[derive(Clone, Debug)]
 pub struct Search {
@@ -86,7 +92,13 @@ impl TraceStore {
             span_id.as_ref().map(token::span_id),
         ];
         let keys = &self.config().request_id_keys;
-        let names = |(key, value): &(String, String)| value == id && keys.contains(key);
+        let names = |(key, value): &(String, String)| {
+            let mut named = false;
+            if keys.contains(key) {
+                token::each_request_id(value, |held| named |= held == id);
+            }
+            named
+        };
         let is_meant = |span: &Span| {
             Some(span.span_id) == span_id || span.attributes.iter().chain(&span.resource).any(names)
         };
@@ -230,6 +242,8 @@ impl TraceStore {
     }
 
     fn fetch(&self, view: &View, id: &TraceId) -> Result<Option<Trace>, SearchError> {
+        let spans_max = self.config().trace_spans_max;
+        let bytes_max = spans_max.saturating_mul(SPAN_BYTES).max(TRACE_BYTES_MIN);
         let mut raw: Vec<RawSpan> = Vec::new();
         view.each_tail(|tail| {
             raw.extend(
@@ -239,27 +253,33 @@ impl TraceStore {
                     .flat_map(|t| t.spans.iter().cloned()),
             );
         });
+        let mut bytes_left = bytes_max;
         for segment in &view.segments {
             let before = raw.len();
-            if let Err(error) = segment.spans_of(id, &mut raw) {
-                raw.truncate(before);
-                self.tolerate(segment, error)?;
+            match segment.spans_of(id, bytes_left, &mut raw) {
+                Ok(read) => bytes_left = bytes_left.saturating_sub(read),
+                Err(error) => {
+                    raw.truncate(before);
+                    self.tolerate(segment, error)?;
+                }
             }
         }
         collapse(&mut raw);
         raw.sort_unstable_by_key(|span| (span.start, span.span_id));
-        let spans_max = self.config().trace_spans_max;
-        let cut = (raw.len() > spans_max).then(|| {
-            format!(
-                "the trace has {} spans; these are the first {spans_max}",
-                raw.len()
-            )
-        });
-        let spans: Vec<Span> = raw
-            .iter()
-            .take(spans_max)
-            .filter_map(Span::decode)
-            .collect();
+        let shown = first_within(&raw, spans_max, bytes_max);
+        let spans: Vec<Span> = raw[..shown].iter().filter_map(Span::decode).collect();
+        let cut = if bytes_left == 0 {
+            Some(format!(
+                "the trace has more than {bytes_max} bytes of spans; these are some of them"
+            ))
+        } else {
+            (shown < raw.len()).then(|| {
+                format!(
+                    "the trace has {} spans; these are the first {shown}",
+                    raw.len()
+                )
+            })
+        };
         Ok((!spans.is_empty()).then_some(Trace {
             trace_id: *id,
             spans,
@@ -289,7 +309,7 @@ impl TraceStore {
             let traces = tail
                 .traces
                 .values()
-                .filter(|t| may_match(&t.fragment) && t.has_all(tokens));
+                .filter(|t| may_match(&t.fragment) && t.may_have_all(tokens));
             let mut fragments: Vec<Fragment> = traces.map(|t| t.fragment).collect();
             fragments.sort_unstable_by_key(Fragment::order);
             sources.push(Source {
@@ -324,6 +344,18 @@ impl TraceStore {
             damaged,
         }
     }
+}
+
+/// How many of the first spans are shown: within a number, and within bytes, where a span
+/// counts with its resource, because it is shown with it.
+fn first_within(spans: &[RawSpan], spans_max: usize, bytes_max: usize) -> usize {
+    let mut bytes = 0_usize;
+    let fits = |span: &&RawSpan| {
+        bytes = bytes.saturating_add(span.bytes_with_context());
+        bytes <= bytes_max
+    };
+    let fitting = spans.iter().take(spans_max).take_while(fits).count();
+    fitting.max(spans_max.min(1)).min(spans.len())
 }
 
 /// One sorted walk over fragments.

@@ -21,6 +21,7 @@ pub(crate) use merge::merge;
 pub(crate) use write::{received, write_tail};
 
 use crate::raw::{RawSpan, split};
+use crate::token;
 use bytes::Bytes;
 use sonde_proto::{TraceId, UnixNanos};
 use sonde_segment::SegmentMeta;
@@ -137,24 +138,44 @@ impl Segment {
         })
     }
 
-    /// Adds the segment's spans of a trace.
+    /// Adds the segment's spans of a trace, until `bytes_max` bytes of them are read; returns
+    /// how many were.
     pub(crate) fn spans_of(
         &self,
         trace_id: &TraceId,
+        bytes_max: usize,
         out: &mut Vec<RawSpan>,
-    ) -> Result<(), BlockError> {
-        for value in self.spans.get_all(trace_id.as_bytes())? {
+    ) -> Result<usize, BlockError> {
+        let mut bytes = 0;
+        if !self.spans.may_contain(trace_id.as_bytes()) {
+            return Ok(bytes);
+        }
+        for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
+            let (key, value) = entry?;
+            if key[..] != trace_id.as_bytes()[..] || bytes >= bytes_max {
+                break;
+            }
+            bytes += value.len();
             read_spans(&value, out)?;
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    /// The ordinals of fragments that have all tokens; `None` when no token is asked for.
+    /// The ordinals of fragments that may have all tokens; `None` when no token is asked for.
     pub(crate) fn ordinals(&self, tokens: &[u64]) -> Result<Option<Vec<u32>>, BlockError> {
+        if tokens.is_empty() {
+            return Ok(None);
+        }
+        let found = self.ordinals_with(tokens)?;
+        let over = self.ordinals_with(&[token::overflow()])?;
+        Ok(Some(union(found, over)))
+    }
+
+    fn ordinals_with(&self, tokens: &[u64]) -> Result<Vec<u32>, BlockError> {
         let mut found: Option<Vec<u32>> = None;
         for token in tokens {
             let Some(list) = self.index.get(&token_key(*token))? else {
-                return Ok(Some(Vec::new()));
+                return Ok(Vec::new());
             };
             let list = decode_ordinals(&list)?;
             found = Some(match found {
@@ -162,7 +183,7 @@ impl Segment {
                 Some(before) => intersect(&before, &list),
             });
         }
-        Ok(found)
+        Ok(found.unwrap_or_default())
     }
 
     /// Fragments, newest first: those of `ordinals`, or all.
@@ -310,6 +331,16 @@ fn decode_ordinals(mut list: &[u8]) -> Result<Vec<u32>, BlockError> {
         out.push(at);
     }
     Ok(out)
+}
+
+/// Both lists are ascending.
+fn union(mut a: Vec<u32>, b: Vec<u32>) -> Vec<u32> {
+    if !b.is_empty() {
+        a.extend(b);
+        a.sort_unstable();
+        a.dedup();
+    }
+    a
 }
 
 fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {

@@ -2,16 +2,21 @@
 
 use crate::raw::RawSpan;
 use crate::segment::Fragment;
+use crate::token;
 use ahash::{AHashMap, AHashSet};
 use parking_lot::RwLock;
 use sonde_proto::{Position, TraceId, UnixNanos};
 use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// How many pairs of service and operation a segment lists.
 pub(crate) const NAMES_MAX: usize = 10_000;
 /// What a raw span takes beside its bytes.
 const SPAN_OVERHEAD: usize = size_of::<RawSpan>() + 16;
+/// What a trace takes beside its spans: its place in a table that may be half empty, and the
+/// first room of its lists.
+const TRACE_OVERHEAD: usize = 2 * size_of::<(TraceId, TailTrace)>() + 3 * size_of::<RawSpan>();
 
 /// Spans with their tokens, ready to be put into a tail.
 #[derive(Debug, Default)]
@@ -78,10 +83,13 @@ impl Tail {
             if let Some(name) = span.name {
                 self.add_name(&context.service, name);
             }
-            let trace = self
-                .traces
-                .entry(span.trace_id)
-                .or_insert_with(|| TailTrace::new(span.trace_id, &span.span));
+            let trace = match self.traces.entry(span.trace_id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    self.bytes += TRACE_OVERHEAD;
+                    place.insert(TailTrace::new(span.trace_id, &span.span))
+                }
+            };
             let before = trace.tokens.len();
             if seen.insert((span.trace_id, span.context)) {
                 trace
@@ -121,9 +129,10 @@ impl TailTrace {
         }
     }
 
-    /// Whether the trace has all of these tokens.
-    pub(crate) fn has_all(&self, wanted: &[u64]) -> bool {
+    /// Whether the trace may have all of these tokens.
+    pub(crate) fn may_have_all(&self, wanted: &[u64]) -> bool {
         wanted.iter().all(|token| self.tokens.contains(token))
+            || self.tokens.contains(&token::overflow())
     }
 
     /// The tokens, perhaps some more than once.

@@ -2,5 +2,6 @@
 
 mod model;
 mod oracle;
+mod bounds;
 mod store;
 mod parse;

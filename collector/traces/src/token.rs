@@ -12,6 +12,12 @@ use std::borrow::Cow;
 
 /// Values longer than this have no token.
 const VALUE_BYTES_MAX: usize = 256;
+/// How many tokens a resource has: every trace that has a span of it has them all. A trace of
+/// a resource with more attributes has the token [`overflow`] and is a candidate for every
+/// search.
+const CONTEXT_TOKENS_MAX: usize = 128;
+/// How many identifiers one attribute gives a trace.
+const REQUEST_IDS_MAX: usize = 8;
 /// The service of spans whose resource names none.
 pub(crate) const SERVICE_UNKNOWN: &str = "unknown_service";
 
@@ -26,6 +32,12 @@ pub(crate) enum Kind {
     Attribute = 5,
     SpanId = 6,
     RequestId = 7,
+    Overflow = 8,
+}
+
+/// The token of traces that have more tokens than are listed.
+pub(crate) fn overflow() -> u64 {
+    hash64(&[Kind::Overflow as u8])
 }
 
 /// The token of a value; `None` for a value too long to have one.
@@ -74,17 +86,23 @@ pub(crate) fn of_context<'a>(
     out: &mut Vec<u64>,
 ) -> Result<Cow<'a, str>, WireError> {
     let mut service = Cow::Borrowed(SERVICE_UNKNOWN);
+    let (from, mut is_over) = (out.len(), false);
     for field in fields(&context.resource) {
         let (1, Field::Bytes(attribute)) = field? else {
             continue;
         };
         let (key, value) = key_value(attribute)?;
-        put_attribute(key, &value, request_id_keys, out);
+        if out.len() - from < CONTEXT_TOKENS_MAX {
+            put_attribute(key, &value, request_id_keys, out);
+        } else {
+            is_over = true;
+        }
         if key == semconv::SERVICE_NAME && !value.is_empty() {
             service = value;
         }
     }
     out.extend(token(Kind::Service, "", service.as_bytes()));
+    out.extend(is_over.then(overflow));
     Ok(service)
 }
 
@@ -117,7 +135,21 @@ pub(crate) fn of_span<'a>(
 fn put_attribute(key: &str, value: &str, request_id_keys: &[String], out: &mut Vec<u64>) {
     out.extend(token(Kind::Attribute, key, value.as_bytes()));
     if request_id_keys.iter().any(|k| k == key) {
-        out.extend(token(Kind::RequestId, "", value.as_bytes()));
+        each_request_id(value, |id| {
+            out.extend(token(Kind::RequestId, "", id.as_bytes()));
+        });
+    }
+}
+
+/// The identifiers that a value holds: itself or, where it is a list of strings as headers
+/// are (`http.request.header.<name>` in the semantic conventions), the first few of them.
+pub(crate) fn each_request_id(value: &str, mut take: impl FnMut(&str)) {
+    if value.starts_with('[')
+        && let Ok(listed) = serde_json::from_str::<Vec<String>>(value)
+    {
+        listed.iter().take(REQUEST_IDS_MAX).for_each(|id| take(id));
+    } else {
+        take(value);
     }
 }
 
@@ -145,7 +177,8 @@ fn key_value(message: &[u8]) -> Result<(&str, Cow<'_, str>), WireError> {
 
 /// A value as text, as [`otlp::text`] gives it; strings without a copy.
 fn value_text(message: &[u8]) -> Result<Cow<'_, str>, WireError> {
-    if let Some(Ok((1, Field::Bytes(string)))) = fields(message).next() {
+    let mut values = fields(message);
+    if let (Some(Ok((1, Field::Bytes(string)))), None) = (values.next(), values.next()) {
         return text(string).map(Cow::Borrowed);
     }
     let value = otlp::common::AnyValue::decode(message)

@@ -123,7 +123,7 @@ impl<'a> ResourceLogs<'a> {
 impl<'a> ScopeLogs<'a> {
     fn read(at: Cursor<'a>) -> Self {
         let mut logs = Self {
-            scope: Scope::read(Cursor::new(&[])),
+            scope: Scope::default(),
             at,
             schema_url: "",
         };
@@ -142,6 +142,13 @@ impl<'a> ScopeLogs<'a> {
     pub fn records(&self) -> impl Iterator<Item = LogRecord<'a>> + use<'a> {
         let mut at = self.at;
         std::iter::from_fn(move || next_inside(&mut at, 2).map(LogRecord::read))
+    }
+}
+
+/// No scope at all.
+impl Default for Scope<'_> {
+    fn default() -> Self {
+        Self::read(Cursor::new(&[]))
     }
 }
 

@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! What becomes of an answer.
 
 use super::*;
 use tonic_types::ErrorDetails;
@@ -6,7 +6,7 @@ use tonic_types::ErrorDetails;
 #[test]
 fn only_what_can_never_pass_is_refused() {
     let check = |code: Code, retried: bool| {
-        let verdict = verdict(Err(&Status::new(code, "x")));
+        let verdict = verdict(Err(&Status::new(code, "x")), false);
         assert_eq!(
             matches!(verdict, Verdict::Retry { after: None }),
             retried,
@@ -27,11 +27,20 @@ fn only_what_can_never_pass_is_refused() {
 }
 
 #[test]
+fn a_small_request_is_never_too_large() {
+    let status = Status::resource_exhausted("over quota");
+    assert_eq!(verdict(Err(&status), true), Verdict::Retry { after: None });
+}
+
+#[test]
 fn the_delay_that_the_collector_asks_for_is_kept() {
     let delay = Duration::from_secs(3);
     let details = ErrorDetails::with_retry_info(Some(delay));
     let status = Status::with_error_details(Code::ResourceExhausted, "slow down", details);
-    assert_eq!(verdict(Err(&status)), Verdict::Retry { after: Some(delay) });
+    assert_eq!(
+        verdict(Err(&status), false),
+        Verdict::Retry { after: Some(delay) }
+    );
 }
 
 #[test]

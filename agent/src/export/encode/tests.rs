@@ -1,4 +1,4 @@
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! What is written by hand, read by prost.
 
 use super::*;
 use crate::enrich::{Reading, Severity};

@@ -1,3 +1,5 @@
+//! Container lines, well and badly formed.
+
 use super::*;
 
 #[test]
@@ -15,7 +17,7 @@ fn a_line_is_taken_apart() {
 #[test]
 fn times_are_read_in_every_form_that_runtimes_write() {
     let check = |text: &str, expected: u64| {
-        assert_eq!(time(text.as_bytes()), Some((expected, &b""[..])), "{text}")
+        assert_eq!(time(text.as_bytes()), Some((expected, &b""[..])), "{text}");
     };
     check("2000-03-01T00:00:00Z", 951_868_800_000_000_000);
     check("2024-02-29T23:59:59.999999999Z", 1_709_251_199_999_999_999);

@@ -1,3 +1,5 @@
+//! Lines to records.
+
 use super::*;
 
 /// Feeds lines; gives `(stream, offset, text)` of every record.

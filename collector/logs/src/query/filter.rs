@@ -85,7 +85,7 @@ impl LineFilter {
     pub fn matches(&self, line: &[u8]) -> bool {
         let found = match &self.compiled {
             Compiled::Text(finder) => finder.find(line).is_some(),
-            Compiled::Pattern(regex) => regex.is_match(line),
+            Compiled::Pattern(regex) => regex.is_match(line) || matches_as_shown(regex, line),
         };
         match self.op {
             FilterOp::Contains | FilterOp::Matches => found,
@@ -101,6 +101,12 @@ impl LineFilter {
             | (FilterOp::NotContains | FilterOp::NotMatches, _) => None,
         }
     }
+}
+
+/// A pattern's `.` is a character, and bytes that are no UTF-8 are none. They are shown as
+/// U+FFFD, so a pattern that matches what is shown matches the line.
+fn matches_as_shown(regex: &Regex, line: &[u8]) -> bool {
+    std::str::from_utf8(line).is_err() && regex.is_match(String::from_utf8_lossy(line).as_bytes())
 }
 
 fn finder(text: &str) -> Compiled {

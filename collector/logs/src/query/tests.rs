@@ -107,3 +107,16 @@ proptest! {
         prop_assert_eq!(query.filters()[0].text(), needle);
     }
 }
+
+#[test]
+fn a_pattern_sees_what_is_shown_of_bytes_that_are_no_text() {
+    let line = b"user=\xff\xfe done";
+    let check = |query: &str, expected: bool| {
+        let query = LogQuery::parse(query).unwrap();
+        assert_eq!(query.matches_line(line), expected, "{query}");
+    };
+    check("{} |~ `user=.* done`", true);
+    check("{} !~ `user=.* done`", false);
+    check("{} |~ `user=. done`", false);
+    check("{} |~ `(?i)DONE$`", true);
+}

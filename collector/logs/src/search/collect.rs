@@ -9,6 +9,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// How many bytes are read between two looks at the clock: a few records can be large.
+const BYTES_PER_LOOK: u64 = 8 << 20;
+
 /// How much one search may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -29,6 +32,8 @@ pub(crate) struct Collector {
     /// Set when records were given up for want of room: nothing from here on is wanted.
     floor: Option<Key>,
     bytes_read: u64,
+    /// How many bytes were read when the clock was last looked at for their sake.
+    looked_at: u64,
     cut: Option<String>,
     stopped: bool,
 }
@@ -51,6 +56,7 @@ impl Collector {
             kept_bytes: 0,
             floor: None,
             bytes_read: 0,
+            looked_at: 0,
             cut: None,
             stopped: false,
         }
@@ -117,6 +123,10 @@ impl Collector {
                 "the search stopped after reading {} bytes; ask for a shorter time or a rarer word",
                 self.limits.scan_bytes
             ));
+        }
+        if self.bytes_read - self.looked_at >= BYTES_PER_LOOK {
+            self.looked_at = self.bytes_read;
+            self.check_deadline();
         }
         !self.stopped
     }

@@ -1,14 +1,16 @@
 //! Reads one segment: opened once, searched by many threads.
 
+use super::Damage;
 use super::candidates::Narrowing;
 use super::schema::{self, Fields};
+use super::streams::Streams;
 use super::wordlist::WordList;
-use super::{Damage, streams};
 use crate::record::{Key, Packed};
 use crate::search::{Ask, Collector, Direction};
-use crate::stream::Stream;
+use crate::stream::{Stream, StreamPool};
 use sonde_proto::UnixNanos;
 use sonde_segment::SegmentMeta;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ const DOCUMENTS_PER_LOOK: usize = 1024;
 pub(crate) struct Segment {
     /// What the manifest says of it.
     pub(crate) meta: SegmentMeta,
-    streams: Vec<Arc<Stream>>,
+    streams: Streams,
     words: WordList,
     fields: Fields,
     reader: SegmentReader,
@@ -47,12 +49,23 @@ pub(crate) enum Visit {
 
 impl Segment {
     /// Opens the segment in `dir` and checks that it is what the manifest says.
-    pub(crate) fn open(meta: SegmentMeta, dir: &Path, verify: bool) -> Result<Self, Damage> {
-        guarded(|| Self::open_unguarded(meta, dir, verify))
+    /// Streams that another segment has too are taken from `pool`.
+    pub(crate) fn open(
+        meta: SegmentMeta,
+        dir: &Path,
+        pool: &StreamPool,
+        verify: bool,
+    ) -> Result<Self, Damage> {
+        guarded(|| Self::open_unguarded(meta, dir, pool, verify))
     }
 
-    fn open_unguarded(meta: SegmentMeta, dir: &Path, verify: bool) -> Result<Self, Damage> {
-        let streams = streams::read(dir)?;
+    fn open_unguarded(
+        meta: SegmentMeta,
+        dir: &Path,
+        pool: &StreamPool,
+        verify: bool,
+    ) -> Result<Self, Damage> {
+        let streams = Streams::open(dir, pool)?;
         let words = WordList::open(dir, verify)?;
         let index = Index::open_in_dir(dir)?;
         if verify {
@@ -94,8 +107,8 @@ impl Segment {
     }
 
     /// The streams its records are of.
-    pub(crate) fn streams(&self) -> &[Arc<Stream>] {
-        &self.streams
+    pub(crate) fn streams(&self) -> Result<Cow<'_, [Arc<Stream>]>, Damage> {
+        self.streams.all()
     }
 
     /// Gives `collector` the records that are asked for, best first.
@@ -104,8 +117,8 @@ impl Segment {
     }
 
     fn visit_unguarded(&self, ask: &Ask<'_>, collector: &mut Collector) -> Result<Visit, Damage> {
-        let wanted: Vec<bool> = self
-            .streams
+        let streams = self.streams()?;
+        let wanted: Vec<bool> = streams
             .iter()
             .map(|s| ask.wants_stream(&s.labels))
             .collect();
@@ -119,10 +132,10 @@ impl Segment {
             self.candidates(ask)?
         };
         match candidates {
-            None => self.read(range, &wanted, ask, collector),
+            None => self.read(range, &streams, &wanted, ask, collector),
             Some(mut documents) => {
                 documents.retain(|doc| range.contains(doc));
-                self.read(documents.into_iter(), &wanted, ask, collector)
+                self.read(documents.into_iter(), &streams, &wanted, ask, collector)
             }
         }
     }
@@ -141,6 +154,7 @@ impl Segment {
     fn read(
         &self,
         documents: impl DoubleEndedIterator<Item = DocId>,
+        streams: &[Arc<Stream>],
         wanted: &[bool],
         ask: &Ask<'_>,
         collector: &mut Collector,
@@ -168,7 +182,7 @@ impl Segment {
                 index: packed.index,
             };
             if collector.wants(key) && ask.wants_record(&packed) {
-                collector.take(key, &self.streams[stream], &bytes);
+                collector.take(key, &streams[stream], &bytes);
             }
             Ok(collector.spend(bytes.len()))
         };
@@ -211,6 +225,7 @@ impl Segment {
         let store = self.reader.get_store_reader(1)?;
         Ok(Cursor {
             segment: Arc::clone(self),
+            streams: self.streams()?.into_owned(),
             store,
             next: 0,
         })
@@ -236,6 +251,7 @@ pub(crate) struct SealedRecord {
 /// Reads a segment's records one after the other.
 pub(crate) struct Cursor {
     segment: Arc<Segment>,
+    streams: Vec<Arc<Stream>>,
     store: StoreReader,
     next: DocId,
 }
@@ -261,7 +277,6 @@ impl Cursor {
             index: packed.index,
         };
         let stream = self
-            .segment
             .streams
             .get(self.segment.ordinal_of(doc))
             .ok_or_else(damaged)?;

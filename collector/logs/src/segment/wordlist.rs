@@ -7,10 +7,16 @@
 //! A part of a word is looked for here with one pass of `memmem`, a hundred times as fast
 //! as walking the dictionary; the words it is found in are then looked up there. A newline
 //! is no word byte, so "starts with" and "ends with" are the needle with a newline.
+//!
+//! Memory: it is written as the dictionary is walked and read through a mapping, so a
+//! segment holds none of it; what a query touched lies in the page cache.
 
 use super::Damage;
 use crate::words::{LONG_MARKER, Run};
 use memchr::{memchr, memmem, memrchr};
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use tantivy::Directory as _;
 use tantivy::directory::{MmapDirectory, OwnedBytes};
@@ -27,17 +33,16 @@ impl WordList {
     /// Writes the words of a finished index into the segment's directory.
     pub(super) fn write(dir: &Path, reader: &SegmentReader, body: Field) -> tantivy::Result<()> {
         let index = reader.inverted_index(body)?;
-        let mut bytes = vec![b'\n'];
+        let mut out = Checked::create(&dir.join(FILE))?;
+        out.put(b"\n")?;
         let mut terms = index.terms().stream()?;
         while terms.advance() {
             if !terms.key().starts_with(LONG_MARKER.as_bytes()) {
-                bytes.extend_from_slice(terms.key());
-                bytes.push(b'\n');
+                out.put(terms.key())?;
+                out.put(b"\n")?;
             }
         }
-        let mut file = format!("{:08x}", crc32c::crc32c(&bytes)).into_bytes();
-        file.append(&mut bytes);
-        Ok(std::fs::write(dir.join(FILE), file)?)
+        Ok(out.finish()?)
     }
 
     /// Opens the words of a segment.
@@ -76,7 +81,39 @@ impl WordList {
             let end = at + memchr(b'\n', &list[at..])?;
             // The newline that ends this word begins the next.
             from = end;
-            std::str::from_utf8(&list[start..end]).ok()
+            Some(&list[start..end])
         })
+        // A word of damaged bytes is in no dictionary; the words after it are.
+        .filter_map(|word| std::str::from_utf8(word).ok())
     }
 }
+
+/// A file whose checksum is known when its last byte is.
+struct Checked {
+    file: BufWriter<File>,
+    checksum: u32,
+}
+
+impl Checked {
+    fn create(path: &Path) -> io::Result<Self> {
+        let mut file = BufWriter::new(File::create(path)?);
+        file.write_all(&[b'0'; HEAD_BYTES])?;
+        Ok(Self { file, checksum: 0 })
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.checksum = crc32c::crc32c_append(self.checksum, bytes);
+        self.file.write_all(bytes)
+    }
+
+    fn finish(self) -> io::Result<()> {
+        let file = self
+            .file
+            .into_inner()
+            .map_err(io::IntoInnerError::into_error)?;
+        file.write_all_at(format!("{:08x}", self.checksum).as_bytes(), 0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 use super::LogStore;
 use crate::record::LogRecord;
 use crate::search::{Ask, Found, Limits, LogAnswer, Search, SearchError, run};
+use crate::stream::Stream;
 use sonde_proto::{Tenant, TraceId};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 impl LogStore {
@@ -79,17 +81,22 @@ impl LogStore {
     #[must_use]
     pub fn services(&self, tenant: &Tenant) -> Vec<String> {
         let snapshot = self.view.read().snapshot(tenant);
-        let sealed = snapshot.segments.iter().flat_map(|s| s.streams());
-        let tail = snapshot.tail.iter().flat_map(|b| b.streams());
-        let names: BTreeSet<&str> = sealed
-            .chain(tail)
-            .map(|s| s.labels.get("service_name"))
-            .collect();
-        names
-            .into_iter()
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect()
+        let mut names = BTreeSet::new();
+        let mut add = |streams: &[Arc<Stream>]| {
+            for name in streams.iter().map(|s| s.labels.get("service_name")) {
+                if !name.is_empty() && !names.contains(name) {
+                    names.insert(name.to_owned());
+                }
+            }
+        };
+        for segment in &snapshot.segments {
+            match segment.streams() {
+                Ok(streams) => add(&streams),
+                Err(damage) => self.damaged.lock().push((segment.meta.id, damage.0)),
+            }
+        }
+        snapshot.tail.iter().for_each(|b| add(b.streams()));
+        names.into_iter().collect()
     }
 
     fn limits(&self, records: usize, deadline: Option<Instant>) -> Limits {

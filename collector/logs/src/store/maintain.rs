@@ -1,5 +1,6 @@
 //! What is done from time to time: seal, move damage aside, merge, let go.
 
+use super::seal::last_time;
 use super::writer::Writer;
 use super::{LogStore, StoreError};
 use sonde_proto::{Position, Tenant, UnixNanos};
@@ -57,7 +58,11 @@ impl LogStore {
     fn quarantine_damaged(&self, writer: &mut Writer) -> Result<(), SwapError> {
         let mut damaged = std::mem::take(&mut *self.damaged.lock());
         while let Some((id, reason)) = damaged.pop() {
-            if writer.manifest.segment(id).is_none() {
+            let Some(meta) = writer.manifest.segment(id) else {
+                continue;
+            };
+            if let Some(error) = self.dir.why_unreadable(&meta.tenant, id) {
+                tracing::error!(segment = id, %error, "a segment of logs cannot be read; it stays, in case that passes");
                 continue;
             }
             if let Err(error) = self.dir.quarantine(&mut writer.manifest, id, &reason) {
@@ -109,11 +114,11 @@ impl LogStore {
             bytes => bytes,
         };
         let mut oldest_first: Vec<_> = writer.manifest.segments.iter().collect();
-        oldest_first.sort_unstable_by_key(|s| (s.end, s.id));
+        oldest_first.sort_unstable_by_key(|s| (last_time(s), s.id));
         let mut bytes: u64 = oldest_first.iter().map(|s| s.bytes).sum();
         let mut gone = Vec::new();
         for segment in oldest_first {
-            let reason = match (segment.end < horizon, bytes > bytes_max) {
+            let reason = match (last_time(segment) < horizon, bytes > bytes_max) {
                 (true, _) => "retention_age",
                 (false, true) => "retention_bytes",
                 (false, false) => break,

@@ -3,7 +3,7 @@
 use super::LogStore;
 use super::StoreError;
 use super::plan::{self, Piece, PlanLimits};
-use super::seal::Task;
+use super::seal::{About, Task, last_time};
 use super::writer::Writer;
 use crate::segment::{Cursor, Damage, SealedRecord, Segment, SegmentWriter};
 use sonde_proto::Tenant;
@@ -66,6 +66,7 @@ impl LogStore {
         };
         let task = Task {
             dir: Arc::clone(&self.dir),
+            pool: Arc::clone(&self.pool),
             tenant: first.meta.tenant.clone(),
             id: writer.manifest.take_id(),
             positions: (first.meta.positions.0, last.meta.positions.1),
@@ -145,7 +146,9 @@ impl LogStore {
         manifest.segments.retain(|s| !gone.contains(&s.id));
         manifest.segments.push(segment.meta.clone());
         if let Err(error) = self.dir.swap(&manifest) {
-            self.dir.remove(&tenant, id);
+            if !error.may_be_in_force() {
+                self.dir.remove(&tenant, id);
+            }
             return Err(error.into());
         }
         writer.manifest = manifest;
@@ -167,7 +170,7 @@ fn piece(meta: &SegmentMeta) -> Piece {
     Piece {
         raw_bytes,
         start: meta.start,
-        end: meta.end,
+        end: last_time(meta),
     }
 }
 
@@ -180,9 +183,16 @@ struct Front {
 impl Task {
     /// Writes the records of `sources` as one segment, in the order of their keys.
     fn merge(&self, sources: &[Arc<Segment>], cancel: &AtomicBool) -> Result<Merged, String> {
-        let raw_bytes = sources.iter().map(|s| piece(&s.meta).raw_bytes).sum();
+        let about = About {
+            raw_bytes: sources.iter().map(|s| piece(&s.meta).raw_bytes).sum(),
+            received: sources
+                .iter()
+                .map(|s| last_time(&s.meta))
+                .max()
+                .unwrap_or_default(),
+        };
         let mut damaged = None;
-        let written = self.write(raw_bytes, |segment| {
+        let written = self.write(about, |segment| {
             merge_into(segment, sources, cancel, &mut damaged)
         });
         match (written, damaged) {
@@ -190,14 +200,8 @@ impl Task {
                 sources: sources.iter().map(|s| s.meta.id).collect(),
                 segment,
             }),
-            (_, Some((id, damage))) => {
-                self.dir.remove(&self.tenant, self.id);
-                Ok(Merged::Damaged { id, damage })
-            }
-            (Err(error), None) => {
-                self.dir.remove(&self.tenant, self.id);
-                Err(error)
-            }
+            (_, Some((id, damage))) => Ok(Merged::Damaged { id, damage }),
+            (Err(error), None) => Err(error),
         }
     }
 }
@@ -208,20 +212,22 @@ fn merge_into(
     cancel: &AtomicBool,
     damaged: &mut Option<(u64, Damage)>,
 ) -> Result<(), String> {
-    let mut read = |source: usize, cursor: &mut Cursor| -> Result<Option<Front>, String> {
-        let next = cursor.next().map_err(|damage| {
-            let message = damage.to_string();
-            *damaged = Some((sources[source].meta.id, damage));
-            message
-        });
-        Ok(next?.map(|record| Front { record, source }))
+    let mut met = |source: usize, damage: Damage| {
+        let message = damage.to_string();
+        *damaged = Some((sources[source].meta.id, damage));
+        message
     };
     let mut cursors = Vec::new();
-    let mut fronts = BinaryHeap::new();
     for (at, source) in sources.iter().enumerate() {
-        let mut cursor = source.cursor().map_err(|damage| damage.to_string())?;
-        fronts.extend(read(at, &mut cursor)?.map(Reverse));
-        cursors.push(cursor);
+        cursors.push(source.cursor().map_err(|damage| met(at, damage))?);
+    }
+    let mut read = |source: usize, cursor: &mut Cursor| -> Result<Option<Front>, String> {
+        let next = cursor.next().map_err(|damage| met(source, damage));
+        Ok(next?.map(|record| Front { record, source }))
+    };
+    let mut fronts = BinaryHeap::new();
+    for (at, cursor) in cursors.iter_mut().enumerate() {
+        fronts.extend(read(at, cursor)?.map(Reverse));
     }
     let mut written = 0_usize;
     while let Some(Reverse(front)) = fronts.pop() {

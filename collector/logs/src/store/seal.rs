@@ -6,8 +6,10 @@ use super::view::FrozenTail;
 use super::writer::{Extra, Writer};
 use crate::dedup::SavedMarks;
 use crate::segment::{Segment, SegmentWriter};
+use crate::stream::StreamPool;
 use crate::tail::{Batch, TailRecord};
-use sonde_proto::{Position, Tenant};
+use serde_json::Value;
+use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::{SegmentDir, SegmentMeta};
 use std::sync::Arc;
 
@@ -31,9 +33,26 @@ pub(super) struct Sealed {
 #[derive(Clone)]
 pub(super) struct Task {
     pub(super) dir: Arc<SegmentDir>,
+    pub(super) pool: Arc<StreamPool>,
     pub(super) tenant: Tenant,
     pub(super) id: u64,
     pub(super) positions: (Position, Position),
+}
+
+/// What is known of a segment's records before they are written.
+#[derive(Clone, Copy)]
+pub(super) struct About {
+    /// About how many bytes they have.
+    pub(super) raw_bytes: u64,
+    /// When the last of them arrived.
+    pub(super) received: UnixNanos,
+}
+
+/// From when on a segment's records are too old together: the time of the last of them, but
+/// not after it arrived. A sender whose clock is years ahead would be kept for years.
+pub(super) fn last_time(meta: &SegmentMeta) -> UnixNanos {
+    let received = meta.extra.get("received").and_then(Value::as_u64);
+    received.map_or(meta.end, |received| meta.end.min(UnixNanos(received)))
 }
 
 impl LogStore {
@@ -60,6 +79,7 @@ impl LogStore {
         let positions = (writer.manifest.covers, frozen.covers);
         let task = |tenant: &Tenant, id| Task {
             dir: Arc::clone(&self.dir),
+            pool: Arc::clone(&self.pool),
             tenant: tenant.clone(),
             id,
             positions,
@@ -70,8 +90,13 @@ impl LogStore {
             .collect();
         let work = move || {
             let all = tasks.iter().zip(tail.iter());
-            all.map(|(task, (_, batches))| task.seal(batches))
-                .collect::<Result<Vec<Sealed>, String>>()
+            let sealed: Result<Vec<Sealed>, String> =
+                all.map(|(task, (_, batches))| task.seal(batches)).collect();
+            if sealed.is_err() {
+                // The next attempt writes all anew; on a full disk it needs the room.
+                tasks.iter().for_each(Task::discard);
+            }
+            sealed
         };
         // There may be no thread for it; a failure is tried again by the next attempt.
         if let Some(result) = writer.sealing.start(work)
@@ -124,9 +149,11 @@ impl LogStore {
         manifest.extra =
             serde_json::to_value(extra).map_err(|error| StoreError::Seal(error.to_string()))?;
         if let Err(error) = self.dir.swap(&manifest) {
-            for sealed in &sealed {
-                self.dir
-                    .remove(&sealed.segment.meta.tenant, sealed.segment.meta.id);
+            if !error.may_be_in_force() {
+                for sealed in &sealed {
+                    self.dir
+                        .remove(&sealed.segment.meta.tenant, sealed.segment.meta.id);
+                }
             }
             return Err(error.into());
         }
@@ -146,8 +173,15 @@ impl Task {
     fn seal(&self, batches: &[Arc<Batch>]) -> Result<Sealed, String> {
         let mut records: Vec<TailRecord<'_>> = batches.iter().flat_map(|b| b.records()).collect();
         records.sort_unstable_by_key(|r| r.key);
-        let raw_bytes = batches.iter().map(|b| b.bytes()).sum();
-        let segment = self.write(raw_bytes, |segment| {
+        let about = About {
+            raw_bytes: batches.iter().map(|b| b.bytes()).sum(),
+            received: batches
+                .iter()
+                .map(|b| b.received())
+                .max()
+                .unwrap_or_default(),
+        };
+        let segment = self.write(about, |segment| {
             let mut add = |r: &TailRecord<'_>| {
                 segment
                     .add(r.key, r.stream, r.packed)
@@ -158,10 +192,25 @@ impl Task {
         Ok(Sealed { segment })
     }
 
-    /// Writes a segment that `fill` fills, makes it durable and opens it.
+    /// Deletes what was written of the segment.
+    fn discard(&self) {
+        self.dir.remove(&self.tenant, self.id);
+    }
+
+    /// Writes a segment that `fill` fills, makes it durable and opens it. A failure leaves
+    /// nothing of it.
     pub(super) fn write(
         &self,
-        raw_bytes: u64,
+        about: About,
+        fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
+    ) -> Result<Arc<Segment>, String> {
+        self.write_files(about, fill)
+            .inspect_err(|_| self.discard())
+    }
+
+    fn write_files(
+        &self,
+        about: About,
         fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
     ) -> Result<Arc<Segment>, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -169,7 +218,7 @@ impl Task {
             .dir
             .create(&self.tenant, self.id)
             .map_err(|e| text(&e))?;
-        let mut writer = SegmentWriter::create(&path, raw_bytes).map_err(|e| text(&e))?;
+        let mut writer = SegmentWriter::create(&path, about.raw_bytes).map_err(|e| text(&e))?;
         fill(&mut writer)?;
         let written = writer.finish().map_err(|e| text(&e))?;
         self.dir
@@ -184,9 +233,12 @@ impl Task {
             bytes: written.bytes,
             records: written.records,
             checksum: 0,
-            extra: serde_json::json!({ "raw_bytes": written.raw_bytes }),
+            extra: serde_json::json!({
+                "raw_bytes": written.raw_bytes,
+                "received": about.received,
+            }),
         };
-        let opened = Segment::open(meta, &path, false);
+        let opened = Segment::open(meta, &path, &self.pool, false);
         opened.map(Arc::new).map_err(|damage| {
             format!(
                 "the segment {} cannot be read back: {damage}",

@@ -1,12 +1,13 @@
 //! What queries see.
 
-use super::Stats;
+use super::{OpenError, Stats};
 use crate::search::Snapshot;
 use crate::segment::Segment;
+use crate::stream::StreamPool;
 use crate::tail::{self, Batch};
 use crate::telemetry::Telemetry;
 use sonde_proto::{Position, Tenant, UnixNanos};
-use sonde_segment::{Manifest, SegmentDir, SwapError};
+use sonde_segment::{Manifest, SegmentDir};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -156,19 +157,25 @@ impl View {
     }
 }
 
-/// Opens the segments of a manifest; damaged ones are moved aside.
+/// Opens the segments of a manifest; damaged ones are moved aside, and ones that cannot be
+/// read at all are an error.
 pub(super) fn open_segments(
     dir: &SegmentDir,
     manifest: &mut Manifest,
+    pool: &StreamPool,
     verify: bool,
     telemetry: &Telemetry,
-) -> Result<Vec<Arc<Segment>>, SwapError> {
+) -> Result<Vec<Arc<Segment>>, OpenError> {
     let mut segments = Vec::new();
     for meta in manifest.segments.clone() {
-        let (id, path) = (meta.id, dir.path(&meta.tenant, meta.id));
-        match Segment::open(meta, &path, verify) {
+        let (id, tenant) = (meta.id, meta.tenant.clone());
+        let path = dir.path(&tenant, id);
+        match Segment::open(meta, &path, pool, verify) {
             Ok(segment) => segments.push(Arc::new(segment)),
             Err(damage) => {
+                if let Some(cause) = dir.why_unreadable(&tenant, id) {
+                    return Err(OpenError::Segment { path, cause });
+                }
                 telemetry.drop("damaged_segment", 1);
                 tracing::error!(segment = %path.display(), %damage, "a segment of logs is damaged");
                 dir.quarantine(manifest, id, &damage.0)?;

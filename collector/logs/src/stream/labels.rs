@@ -5,6 +5,7 @@ use crate::config::Config;
 use sonde_proto::LabelsBuilder;
 use sonde_proto::walk::{Attributes, Scope};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// The rules that turn a resource and a scope into a stream.
 #[derive(Clone, Debug)]
@@ -87,7 +88,7 @@ pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
     labels.set("level", level.as_str());
     Stream {
         labels: labels.build(),
-        resource: stream.resource.clone(),
+        resource: Arc::clone(&stream.resource),
     }
 }
 
@@ -135,7 +136,7 @@ impl Building<'_> {
         (
             Stream {
                 labels: labels.build(),
-                resource: self.rest,
+                resource: self.rest.into(),
             },
             self.cut,
         )

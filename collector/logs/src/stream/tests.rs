@@ -52,6 +52,7 @@ fn configured_attributes_become_labels_and_the_rest_is_kept() {
             pair("host.name", ""),
             pair("otel.scope.name", "lib")
         ]
+        .into()
     );
     assert_eq!(cut, Cut::default());
     assert_eq!(at_level(&stream, Level::Warn).labels.get("level"), "warn");

@@ -59,11 +59,12 @@ fn a_crash_at_any_step_of_a_swap_leaves_the_old_or_the_new_manifest() {
                 Ok(())
             }
         };
-        dir.swap_in_steps(&manifest, crash).unwrap_err();
+        let error = dir.swap_in_steps(&manifest, crash).unwrap_err();
         drop(dir);
 
         let (dir, found) = SegmentDir::open(root.path()).unwrap();
         let renamed = matches!(crash_after, Step::Renamed | Step::DirectorySynced);
+        assert_eq!(error.may_be_in_force(), renamed, "{crash_after:?}");
         assert_eq!(
             found,
             if renamed { manifest } else { old },

@@ -3,6 +3,7 @@
 use super::model::{collect, entry, failed, signals, span, value, with};
 use crate::graph::{CLIENT_SECONDS, FAILED, REQUESTS, SERVER_SECONDS};
 use crate::{Config, OVERFLOW};
+use sonde_proto::UnixNanos;
 use sonde_proto::otlp::trace::{Span, span::Link};
 
 /// The requests counted after all time to wait is over.
@@ -153,6 +154,43 @@ fn a_side_waits_only_its_time_and_only_where_there_is_room() {
         value(&collect(&mut full, 1), REQUESTS, "client=web server=pay"),
         Some(2)
     );
+}
+
+#[test]
+fn a_span_that_is_sent_again_and_again_is_compared_with_few() {
+    let mut signals = signals(&Config::default());
+    let clients = vec![("web", span(3, 1, 10, 0)); 5_000];
+    let servers = vec![("pay", span(2, 1, 11, 10)); 5_000];
+    signals.apply(&[entry(0, 0, &clients), entry(1, 0, &servers)]);
+    let counted = value(&collect(&mut signals, 1), REQUESTS, "client=web server=pay");
+    assert!(counted.is_some_and(|n| n <= 64 * 5_000), "{counted:?}");
+}
+
+#[test]
+fn sides_that_found_each_other_leave_no_more_deadlines_than_may_wait() {
+    let bounds = crate::histogram::Bounds::new(&[0.1]);
+    let limits = crate::graph::Limits {
+        edges_max: 10,
+        pending_max: 100,
+        wait: std::time::Duration::from_secs(10),
+        name_bytes_max: 100,
+    };
+    let mut graph = crate::graph::Graph::default();
+    let mut dropped = 0;
+    for trace in 1..5_000 {
+        // The answer arrives first and leaves with its asker, which goes on waiting.
+        for (service, wire) in [
+            ("pay", span(2, trace, 11, 10)),
+            ("web", span(3, trace, 10, 0)),
+        ] {
+            let side = crate::span::Span::of(&wire, service).unwrap();
+            dropped += graph.add(&side, &bounds, limits, UnixNanos(0)).dropped;
+            assert!(graph.deadlines() <= 200);
+        }
+    }
+    assert!(dropped > 0);
+    let lost = graph.expire(&bounds, limits, UnixNanos::from_secs(11));
+    assert_eq!((lost.expired, graph.deadlines()), (0, 0));
 }
 
 #[test]

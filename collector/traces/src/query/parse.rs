@@ -258,11 +258,14 @@ impl<'a> Parser<'a> {
     }
 
     fn regex(&self, pattern: &str, operator: &str, value_at: usize) -> Result<Test, ParseError> {
-        let anchored = format!("^(?s:{pattern})$");
-        let regex = regex::RegexBuilder::new(&anchored)
-            .size_limit(REGEX_BYTES_MAX)
-            .build();
-        let regex = regex
+        let compile = |text: &str| {
+            regex::RegexBuilder::new(text)
+                .size_limit(REGEX_BYTES_MAX)
+                .build()
+        };
+        // Alone first: `a)|(b` would close the group around it and so leave the anchors.
+        let regex = compile(pattern)
+            .and_then(|_| compile(&format!("^(?s:{pattern})$")))
             .map_err(|error| self.error_at(value_at, format!("bad regular expression: {error}")))?;
         Ok(if operator == "=~" {
             Test::Regex(regex)

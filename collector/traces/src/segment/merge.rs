@@ -1,7 +1,7 @@
 //! Makes one segment of several, decoding nothing but traces that are in more than one.
 //!
 //! Memory: the fragments and a number for each of them (about 50 bytes a trace), one block
-//! a file, and the largest trace.
+//! a file, and a trace up to [`TRACE_BYTES_MAX`].
 
 use super::write::{Label, create, meta, received, write_names};
 use super::{
@@ -19,6 +19,10 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+
+/// How many stored bytes of one trace are put together at a time. Of a trace with more, copies
+/// of a span may stay, which reading collapses as it does those in several segments.
+const TRACE_BYTES_MAX: usize = 32 << 20;
 
 /// Writes the directory of a segment from segments of one tenant, at least one.
 pub(crate) fn merge(
@@ -72,7 +76,7 @@ fn merge_spans(path: &Path, inputs: &[Arc<Segment>]) -> Result<(Written, u64), B
         .iter()
         .map(|s| s.spans.scan(Bound::Unbounded))
         .collect();
-    each_key(scans, |key, values| {
+    each_key(scans, TRACE_BYTES_MAX, |key, values| {
         if values.iter().all(|(input, _)| *input == values[0].0) {
             return values
                 .iter()
@@ -153,6 +157,7 @@ fn merge_index(
     let (mut ordinals, mut list) = (Vec::new(), Vec::new());
     each_key(
         inputs.iter().map(|s| s.tokens()).collect(),
+        usize::MAX,
         |key, values| {
             ordinals.clear();
             for (input, value) in values {
@@ -173,9 +178,11 @@ fn merge_index(
     writer.finish()
 }
 
-/// Visits every key of sorted inputs once, with all its values and which input each is from.
+/// Visits every key of sorted inputs with all its values and which input each is from; once,
+/// or every time that `bytes_max` bytes of values have come together.
 fn each_key<I>(
     mut inputs: Vec<I>,
+    bytes_max: usize,
     mut visit: impl FnMut(&Bytes, &[(usize, Bytes)]) -> Result<(), BlockError>,
 ) -> Result<(), BlockError>
 where
@@ -187,18 +194,20 @@ where
             heads.push(Reverse((key, at, value)));
         }
     }
-    let mut values = Vec::new();
+    let (mut values, mut bytes) = (Vec::new(), 0);
     while let Some(Reverse((key, at, value))) = heads.pop() {
+        bytes += value.len();
         values.push((at, value));
         if let Some((next_key, next_value)) = inputs[at].next().transpose()? {
             heads.push(Reverse((next_key, at, next_value)));
         }
-        if heads
+        let is_last = heads
             .peek()
-            .is_none_or(|Reverse((next, _, _))| *next != key)
-        {
+            .is_none_or(|Reverse((next, _, _))| *next != key);
+        if is_last || bytes >= bytes_max {
             visit(&key, &values)?;
             values.clear();
+            bytes = 0;
         }
     }
     Ok(())

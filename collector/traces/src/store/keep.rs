@@ -5,7 +5,7 @@ use crate::segment::{Segment, merge, received, write_tail};
 use crate::tail::SharedTail;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::blocks::BlockError;
-use sonde_segment::{Manifest, SegmentMeta, plan};
+use sonde_segment::{Manifest, SegmentMeta, SwapError, plan};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -79,21 +79,45 @@ impl TraceStore {
         }
         let mut manifest = keeper.manifest.clone();
         manifest.covers = covers;
-        let mut segments = Vec::new();
-        for (tenant, tail) in &tails {
-            let id = manifest.take_id();
-            // A number once given is not given again, even when this seal fails.
-            keeper.manifest.next_id = manifest.next_id;
-            let path = self.dir.create(tenant, id)?;
-            let meta = write_tail(&path, id, tenant, &tail.read())?;
-            self.dir.persist(tenant, id)?;
-            segments.push(Arc::new(Segment::open(&path, meta.clone())?));
-            manifest.segments.push(meta);
+        let numbered: Vec<(u64, &(Tenant, SharedTail))> = tails
+            .iter()
+            .map(|tail| (manifest.take_id(), tail))
+            .collect();
+        // A number once given is not given again, even when this seal fails.
+        keeper.manifest.next_id = manifest.next_id;
+        let written = self.write_tails(&numbered);
+        let segments = written.inspect_err(|_| self.discard(&numbered))?;
+        let metas = segments.iter().map(|segment| segment.meta.clone());
+        manifest.segments.extend(metas);
+        if let Err(error) = self.dir.swap(&manifest) {
+            if !error.may_be_in_force() {
+                self.discard(&numbered);
+            }
+            return Err(error.into());
         }
-        self.dir.swap(&manifest)?;
         keeper.manifest = manifest;
         self.state.write().finish_seal(&tails, segments);
         Ok(covers)
+    }
+
+    fn write_tails(
+        &self,
+        numbered: &[(u64, &(Tenant, SharedTail))],
+    ) -> Result<Vec<Arc<Segment>>, StoreError> {
+        let write = |(id, (tenant, tail)): &(u64, &(Tenant, SharedTail))| {
+            let path = self.dir.create(tenant, *id)?;
+            let meta = write_tail(&path, *id, tenant, &tail.read())?;
+            self.dir.persist(tenant, *id)?;
+            Ok(Arc::new(Segment::open(&path, meta)?))
+        };
+        numbered.iter().map(write).collect()
+    }
+
+    /// Deletes what a seal wrote that failed: the next one, on a full disk, needs the room.
+    fn discard(&self, numbered: &[(u64, &(Tenant, SharedTail))]) {
+        for (id, (tenant, _)) in numbered {
+            self.dir.remove(tenant, *id);
+        }
     }
 
     /// Waits for the merge under way, then merges until no merge is worth doing.
@@ -136,7 +160,7 @@ impl TraceStore {
         if gone.is_empty() {
             Ok(())
         } else {
-            self.replace(keeper, &gone, None)
+            Ok(self.replace(keeper, &gone, None)?)
         }
     }
 
@@ -221,9 +245,16 @@ impl TraceStore {
         let listed = |input: &u64| keeper.manifest.segment(*input).is_some();
         match outcome {
             Ok(meta) if inputs.iter().all(listed) => {
-                let segment = Segment::open(&self.dir.path(&tenant, id), meta)?;
+                let opened = Segment::open(&self.dir.path(&tenant, id), meta);
+                let segment = opened.inspect_err(|_| self.dir.remove(&tenant, id))?;
                 self.metrics.merges.inc();
                 self.replace(keeper, &inputs, Some(segment))
+                    .inspect_err(|error| {
+                        if !error.may_be_in_force() {
+                            self.dir.remove(&tenant, id);
+                        }
+                    })?;
+                Ok(())
             }
             Ok(_) => {
                 self.dir.remove(&tenant, id);
@@ -263,7 +294,7 @@ impl TraceStore {
         keeper: &mut Keeper,
         gone: &[u64],
         new: Option<Segment>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), SwapError> {
         let mut manifest = keeper.manifest.clone();
         let (out, kept) = manifest
             .segments

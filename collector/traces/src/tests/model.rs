@@ -2,8 +2,8 @@
 
 use crate::{Config, TraceStore};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prometheus_client::registry::Registry;
@@ -42,6 +42,18 @@ pub(super) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
     ];
     if rng.random_bool(0.3) {
         attributes.push(otlp::kv("request.id", format!("req-{number}")));
+    } else if rng.random_bool(0.3) {
+        // A header may come more than once, so its attribute is a list.
+        let values = ["other".to_owned(), format!("req-{number}")];
+        let values = values.map(|value| AnyValue {
+            value: Some(Value::StringValue(value)),
+        });
+        attributes.push(otlp::any_kv(
+            "http.request.header.x-request-id",
+            Value::ArrayValue(ArrayValue {
+                values: values.into(),
+            }),
+        ));
     }
     Span {
         trace_id: trace_id(number).as_bytes().to_vec(),

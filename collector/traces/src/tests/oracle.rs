@@ -89,10 +89,11 @@ impl Oracle {
     fn lookup(&self, id: &str) -> Vec<TraceId> {
         let has = |span: &Span| {
             span.span_id.to_string() == id
-                || span
-                    .attributes
-                    .iter()
-                    .any(|(k, v)| k == "request.id" && v == id)
+                || span.attributes.iter().any(|(k, v)| match k.as_str() {
+                    "request.id" => v == id,
+                    "http.request.header.x-request-id" => v.contains(&format!("\"{id}\"")),
+                    _ => false,
+                })
         };
         let mut found: Vec<_> = self
             .traces()

@@ -22,6 +22,7 @@ fn what_is_no_query_is_refused_at_its_place() {
     check_error("a=~(", 3, "regular expression");
     check_error("=x", 0, "expected a key");
     check_error("a=~`(x{1000}){1000}`", 3, "regular expression");
+    check_error("a=~`x)|(y`", 3, "regular expression");
 }
 
 #[test]

@@ -341,9 +341,9 @@ fn a_search_ends_at_its_deadline_and_at_its_budget_and_says_so() {
         },
     );
     store.apply(&[
-        random_entry(&mut rng, 0, 30),
-        random_entry(&mut rng, 1, 30),
-        random_entry(&mut rng, 2, 30),
+        random_entry(&mut rng, 0, 300),
+        random_entry(&mut rng, 1, 300),
+        random_entry(&mut rng, 2, 300),
     ]);
     let query = TraceQuery::parse("no!=where nothing=~.+").unwrap();
     let answer = store

@@ -96,6 +96,119 @@ fn a_record_with_100_000_attributes_is_bounded_and_the_rest_counted() {
 }
 
 #[test]
+fn many_scopes_under_a_large_resource_do_not_multiply_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &quiet());
+    let mut wide = request("a", vec![]);
+    let resource = &mut wide.resource_logs[0];
+    let large = otlp::kv("large", "x".repeat(200 << 10));
+    resource.resource.as_mut().unwrap().attributes.push(large);
+    resource.scope_logs = (0..2_000)
+        .map(|n| logs::ScopeLogs {
+            scope: Some(common::InstrumentationScope {
+                name: format!("scope {n}"),
+                ..Default::default()
+            }),
+            log_records: vec![record(n + 1, &format!("line {n}"))],
+            ..Default::default()
+        })
+        .collect();
+    store.apply(&[(Position(0), entry(&Tenant::default(), &wide))]);
+    assert!(store.stats().tail_bytes < 32 << 20);
+    for _ in 0..2 {
+        assert_eq!(
+            bodies(&store, "{service=\"a\"} |= \"line 1999\""),
+            ["line 1999"]
+        );
+        assert_eq!(store.stats().records, 2_000);
+        store.seal(NOW).unwrap();
+    }
+}
+
+#[test]
+fn segments_share_the_streams_they_have_in_common() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &quiet());
+    for n in 0..20 {
+        apply(&store, n, "a", vec![record(n + 1, "line")]);
+        store.seal(NOW).unwrap();
+    }
+    assert_eq!((store.stats().segments, store.pool.len()), (20, 1));
+    drop(store);
+    assert_eq!(open(dir.path(), &quiet()).pool.len(), 1);
+}
+
+#[test]
+fn segments_whose_streams_have_no_room_in_memory_answer_as_others_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path(), &quiet());
+    store.pool = std::sync::Arc::new(crate::stream::StreamPool::new(1));
+    for n in 0..6 {
+        let service = ["a", "b"][usize::try_from(n % 2).unwrap()];
+        apply(
+            &store,
+            n,
+            service,
+            vec![record(n + 1, &format!("line {n}"))],
+        );
+        store.seal(NOW).unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(
+            bodies(&store, "{service=\"b\"}"),
+            ["line 5", "line 3", "line 1"]
+        );
+        assert_eq!(store.services(&Tenant::default()), ["a", "b"]);
+        store.merge_all().unwrap();
+    }
+    assert!(store.stats().segments < 6);
+    assert_eq!(store.pool.len(), 0);
+}
+
+#[test]
+fn a_sender_whose_clock_is_years_ahead_is_kept_no_longer_than_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        retention_seconds: 3600,
+        ..quiet()
+    };
+    let store = open(dir.path(), &config);
+    let year_2262 = 9_214_646_400_000_000_000;
+    let now = |seconds| NOW.plus(Duration::from_secs(seconds));
+    for n in 0..4 {
+        let lines = vec![record(year_2262 + n, "ahead"), record(NOW.0, "in time")];
+        apply(&store, n, "a", lines);
+        store.seal(NOW).unwrap();
+    }
+    store.maintain(now(3600)).unwrap();
+    assert_eq!(bodies(&store, "{} |= \"ahead\"").len(), 4);
+    store.merge_all().unwrap();
+    store.maintain(now(3600)).unwrap();
+    assert_eq!(bodies(&store, "{}").len(), 8);
+    store.maintain(now(3602)).unwrap();
+    assert_eq!(store.stats().records, 0);
+}
+
+#[test]
+fn the_ends_of_time_are_kept_and_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &quiet());
+    // A time of 0 is unknown: the record happened when it arrived.
+    let times = [0, 1, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX];
+    let lines = times.map(|t| record(t, &format!("at {t}")));
+    apply(&store, 0, "a", lines.to_vec());
+    for _ in 0..2 {
+        let found = store.search(&Tenant::default(), &search("{}")).unwrap();
+        let shown: Vec<u64> = found.records.iter().map(|r| r.time.0).collect();
+        assert_eq!(
+            shown,
+            [u64::MAX - 1, i64::MAX as u64 + 1, i64::MAX as u64, NOW.0, 1]
+        );
+        store.seal(NOW).unwrap();
+    }
+}
+
+#[test]
 fn the_tail_stays_within_its_bytes_however_much_is_applied() {
     let dir = tempfile::tempdir().unwrap();
     let config = Config {

@@ -29,6 +29,8 @@ fn whichever_file_of_a_segment_is_damaged_cut_or_gone_the_rest_is_served() {
     two_segments(fresh.path());
     let count = files(fresh.path()).len();
     assert!(count > 5);
+    let words = files(fresh.path()).iter().any(|p| p.ends_with("words.txt"));
+    assert!(words, "the list of words is one of them");
     for at in 0..count {
         for damage in ["flip", "cut", "gone"] {
             let dir = tempfile::tempdir().unwrap();
@@ -121,4 +123,53 @@ fn a_seal_that_cannot_be_written_is_tried_again_and_loses_nothing() {
     (taken..41).for_each(apply_at);
     assert_eq!(store.seal(NOW).unwrap(), Position(81));
     assert_eq!(bodies(&store, "{}").len(), 41);
+}
+
+#[test]
+fn a_seal_that_fails_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &quiet());
+    let (first, second) = (Tenant::default(), Tenant::new("other").unwrap());
+    for (n, tenant) in [(0, &first), (1, &second)] {
+        let request = request("a", vec![record(1, "line")]);
+        store.apply(&[(Position(n), entry(tenant, &request))]);
+    }
+    // The first tenant's segment is written, the second's cannot be.
+    let blocker = dir.path().join("segments/other");
+    std::fs::write(&blocker, b"").unwrap();
+    for _ in 0..3 {
+        store.seal(NOW).unwrap_err();
+        let left = std::fs::read_dir(dir.path().join("segments/default")).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+    std::fs::remove_file(&blocker).unwrap();
+    assert_eq!(store.seal(NOW).unwrap(), Position(2));
+    assert_eq!(store.stats().records, 2);
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_is_not_taken_for_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    two_segments(dir.path());
+    let file = files(dir.path()).pop().unwrap();
+    let aside = dir.path().join("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    // A link to itself cannot be opened by anyone, not even by root.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let config = quiet();
+    let opened = LogStore::open(dir.path(), &config, &mut Registry::default(), NOW);
+    assert!(matches!(opened, Err(OpenError::Segment { .. })));
+
+    std::fs::rename(&aside, &file).unwrap();
+    let store = open(dir.path(), &config);
+    assert_eq!(bodies(&store, "{}"), ["line 1", "line 0"]);
+    std::fs::rename(&file, &aside).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    store
+        .damaged
+        .lock()
+        .push((0, "seen while it could not be read".into()));
+    store.maintain(NOW).unwrap();
+    assert_eq!(store.stats().quarantined, 0);
+    assert_eq!(bodies(&store, "{}"), ["line 1", "line 0"]);
 }

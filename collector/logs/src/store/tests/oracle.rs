@@ -317,9 +317,9 @@ fn naive(filter: &LineFilter, line: &[u8]) -> bool {
     let text = filter.text().as_bytes();
     let contains = || text.is_empty() || line.windows(text.len()).any(|w| w == text);
     let matches = || {
-        regex::bytes::Regex::new(filter.text())
-            .unwrap()
-            .is_match(line)
+        let pattern = regex::bytes::Regex::new(filter.text()).unwrap();
+        let shown = String::from_utf8_lossy(line);
+        pattern.is_match(line) || pattern.is_match(shown.as_bytes())
     };
     match filter.op() {
         FilterOp::Contains => contains(),

@@ -1,0 +1,219 @@
+//! What one sender could make large: resources, single traces, hashes, failed seals.
+
+use super::model::{entry, open, payload, tenant, trace_id};
+use crate::raw::{collapse, encode, split};
+use crate::{Config, Search, TraceQuery};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
+use prost::Message as _;
+use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos, otlp};
+use std::fs;
+
+fn span(trace: u64, number: u64) -> Span {
+    Span {
+        trace_id: trace_id(trace).as_bytes().to_vec(),
+        span_id: number.to_be_bytes().to_vec(),
+        name: format!("span {number}"),
+        start_time_unix_nano: number,
+        end_time_unix_nano: number + 10,
+        ..Span::default()
+    }
+}
+
+fn found(store: &crate::TraceStore, query: &str) -> usize {
+    let search = Search {
+        query: TraceQuery::parse(query).unwrap(),
+        start: UnixNanos(0),
+        end: UnixNanos(u64::MAX),
+        limit: 1000,
+        deadline: None,
+    };
+    let answer = store.search(&tenant(), &search).unwrap();
+    assert_eq!(answer.cut, None);
+    answer.traces.len()
+}
+
+#[test]
+fn a_resource_of_10_000_attributes_is_found_by_each_and_not_copied_to_every_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let spans = (0..40).map(|n| span(n, n + 1)).collect();
+    let mut wide = payload("wide", spans);
+    let resource = wide.resource_spans[0].resource.as_mut().unwrap();
+    resource
+        .attributes
+        .extend((0..10_000).map(|n| otlp::kv(&format!("key.{n}"), format!("value {n}"))));
+    resource.attributes.push(otlp::kv("request.id", "req-last"));
+    store.apply(&[
+        entry(0, &wide),
+        entry(1, &payload("narrow", vec![span(5_000, 1)])),
+    ]);
+    assert!(store.stats().tail_bytes < 1 << 20, "{:?}", store.stats());
+    for _ in 0..2 {
+        for query in [
+            "key.0=\"value 0\"",
+            "key.9999=\"value 9999\"",
+            "service=wide",
+        ] {
+            assert_eq!(found(&store, query), 40, "{query}");
+        }
+        assert_eq!(found(&store, "key.9999=\"value 1\""), 0);
+        assert_eq!(found(&store, "service=narrow"), 1);
+        assert_eq!(store.lookup(&tenant(), "req-last", 5).unwrap().len(), 5);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+}
+
+#[test]
+fn a_trace_of_too_many_bytes_is_cut_visibly() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        trace_spans_max: 1_000,
+        ..Config::default()
+    };
+    let store = open(dir.path(), &config);
+    let large = |number| Span {
+        attributes: vec![otlp::kv("large", "x".repeat(1 << 20))],
+        ..span(1, number)
+    };
+    for n in 0..3 {
+        let spans = (0..4).map(|m| large(4 * n + m + 1)).collect();
+        store.apply(&[entry(n, &payload("a", spans))]);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+    let trace = store.trace(&tenant(), &trace_id(1)).unwrap().unwrap();
+    assert!(
+        (1..12).contains(&trace.spans.len()),
+        "{}",
+        trace.spans.len()
+    );
+    assert!(trace.cut.unwrap().contains("bytes"));
+}
+
+#[test]
+fn spans_that_share_a_large_resource_are_shown_within_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let mut wide = payload("a", (0..2_000).map(|n| span(1, n + 1)).collect());
+    let resource = wide.resource_spans[0].resource.as_mut().unwrap();
+    resource
+        .attributes
+        .push(otlp::kv("large", "x".repeat(1 << 20)));
+    store.apply(&[entry(0, &wide)]);
+    let trace = store.trace(&tenant(), &trace_id(1)).unwrap().unwrap();
+    assert!((100..1_000).contains(&trace.spans.len()));
+    assert!(trace.cut.unwrap().contains("2000 spans"));
+}
+
+#[test]
+fn a_trace_too_large_to_be_put_together_is_merged_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        merge_fan_in: 2,
+        ..Config::default()
+    };
+    let store = open(dir.path(), &config);
+    let large = |number: u64| Span {
+        attributes: vec![otlp::kv("large", "x".repeat(1 << 20))],
+        ..span(1, number)
+    };
+    // Both have span 1; in between lies more than is put together at a time.
+    for n in 0..2 {
+        let spans: Vec<Span> = (0..20).map(|m| large(n * 19 + m + 1)).collect();
+        store.apply(&[entry(n, &payload("a", spans))]);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+    store.merge_all().unwrap();
+    assert_eq!(store.stats().segments, 1);
+    let trace = store.trace(&tenant(), &trace_id(1)).unwrap().unwrap();
+    assert_eq!((trace.spans.len(), trace.cut), (39, None));
+}
+
+/// A resource of two words that hashes as the one of `other`: the second word is what
+/// brings the two states together again.
+fn colliding(first: [u8; 8], other: [[u8; 8]; 2]) -> Vec<u8> {
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |word: [u8; 8]| {
+        let hash = MULTIPLIER ^ 16 ^ u64::from_le_bytes(word);
+        let product = u128::from(hash).wrapping_mul(u128::from(MULTIPLIER) << 32 | 0x85eb_ca6b);
+        (product as u64) ^ ((product >> 64) as u64)
+    };
+    let second = u64::from_le_bytes(other[1]) ^ mix(first) ^ mix(other[0]);
+    [first, second.to_le_bytes()].concat()
+}
+
+#[test]
+fn spans_stay_with_their_resource_also_where_hashes_collide() {
+    let other = [*b"resource", *b" number1"];
+    let resources = [other.concat(), colliding(*b"RESOURCE", other)];
+    assert_eq!(
+        sonde_segment::blocks::hash64(&resources[0]),
+        sonde_segment::blocks::hash64(&resources[1])
+    );
+    let of = |resource: &[u8], number| {
+        let spans = TracesData {
+            resource_spans: vec![ResourceSpans {
+                scope_spans: vec![ScopeSpans {
+                    spans: vec![span(1, number)],
+                    ..ScopeSpans::default()
+                }],
+                ..ResourceSpans::default()
+            }],
+        };
+        // The resource goes in front of the scopes, within the one `resource_spans`.
+        let spans = spans.encode_to_vec();
+        let inner = &spans[2..];
+        let head = [&[0x0a, u8::try_from(resource.len()).unwrap()], resource].concat();
+        let length = u8::try_from(head.len() + inner.len()).unwrap();
+        [&[0x0a, length][..], &head, inner].concat()
+    };
+    let mut raw = Vec::new();
+    for (number, resource) in (1..).zip(&resources) {
+        split(
+            &of(resource, number).into(),
+            |_, span| raw.push(span),
+            |_| {},
+        )
+        .unwrap();
+    }
+    collapse(&mut raw);
+    let mut after = Vec::new();
+    for value in encode(&mut raw) {
+        split(&value.into(), |_, span| after.push(span), |_| {}).unwrap();
+    }
+    let mut pairs: Vec<_> = after
+        .iter()
+        .map(|span| (span.start.0, span.context.resource.to_vec()))
+        .collect();
+    pairs.sort_unstable();
+    let [first, second] = resources;
+    assert_eq!(pairs, [(1, first), (2, second)]);
+}
+
+#[test]
+fn a_seal_that_fails_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let tenants = [tenant(), Tenant::new("team-b").unwrap()];
+    for (n, tenant) in (0..).zip(&tenants) {
+        let entry = Entry {
+            tenant: tenant.clone(),
+            signal: Signal::Spans,
+            received_at: UnixNanos(0),
+            payload: payload("a", vec![span(n, 1)]).encode_to_vec().into(),
+        };
+        store.apply(&[(Position(n), entry)]);
+    }
+    let blocked = |team: &str| dir.path().join("segments").join(team);
+    for (blocker, other) in [("team-a", "team-b"), ("team-b", "team-a")] {
+        fs::write(blocked(blocker), b"").unwrap();
+        store.seal(UnixNanos(0)).unwrap_err();
+        let left = fs::read_dir(blocked(other)).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "{other}");
+        fs::remove_file(blocked(blocker)).unwrap();
+        if let Err(error) = fs::remove_dir(blocked(other)) {
+            assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        }
+    }
+    assert_eq!(store.seal(UnixNanos(0)).unwrap(), Position(2));
+    assert_eq!(store.stats().records, 2);
+}
