@@ -1,6 +1,8 @@
 //! The house rules that no compiler knows: which room may use which, who owns a heavy
 //! dependency, how files begin, and that documents name what exists.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

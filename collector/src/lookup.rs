@@ -105,15 +105,14 @@ fn kind_of(kind: Kind, nothing: bool) -> Kind {
 }
 
 fn trace_ids(stores: &Stores, tenant: &Tenant, id: &str) -> Result<(Kind, Vec<TraceId>), String> {
-    if let Ok(trace) = TraceId::from_hex(id) {
-        if stores
+    if let Ok(trace) = TraceId::from_hex(id)
+        && stores
             .traces
             .trace(tenant, &trace)
             .map_err(|e| e.to_string())?
             .is_some()
-        {
-            return Ok((Kind::Trace, vec![trace]));
-        }
+    {
+        return Ok((Kind::Trace, vec![trace]));
     }
     let traces = stores
         .traces

@@ -14,10 +14,13 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
+/// Paths and the bodies posted to them.
+type Posted = Arc<Mutex<Vec<(String, Value)>>>;
+
 /// A server that records what is posted to it and answers as each service does.
 struct Recorder {
     url: String,
-    posted: Arc<Mutex<Vec<(String, Value)>>>,
+    posted: Posted,
 }
 
 impl Recorder {
@@ -58,7 +61,7 @@ impl Recorder {
 }
 
 async fn record(
-    State(posted): State<Arc<Mutex<Vec<(String, Value)>>>>,
+    State(posted): State<Posted>,
     uri: Uri,
     axum::Json(body): axum::Json<Value>,
 ) -> (axum::http::StatusCode, &'static str) {

@@ -1,3 +1,5 @@
+//! The walker against prost: the same requests accepted, the same content read.
+
 use super::*;
 use crate::otlp::logs_service::ExportLogsServiceRequest;
 use crate::otlp::{any_kv, common, kv, logs as types, resource};

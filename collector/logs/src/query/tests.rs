@@ -1,3 +1,5 @@
+//! Queries read, refused and printed.
+
 use super::*;
 use proptest::prelude::*;
 

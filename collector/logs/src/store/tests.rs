@@ -1,3 +1,5 @@
+//! The store as a whole: applied, sealed, asked, opened again.
+
 mod oracle;
 mod bounds;
 mod damage;

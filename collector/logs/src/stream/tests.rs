@@ -1,3 +1,5 @@
+//! Labels and levels of streams.
+
 use super::labels::Cut;
 use super::*;
 use crate::config::Config;

@@ -1,3 +1,5 @@
+//! Words of bodies and of needles.
+
 use super::*;
 use tantivy::tokenizer::{TokenStream, Tokenizer};
 

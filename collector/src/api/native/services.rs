@@ -66,10 +66,10 @@ fn render(
         Ok(())
     };
     fill(&super::signals::rate("", "by (service)"), |s, v| {
-        s.rate = Some(v)
+        s.rate = Some(v);
     })?;
     fill(&super::signals::error_ratio("", "by (service)"), |s, v| {
-        s.error_ratio = Some(v)
+        s.error_ratio = Some(v);
     })?;
     fill(
         &super::signals::quantile(0.5, "", "by (service, le)"),

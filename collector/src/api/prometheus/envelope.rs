@@ -63,7 +63,7 @@ impl From<ApiError> for Failure {
 }
 
 /// A query's failure as an [`ApiError`], which a question returns.
-pub(super) fn query_failed(error: QueryError) -> ApiError {
+pub(super) fn query_failed(error: &QueryError) -> ApiError {
     let message = error.to_string();
     match error {
         QueryError::BadData { .. } => ApiError::bad_request(message),

@@ -30,7 +30,7 @@ pub(super) async fn instant(
             .stores
             .metrics
             .instant(&tenant, &query, time, &limits)
-            .map_err(query_failed)
+            .map_err(|error| query_failed(&error))
     });
     Ok(success(Data(value.await?)))
 }
@@ -67,7 +67,7 @@ pub(super) async fn range(
             .stores
             .metrics
             .range(&tenant, &query, start, end, step, &limits)
-            .map_err(query_failed)
+            .map_err(|error| query_failed(&error))
     });
     Ok(success(Data(value.await?)))
 }
@@ -205,7 +205,7 @@ mod tests {
         check(f64::NAN, "NaN");
         check(f64::NEG_INFINITY, "-Inf");
         let time = |millis, expected: &str| {
-            assert_eq!(seconds(UnixNanos::from_millis(millis)).get(), expected)
+            assert_eq!(seconds(UnixNanos::from_millis(millis)).get(), expected);
         };
         time(1_435_781_451_781, "1435781451.781");
         time(1_435_781_451_000, "1435781451");

@@ -1,3 +1,5 @@
+//! Records packed and unpacked.
+
 use super::*;
 use proptest::prelude::*;
 
