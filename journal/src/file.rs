@@ -1,6 +1,7 @@
 //! The journal in files of one machine.
 //!
 //! ```text
+//! <dir>/format                      the format's number and the key of the frames
 //! <dir>/lock                        held while the journal is open
 //! <dir>/reserve                     space given back when the disk is full
 //! <dir>/quarantine/                 copies of damaged pieces
@@ -15,6 +16,7 @@
 //! reported by no later sync.
 
 mod config;
+mod home;
 mod frame;
 mod storage;
 mod scan;

@@ -1,6 +1,3 @@
-// NOTE to the engineer who still writes this crate: it was finished by another one at 18:16 because
-// others waited (see git log). Do NOT rewrite it. Your version is in /tmp/sonde/helper9. Go on with
-// journal/benches, a kill test in journal/tests (real process, 50 SIGKILLs), then stop and report; agent/src/node is being written by the agent's author.
 //! Written before it is acknowledged.
 //!
 //! A [`Journal`] keeps entries in partitions, in order, until whoever reads them says that

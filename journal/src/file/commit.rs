@@ -6,18 +6,20 @@ use super::storage::Storage;
 use super::writer::Writer;
 use crate::AppendError;
 use sonde_proto::{Entry, Position};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// One append on its way.
 pub(super) struct Append {
     pub(super) entry: Entry,
     pub(super) done: oneshot::Sender<Result<Position, AppendError>>,
+    /// Its place among those that wait; the queue is bounded by these.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 /// Commits groups until every sender is gone.
 pub(super) fn run<S: Storage>(
     mut writer: Writer<S>,
-    mut appends: mpsc::Receiver<Append>,
+    mut appends: mpsc::UnboundedReceiver<Append>,
     bytes_max: usize,
 ) {
     let mut waiting: Option<Append> = None;
@@ -25,7 +27,7 @@ pub(super) fn run<S: Storage>(
     while let Some(append) = waiting.take().or_else(|| appends.blocking_recv()) {
         let mut bytes = frame::len_of(&append.entry);
         entries.push(append.entry);
-        done.push(append.done);
+        done.push((append.done, append.room));
         while let Ok(append) = appends.try_recv() {
             bytes += frame::len_of(&append.entry);
             if bytes > bytes_max {
@@ -33,11 +35,11 @@ pub(super) fn run<S: Storage>(
                 break;
             }
             entries.push(append.entry);
-            done.push(append.done);
+            done.push((append.done, append.room));
         }
         let committed = writer.commit(&entries);
         entries.clear();
-        for (number, done) in done.drain(..).enumerate() {
+        for (number, (done, _room)) in done.drain(..).enumerate() {
             let result = committed
                 .clone()
                 .map(|first| Position(first.0 + number as u64));

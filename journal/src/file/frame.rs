@@ -7,17 +7,28 @@
 //!                    └──────────────────────── len bytes ─────────────────────────┘
 //! ```
 //!
-//! Little endian; crc = CRC-32C of `len` and of the `len` bytes. A frame is readable if and
-//! only if its checksum holds. The position tells a frame from one that an earlier use of
-//! the file has left behind.
+//! Little endian; the position is stored XOR the journal's key; crc = CRC-32C of the key, of
+//! `len` and of the `len` bytes. A frame is readable if and only if its checksum holds. The
+//! position tells a frame from one that an earlier use of the file has left behind.
+//!
+//! The key is random and leaves the machine with nothing: whoever sends a payload that looks
+//! like frames cannot know what makes a frame of this journal, so that the search for the
+//! next frame behind damage finds none inside of payloads.
 
 use bytes::Bytes;
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 
+/// The largest entry that any configuration allows. Reading is bound by this alone: a limit
+/// that was lowered must not hide what was acknowledged before.
+pub(super) const ENTRY_BYTES_MAX: usize = 1 << 30;
 /// The bytes before what `len` counts.
 pub(super) const PREFIX: usize = 8;
 /// The bytes of a frame around tenant and payload.
 const FIXED: usize = 8 + 8 + 1 + 1;
+
+/// What tells this journal's frames from bytes that only look like them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(pub(super) u64);
 
 /// One frame, as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,24 +56,25 @@ pub(super) fn len_of(entry: &Entry) -> usize {
 }
 
 /// Appends an entry's frame to `out`.
-pub(super) fn write(out: &mut Vec<u8>, position: Position, entry: &Entry) {
+pub(super) fn write(out: &mut Vec<u8>, key: Key, position: Position, entry: &Entry) {
     let start = out.len();
     let tenant = entry.tenant.as_str().as_bytes();
     let len = u32::try_from(len_of(entry) - PREFIX).expect("the journal refuses entries of 4 GiB");
     out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&position.0.to_le_bytes());
+    out.extend_from_slice(&(position.0 ^ key.0).to_le_bytes());
     out.extend_from_slice(&entry.received_at.0.to_le_bytes());
     out.push(entry.signal as u8);
     out.push(u8::try_from(tenant.len()).expect("a tenant's name has at most 150 bytes"));
     out.extend_from_slice(tenant);
     out.extend_from_slice(&entry.payload);
-    let crc = checksum(&out[start..start + 4], &out[start + PREFIX..]);
+    let crc = checksum(key, &out[start..start + 4], &out[start + PREFIX..]);
     out[start + 4..start + PREFIX].copy_from_slice(&crc.to_le_bytes());
 }
 
-fn checksum(len: &[u8], rest: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c(len), rest)
+fn checksum(key: Key, len: &[u8], rest: &[u8]) -> u32 {
+    let begun = crc32c::crc32c_append(crc32c::crc32c(&key.0.to_le_bytes()), len);
+    crc32c::crc32c_append(begun, rest)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
@@ -74,31 +86,31 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 }
 
 /// Reads the frame at `at`, sharing the payload with `bytes`.
-pub(super) fn read(bytes: &Bytes, at: usize, entry_bytes_max: usize) -> Found {
+pub(super) fn read(bytes: &Bytes, at: usize, key: Key) -> Found {
     let Some(len) = u32_at(bytes, at) else {
         return Found::Short(PREFIX);
     };
     let len = len as usize;
-    if len < FIXED || len > entry_bytes_max + FIXED + usize::from(u8::MAX) {
+    if !(FIXED..=ENTRY_BYTES_MAX).contains(&len) {
         return Found::Nothing;
     }
     let Some(rest) = bytes.get(at + PREFIX..at + PREFIX + len) else {
         return Found::Short(PREFIX + len);
     };
     let crc = u32_at(bytes, at + 4);
-    if crc != Some(checksum(&bytes[at..at + 4], rest)) {
+    if crc != Some(checksum(key, &bytes[at..at + 4], rest)) {
         return Found::Nothing;
     }
-    parse(bytes, at + PREFIX, len).map_or(Found::Nothing, Found::Frame)
+    parse(bytes, at + PREFIX, len, key).map_or(Found::Nothing, Found::Frame)
 }
 
 /// The position that would be at `at`, whether or not a frame stands there.
-pub(super) fn position_at(bytes: &[u8], at: usize) -> Option<Position> {
-    u64_at(bytes, at + PREFIX).map(Position)
+pub(super) fn position_at(bytes: &[u8], at: usize, key: Key) -> Option<Position> {
+    u64_at(bytes, at + PREFIX).map(|stored| Position(stored ^ key.0))
 }
 
-fn parse(bytes: &Bytes, start: usize, len: usize) -> Option<Frame> {
-    let position = Position(u64_at(bytes, start)?);
+fn parse(bytes: &Bytes, start: usize, len: usize, key: Key) -> Option<Frame> {
+    let position = Position(u64_at(bytes, start)? ^ key.0);
     let received_at = UnixNanos(u64_at(bytes, start + 8)?);
     let signal = Signal::from_u8(*bytes.get(start + 16)?)?;
     let tenant_end = start + FIXED + usize::from(*bytes.get(start + 17)?);

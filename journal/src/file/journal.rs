@@ -3,9 +3,10 @@
 use super::FileConfig;
 use super::commit::{self, Append};
 use super::frame;
+use super::home::{self, FORMAT, Quarantine, Reserve};
 use super::partition::Shared;
 use super::reader::FileReader;
-use super::storage::{Disk, Storage as _};
+use super::storage::{Disk, sync_folder};
 use super::telemetry::Telemetry;
 use super::writer::Writer;
 use crate::{AppendError, BoxFuture, Journal, ReadError, Reader, TrimError};
@@ -13,15 +14,12 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use sonde_proto::{Entry, Partition, Position, Signal};
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::sync::{mpsc, oneshot};
-
-/// The format of the files, as `<dir>/format` names it.
-const FORMAT: &str = "sonde journal 1\n";
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 /// Why a journal cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +37,12 @@ pub enum OpenError {
         dir: PathBuf,
         /// What its format file says.
         found: String,
+    },
+    /// It has entries, and not the file that tells how to read them.
+    #[error("{0} has entries but {0}/format is missing: restore that file, or move the directory away to begin without them", dir.display())]
+    FormatMissing {
+        /// The journal's directory.
+        dir: PathBuf,
     },
     /// The configuration cannot be.
     #[error("journal.{key}: {reason}")]
@@ -68,8 +72,16 @@ pub struct FileJournal {
 
 struct Open {
     shared: Arc<Shared<Disk>>,
-    appends: Mutex<Option<mpsc::Sender<Append>>>,
+    appends: Appends,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The way to the writer. Its room is taken before an append is sent, so that nobody who
+/// waits for room can keep the journal from closing.
+#[derive(Clone)]
+struct Appends {
+    room: Arc<Semaphore>,
+    sender: Arc<Mutex<Option<mpsc::UnboundedSender<Append>>>>,
 }
 
 impl FileJournal {
@@ -102,22 +114,26 @@ impl FileJournal {
             let path = path.to_owned();
             move |source| OpenError::Io { path, source }
         };
-        std::fs::create_dir_all(dir).map_err(failed(dir))?;
-        let lock = lock(dir)?;
-        check_format(dir)?;
-        let reserve = Reserve {
-            file: dir.join("reserve"),
-            bytes: config.reserve_bytes,
-        };
+        home::create(dir)?;
+        let lock = home::lock(dir)?;
+        let key = home::key(dir)?;
+        let reserve = Reserve::new(dir, config.reserve_bytes);
         reserve.take();
+        let quarantine = Quarantine::new(dir);
         let telemetry = Telemetry::register(registry);
         let mut partitions = BTreeMap::new();
         for signal in Signal::ALL {
             let partition = Partition::first(signal);
-            let folder = dir.join(format!("{}-{}", signal.as_str(), partition.number));
+            let name = format!("{}-{}", signal.as_str(), partition.number);
+            let folder = dir.join(&name);
             let disk = Disk::open(&folder).map_err(failed(&folder))?;
-            let quarantine = quarantine(dir, &folder);
-            let shared = Shared::recover(disk, config.clone(), telemetry.of(signal), quarantine);
+            let shared = Shared::recover(
+                disk,
+                config.clone(),
+                key,
+                telemetry.of(signal),
+                quarantine.of(name),
+            );
             let shared = Arc::new(shared.map_err(failed(&folder))?);
             let mut writer = Writer::new(Arc::clone(&shared), reserve.giver());
             let from = covered.get(&partition).copied().unwrap_or_default();
@@ -130,6 +146,7 @@ impl FileJournal {
                 Open::start(shared, writer, config).map_err(failed(&folder))?,
             );
         }
+        sync_folder(dir).map_err(failed(dir))?;
         Ok(Self {
             partitions,
             entry_bytes_max: config.entry_bytes_max,
@@ -140,7 +157,7 @@ impl FileJournal {
     /// Takes no more appends, makes those under way durable, and wakes readers.
     pub fn close(&self) {
         for partition in self.partitions.values() {
-            partition.appends.lock().take();
+            partition.appends.close();
             if let Some(thread) = partition.thread.lock().take()
                 && thread.join().is_err()
             {
@@ -169,16 +186,42 @@ impl Open {
         writer: Writer<Disk>,
         config: &FileConfig,
     ) -> io::Result<Self> {
-        let (appends, receiver) = mpsc::channel(config.appends_max);
+        let (sender, receiver) = mpsc::unbounded_channel();
         let bytes_max = config.commit_bytes_max;
         let thread = std::thread::Builder::new()
             .name("journal".into())
             .spawn(move || commit::run(writer, receiver, bytes_max))?;
         Ok(Self {
             shared,
-            appends: Mutex::new(Some(appends)),
+            appends: Appends {
+                room: Arc::new(Semaphore::new(config.appends_max)),
+                sender: Arc::new(Mutex::new(Some(sender))),
+            },
             thread: Mutex::new(Some(thread)),
         })
+    }
+}
+
+impl Appends {
+    async fn append(self, entry: Entry) -> Result<Position, AppendError> {
+        let room = self.room.acquire_owned().await;
+        let room = room.map_err(|_| AppendError::Closed)?;
+        let (done, committed) = oneshot::channel();
+        let append = Append { entry, done, room };
+        let sent = self
+            .sender
+            .lock()
+            .as_ref()
+            .map(|sender| sender.send(append));
+        let Some(Ok(())) = sent else {
+            return Err(AppendError::Closed);
+        };
+        committed.await.map_err(|_| AppendError::Closed)?
+    }
+
+    fn close(&self) {
+        self.sender.lock().take();
+        self.room.close();
     }
 }
 
@@ -193,18 +236,10 @@ impl Journal for FileJournal {
             let limit = self.entry_bytes_max;
             return Box::pin(async move { Err(AppendError::TooLarge { bytes, limit }) });
         }
-        let appends = self
-            .partition(partition)
-            .and_then(|open| open.appends.lock().clone());
+        let appends = self.partition(partition).map(|open| open.appends.clone());
         Box::pin(async move {
             let appends = appends.ok_or(AppendError::Closed)?;
-            let (done, committed) = oneshot::channel();
-            appends
-                .send(Append { entry, done })
-                .await
-                .map_err(|_| AppendError::Closed)?;
-            drop(appends);
-            committed.await.map_err(|_| AppendError::Closed)?
+            appends.append(entry).await
         })
     }
 
@@ -238,7 +273,7 @@ impl Journal for FileJournal {
 }
 
 fn check(config: &FileConfig) -> Result<(), OpenError> {
-    const ENTRY_MAX: usize = 1 << 30;
+    const ENTRY_MAX: usize = frame::ENTRY_BYTES_MAX;
     let wrong = |key, reason: String| Err(OpenError::Config { key, reason });
     if config.entry_bytes_max > ENTRY_MAX {
         return wrong(
@@ -255,115 +290,9 @@ fn check(config: &FileConfig) -> Result<(), OpenError> {
             format!("{} has no room for two files", config.bytes_max),
         );
     }
-    if config.appends_max == 0 {
-        return wrong("appends_max", "must be at least 1".into());
+    if config.appends_max == 0 || config.appends_max > Semaphore::MAX_PERMITS {
+        let most = Semaphore::MAX_PERMITS;
+        return wrong("appends_max", format!("must be between 1 and {most}"));
     }
     Ok(())
-}
-
-fn lock(dir: &Path) -> Result<File, OpenError> {
-    let path = dir.join("lock");
-    let failed = |source| OpenError::Io {
-        path: path.clone(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.into() }),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-fn check_format(dir: &Path) -> Result<(), OpenError> {
-    let path = dir.join("format");
-    let failed = |source| OpenError::Io {
-        path: path.clone(),
-        source,
-    };
-    match std::fs::read_to_string(&path) {
-        Ok(found) if found == FORMAT => Ok(()),
-        // Nothing was appended before the format had been written.
-        Ok(found) if FORMAT.starts_with(&found) => write_format(&path).map_err(failed),
-        Ok(found) => Err(OpenError::Format {
-            dir: dir.into(),
-            found,
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_format(&path).map_err(failed)
-        }
-        Err(error) => Err(failed(error)),
-    }
-}
-
-fn write_format(path: &Path) -> io::Result<()> {
-    use std::io::Write as _;
-    let mut file = File::create(path)?;
-    file.write_all(FORMAT.as_bytes())?;
-    file.sync_all()
-}
-
-/// Keeps copies of damaged pieces in `<dir>/quarantine`, as far as the disk allows.
-fn quarantine(dir: &Path, folder: &Path) -> Box<dyn Fn(&str, u64, &[u8]) + Send + Sync> {
-    let kept = dir.join("quarantine");
-    let partition = folder
-        .file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    Box::new(move |file, offset, bytes| {
-        let path = kept.join(format!("{partition}-{file}-{offset}"));
-        if let Err(error) =
-            std::fs::create_dir_all(&kept).and_then(|()| std::fs::write(&path, bytes))
-        {
-            tracing::error!(
-                "cannot keep a copy of a damaged piece in {}: {error}",
-                path.display()
-            );
-        }
-    })
-}
-
-/// Space that is given back when the disk is full.
-struct Reserve {
-    file: PathBuf,
-    bytes: u64,
-}
-
-impl Reserve {
-    /// Takes the space. A disk without that much room leaves the journal without a reserve.
-    fn take(&self) {
-        let there = std::fs::metadata(&self.file).is_ok_and(|meta| meta.len() >= self.bytes);
-        let (Some(dir), Some(name)) = (self.file.parent(), self.file.file_name()) else {
-            return;
-        };
-        if there || self.bytes == 0 {
-            return;
-        }
-        let taken =
-            Disk::open(dir).and_then(|disk| disk.create(&name.to_string_lossy(), self.bytes));
-        if let Err(error) = taken {
-            tracing::warn!(
-                "cannot set space aside in {}: {error}; free some disk space",
-                self.file.display()
-            );
-        }
-    }
-
-    /// What gives the space back.
-    fn giver(&self) -> Box<dyn Fn() + Send> {
-        let file = self.file.clone();
-        Box::new(move || {
-            if std::fs::remove_file(&file).is_ok() {
-                tracing::error!(
-                    "the disk is full: the reserve in {} is given up so that stores can seal",
-                    file.display()
-                );
-            }
-        })
-    }
 }

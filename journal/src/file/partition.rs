@@ -1,11 +1,13 @@
 //! The files of one partition: found again at a start, shared by writer and readers.
 
 use super::FileConfig;
+use super::frame::Key;
 use super::scan::Scan;
 use super::storage::{Storage, StoredFile};
 use super::telemetry::Counters;
 use parking_lot::{Condvar, Mutex};
 use sonde_proto::Position;
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -14,16 +16,22 @@ const SPARE: &str = "spare-";
 const SPARES_MAX: usize = 2;
 const SCAN_BYTES: usize = 1 << 20;
 
+/// Keeps a copy of a damaged piece: file, offset, bytes.
+pub(super) type Quarantine = dyn Fn(&str, u64, &[u8]) + Send + Sync;
+
 /// What writer and readers of a partition share.
 pub(super) struct Shared<S: Storage> {
     pub(super) storage: S,
     pub(super) config: FileConfig,
+    pub(super) key: Key,
     pub(super) counters: Counters,
     pub(super) index: Mutex<Index<S::File>>,
     /// Told whenever the durable end has moved, and at the close.
     pub(super) grown: Condvar,
-    /// Keeps a copy of a damaged piece: file, offset, bytes.
-    pub(super) quarantine: Box<dyn Fn(&str, u64, &[u8]) + Send + Sync>,
+    pub(super) quarantine: Box<Quarantine>,
+    /// The damaged pieces that were counted, by file and offset, so that nobody counts one
+    /// again.
+    known_damage: Mutex<BTreeSet<(String, u64)>>,
 }
 
 /// The files of a partition, by first position. The last one is written to.
@@ -32,6 +40,8 @@ pub(super) struct Index<F> {
     pub(super) spares: Vec<Spare>,
     /// The position after the last durable entry.
     pub(super) end: Position,
+    /// Entries before this position are wanted no more, as far as was said since the start.
+    pub(super) trimmed: Position,
     pub(super) closed: bool,
 }
 
@@ -63,23 +73,29 @@ impl<S: Storage> Shared<S> {
     pub(super) fn recover(
         storage: S,
         config: FileConfig,
+        key: Key,
         counters: Counters,
-        quarantine: Box<dyn Fn(&str, u64, &[u8]) + Send + Sync>,
+        quarantine: Box<Quarantine>,
     ) -> io::Result<Self> {
         let index = Index {
             files: Vec::new(),
             spares: Vec::new(),
             end: Position::START,
+            trimmed: Position::START,
             closed: false,
         };
         let shared = Self {
             storage,
             config,
+            key,
             counters,
             index: Mutex::new(index),
             grown: Condvar::new(),
             quarantine,
+            known_damage: Mutex::default(),
         };
+        // A killed process may have named files without a sync; from now on they are used.
+        shared.storage.sync_folder()?;
         shared.find_files()?;
         shared.find_end()?;
         Ok(shared)
@@ -116,7 +132,7 @@ impl<S: Storage> Shared<S> {
         let scan = Scan {
             file: &*last.file,
             limit: last.len,
-            entry_bytes_max: self.config.entry_bytes_max,
+            key: self.key,
         };
         let (mut offset, mut next) = (0, last.first);
         loop {
@@ -150,6 +166,10 @@ impl<S: Storage> Shared<S> {
     /// Counts damage and keeps a copy of it.
     pub(super) fn damaged(&self, name: &str, file: &S::File, damage: &Damage) -> io::Result<()> {
         const COPY_BYTES_MAX: u64 = 64 << 20;
+        let piece = (name.to_owned(), damage.from);
+        if !self.known_damage.lock().insert(piece) {
+            return Ok(());
+        }
         let bytes = (damage.to - damage.from).min(COPY_BYTES_MAX);
         let mut copy = vec![0; usize::try_from(bytes).unwrap_or(0)];
         let filled = file.read_at(&mut copy, damage.from)?;
@@ -180,6 +200,10 @@ impl<S: Storage> Shared<S> {
     /// # Errors
     /// The name of the file that could not be renamed or removed, and why.
     pub(super) fn trim(&self, before: Position) -> Result<(), (String, io::Error)> {
+        {
+            let mut index = self.index.lock();
+            index.trimmed = index.trimmed.max(before);
+        }
         loop {
             let mut index = self.index.lock();
             let whole = matches!(&index.files[..], [_, second, ..] if second.first <= before);
@@ -196,6 +220,9 @@ impl<S: Storage> Shared<S> {
     }
 
     fn retire(&self, spares: &mut Vec<Spare>, file: &JournalFile<S::File>) -> io::Result<()> {
+        let mut known = self.known_damage.lock();
+        known.retain(|(name, _)| *name != file.name);
+        drop(known);
         if spares.len() >= SPARES_MAX || file.len < self.config.file_bytes {
             return self.storage.remove(&file.name);
         }

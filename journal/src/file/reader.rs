@@ -33,6 +33,8 @@ struct Stretch<F> {
     limit: u64,
     /// The first position of the file behind it, if there is one.
     behind: Option<Position>,
+    /// The position after the last entry that was durable when the stretch was taken.
+    end: Position,
 }
 
 impl<S: Storage> FileReader<S> {
@@ -79,6 +81,7 @@ impl<S: Storage> FileReader<S> {
             file: Arc::clone(&file.file),
             limit: file.end,
             behind: index.files.get(at + 1).map(|behind| behind.first),
+            end: index.end,
         })
     }
 
@@ -98,11 +101,10 @@ impl<S: Storage> FileReader<S> {
         stretch: &Stretch<S::File>,
         bytes_max: usize,
     ) -> io::Result<Vec<(Position, Entry)>> {
-        let entry_bytes_max = self.shared.config.entry_bytes_max;
         let scan = Scan {
             file: &*stretch.file,
             limit: stretch.limit,
-            entry_bytes_max,
+            key: self.shared.key,
         };
         let Place {
             first,
@@ -171,11 +173,21 @@ impl<S: Storage> FileReader<S> {
                 stretch.limit
             }
             (None, None) => {
-                // The writer has published these bytes, so they were whole once.
-                self.next = self.shared.end().max(self.next);
+                // The writer has published these bytes, so they were whole once. What it
+                // has published since stands behind them.
+                self.next = stretch.end.max(self.next);
+                self.place = Some(Place {
+                    first,
+                    offset: stretch.limit,
+                    expected: self.next,
+                });
                 stretch.limit
             }
         };
+        if offset >= stretch.limit {
+            // Positions of an append that failed, or that were skipped: nothing stood there.
+            return Ok(());
+        }
         self.shared
             .damaged(&stretch.name, &stretch.file, &Damage { from: offset, to })
     }

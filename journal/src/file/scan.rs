@@ -1,6 +1,6 @@
 //! Reads runs of frames from one file, and finds the next frame behind damage.
 
-use super::frame::{self, Found, Frame};
+use super::frame::{self, Found, Frame, Key};
 use super::storage::StoredFile;
 use bytes::Bytes;
 use sonde_proto::Position;
@@ -18,7 +18,7 @@ pub(super) struct Scan<'a, F> {
     pub(super) file: &'a F,
     /// Where the stretch ends, in bytes from the start of the file.
     pub(super) limit: u64,
-    pub(super) entry_bytes_max: usize,
+    pub(super) key: Key,
 }
 
 /// Frames that follow one another without a gap in the file.
@@ -43,7 +43,7 @@ impl<F: StoredFile> Scan<'_, F> {
         };
         let (mut at, mut next) = (0, next);
         loop {
-            match frame::read(&window, at, self.entry_bytes_max) {
+            match frame::read(&window, at, self.key) {
                 Found::Frame(frame) if frame.position >= next => {
                     at += frame.bytes;
                     next = frame.position.next();
@@ -99,8 +99,8 @@ impl<F: StoredFile> Scan<'_, F> {
                 at += PAGE - frame::PREFIX;
                 continue;
             }
-            let plausible =
-                frame::position_at(window, at).is_some_and(|p| p > next && p.0 - next.0 < JUMP_MAX);
+            let plausible = frame::position_at(window, at, self.key)
+                .is_some_and(|p| p > next && p.0 - next.0 < JUMP_MAX);
             if plausible
                 && !self
                     .run(from + at as u64, next.next(), 1)?

@@ -1,7 +1,7 @@
 //! Writes groups of entries: one write, one sync, then they are durable.
 
 use super::frame;
-use super::partition::{JournalFile, Shared, name_of};
+use super::partition::{JournalFile, Shared, Spare, name_of};
 use super::storage::{Storage, StoredFile};
 use crate::AppendError;
 use sonde_proto::{Entry, Position};
@@ -74,7 +74,8 @@ impl<S: Storage> Writer<S> {
         let first = self.next;
         self.buffer.clear();
         for (number, entry) in entries.iter().enumerate() {
-            frame::write(&mut self.buffer, Position(first.0 + number as u64), entry);
+            let position = Position(first.0 + number as u64);
+            frame::write(&mut self.buffer, self.shared.key, position, entry);
         }
         let bytes = self.buffer.len() as u64;
         if self
@@ -161,8 +162,14 @@ impl<S: Storage> Writer<S> {
             .last()
             .map_or(FIRST_FILE_BYTES, |last| last.len * 2);
         let wanted = grown.min(config.file_bytes).max(bytes);
+        if index.bytes() + wanted > config.bytes_max {
+            self.drop_spares(&mut index.spares);
+        }
         let taken = index.bytes();
-        if taken + wanted > config.bytes_max {
+        // The last file is trimmed only when there is one behind it: were it not for this
+        // exception, a journal whose every entry is covered could be full forever.
+        let idle = index.files.len() <= 1 && index.trimmed >= index.end;
+        if taken + wanted > config.bytes_max && !idle {
             let reason = format!(
                 "{taken} of {} bytes are taken (journal.bytes_max)",
                 config.bytes_max
@@ -170,6 +177,20 @@ impl<S: Storage> Writer<S> {
             return Err(AppendError::Full { reason });
         }
         Ok((None, wanted))
+    }
+
+    /// Gives back the space of spares, none of which is large enough.
+    fn drop_spares(&self, spares: &mut Vec<Spare>) {
+        spares.retain(|spare| {
+            let removed = self.shared.storage.remove(&spare.name);
+            if let Err(error) = &removed {
+                tracing::warn!(
+                    "cannot remove the spare journal file {}: {error}",
+                    spare.name
+                );
+            }
+            removed.is_err()
+        });
     }
 
     fn refused(&self, what: &str, error: &io::Error) -> AppendError {

@@ -3,6 +3,8 @@
 use super::*;
 use proptest::prelude::*;
 
+const KEY: Key = Key(0x5eed_0000_1234_0007);
+
 fn entry(tenant: &str, payload: Vec<u8>) -> Entry {
     Entry {
         tenant: Tenant::new(tenant).unwrap(),
@@ -14,7 +16,7 @@ fn entry(tenant: &str, payload: Vec<u8>) -> Entry {
 
 fn written(position: Position, entry: &Entry) -> Bytes {
     let mut out = Vec::new();
-    write(&mut out, position, entry);
+    write(&mut out, KEY, position, entry);
     out.into()
 }
 
@@ -24,12 +26,16 @@ proptest! {
         tenant in "[a-z]{1,20}",
         payload in prop::collection::vec(any::<u8>(), 0..300),
         at in any::<u64>(),
+        other in any::<u64>(),
     ) {
         let entry = entry(&tenant, payload);
         let bytes = written(Position(at), &entry);
         prop_assert_eq!(bytes.len(), len_of(&entry));
         let frame = Frame { position: Position(at), bytes: bytes.len(), entry };
-        prop_assert_eq!(read(&bytes, 0, 1000), Found::Frame(frame));
+        prop_assert_eq!(read(&bytes, 0, KEY), Found::Frame(frame));
+        prop_assert_eq!(position_at(&bytes, 0, KEY), Some(Position(at)));
+        let foreign = read(&bytes, 0, Key(other));
+        prop_assert!(other == KEY.0 || foreign == Found::Nothing, "another journal's key reads it");
     }
 
     #[test]
@@ -40,7 +46,7 @@ proptest! {
     ) {
         let bytes = written(Position(1), &entry("a", payload));
         let at = cut.index(bytes.len());
-        let is_frame = |bytes: &Bytes| matches!(read(bytes, 0, 1000), Found::Frame(_));
+        let is_frame = |bytes: &Bytes| matches!(read(bytes, 0, KEY), Found::Frame(_));
         prop_assert!(!is_frame(&bytes.slice(..at)));
         let mut changed = bytes.to_vec();
         changed[at] ^= flip;
@@ -49,6 +55,6 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-        let _ = read(&bytes.into(), 0, 1000);
+        let _ = read(&bytes.into(), 0, KEY);
     }
 }

@@ -13,10 +13,13 @@ const SECTOR: usize = 512;
 /// What happens at one of the operations to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// From this operation on, nothing is done any more.
+    /// From this operation on, nothing is done any more. A file under creation is there in
+    /// part.
     PowerOff(u64),
     /// This one operation fails.
     Fail(u64, io::ErrorKind),
+    /// There is no room for another file.
+    DiskFull,
     /// All goes well.
     Well,
 }
@@ -32,6 +35,7 @@ struct State {
     files: Vec<Content>,
     operations: u64,
     fate: Fate,
+    at_next_read: Option<Box<dyn FnOnce() + Send>>,
 }
 
 #[derive(Clone)]
@@ -74,7 +78,13 @@ impl Folder {
             files: Vec::new(),
             operations: 0,
             fate: Fate::Well,
+            at_next_read: None,
         })))
+    }
+
+    /// Lets something happen while somebody reads: before the next bytes are there.
+    pub(super) fn at_next_read(&self, happens: impl FnOnce() + Send + 'static) {
+        self.0.lock().at_next_read = Some(Box::new(happens));
     }
 
     /// How many operations were done.
@@ -93,6 +103,11 @@ impl Folder {
         let file = state.names[name];
         state.files[file].now[offset] ^= 0x5a;
         state.files[file].durable[offset] ^= 0x5a;
+    }
+
+    /// The process is started again after a kill: the system has kept whatever was done.
+    pub(super) fn restart_process(&self) {
+        self.0.lock().fate = Fate::Well;
     }
 
     /// The power comes back: what was not durable is there in part, or not at all.
@@ -126,7 +141,9 @@ impl Folder {
                 Err(io::Error::other("the power is off"))
             }
             Fate::Fail(at, kind) if state.operations == at => Err(kind.into()),
-            Fate::PowerOff(_) | Fate::Fail(..) | Fate::Well => operation(&mut state),
+            Fate::PowerOff(_) | Fate::Fail(..) | Fate::DiskFull | Fate::Well => {
+                operation(&mut state)
+            }
         }
     }
 }
@@ -144,6 +161,17 @@ fn missing() -> io::Error {
 }
 
 impl State {
+    fn create(&mut self, name: &str, bytes: usize) -> usize {
+        self.files.push(Content {
+            now: vec![0; bytes],
+            durable: vec![0; bytes],
+            unsynced: Vec::new(),
+        });
+        let file = self.files.len() - 1;
+        self.change(Change::Put(name.into(), file));
+        file
+    }
+
     fn change(&mut self, change: Change) {
         apply(&mut self.names, &change);
         self.pending_names.push(change);
@@ -172,16 +200,18 @@ impl Storage for Folder {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<OpenFile> {
+        let bytes = usize::try_from(bytes).unwrap();
+        {
+            let mut state = self.0.lock();
+            if state.fate == Fate::PowerOff(state.operations + 1) {
+                state.create(name, bytes / 3);
+            }
+        }
         let file = self.operate(|state| {
-            let zeros = vec![0; usize::try_from(bytes).unwrap()];
-            state.files.push(Content {
-                now: zeros.clone(),
-                durable: zeros,
-                unsynced: Vec::new(),
-            });
-            let file = state.files.len() - 1;
-            state.change(Change::Put(name.into(), file));
-            Ok(file)
+            if state.fate == Fate::DiskFull {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            Ok(state.create(name, bytes))
         })?;
         Ok(OpenFile {
             folder: self.clone(),
@@ -220,6 +250,10 @@ impl StoredFile for OpenFile {
     }
 
     fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<usize> {
+        let happens = self.folder.0.lock().at_next_read.take();
+        if let Some(happens) = happens {
+            happens();
+        }
         self.folder.operate(|state| {
             let now = &state.files[self.file].now;
             let from = usize::try_from(offset).unwrap().min(now.len());
@@ -247,10 +281,19 @@ impl StoredFile for OpenFile {
             }
             Ok(())
         });
-        if result.is_err() {
-            // What a failed sync could not write is dropped, and no later one tells of it.
-            self.folder.0.lock().files[self.file].unsynced.clear();
+        let mut state = self.folder.0.lock();
+        if result.is_err() && matches!(state.fate, Fate::Fail(..)) {
+            // A failed sync has written something or nothing; the rest is dropped, and no
+            // later one tells of it.
+            let something = state.operations.is_multiple_of(2);
+            let file = &mut state.files[self.file];
+            for (offset, bytes) in std::mem::take(&mut file.unsynced) {
+                if something {
+                    put(&mut file.durable, offset, &bytes);
+                }
+            }
         }
+        drop(state);
         result
     }
 }
