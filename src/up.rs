@@ -10,6 +10,7 @@ use sonde_collector::Collector;
 use sonde_proto::{Clock, SystemClock};
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// An agent and the collector it sends to, in one process.
 pub(crate) struct Both {
@@ -61,9 +62,13 @@ impl Both {
 pub(crate) async fn up(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let config = config::load(arguments)?;
     let stop = stop_signal()?;
+    let mut hangup = hangup_signal()?;
     let both = Both::start(&config).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "ready");
-    stop.await;
+    tokio::select! {
+        () = stop => {}
+        () = reload_on(&mut hangup, arguments, &both.collector) => {}
+    }
     tracing::info!("stopping: sealing what has arrived");
     both.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -73,9 +78,13 @@ pub(crate) async fn up(arguments: &RunArguments) -> Result<ExitCode, Failure> {
 pub(crate) async fn collector(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let config = config::load(arguments)?;
     let stop = stop_signal()?;
+    let mut hangup = hangup_signal()?;
     let collector = Collector::start(&config.collector(), Arc::new(SystemClock)).await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), data_dir = %config.data_dir.display(), "ready");
-    stop.await;
+    tokio::select! {
+        () = stop => {}
+        () = reload_on(&mut hangup, arguments, &collector) => {}
+    }
     tracing::info!("stopping: sealing what has arrived");
     collector.stop().await;
     Ok(ExitCode::SUCCESS)
@@ -92,7 +101,11 @@ pub(crate) async fn agent(arguments: &RunArguments) -> Result<ExitCode, Failure>
     let agent = Arc::new(agent);
     let served = port.serve(registry, &agent);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), endpoint = %config.agent.export.endpoint, "ready");
-    stop.await;
+    let mut hangup = hangup_signal()?;
+    tokio::select! {
+        () = stop => {}
+        () = refuse_reload(&mut hangup) => {}
+    }
     tracing::info!("stopping: cursors are kept, what is unsent is read again at the next start");
     served.abort();
     if let Some(agent) = Arc::into_inner(agent) {
@@ -101,9 +114,40 @@ pub(crate) async fn agent(arguments: &RunArguments) -> Result<ExitCode, Failure>
     Ok(ExitCode::SUCCESS)
 }
 
+fn hangup_signal() -> Result<Signal, Failure> {
+    Ok(signal(SignalKind::hangup())?)
+}
+
+/// At each SIGHUP, reads the rule files and the routing file again. Never resolves.
+async fn reload_on(hangup: &mut Signal, arguments: &RunArguments, collector: &Collector) {
+    while hangup.recv().await.is_some() {
+        let reloaded = match config::load(arguments) {
+            Ok(config) => collector
+                .reload(&config.collector())
+                .await
+                .map_err(Failure::from),
+            Err(error) => Err(error),
+        };
+        match reloaded {
+            Ok(()) => tracing::info!(
+                "reloaded the rule files and the routing file; other keys need a restart"
+            ),
+            Err(problems) => tracing::error!("not reloaded, the old files hold:\n{problems}"),
+        }
+    }
+    std::future::pending().await
+}
+
+/// An agent keeps no state that a restart would lose: it says so instead of ending.
+async fn refuse_reload(hangup: &mut Signal) {
+    while hangup.recv().await.is_some() {
+        tracing::warn!("SIGHUP: an agent reads its configuration at its start; restart it");
+    }
+    std::future::pending().await
+}
+
 /// Resolves at the first SIGINT or SIGTERM.
 pub(crate) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {

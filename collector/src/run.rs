@@ -248,6 +248,29 @@ impl Collector {
         observed.agent = Some(Box::new(status));
     }
 
+    /// Reads the rule files and the routing file that `config` names, and goes on with them:
+    /// all of them, or none.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of them; then nothing has changed.
+    pub async fn reload(&self, config: &Config) -> Result<(), Problems> {
+        let rules = load::rules(&config.rules);
+        let routing = load::alerts(config);
+        let (rules, routing) = match (rules, routing) {
+            (Ok(rules), Ok(routing)) => (rules, routing),
+            (rules, routing) => {
+                let found = rules.err().into_iter().chain(routing.err());
+                return Err(Problems(found.flat_map(|problems| problems.0).collect()));
+            }
+        };
+        self.evaluator.reload(rules);
+        let routing = routing.unwrap_or_else(sonde_alerts::AlertConfig::nobody);
+        if let Err(error) = self.alerts.reload(routing).await {
+            tracing::warn!("the routing file is not followed: {error}");
+        }
+        Ok(())
+    }
+
     /// Closes the doors, applies and seals what was taken, and ends.
     pub async fn stop(self) {
         let _ = self.stop.send(true);

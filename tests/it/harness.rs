@@ -145,6 +145,14 @@ impl Sonde {
         }
     }
 
+    /// Sends it a signal, as in `HUP`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let mut kill = Command::new("kill");
+        kill.arg(format!("-{name}")).arg(pid);
+        assert!(kill.status().await.unwrap().success());
+    }
+
     /// Kills it as a power cut would.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
@@ -152,12 +160,7 @@ impl Sonde {
 
     /// Asks it to stop and waits until it has.
     pub(crate) async fn stop(mut self) -> std::process::ExitStatus {
-        let pid = self.child.id().expect("it runs").to_string();
-        Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .await
-            .unwrap();
+        self.signal("TERM").await;
         tokio::time::timeout(PATIENCE, self.child.wait())
             .await
             .expect("it stops")

@@ -235,6 +235,43 @@ async fn a_page_is_sent_once_though_the_process_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changed_files_are_followed_at_sighup_and_wrong_ones_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Recorder::open().await;
+    let hook = |path: &str| format!("  webhook_configs:\n  - {{url: {}{path}}}\n", recorder.url);
+    let mut sonde = start(dir.path(), &hook("/old")).await;
+    say_open(&sonde, 0).await;
+    recorder.until("/old", 1, &sonde).await;
+
+    files(dir.path(), "  webhook_configs:\n  - {ulr: x}\n");
+    sonde.signal("HUP").await;
+    sonde.logged("not reloaded").await;
+    sonde.logged("unknown key `ulr`").await;
+
+    let (rules, _) = files(dir.path(), &hook("/new"));
+    let rules = rules.trim_matches(['[', ']']);
+    let mut text = std::fs::read_to_string(rules).unwrap();
+    text += "  - {alert: ShopDark, expr: shop_open == 0}\n";
+    std::fs::write(rules, text).unwrap();
+    sonde.signal("HUP").await;
+    sonde.logged("reloaded the rule files").await;
+    let told = recorder.until("/new", 1, &sonde).await;
+    assert_eq!(
+        told[0]["commonLabels"]["alertname"], "ShopDark",
+        "{told:#?}"
+    );
+    assert_eq!(recorder.to("/old").len(), 1);
+    // The alert that was firing before went on: nobody was told that it ended.
+    let alerts = sonde.get("/sonde/v1/alerts", &[]).await;
+    assert_eq!(
+        alerts["alerts"].as_array().map(Vec::len),
+        Some(2),
+        "{alerts:#}"
+    );
+    assert!(sonde.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_receives_the_alert_over_an_encrypted_connection() {
     let Some(python) = tool("PYTHON") else { return };
     let dir = tempfile::tempdir().unwrap();

@@ -77,28 +77,36 @@ pub struct Engine {
     telemetry: Telemetry,
 }
 
+fn groups(files: Vec<RuleFile>, config: &EngineConfig) -> Vec<Group> {
+    let of_file = |RuleFile { name, groups }: RuleFile| {
+        let group = move |spec| Group::new(&name, spec, config);
+        groups.into_iter().map(group).collect::<Vec<_>>()
+    };
+    files.into_iter().flat_map(of_file).collect()
+}
+
 impl Engine {
     /// An engine whose rules have no past.
     #[must_use]
     pub fn new(files: Vec<RuleFile>, config: &EngineConfig, registry: &mut Registry) -> Self {
-        let mut groups = Vec::new();
-        for file in files {
-            let RuleFile {
-                name,
-                groups: specs,
-            } = file;
-            groups.extend(
-                specs
-                    .into_iter()
-                    .map(|spec| Group::new(&name, spec, config)),
-            );
-        }
         Self {
-            groups,
+            groups: groups(files, config),
             orphans: BTreeSet::new(),
             config: config.clone(),
             telemetry: Telemetry::register(registry),
         }
+    }
+
+    /// Goes on with other rules. Those that are unedited keep their state; the others begin
+    /// anew, and the series of those that are gone are ended.
+    ///
+    /// # Errors
+    /// [`StateError`] when the own state cannot be carried over, which is a defect; then the
+    /// rules begin anew.
+    pub fn reload(&mut self, files: Vec<RuleFile>) -> Result<(), StateError> {
+        let state = self.state();
+        self.groups = groups(files, &self.config);
+        self.restore(&state)
     }
 
     /// Continues from a state that [`Engine::state`] returned. Rules that have been edited

@@ -14,7 +14,7 @@ use crate::durable;
 use parking_lot::{Condvar, Mutex};
 use sonde_alerts::{Alert, Alerts};
 use sonde_proto::{Clock, Tenant};
-use sonde_rules::{AlertStatus, AlertUpdate, Engine, Evaluation, GroupStatus};
+use sonde_rules::{AlertStatus, AlertUpdate, Engine, Evaluation, GroupStatus, RuleFile};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,10 +61,18 @@ impl Rules {
     }
 }
 
+/// What the evaluator is told while it naps.
+#[derive(Default)]
+struct Orders {
+    stop: bool,
+    /// Rules that replace the present ones before the next evaluation.
+    reload: Option<Vec<RuleFile>>,
+}
+
 /// The evaluator's thread.
 pub(crate) struct Evaluator {
     rules: Rules,
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    orders: Arc<(Mutex<Orders>, Condvar)>,
     thread: std::thread::JoinHandle<()>,
 }
 
@@ -75,11 +83,11 @@ impl Evaluator {
     /// When the system has no thread left.
     pub(crate) fn start(engine: Engine, parts: Parts) -> std::io::Result<Self> {
         let rules = Rules(Arc::new(Mutex::new(Shown::of(&engine))));
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let orders = Arc::<(Mutex<Orders>, Condvar)>::default();
         let run = Run {
             engine,
             rules: rules.clone(),
-            stop: Arc::clone(&stop),
+            orders: Arc::clone(&orders),
             parts,
             saved: Vec::new(),
         };
@@ -88,7 +96,7 @@ impl Evaluator {
             .spawn(move || run.run())?;
         Ok(Self {
             rules,
-            stop,
+            orders,
             thread,
         })
     }
@@ -98,10 +106,19 @@ impl Evaluator {
         self.rules.clone()
     }
 
+    /// Replaces the rules before the next evaluation. Unedited ones keep their state.
+    pub(crate) fn reload(&self, files: Vec<RuleFile>) {
+        self.order(|orders| orders.reload = Some(files));
+    }
+
+    fn order(&self, change: impl FnOnce(&mut Orders)) {
+        change(&mut self.orders.0.lock());
+        self.orders.1.notify_all();
+    }
+
     /// Ends after the evaluation under way. Blocks until then.
     pub(crate) fn finish(self) {
-        *self.stop.0.lock() = true;
-        self.stop.1.notify_all();
+        self.order(|orders| orders.stop = true);
         if self.thread.join().is_err() {
             tracing::error!(
                 "the rule evaluator panicked; rules are evaluated again after a restart"
@@ -113,7 +130,7 @@ impl Evaluator {
 struct Run {
     engine: Engine,
     rules: Rules,
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    orders: Arc<(Mutex<Orders>, Condvar)>,
     parts: Parts,
     saved: Vec<u8>,
 }
@@ -144,12 +161,25 @@ impl Run {
         due.since(now).clamp(Duration::from_millis(20), NAP_MAX)
     }
 
-    fn stopped_within(&self, nap: Duration) -> bool {
-        let mut stopped = self.stop.0.lock();
-        if !*stopped {
-            self.stop.1.wait_for(&mut stopped, nap);
+    /// Naps unless told to stop or to reload, and follows the order. True for a stop.
+    fn stopped_within(&mut self, nap: Duration) -> bool {
+        let reload = {
+            let mut orders = self.orders.0.lock();
+            if !orders.stop && orders.reload.is_none() {
+                self.orders.1.wait_for(&mut orders, nap);
+            }
+            if orders.stop {
+                return true;
+            }
+            orders.reload.take()
+        };
+        if let Some(files) = reload {
+            if let Err(error) = self.engine.reload(files) {
+                tracing::error!("the state of rules is lost at a reload: {error}");
+            }
+            *self.rules.0.lock() = Shown::of(&self.engine);
         }
-        *stopped
+        false
     }
 
     fn deliver(&self, evaluation: Evaluation) {
