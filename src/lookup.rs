@@ -48,6 +48,7 @@ fn show(out: &mut Text, found: &Value) {
         logs.iter().for_each(|record| render::log_line(out, record));
         out.end_line();
     }
+    out.note_if_cut(found);
     let alerts = render::list(found, "alerts");
     if !alerts.is_empty() {
         out.line(Tone::Bold, &format!("alerts ({})", alerts.len()));

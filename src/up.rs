@@ -10,6 +10,7 @@ use sonde_collector::Collector;
 use sonde_proto::{Clock, SystemClock};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// An agent and the collector it sends to, in one process.
@@ -51,9 +52,7 @@ impl Both {
 
     /// Stops the agent, whose last lines the collector still takes, then the collector.
     pub(crate) async fn stop(self) {
-        if let Some(agent) = Arc::into_inner(self.agent) {
-            agent.stop().await;
-        }
+        stop_agent(self.agent).await;
         self.collector.stop().await;
     }
 }
@@ -108,10 +107,19 @@ pub(crate) async fn agent(arguments: &RunArguments) -> Result<ExitCode, Failure>
     }
     tracing::info!("stopping: cursors are kept, what is unsent is read again at the next start");
     served.abort();
-    if let Some(agent) = Arc::into_inner(agent) {
-        agent.stop().await;
-    }
+    stop_agent(agent).await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Stops an agent. Whoever is looking at its status just now holds it for a moment longer.
+async fn stop_agent(mut agent: Arc<Agent>) {
+    loop {
+        match Arc::try_unwrap(agent) {
+            Ok(agent) => return agent.stop().await,
+            Err(shared) => agent = shared,
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn hangup_signal() -> Result<Signal, Failure> {

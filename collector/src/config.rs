@@ -81,8 +81,10 @@ pub struct HttpConfig {
     /// Empty: `http://` and the address listened on.
     pub external_url: String,
     /// The longest a query may run, in seconds.
+    #[schemars(range(min = 1))]
     pub query_seconds_max: u64,
     /// How many queries may run at once; further ones wait.
+    #[schemars(range(min = 1, max = 10_000))]
     pub queries_max: usize,
 }
 
@@ -154,11 +156,18 @@ impl Default for OtlpHttpConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct OtlpLimits {
     /// The largest request, in bytes after decompression.
+    #[schemars(range(min = 1024, max = 1_073_741_824))]
     pub request_bytes_max: usize,
-    /// How many requests may be in flight at once over all connections; further ones wait.
+    /// How many requests may be read and in flight at once over all connections; further
+    /// ones wait.
+    #[schemars(range(min = 1, max = 100_000))]
     pub requests_max: usize,
     /// How many streams one gRPC connection may have open.
+    #[schemars(range(min = 1))]
     pub streams_max: u32,
+    /// How many tenants there may be; the requests of further ones are refused.
+    #[schemars(range(min = 1))]
+    pub tenants_max: usize,
 }
 
 impl Default for OtlpLimits {
@@ -167,6 +176,7 @@ impl Default for OtlpLimits {
             request_bytes_max: 16 << 20,
             requests_max: 64,
             streams_max: 128,
+            tenants_max: 1000,
         }
     }
 }

@@ -8,11 +8,11 @@
 use crate::stores::Stores;
 use serde::Serialize;
 use sonde_alerts::{AlertStatus, Alerts};
-use sonde_logs::LogRecord;
+use sonde_logs::{Belonging, LogRecord};
 use sonde_proto::{Position, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_traces::Trace;
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TRACES_MAX: usize = 20;
 const LOGS_MAX: usize = 1000;
@@ -38,6 +38,8 @@ pub(crate) struct Found {
     pub(crate) logs: Vec<LogRecord>,
     pub(crate) alerts: Vec<AlertStatus>,
     pub(crate) searched_through: SearchedThrough,
+    /// Why this may not be everything.
+    pub(crate) cut: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<&'static str>,
 }
@@ -58,33 +60,39 @@ pub(crate) fn lookup(
     alerts: &Alerts,
     tenant: &Tenant,
     id: &str,
+    deadline: Option<Instant>,
 ) -> Result<Found, String> {
     let id = id.trim();
     let searched_through = SearchedThrough {
         logs: stores.logs.applied_to(),
         spans: stores.traces.applied_to(),
     };
-    let own_logs = stores
-        .logs
-        .by_id(tenant, id, LOGS_MAX)
-        .map_err(|e| e.to_string())?;
+    let mut logs = Lines::default();
+    logs.add(stores.logs.by_id(tenant, id, LOGS_MAX, deadline))?;
     let (kind, mut trace_ids) = trace_ids(stores, tenant, id)?;
+    let mut cut = (trace_ids.len() >= TRACES_MAX)
+        .then(|| format!("there may be more than these {TRACES_MAX} traces"));
     // A line may carry the identifier where no span does: it names its trace.
-    for trace_id in own_logs.iter().filter_map(|record| record.trace_id) {
+    for trace_id in logs.found.iter().filter_map(|record| record.trace_id) {
         if trace_ids.len() < TRACES_MAX && !trace_ids.contains(&trace_id) {
             trace_ids.push(trace_id);
         }
     }
-    let mut traces = Vec::new();
+    let mut traces: Vec<Trace> = Vec::new();
     for trace_id in &trace_ids {
-        traces.extend(
-            stores
-                .traces
-                .trace(tenant, trace_id)
-                .map_err(|e| e.to_string())?,
-        );
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            cut = Some("the time for the query was over before all traces were read".into());
+            break;
+        }
+        let trace = stores.traces.trace(tenant, trace_id);
+        traces.extend(trace.map_err(|e| e.to_string())?);
     }
-    let logs = logs(stores, tenant, id, own_logs, &trace_ids)?;
+    let own = TraceId::from_hex(id).ok();
+    let without_spans = own.filter(|own| !trace_ids.contains(own));
+    for trace_id in trace_ids.iter().chain(&without_spans) {
+        logs.add(stores.logs.by_trace(tenant, trace_id, LOGS_MAX, deadline))?;
+    }
+    let (logs, logs_cut) = logs.each_once();
     let alerts = mentioned(alerts.list(), id, &traces, &logs);
     let nothing = traces.is_empty() && logs.is_empty() && alerts.is_empty();
     Ok(Found {
@@ -94,6 +102,7 @@ pub(crate) fn lookup(
         logs,
         alerts,
         searched_through,
+        cut: cut.or(logs_cut),
         message: nothing.then_some(
             "nothing carries this ID: check it for typing errors; it may be older than what is kept, or not have arrived yet",
         ),
@@ -126,30 +135,33 @@ fn trace_ids(stores: &Stores, tenant: &Tenant, id: &str) -> Result<(Kind, Vec<Tr
     Ok((kind, traces))
 }
 
-/// The logs of the traces, and those that carry the identifier itself, each once.
-fn logs(
-    stores: &Stores,
-    tenant: &Tenant,
-    id: &str,
-    mut found: Vec<LogRecord>,
-    traces: &[TraceId],
-) -> Result<Vec<LogRecord>, String> {
-    let own = TraceId::from_hex(id).ok();
-    for trace in traces
-        .iter()
-        .chain(own.iter().filter(|own| !traces.contains(own)))
-    {
-        found.extend(
-            stores
-                .logs
-                .by_trace(tenant, trace, LOGS_MAX)
-                .map_err(|e| e.to_string())?,
-        );
+/// The logs of the traces, and those that carry the identifier itself.
+#[derive(Default)]
+struct Lines {
+    found: Vec<LogRecord>,
+    cut: Option<String>,
+}
+
+impl Lines {
+    fn add(&mut self, answer: Result<Belonging, sonde_logs::SearchError>) -> Result<(), String> {
+        let answer = answer.map_err(|error| error.to_string())?;
+        self.found.extend(answer.records);
+        self.cut = self.cut.take().or(answer.cut);
+        Ok(())
     }
-    found.sort_by(|a, b| order(a).cmp(&order(b)));
-    found.dedup_by(|a, b| order(a) == order(b) && a.attributes == b.attributes);
-    found.truncate(LOGS_MAX);
-    Ok(found)
+
+    /// Each line once, oldest first: one may have been found by both.
+    fn each_once(mut self) -> (Vec<LogRecord>, Option<String>) {
+        self.found.sort_by(|a, b| order(a).cmp(&order(b)));
+        self.found
+            .dedup_by(|a, b| order(a) == order(b) && a.attributes == b.attributes);
+        if self.found.len() > LOGS_MAX {
+            self.found.truncate(LOGS_MAX);
+            self.cut
+                .get_or_insert_with(|| format!("there are more than {LOGS_MAX} log lines"));
+        }
+        (self.found, self.cut)
+    }
 }
 
 fn order(record: &LogRecord) -> (UnixNanos, &sonde_proto::Labels, &str, Option<SpanId>) {

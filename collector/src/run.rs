@@ -19,10 +19,12 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use sonde_alerts::Alerts;
 use sonde_journal::{FileJournal, Journal};
-use sonde_proto::{Clock, Partition, Signal, UnixNanos};
+use sonde_proto::{Clock, Partition, Signal, Tenant, UnixNanos};
 use sonde_rules::{Engine, EngineConfig};
 use sonde_signals::SpanSignals;
 use sonde_yaml::Problems;
+use std::collections::HashSet;
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,6 +99,8 @@ pub struct Collector {
     doors: Vec<JoinHandle<()>>,
     pages: JoinHandle<()>,
     pages_stop: watch::Sender<bool>,
+    /// Until everything else has ended.
+    lock: File,
 }
 
 impl Collector {
@@ -126,6 +130,7 @@ impl Collector {
         };
         let (opened, mut registry) = opened;
         let Opened {
+            lock,
             journal,
             stores,
             signals,
@@ -197,6 +202,7 @@ impl Collector {
             clock,
             telemetry,
             &config.otlp.limits,
+            known_tenants(&config.data_dir),
         ));
         let (stop, stopped) = watch::channel(false);
         let (pages_stop, pages_stopped) = watch::channel(false);
@@ -228,6 +234,7 @@ impl Collector {
             doors,
             pages,
             pages_stop,
+            lock,
         })
     }
 
@@ -293,6 +300,7 @@ impl Collector {
         self.alerts.shutdown().await;
         let _ = self.pages_stop.send(true);
         wait(self.pages).await;
+        drop(self.lock);
     }
 }
 
@@ -337,8 +345,38 @@ async fn bind(
     Ok((listener, at))
 }
 
+/// The tenants that have something stored.
+fn known_tenants(data_dir: &Path) -> HashSet<Tenant> {
+    let folders = ["logs", "traces", "metrics"].map(|store| data_dir.join(store).join("segments"));
+    let entries = folders
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok());
+    let names = entries.flatten().filter_map(Result::ok);
+    names
+        .filter_map(|entry| Tenant::new(entry.file_name().to_str()?).ok())
+        .collect()
+}
+
+/// Keeps other processes out of the data directory, before anything in it is touched.
+fn lock(data_dir: &Path) -> Result<File, StartError> {
+    std::fs::create_dir_all(data_dir)
+        .map_err(|error| open_error("the data directory", data_dir, &error))?;
+    let path = data_dir.join("lock");
+    let file = File::create(&path).map_err(|error| open_error("the lock", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(open_error(
+            "the data directory",
+            data_dir,
+            &"it is in use by another process; stop that one, or set another data_dir",
+        )),
+        Err(TryLockError::Error(error)) => Err(open_error("the lock", &path, &error)),
+    }
+}
+
 /// What lies in the data directory.
 struct Opened {
+    lock: File,
     journal: Arc<FileJournal>,
     stores: Stores,
     signals: SpanSignals,
@@ -347,8 +385,7 @@ struct Opened {
 impl Opened {
     fn open(config: &Config, registry: &mut Registry, now: UnixNanos) -> Result<Self, StartError> {
         let dir = |name: &str| config.data_dir.join(name);
-        std::fs::create_dir_all(&config.data_dir)
-            .map_err(|error| open_error("the data directory", &config.data_dir, &error))?;
+        let lock = lock(&config.data_dir)?;
         let logs = sonde_logs::LogStore::open(&dir("logs"), &config.logs, registry, now)
             .map_err(|error| open_error("the log store", &dir("logs"), &error))?;
         let traces = sonde_traces::TraceStore::open(&dir("traces"), &config.traces, registry, now)
@@ -374,6 +411,7 @@ impl Opened {
             metrics: metrics.into(),
         };
         Ok(Self {
+            lock,
             journal: journal.into(),
             stores,
             signals,
@@ -469,9 +507,12 @@ fn engine(
     };
     let mut engine = Engine::new(files, &settings, registry);
     let file = rules_state_file(config);
-    if let Ok(state) = std::fs::read(&file)
-        && let Err(error) = engine.restore(&state)
-    {
+    let restored = match std::fs::read(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.to_string()),
+        Ok(state) => engine.restore(&state).map_err(|error| error.to_string()),
+    };
+    if let Err(error) = restored {
         tracing::error!(
             "cannot read {}: {error}; alerts wait their `for` anew",
             file.display()

@@ -40,5 +40,5 @@ mod testing;
 pub use config::Config;
 pub use query::{FilterOp, LineFilter, LogQuery, ParseError};
 pub use record::LogRecord;
-pub use search::{Direction, LogAnswer, Search, SearchError};
+pub use search::{Belonging, Direction, LogAnswer, Search, SearchError};
 pub use store::{LogStore, OpenError, Stats, StoreError};

@@ -58,6 +58,15 @@ pub struct LogAnswer {
     pub cut: Option<String>,
 }
 
+/// What belongs to an identifier.
+#[derive(Clone, Debug, Default)]
+pub struct Belonging {
+    /// The records, oldest first.
+    pub records: Vec<LogRecord>,
+    /// Why these may not be all.
+    pub cut: Option<String>,
+}
+
 /// Why a search has no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SearchError {

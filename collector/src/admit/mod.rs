@@ -7,11 +7,18 @@ mod validate;
 
 use crate::telemetry::{RefusedLabels, SignalLabel, Telemetry};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use sonde_journal::{AppendError, Journal};
 use sonde_proto::{Clock, Entry, Partition, Signal, Tenant};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// How long a sender waits for its turn before it is told to come back.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
+/// How long a request may take to arrive and become durable, once it is its turn.
+pub(crate) const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// Why a request was not taken. The sender learns whether a retry helps.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -35,6 +42,16 @@ pub(crate) enum Refusal {
     /// The tenant's name is no name.
     #[error("{0}")]
     Tenant(#[from] sonde_proto::TenantError),
+    /// There are as many tenants as there may be.
+    #[error(
+        "tenant {tenant} is new, and there are {limit} already; correct X-Scope-OrgID or raise otlp.limits.tenants_max"
+    )]
+    TooManyTenants {
+        /// The tenant that would be one too many.
+        tenant: Tenant,
+        /// The limit.
+        limit: usize,
+    },
     /// There is no room now; the same request may pass later.
     #[error("cannot make the request durable now: {reason}; retry later")]
     Unavailable {
@@ -50,6 +67,7 @@ impl Refusal {
             Self::Malformed { .. } => "malformed",
             Self::TooLarge { .. } => "too_large",
             Self::Tenant(_) => "tenant",
+            Self::TooManyTenants { .. } => "tenants_max",
             Self::Unavailable { .. } => "unavailable",
         }
     }
@@ -66,7 +84,9 @@ pub(crate) struct Admission {
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
     request_bytes_max: usize,
-    in_flight: Semaphore,
+    requests: Semaphore,
+    tenants: Mutex<HashSet<Tenant>>,
+    tenants_max: usize,
 }
 
 impl Admission {
@@ -75,14 +95,48 @@ impl Admission {
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
         limits: &crate::config::OtlpLimits,
+        tenants: HashSet<Tenant>,
     ) -> Self {
         Self {
             journal,
             clock,
             telemetry,
             request_bytes_max: limits.request_bytes_max,
-            in_flight: Semaphore::new(limits.requests_max),
+            requests: Semaphore::new(limits.requests_max),
+            tenants: Mutex::new(tenants),
+            tenants_max: limits.tenants_max,
         }
+    }
+
+    /// Waits for its turn: whoever has it may read one request into memory.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when it does not come in time.
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        let busy = |reason: &str| Refusal::Unavailable {
+            reason: reason.into(),
+        };
+        match tokio::time::timeout(TURN_WITHIN, self.requests.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) => Err(busy("the collector is stopping")),
+            Err(_) => Err(busy("otlp.limits.requests_max requests are in flight")),
+        }
+    }
+
+    /// Whether a tenant is known, or may become so.
+    fn know(&self, tenant: &Tenant) -> Result<(), Refusal> {
+        let mut tenants = self.tenants.lock();
+        if tenants.contains(tenant) {
+            return Ok(());
+        }
+        if tenants.len() >= self.tenants_max {
+            return Err(Refusal::TooManyTenants {
+                tenant: tenant.clone(),
+                limit: self.tenants_max,
+            });
+        }
+        tenants.insert(tenant.clone());
+        Ok(())
     }
 
     /// The largest request, in bytes after decompression.
@@ -142,18 +196,12 @@ impl Admission {
                 limit: self.request_bytes_max,
             });
         }
-        let _permit = self
-            .in_flight
-            .acquire()
-            .await
-            .map_err(|_| Refusal::Unavailable {
-                reason: "the collector is stopping".into(),
-            })?;
         let records = validate::records(signal, &payload)
             .map_err(|reason| Refusal::Malformed { signal, reason })?;
         if records == 0 {
             return Ok(0);
         }
+        self.know(&tenant)?;
         let entry = Entry {
             tenant,
             signal,
@@ -164,9 +212,8 @@ impl Admission {
             .append(Partition::first(signal), entry)
             .await
             .map_err(|error| match error {
-                AppendError::TooLarge { .. } => Refusal::Malformed {
-                    signal,
-                    reason: error.to_string(),
+                AppendError::TooLarge { .. } => Refusal::TooLarge {
+                    limit: self.request_bytes_max,
                 },
                 other => Refusal::Unavailable {
                     reason: other.to_string(),

@@ -3,7 +3,7 @@
 //! The three services take the request's bytes as they came: the journal keeps them
 //! unchanged, so nothing is decoded into types and encoded again on the way.
 
-use crate::admit::{Admission, Refusal};
+use crate::admit::{Admission, Refusal, TAKEN_WITHIN};
 use crate::config::GrpcConfig;
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response};
@@ -137,7 +137,21 @@ where
                 .max_decoding_message_size(limit);
             let (signal, admission) = (method.signal, Arc::clone(&method.admission));
             let called = Arc::clone(&method.called);
-            let response = grpc.unary(method, request).await;
+            let turn = match admission.turn().await {
+                Ok(turn) => turn,
+                Err(refusal) => {
+                    admission.refused(signal, &refusal);
+                    return Ok(status(&refusal).into_http());
+                }
+            };
+            let taken = tokio::time::timeout(TAKEN_WITHIN, grpc.unary(method, request)).await;
+            drop(turn);
+            let Ok(response) = taken else {
+                let reason = format!("the message did not arrive within {TAKEN_WITHIN:?}");
+                let refusal = Refusal::Unavailable { reason };
+                admission.refused(signal, &refusal);
+                return Ok(status(&refusal).into_http());
+            };
             let code = response.headers().get("grpc-status").map(code_of);
             match code.filter(|_| !called.load(Ordering::Relaxed)) {
                 None | Some(Code::Ok | Code::Unimplemented) => Ok(response),
@@ -193,7 +207,9 @@ fn unread(signal: Signal, code: Code, limit: usize) -> Refusal {
 /// The status that tells a sender whether a retry helps (OTLP, "Failures").
 fn status(refusal: &Refusal) -> Status {
     let code = match refusal {
-        Refusal::Malformed { .. } | Refusal::Tenant(_) => Code::InvalidArgument,
+        Refusal::Malformed { .. } | Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => {
+            Code::InvalidArgument
+        }
         Refusal::TooLarge { .. } => Code::ResourceExhausted,
         Refusal::Unavailable { .. } => Code::Unavailable,
     };

@@ -3,7 +3,7 @@
 //! `POST /v1/{logs,traces,metrics}` with gzip, zstd or no compression. Failures are a
 //! `google.rpc.Status` in the encoding of the request.
 
-use crate::admit::{Admission, Refusal};
+use crate::admit::{Admission, Refusal, TAKEN_WITHIN};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -68,6 +68,13 @@ async fn export(
 ) -> Response {
     let Some(encoding) = encoding(headers) else {
         let message = format!("Content-Type must be {PROTOBUF} or {JSON}");
+        admission.refused(
+            signal,
+            &Refusal::Malformed {
+                signal,
+                reason: message.clone(),
+            },
+        );
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_response();
     };
     match take(admission, signal, headers, body, encoding, to_protobuf).await {
@@ -90,7 +97,13 @@ async fn take(
     };
     let tenant = super::tenant(headers).map_err(|error| counted(error.into()))?;
     let limit = admission.request_bytes_max();
-    let body = axum::body::to_bytes(body, limit).await;
+    let _turn = admission.turn().await.map_err(counted)?;
+    let arrived = tokio::time::timeout(TAKEN_WITHIN, axum::body::to_bytes(body, limit)).await;
+    let body = arrived.map_err(|_| {
+        counted(Refusal::Unavailable {
+            reason: format!("the body did not arrive within {TAKEN_WITHIN:?}"),
+        })
+    })?;
     let body = body.map_err(|error| counted(unreadable(signal, limit, &error)))?;
     let payload = match encoding {
         Encoding::Protobuf => body,
@@ -141,7 +154,9 @@ fn success(encoding: Encoding) -> Response {
 
 fn failure(encoding: Encoding, refusal: &Refusal) -> Response {
     let (code, grpc_code) = match refusal {
-        Refusal::Malformed { .. } | Refusal::Tenant(_) => (StatusCode::BAD_REQUEST, 3),
+        Refusal::Malformed { .. } | Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => {
+            (StatusCode::BAD_REQUEST, 3)
+        }
         Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 8),
         Refusal::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, 14),
     };

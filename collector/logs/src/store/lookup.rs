@@ -2,7 +2,7 @@
 
 use super::LogStore;
 use crate::record::LogRecord;
-use crate::search::{Ask, Found, Limits, LogAnswer, Search, SearchError, run};
+use crate::search::{Ask, Belonging, Found, Limits, LogAnswer, Search, SearchError, run};
 use crate::stream::Stream;
 use sonde_proto::{Tenant, TraceId};
 use std::collections::BTreeSet;
@@ -45,13 +45,9 @@ impl LogStore {
         tenant: &Tenant,
         trace: &TraceId,
         limit: usize,
-    ) -> Result<Vec<LogRecord>, SearchError> {
-        let mut found = run(
-            self.view.read().snapshot(tenant),
-            &Ask::Trace(trace),
-            self.limits(limit, None),
-        );
-        self.shown(&mut found)
+        deadline: Option<Instant>,
+    ) -> Result<Belonging, SearchError> {
+        self.belonging(tenant, &Ask::Trace(trace), limit, deadline)
     }
 
     /// The records that hold `id` in their body or in an attribute's value, with no letter
@@ -65,16 +61,34 @@ impl LogStore {
         tenant: &Tenant,
         id: &str,
         limit: usize,
-    ) -> Result<Vec<LogRecord>, SearchError> {
+        deadline: Option<Instant>,
+    ) -> Result<Belonging, SearchError> {
         if !id.bytes().any(crate::words::is_word_byte) {
             return Err(SearchError::NoWord(id.chars().take(100).collect()));
         }
+        self.belonging(tenant, &Ask::Token(id), limit, deadline)
+    }
+
+    fn belonging(
+        &self,
+        tenant: &Tenant,
+        ask: &Ask<'_>,
+        limit: usize,
+        deadline: Option<Instant>,
+    ) -> Result<Belonging, SearchError> {
+        let snapshot = self.view.read().snapshot(tenant);
         let mut found = run(
-            self.view.read().snapshot(tenant),
-            &Ask::Token(id),
-            self.limits(limit, None),
+            snapshot,
+            ask,
+            self.limits(limit.saturating_add(1), deadline),
         );
-        self.shown(&mut found)
+        let mut records = self.shown(&mut found)?;
+        let mut cut = found.cut;
+        if records.len() > limit {
+            records.truncate(limit);
+            cut.get_or_insert_with(|| format!("there are more than {limit} log lines"));
+        }
+        Ok(Belonging { records, cut })
     }
 
     /// The services that have logs here, by name.

@@ -167,16 +167,30 @@ fn a_trace_and_an_identifier_are_found_without_a_time() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            times(store.by_trace(&tenant, &trace, 10).unwrap()),
+            times(store.by_trace(&tenant, &trace, 10, None).unwrap().records),
             twice([2, 9])
         );
-        assert_eq!(times(store.by_trace(&tenant, &trace, 1).unwrap()), [2]);
         assert_eq!(
-            times(store.by_id(&tenant, "req-42-abc", 10).unwrap()),
+            times(store.by_trace(&tenant, &trace, 1, None).unwrap().records),
+            [2]
+        );
+        assert_eq!(
+            times(
+                store
+                    .by_id(&tenant, "req-42-abc", 10, None)
+                    .unwrap()
+                    .records
+            ),
             twice([3, 4])
         );
-        assert!(store.by_id(&tenant, "req-42-ab", 10).unwrap().is_empty());
-        assert!(store.by_id(&tenant, " - ", 10).is_err());
+        assert!(
+            store
+                .by_id(&tenant, "req-42-ab", 10, None)
+                .unwrap()
+                .records
+                .is_empty()
+        );
+        assert!(store.by_id(&tenant, " - ", 10, None).is_err());
     };
     check(&store, 1);
     store.seal(NOW).unwrap();

@@ -1,6 +1,6 @@
 //! `GET /alerts` and `GET /alerts/{fingerprint}`: an alert with what leads to its cause.
 
-use super::signals::{Red, Use};
+use super::signals::{Red, Use, quoted};
 use super::{Api, ApiError, tenant};
 use crate::api::Sources;
 use axum::Json;
@@ -86,8 +86,10 @@ fn view(
         let found = sources
             .stores
             .logs
-            .by_trace(tenant, &trace.trace_id, LOGS_MAX);
-        logs = found.map_err(|error| ApiError::internal(error.to_string()))?;
+            .by_trace(tenant, &trace.trace_id, LOGS_MAX, deadline);
+        logs = found
+            .map_err(|error| ApiError::internal(error.to_string()))?
+            .records;
     }
     let notifications = sources.alerts.notifications(NOTIFICATIONS_MAX).into_iter();
     Ok(AlertView {
@@ -114,7 +116,7 @@ fn example(
 ) -> Result<Option<Trace>, ApiError> {
     let internal = |error: sonde_traces::SearchError| ApiError::internal(error.to_string());
     for condition in ["status=error", "duration>1s", ""] {
-        let query = TraceQuery::parse(&format!("service={service:?} {condition}"))
+        let query = TraceQuery::parse(&format!("service={} {condition}", quoted(service)))
             .map_err(|error| ApiError::internal(error.to_string()))?;
         let search = Search {
             query,

@@ -18,9 +18,13 @@ pub(super) async fn lookup(
             "an ID has 1 to {ID_BYTES_MAX} bytes"
         )));
     }
+    if !id.chars().any(char::is_alphanumeric) {
+        let message = format!("{id:?} has no letter or digit to look for");
+        return Err(ApiError::bad_request(message));
+    }
     let tenant = tenant(&headers)?;
-    let found = api.ask(move |sources, _| {
-        crate::lookup::lookup(&sources.stores, &sources.alerts, &tenant, &id)
+    let found = api.ask(move |sources, deadline| {
+        crate::lookup::lookup(&sources.stores, &sources.alerts, &tenant, &id, deadline)
             .map_err(ApiError::internal)
     });
     let found = found.await?;

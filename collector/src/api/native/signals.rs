@@ -17,7 +17,23 @@ use std::time::{Duration, Instant};
 const SERVED: &str = r#"span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER""#;
 const POINTS_MAX: u32 = 240;
 const STEP_MIN: Duration = Duration::from_secs(5);
-const USE_SERIES_MAX: usize = 200;
+/// How many series of one signal are shown: the devices of a node, or its interfaces.
+const SERIES_PER_SIGNAL_MAX: usize = 100;
+
+/// A text as a string of PromQL and of trace queries, which know fewer escapes than Rust.
+pub(super) fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
 
 /// The request rate, per second. `matchers` ends with a comma where it is not empty.
 pub(super) fn rate(matchers: &str, by: &str) -> String {
@@ -153,7 +169,7 @@ pub(super) fn red_of(
     period: (UnixNanos, UnixNanos),
     deadline: Option<Instant>,
 ) -> Result<Red, ApiError> {
-    let matchers = format!("service={service:?},");
+    let matchers = format!("service={},", quoted(service));
     let line = |query: &str| -> Result<Vec<(i64, f64)>, ApiError> {
         let series = matrix(sources, tenant, query, period, deadline)?;
         Ok(series
@@ -179,7 +195,8 @@ pub(super) fn use_of(
 ) -> Result<Vec<Use>, ApiError> {
     let mut signals = Vec::new();
     for signal in sonde_signals::use_table() {
-        for series in matrix(sources, tenant, signal.metric, period, deadline)? {
+        let series = matrix(sources, tenant, signal.metric, period, deadline)?;
+        for series in series.into_iter().take(SERIES_PER_SIGNAL_MAX) {
             let samples = points(&series);
             let mut labels = series.labels.to_builder();
             labels.remove("__name__");
@@ -195,7 +212,6 @@ pub(super) fn use_of(
             });
         }
     }
-    signals.truncate(USE_SERIES_MAX);
     Ok(signals)
 }
 

@@ -33,7 +33,14 @@ fn a_part_of_a_long_word_is_found() {
                 "{needle}"
             );
         }
-        assert_eq!(store.by_id(&Tenant::default(), &jwt, 10).unwrap().len(), 1);
+        assert_eq!(
+            store
+                .by_id(&Tenant::default(), &jwt, 10, None)
+                .unwrap()
+                .records
+                .len(),
+            1
+        );
         store.seal(NOW).unwrap();
     }
 }
