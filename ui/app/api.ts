@@ -148,6 +148,7 @@ export interface LookupAnswer {
   traces: Trace[];
   logs: LogRecord[];
   alerts: Alert[];
+  cut: string | null;
   message?: string;
 }
 

@@ -95,8 +95,19 @@ impl Alert {
     }
 
     /// Its condition does not hold. Returns whether the alert is kept.
-    pub(crate) fn release(&mut self, waits: &Waits, now: UnixNanos) -> bool {
+    ///
+    /// `down_since` is given while absence may be for want of samples: then an alert that
+    /// was active by that time stays as it was.
+    pub(crate) fn release(
+        &mut self,
+        waits: &Waits,
+        down_since: Option<UnixNanos>,
+        now: UnixNanos,
+    ) -> bool {
         self.not_after(now);
+        if !self.is_resolved() && down_since.is_some_and(|since| self.active_at <= since) {
+            return true;
+        }
         if let Phase::Firing {
             fired_at,
             keep_since,

@@ -64,10 +64,11 @@ impl Alerting {
         Ok(samples)
     }
 
-    /// The alerts to tell now.
-    pub(crate) fn updates(&mut self, turn: &Turn<'_>) -> Vec<AlertUpdate> {
+    /// The alerts to tell. What fires is valid from when it is told, which after slow
+    /// queries is long after the time that was evaluated.
+    pub(crate) fn updates(&mut self, turn: &Turn<'_>, told_at: UnixNanos) -> Vec<AlertUpdate> {
         let delay = turn.config.resend_delay;
-        let valid_until = turn.at.plus(turn.interval.max(delay).saturating_mul(4));
+        let valid_until = told_at.plus(turn.interval.max(delay).saturating_mul(4));
         let url = format!("{}{}", turn.config.external_url, link(&self.spec.expr, "1"));
         let mut updates = Vec::new();
         for (labels, alert) in &mut self.alerts {
@@ -173,7 +174,8 @@ impl Alerting {
         }
     }
 
-    /// How many alerts will be pending or firing.
+    /// How many alerts will be pending or firing, but for those that only a downtime keeps:
+    /// they were counted before it, and must not make a new one fail.
     fn active_after(&self, found: &BTreeMap<Labels, Finding>, now: UnixNanos) -> usize {
         let waits = self.waits();
         let kept = |(labels, alert): &(&Labels, &Alert)| {
@@ -190,7 +192,7 @@ impl Alerting {
                     alert.hold(finding, &waits, now);
                     true
                 }
-                None => alert.release(&waits, now),
+                None => alert.release(&waits, turn.down_since, now),
             });
         for (labels, finding) in found {
             let mut alert = Alert::new(finding.clone(), now);

@@ -1,9 +1,11 @@
-//! All groups, and what one round of evaluation yields.
+//! All groups, and what the evaluation of one of them yields.
 
 use crate::alerting::AlertUpdate;
+use crate::downtime::Downtime;
 use crate::file::RuleFile;
 use crate::group::Group;
 use crate::query::{Query, RuleSample};
+use crate::schedule::Slot;
 use crate::series;
 use crate::show::{self, AlertStatus, GroupStatus};
 use crate::state::{self, StateError};
@@ -58,7 +60,7 @@ impl Default for EngineConfig {
     }
 }
 
-/// What one round of evaluation yields.
+/// What the evaluation of one group yields.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
     /// Samples to write.
@@ -73,6 +75,7 @@ pub struct Engine {
     pub(crate) groups: Vec<Group>,
     /// Series of rules that are no more, until their end has been written.
     pub(crate) orphans: BTreeSet<Labels>,
+    pub(crate) downtime: Downtime,
     config: EngineConfig,
     telemetry: Telemetry,
 }
@@ -85,6 +88,21 @@ fn groups(files: Vec<RuleFile>, config: &EngineConfig) -> Vec<Group> {
     files.into_iter().flat_map(of_file).collect()
 }
 
+/// Schedules that have not been started are, on the way.
+fn take_most_overdue(groups: &mut [Group], now: UnixNanos) -> Option<(&mut Group, Slot)> {
+    let mut taken: Option<(UnixNanos, usize)> = None;
+    for (at, group) in groups.iter_mut().enumerate() {
+        group.start(now);
+        let due = group.due(now);
+        if due <= now && taken.is_none_or(|(earliest, _)| due < earliest) {
+            taken = Some((due, at));
+        }
+    }
+    let group = &mut groups[taken?.1];
+    let slot = group.take(now)?;
+    Some((group, slot))
+}
+
 impl Engine {
     /// An engine whose rules have no past.
     #[must_use]
@@ -92,6 +110,7 @@ impl Engine {
         Self {
             groups: groups(files, config),
             orphans: BTreeSet::new(),
+            downtime: Downtime::default(),
             config: config.clone(),
             telemetry: Telemetry::register(registry),
         }
@@ -105,8 +124,12 @@ impl Engine {
     /// rules begin anew.
     pub fn reload(&mut self, files: Vec<RuleFile>) -> Result<(), StateError> {
         let state = self.state();
+        let downtime = self.downtime;
         self.groups = groups(files, &self.config);
-        self.restore(&state)
+        let restored = self.restore(&state);
+        // It was not down.
+        self.downtime = downtime;
+        restored
     }
 
     /// Continues from a state that [`Engine::state`] returned. Rules that have been edited
@@ -124,22 +147,25 @@ impl Engine {
         state::of(self)
     }
 
-    /// When [`Engine::evaluate_due`] is to be called next.
+    /// When [`Engine::evaluate_next`] is to be called next.
     #[must_use]
     pub fn next_due(&self, now: UnixNanos) -> UnixNanos {
         let due = self.groups.iter().map(|group| group.due(now));
         due.min().unwrap_or(UnixNanos(u64::MAX))
     }
 
-    /// Evaluates every group that is due. The first call starts the groups' schedules:
-    /// what is due before it is not evaluated.
-    pub fn evaluate_due(&mut self, now: UnixNanos, query: &dyn Query) -> Evaluation {
-        let mut evaluation = Evaluation::default();
-        for group in &mut self.groups {
-            group.evaluate(now, query, &self.config, &self.telemetry, &mut evaluation);
-        }
+    /// Evaluates the group that is most overdue, or returns `None` when none is due. The
+    /// first call starts the groups' schedules: what is due before it is not evaluated.
+    ///
+    /// Deliver what comes out before the next call, and take `now` anew for it: one group
+    /// can be slow.
+    pub fn evaluate_next(&mut self, now: UnixNanos, query: &dyn Query) -> Option<Evaluation> {
+        let (group, slot) = take_most_overdue(&mut self.groups, now)?;
+        let down_since = self.downtime.evaluates(now);
+        let (config, telemetry) = (&self.config, &self.telemetry);
+        let mut evaluation = group.evaluate(slot, now, down_since, query, config, telemetry);
         self.end_orphans(now, &mut evaluation);
-        evaluation
+        Some(evaluation)
     }
 
     /// The groups with their rules, as `/api/v1/rules` shows them.

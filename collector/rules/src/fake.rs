@@ -107,14 +107,23 @@ pub(crate) fn evaluate(
         start(engine, now);
         now = engine.next_due(now);
     }
-    (now, engine.evaluate_due(now, store))
+    (now, evaluate_due(engine, now, store))
+}
+
+/// Evaluates every group that is due.
+pub(crate) fn evaluate_due(engine: &mut Engine, now: UnixNanos, store: &Store) -> Evaluation {
+    let mut all = Evaluation::default();
+    while let Some(evaluation) = engine.evaluate_next(now, store) {
+        all.samples.extend(evaluation.samples);
+        all.alerts.extend(evaluation.alerts);
+    }
+    all
 }
 
 /// Starts the schedules of an engine; nothing is evaluated.
 pub(crate) fn start(engine: &mut Engine, now: UnixNanos) {
     let store = Store::default();
-    let evaluation = engine.evaluate_due(now, &store);
-    assert_eq!(evaluation, Evaluation::default());
+    assert_eq!(engine.evaluate_next(now, &store), None);
     assert!(store.asked.borrow().is_empty());
 }
 

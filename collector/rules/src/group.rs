@@ -19,6 +19,8 @@ pub(crate) struct Turn<'a> {
     /// group's `query_offset`.
     pub(crate) sampled_at: UnixNanos,
     pub(crate) interval: Duration,
+    /// While absence may be for want of samples: since when there were none.
+    pub(crate) down_since: Option<UnixNanos>,
     /// How many series or alerts a rule may yield; 0 is without end.
     pub(crate) limit: usize,
     pub(crate) config: &'a EngineConfig,
@@ -104,22 +106,31 @@ impl Group {
         self.schedule.due(now)
     }
 
-    /// Evaluates its rules if it is due.
+    /// Starts its schedule, unless it has been started.
+    pub(crate) fn start(&mut self, now: UnixNanos) {
+        self.schedule.start(now);
+    }
+
+    /// The slot to evaluate, if one is due. It is not given again.
+    pub(crate) fn take(&mut self, now: UnixNanos) -> Option<Slot> {
+        self.schedule.take(now)
+    }
+
+    /// Evaluates its rules, beginning at `now`.
     pub(crate) fn evaluate(
         &mut self,
+        Slot { at, missed }: Slot,
         now: UnixNanos,
+        down_since: Option<UnixNanos>,
         query: &dyn Query,
         config: &EngineConfig,
         telemetry: &Telemetry,
-        into: &mut Evaluation,
-    ) {
-        let Some(Slot { at, missed }) = self.schedule.take(now) else {
-            return;
-        };
+    ) -> Evaluation {
         let turn = Turn {
             at,
             sampled_at: at.minus(self.query_offset),
             interval: self.interval,
+            down_since,
             limit: self.limit,
             config,
             telemetry,
@@ -127,13 +138,21 @@ impl Group {
             group: &self.name,
         };
         let begun = query.elapsed();
-        let mut failed = 0;
+        let (mut evaluation, mut failed) = (Evaluation::default(), 0);
         for rule in &mut self.rules {
-            if !rule.evaluate(&turn, query, into) {
-                failed += 1;
+            match rule.evaluate(&turn, query) {
+                Some(samples) => evaluation.samples.extend(samples),
+                None => failed += 1,
             }
         }
         let took = query.elapsed().saturating_sub(begun);
+        // Also those of rules that failed: nobody may take a query that fails for an alert
+        // that has ended.
+        for rule in &mut self.rules {
+            evaluation
+                .alerts
+                .extend(rule.updates(&turn, now.plus(took)));
+        }
         self.last = Some(Last { at, took });
         let group = telemetry.group(&self.file, &self.name);
         group.missed.inc_by(missed);
@@ -143,6 +162,7 @@ impl Group {
         if took > self.interval {
             group.slow.inc();
         }
+        evaluation
     }
 }
 
@@ -166,20 +186,17 @@ impl Rule {
         }
     }
 
-    /// Evaluates it. Returns whether that succeeded. Alerts are told again either way, so
-    /// that nobody takes a query that fails for an alert that has ended.
-    fn evaluate(&mut self, turn: &Turn<'_>, query: &dyn Query, into: &mut Evaluation) -> bool {
+    /// Evaluates it. Returns its samples unless that failed.
+    fn evaluate(&mut self, turn: &Turn<'_>, query: &dyn Query) -> Option<Vec<RuleSample>> {
         let begun = query.elapsed();
-        let (result, updates) = self.kind.evaluate(turn, query);
+        let result = self.kind.evaluate(turn, query);
         let took = query.elapsed().saturating_sub(begun);
         turn.telemetry.seconds.observe(took.as_secs_f64());
         self.last = Some(Last { at: turn.at, took });
-        into.alerts.extend(updates);
         match result {
             Ok(samples) => {
-                into.samples.extend(samples);
                 self.error = None;
-                true
+                Some(samples)
             }
             Err(error) => {
                 // Told once, not in every interval until it is mended.
@@ -188,8 +205,15 @@ impl Rule {
                     tracing::warn!("rule {name:?} of group {group:?} in {file} failed: {error}");
                 }
                 self.error = Some(error);
-                false
+                None
             }
+        }
+    }
+
+    fn updates(&mut self, turn: &Turn<'_>, told_at: UnixNanos) -> Vec<AlertUpdate> {
+        match &mut self.kind {
+            Kind::Recording(_) => Vec::new(),
+            Kind::Alerting(rule) => rule.updates(turn, told_at),
         }
     }
 }
@@ -203,17 +227,10 @@ impl Kind {
         }
     }
 
-    fn evaluate(
-        &mut self,
-        turn: &Turn<'_>,
-        query: &dyn Query,
-    ) -> (Result<Vec<RuleSample>, String>, Vec<AlertUpdate>) {
+    fn evaluate(&mut self, turn: &Turn<'_>, query: &dyn Query) -> Result<Vec<RuleSample>, String> {
         match self {
-            Self::Recording(rule) => (rule.evaluate(turn, query), Vec::new()),
-            Self::Alerting(rule) => {
-                let samples = rule.evaluate(turn, query);
-                (samples, rule.updates(turn))
-            }
+            Self::Recording(rule) => rule.evaluate(turn, query),
+            Self::Alerting(rule) => rule.evaluate(turn, query),
         }
     }
 }

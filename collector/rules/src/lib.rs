@@ -22,6 +22,10 @@
 //! - A rule whose query fails keeps its alerts as they are: they neither resolve nor expire.
 //! - `for` and `keep_firing_for` count from the times in the state, whether or not the
 //!   process ran in between. An edited rule begins anew.
+//! - After a downtime, an alert that was active before does not end for want of samples:
+//!   its absence counts once the process has run for as long as it was down, at most 5 min.
+//! - Groups take turns ([`Engine::evaluate_next`]), the most overdue first: a slow one
+//!   delays the others by one evaluation of its own, not by everybody's.
 
 mod query;
 mod period;
@@ -30,6 +34,7 @@ mod template;
 mod schedule;
 mod series;
 mod recording;
+mod downtime;
 mod alert;
 mod alerting;
 mod group;

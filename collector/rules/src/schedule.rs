@@ -38,6 +38,13 @@ impl Schedule {
         }
     }
 
+    /// Passes over every slot up to now, the first time.
+    pub(crate) fn start(&mut self, now: UnixNanos) {
+        if self.last.is_none() {
+            self.last = Some(self.newest(now));
+        }
+    }
+
     /// When [`Schedule::take`] is to be called next: at once for the first time, then for
     /// every slot.
     pub(crate) fn due(&self, now: UnixNanos) -> UnixNanos {

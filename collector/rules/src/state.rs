@@ -1,7 +1,8 @@
 //! What outlives the process: the alerts and the series of every rule, as JSON.
 //!
 //! ```text
-//! {"version": 1, "orphans": [labels …], "groups": [
+//! {"version": 1, "downtime": {"evaluatedAt": …, "grace": {"since": …, "until": …}},
+//!  "orphans": [labels …], "groups": [
 //!   {"file": …, "name": …, "rules": [{"rule": {…}, "series": [labels …], "alerts": [{…}]}]}
 //! ]}
 //! ```
@@ -9,10 +10,12 @@
 //! A rule is found again by its file, its group and everything that decides about its
 //! results: what it is called, its expression, its waits and its labels. Rules without
 //! alerts and series are left out. Times are nanoseconds since 1970. Values are texts,
-//! because JSON has no NaN.
+//! because JSON has no NaN. A state without `downtime` is of an earlier version, and is
+//! read as one of a process that was not down.
 
 use crate::alert::{Alert, Finding, Phase};
 use crate::alerting::Alerting;
+use crate::downtime::Downtime;
 use crate::engine::Engine;
 use crate::group::{Group, Kind, Rule};
 use serde::{Deserialize, Serialize};
@@ -35,6 +38,8 @@ pub enum StateError {
 #[derive(Serialize, Deserialize)]
 struct State {
     version: u32,
+    #[serde(default)]
+    downtime: Downtime,
     orphans: BTreeSet<Labels>,
     groups: Vec<GroupState>,
 }
@@ -105,6 +110,7 @@ pub(crate) fn of(engine: &Engine) -> Vec<u8> {
     });
     let state = State {
         version: VERSION,
+        downtime: engine.downtime,
         orphans: engine.orphans.clone(),
         groups: groups.filter(|group| !group.rules.is_empty()).collect(),
     };
@@ -138,6 +144,7 @@ pub(crate) fn restore(engine: &mut Engine, bytes: &[u8]) -> Result<(), StateErro
             }
         }
     }
+    engine.downtime = state.downtime;
     engine.orphans = state.orphans;
     engine.orphans.extend(kept.rest());
     Ok(())

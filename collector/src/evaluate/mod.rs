@@ -3,6 +3,9 @@
 //! Rules see only what queries see. Their results go back through the journal, their
 //! alerts to [`sonde_alerts::Alerts`], which makes them durable; the state of `for` is
 //! written after each evaluation that changed it, so a restart continues the wait.
+//!
+//! Groups are evaluated, delivered and saved one by one. A group whose queries are slow
+//! delays no page of a group before it, and a stop waits for one group at most.
 
 mod query;
 mod results;
@@ -14,7 +17,7 @@ use crate::durable;
 use parking_lot::{Condvar, Mutex};
 use sonde_alerts::{Alert, Alerts};
 use sonde_proto::{Clock, Tenant};
-use sonde_rules::{AlertStatus, AlertUpdate, Engine, Evaluation, GroupStatus, RuleFile};
+use sonde_rules::{AlertStatus, AlertUpdate, Engine, Evaluation, GroupStatus, Query, RuleFile};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +26,8 @@ use std::time::Duration;
 const NAP_MAX: Duration = Duration::from_secs(1);
 
 /// What the evaluator needs beside the rules.
-pub(crate) struct Parts {
-    pub(crate) query: StoreQuery,
+pub(crate) struct Parts<Q = StoreQuery> {
+    pub(crate) query: Q,
     pub(crate) derived: Derived,
     pub(crate) alerts: Alerts,
     pub(crate) clock: Arc<dyn Clock>,
@@ -81,7 +84,10 @@ impl Evaluator {
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub(crate) fn start(engine: Engine, parts: Parts) -> std::io::Result<Self> {
+    pub(crate) fn start<Q>(engine: Engine, parts: Parts<Q>) -> std::io::Result<Self>
+    where
+        Q: Query + Send + 'static,
+    {
         let rules = Rules(Arc::new(Mutex::new(Shown::of(&engine))));
         let orders = Arc::<(Mutex<Orders>, Condvar)>::default();
         let run = Run {
@@ -116,7 +122,7 @@ impl Evaluator {
         self.orders.1.notify_all();
     }
 
-    /// Ends after the evaluation under way. Blocks until then.
+    /// Ends after the evaluation of the group under way. Blocks until then.
     pub(crate) fn finish(self) {
         self.order(|orders| orders.stop = true);
         if self.thread.join().is_err() {
@@ -127,32 +133,37 @@ impl Evaluator {
     }
 }
 
-struct Run {
+struct Run<Q> {
     engine: Engine,
     rules: Rules,
     orders: Arc<(Mutex<Orders>, Condvar)>,
-    parts: Parts,
+    parts: Parts<Q>,
     saved: Vec<u8>,
 }
 
-impl Run {
+impl<Q: Query> Run<Q> {
     fn run(mut self) {
-        loop {
-            let nap = self.nap();
-            if self.stopped_within(nap) {
-                return;
-            }
-            if !(self.parts.ready)() {
-                continue;
-            }
-            let now = self.parts.clock.now();
-            if self.engine.next_due(now) <= now {
-                let evaluation = self.engine.evaluate_due(now, &self.parts.query);
-                *self.rules.0.lock() = Shown::of(&self.engine);
-                self.deliver(evaluation);
-                self.save();
-            }
+        let mut nap = self.nap();
+        while !self.stopped_within(nap) {
+            let evaluated = (self.parts.ready)() && self.evaluate_next();
+            nap = if evaluated {
+                Duration::ZERO
+            } else {
+                self.nap()
+            };
         }
+    }
+
+    /// Evaluates one group, if one is due, and sees to everything that follows from it.
+    fn evaluate_next(&mut self) -> bool {
+        let now = self.parts.clock.now();
+        let Some(evaluation) = self.engine.evaluate_next(now, &self.parts.query) else {
+            return false;
+        };
+        *self.rules.0.lock() = Shown::of(&self.engine);
+        self.deliver(evaluation);
+        self.save();
+        true
     }
 
     fn nap(&self) -> Duration {
@@ -223,3 +234,6 @@ fn alert(update: AlertUpdate) -> Alert {
         generator_url: update.generator_url,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,7 @@ function Found({ id }: { id: string }) {
 
 const TRACES_SHOWN = 5;
 
-function Everything({ id, kind, traces, logs, alerts, message }: LookupAnswer) {
+function Everything({ id, kind, traces, logs, alerts, cut, message }: LookupAnswer) {
   if (!traces.length && !logs.length && !alerts.length) {
     return (
       <Empty>
@@ -78,6 +78,7 @@ function Everything({ id, kind, traces, logs, alerts, message }: LookupAnswer) {
       <p class="found" role="status">
         <code>{id}</code> {KINDS[kind] ?? ''}: {count(traces.length, 'trace')}, {count(logs.length, 'log line')}, {count(alerts.length, 'alert')}.
       </p>
+      {cut && <p class="note">The answer is not complete: {cut}</p>}
       {alerts.length > 0 && <Panel title="Alerts around it"><AlertList alerts={alerts} /></Panel>}
       {traces.slice(0, TRACES_SHOWN).map((trace) => <TracePanel key={trace.trace_id} trace={trace} logs={logs} link />)}
       {traces.length > TRACES_SHOWN && (

@@ -109,10 +109,7 @@ fn the_rules_of_a_group_are_asked_in_order_for_one_time() {
 fn an_engine_without_groups_is_never_due() {
     let mut engine = engine("");
     assert_eq!(engine.next_due(START), UnixNanos(u64::MAX));
-    assert_eq!(
-        engine.evaluate_due(START, &Store::default()),
-        Evaluation::default()
-    );
+    assert_eq!(engine.evaluate_next(START, &Store::default()), None);
 }
 
 #[test]
@@ -172,12 +169,55 @@ fn a_slot_is_evaluated_once_and_not_before_the_start() {
     let mut engine = engine(RECORDS);
     let store = Store::default();
     fake::start(&mut engine, START);
-    engine.evaluate_due(START, &store);
+    fake::evaluate_due(&mut engine, START, &store);
     assert!(store.asked.borrow().is_empty());
     let now = engine.next_due(START);
     assert!(now > START);
-    engine.evaluate_due(now, &store);
-    engine.evaluate_due(now, &store);
+    fake::evaluate_due(&mut engine, now, &store);
+    fake::evaluate_due(&mut engine, now, &store);
     assert_eq!(store.asked.borrow().len(), 1);
     assert_eq!(engine.next_due(now), now.plus(MINUTE));
+}
+
+const TWO: &str = "groups:\n- name: slow\n  interval: 10s\n  rules:\n  - {alert: A, expr: x}\n- name: fast\n  interval: 1s\n  rules:\n  - {record: y, expr: y}\n";
+
+#[test]
+fn groups_take_turns_and_none_waits_for_more_than_one_evaluation_of_another() {
+    let store = Store::default();
+    let mut engine = engine(TWO);
+    fake::start(&mut engine, START);
+    // Every query takes longer than either interval.
+    let takes = Duration::from_secs(30);
+    let mut now = START.plus(takes);
+    for round in 0..20 {
+        let before = store.asked.borrow().len();
+        assert!(engine.evaluate_next(now, &store).is_some());
+        let asked = store.asked.borrow();
+        assert_eq!(asked.len(), before + 1, "one group at a time");
+        let (expr, time) = asked.last().unwrap();
+        assert!(now.since(*time) < Duration::from_secs(10), "of now");
+        if round > 0 {
+            assert_ne!(*expr, asked[before - 1].0, "the other one's turn");
+        }
+        now = now.plus(takes);
+    }
+}
+
+#[test]
+fn an_alert_is_valid_from_when_it_is_told_however_late_that_is() {
+    let text = "groups:\n- name: g\n  interval: 1m\n  rules:\n  - {alert: A, expr: x}\n  - {alert: B, expr: slow}\n";
+    let store = Store::default();
+    store.set("x", &[(&[], 1.0)]);
+    store.takes.set(Duration::from_secs(150));
+    let mut engine = engine(text);
+    fake::start(&mut engine, START);
+    let slot = engine.next_due(START);
+    let late = Duration::from_secs(50);
+    let evaluation = engine.evaluate_next(slot.plus(late), &store).unwrap();
+    let [alert] = &evaluation.alerts[..] else {
+        panic!("{:?}", evaluation.alerts);
+    };
+    assert_eq!(alert.starts_at, slot);
+    let told = slot.plus(late + Duration::from_secs(300));
+    assert_eq!(alert.ends_at, Some(told.plus(4 * MINUTE)));
 }

@@ -25,6 +25,7 @@ fn turn<'a>(config: &'a EngineConfig, telemetry: &'a Telemetry) -> Turn<'a> {
         at: fake::at(1_700_000_000),
         sampled_at: fake::at(1_700_000_000),
         interval: Duration::from_secs(60),
+        down_since: None,
         limit: 0,
         config,
         telemetry,
