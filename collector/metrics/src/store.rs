@@ -16,7 +16,7 @@ use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::{Manifest, SegmentDir, SwapError};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Every tenant's metrics.
 pub struct MetricStore {
@@ -35,6 +35,8 @@ pub struct MetricStore {
     covers: AtomicU64,
     /// When the oldest unsealed entry was received, in nanoseconds; 0 when there is none.
     unsealed_since: AtomicU64,
+    /// Whether segments changed since a merge was last looked for.
+    merge_due: AtomicBool,
 }
 
 /// Why the store could not be opened.
@@ -128,6 +130,7 @@ impl MetricStore {
             changing: Mutex::default(),
             tenants: RwLock::new(tenants),
             unsealed_since: AtomicU64::new(0),
+            merge_due: AtomicBool::new(true),
         };
         store.refresh_gauges();
         Ok(store)

@@ -18,6 +18,7 @@ pub(crate) struct Telemetry {
     pub(crate) late: Counter,
     refused: Family<Why, Counter>,
     pub(crate) quarantined: Counter,
+    pub(crate) merge_failures: Counter,
     pub(crate) series: Gauge,
     pub(crate) segments: Gauge,
 }
@@ -80,6 +81,11 @@ impl Telemetry {
             "sonde_metrics_quarantined_segments",
             "Damaged metric segments that were moved aside",
             this.quarantined.clone(),
+        );
+        registry.register(
+            "sonde_metrics_merge_failures",
+            "Merges of metric segments that failed; the segments stay as they are",
+            this.merge_failures.clone(),
         );
         registry.register(
             "sonde_metrics_series",

@@ -17,7 +17,8 @@ use sonde_proto::{Entry, Position, UnixNanos};
 
 /// What a pump feeds.
 pub(crate) trait Consumer: Send + 'static {
-    /// Where reading must begin so that nothing is missed.
+    /// Where reading must begin after a crash so that nothing is missed: everything before
+    /// is covered and durable, and the journal may forget it.
     fn resume_from(&self) -> Position;
 
     /// Everything before this position has been taken.
@@ -28,16 +29,20 @@ pub(crate) trait Consumer: Send + 'static {
     /// is offered them again.
     fn apply(&mut self, entries: &[(Position, Entry)]);
 
-    /// Does what is due: seals, merges, drops what is too old, emits what was derived.
-    /// Everything before the position returned is covered and durable.
+    /// Does what is due: seals, merges, drops what is too old, and, once the replay has
+    /// caught up, emits what was derived. [`Self::resume_from`] shows what is covered then,
+    /// also after a failure.
     ///
     /// # Errors
     /// What could not be done. Nothing is lost: the journal still has it.
-    fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<Position, String>;
+    fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<(), String>;
 
-    /// Seals everything applied, before a stop.
+    /// Seals everything applied, before a stop, and emits as [`Self::maintain`] does.
     ///
     /// # Errors
     /// What could not be sealed; the next start replays it from the journal.
-    fn seal(&mut self, now: UnixNanos) -> Result<Position, String>;
+    fn seal(&mut self, now: UnixNanos, caught_up: bool) -> Result<(), String>;
 }
+
+#[cfg(test)]
+mod tests;

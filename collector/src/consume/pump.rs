@@ -18,6 +18,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Progress {
     applied_to: AtomicU64,
     caught_up: AtomicBool,
+    failed: AtomicBool,
 }
 
 impl Progress {
@@ -29,6 +30,41 @@ impl Progress {
     /// Whether everything that was in the journal at the start has been applied.
     pub(crate) fn caught_up(&self) -> bool {
         self.caught_up.load(Ordering::Acquire)
+    }
+
+    /// Whether its thread has ended without being told to: nothing moves it on any more.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(caught_up: bool, failed: bool) -> Arc<Self> {
+        Arc::new(Self {
+            caught_up: caught_up.into(),
+            failed: failed.into(),
+            ..Self::default()
+        })
+    }
+}
+
+/// Lives on a pump's thread, and notices when it ends.
+struct EndOfThread {
+    partition: Partition,
+    stop: Arc<AtomicBool>,
+    progress: Arc<Progress>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl Drop for EndOfThread {
+    fn drop(&mut self) {
+        if self.stop.load(Ordering::Acquire) && !std::thread::panicking() {
+            return;
+        }
+        self.progress.failed.store(true, Ordering::Release);
+        let signal = self.partition.signal;
+        let label = SignalLabel::from(signal);
+        self.telemetry.consumer_failures.get_or_create(&label).inc();
+        tracing::error!(%signal, "the consumer panicked, which is a defect; please report it, and restart: what it had not sealed is replayed");
     }
 }
 
@@ -64,9 +100,16 @@ impl Pump {
             progress: Arc::clone(&progress),
         };
         let name = format!("consume-{}", partition.signal);
-        let thread = std::thread::Builder::new()
-            .name(name)
-            .spawn(move || run.run())?;
+        let work = move || {
+            let _end = EndOfThread {
+                partition,
+                stop: Arc::clone(&run.stop),
+                progress: Arc::clone(&run.progress),
+                telemetry: Arc::clone(&run.telemetry),
+            };
+            run.run();
+        };
+        let thread = std::thread::Builder::new().name(name).spawn(work)?;
         Ok(Self {
             stop,
             thread,
@@ -79,14 +122,18 @@ impl Pump {
         Arc::clone(&self.progress)
     }
 
+    /// Waits until its thread ends, which it is not told to.
+    #[cfg(test)]
+    pub(crate) fn join(self) -> std::thread::Result<()> {
+        self.thread.join()
+    }
+
     /// Applies what the journal still holds, seals, and ends. Blocks until then.
     pub(crate) fn finish(self) {
         self.stop.store(true, Ordering::Release);
-        if self.thread.join().is_err() {
-            tracing::error!(
-                "a consumer panicked; what it had not sealed is replayed at the next start"
-            );
-        }
+        self.thread.thread().unpark();
+        // That it panicked was said when it did.
+        let _ = self.thread.join();
     }
 }
 
@@ -116,7 +163,8 @@ impl Run {
             }
             maintained = self.maintain_if_due(maintained);
         }
-        if let Err(error) = self.consumer.seal(self.clock.now()) {
+        let caught_up = self.progress.caught_up();
+        if let Err(error) = self.consumer.seal(self.clock.now(), caught_up) {
             self.failed("seal", &error);
         }
     }
@@ -148,17 +196,29 @@ impl Run {
                     self.failed("take more", "its store has no room until it can seal");
                     *next = applied;
                     *reader = None;
-                    std::thread::park_timeout(RETRY_AFTER);
+                    self.wait_to_retry();
                     return false;
+                }
+                if batch.is_empty() {
+                    // The journal's end may be a position that was lost, or never given:
+                    // no entry takes anyone there, and nothing is left to be applied.
+                    self.progress.caught_up.store(true, Ordering::Release);
                 }
                 !batch.is_empty()
             }
             Err(error) => {
                 self.failed("read the journal", &error.to_string());
                 *reader = None;
-                std::thread::park_timeout(RETRY_AFTER);
+                self.wait_to_retry();
                 false
             }
+        }
+    }
+
+    /// Until it is time to try again, or to stop.
+    fn wait_to_retry(&self) {
+        if !self.stop.load(Ordering::Acquire) {
+            std::thread::park_timeout(RETRY_AFTER);
         }
     }
 
@@ -174,13 +234,13 @@ impl Run {
         if now.since(maintained) < MAINTAIN_EVERY {
             return maintained;
         }
-        match self.consumer.maintain(now, self.progress.caught_up()) {
-            Ok(covered) => {
-                if let Err(error) = self.journal.trim(self.partition, covered) {
-                    self.failed("trim the journal", &error.to_string());
-                }
-            }
-            Err(error) => self.failed("maintain its store", &error),
+        if let Err(error) = self.consumer.maintain(now, self.progress.caught_up()) {
+            self.failed("maintain its store", &error);
+        }
+        // Also after a failure: a full disk needs the room.
+        let covered = self.consumer.resume_from();
+        if let Err(error) = self.journal.trim(self.partition, covered) {
+            self.failed("trim the journal", &error.to_string());
         }
         now
     }

@@ -55,20 +55,20 @@ impl SpanConsumer {
     }
 
     /// Brings the snapshot up to what the store has sealed.
-    fn cover(&mut self, sealed: Position) -> Result<Position, String> {
-        if sealed > self.snapshot_at && self.signals.applied_to() > self.snapshot_at {
-            let at = self.signals.applied_to();
+    fn cover(&mut self) -> Result<(), String> {
+        let at = self.signals.applied_to();
+        if self.store.resume_from() > self.snapshot_at && at > self.snapshot_at {
             durable::replace(&self.snapshot_file, &self.signals.snapshot())
                 .map_err(|error| format!("write {}: {error}", self.snapshot_file.display()))?;
             self.snapshot_at = at;
         }
-        Ok(sealed.min(self.snapshot_at))
+        Ok(())
     }
 }
 
 impl Consumer for SpanConsumer {
     fn resume_from(&self) -> Position {
-        self.store.resume_from().min(self.signals.applied_to())
+        self.store.resume_from().min(self.snapshot_at)
     }
 
     fn applied_to(&self) -> Position {
@@ -80,25 +80,22 @@ impl Consumer for SpanConsumer {
         self.signals.apply(entries);
     }
 
-    fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<Position, String> {
+    fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<(), String> {
         if caught_up && now.since(self.emitted) >= EMIT_EVERY {
             self.emit(now);
         }
-        let sealed = self
-            .store
-            .as_ref()
-            .maintain(now)
-            .map_err(|error| error.to_string())?;
-        self.cover(sealed)
+        let maintained = self.store.as_ref().maintain(now);
+        // Also after a failure: what it has sealed all the same is covered, and can be trimmed.
+        let covered = self.cover();
+        maintained.map_err(|error| error.to_string()).and(covered)
     }
 
-    fn seal(&mut self, now: UnixNanos) -> Result<Position, String> {
-        self.emit(now);
-        let sealed = self
-            .store
-            .as_ref()
-            .seal(now)
-            .map_err(|error| error.to_string())?;
-        self.cover(sealed)
+    fn seal(&mut self, now: UnixNanos, caught_up: bool) -> Result<(), String> {
+        if caught_up {
+            self.emit(now);
+        }
+        let sealed = self.store.as_ref().seal(now);
+        let covered = self.cover();
+        sealed.map_err(|error| error.to_string()).and(covered)
     }
 }

@@ -9,8 +9,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     fn resume_from(&self) -> Position;
     fn applied_to(&self) -> Position;
     fn apply(&self, entries: &[(Position, Entry)]);
-    fn maintain(&self, now: UnixNanos) -> Result<Position, String>;
-    fn seal(&self, now: UnixNanos) -> Result<Position, String>;
+    fn maintain(&self, now: UnixNanos) -> Result<(), String>;
+    fn seal(&self, now: UnixNanos) -> Result<(), String>;
 }
 
 macro_rules! store {
@@ -28,12 +28,14 @@ macro_rules! store {
                 <$name>::apply(self, entries);
             }
 
-            fn maintain(&self, now: UnixNanos) -> Result<Position, String> {
-                <$name>::maintain(self, now).map_err(|error| error.to_string())
+            fn maintain(&self, now: UnixNanos) -> Result<(), String> {
+                let maintained = <$name>::maintain(self, now);
+                maintained.map(drop).map_err(|error| error.to_string())
             }
 
-            fn seal(&self, now: UnixNanos) -> Result<Position, String> {
-                <$name>::seal(self, now).map_err(|error| error.to_string())
+            fn seal(&self, now: UnixNanos) -> Result<(), String> {
+                let sealed = <$name>::seal(self, now);
+                sealed.map(drop).map_err(|error| error.to_string())
             }
         }
     };
@@ -59,11 +61,11 @@ impl<S: Store> Consumer for StoreConsumer<S> {
         self.0.apply(entries);
     }
 
-    fn maintain(&mut self, now: UnixNanos, _caught_up: bool) -> Result<Position, String> {
+    fn maintain(&mut self, now: UnixNanos, _caught_up: bool) -> Result<(), String> {
         self.0.maintain(now)
     }
 
-    fn seal(&mut self, now: UnixNanos) -> Result<Position, String> {
+    fn seal(&mut self, now: UnixNanos, _caught_up: bool) -> Result<(), String> {
         self.0.seal(now)
     }
 }

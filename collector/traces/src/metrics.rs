@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     pub(crate) segment_bytes: Gauge,
     pub(crate) damaged: Counter,
     pub(crate) merges: Counter,
+    pub(crate) merge_failures: Counter,
     pub(crate) held_back: Counter,
 }
 
@@ -68,6 +69,11 @@ impl Metrics {
             "sonde_traces_merges",
             "Merges of segments.",
             this.merges.clone(),
+        );
+        registry.register(
+            "sonde_traces_merge_failures",
+            "Merges of segments that failed; the segments stay as they are.",
+            this.merge_failures.clone(),
         );
         registry.register(
             "sonde_traces_held_back",

@@ -1,6 +1,7 @@
 //! The store: one writer that applies, seals, merges and lets go, and many readers.
 
 mod keep;
+mod merge;
 mod view;
 
 pub(crate) use view::View;
@@ -318,3 +319,6 @@ fn parse(
     }
     Ok(parsed)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Every change is the same three steps: write new segments where nobody looks, swap the
 //! manifest, then let queries see the change in one step. A failure before the swap leaves
-//! everything as it was.
+//! everything as it was, and no files behind: on a full disk the next attempt needs the room.
 
 use super::{MetricStore, StoreError, open_segment};
 use crate::head::Head;
@@ -19,19 +19,26 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl MetricStore {
-    /// Does what is due: moves damaged segments aside, seals, merges, lets old ones go.
+    /// Does what is due: moves damaged segments aside, seals, lets old ones go, merges.
     /// Returns where the journal must be replayed from.
     ///
     /// # Errors
-    /// [`StoreError`] when the disk refuses; what was in force stays in force.
+    /// [`StoreError`] when the disk refuses; what was in force stays in force. A merge that
+    /// fails is no error: it is counted, and nothing waits for it.
     pub fn maintain(&self, now: UnixNanos) -> Result<Position, StoreError> {
-        self.quarantine_damaged()?;
-        if self.is_seal_due(now) {
-            self.seal(now)?;
+        let cleared = self.quarantine_damaged();
+        let sealed = if self.is_seal_due(now) {
+            self.seal(now).map(drop)
+        } else {
+            Ok(())
+        };
+        // Also when there was no room to seal: this is what makes some.
+        let kept = self.expire(now);
+        if sealed.is_ok() {
+            self.merge();
         }
-        self.expire(now)?;
-        self.merge()?;
         self.refresh_gauges();
+        cleared.and(sealed).and(kept)?;
         Ok(self.resume_from())
     }
 
@@ -48,8 +55,9 @@ impl MetricStore {
         let mut sealed = Vec::new();
         for (name, tenant) in self.all_tenants() {
             if tenant.state.read().head.samples() > 0 {
-                let segment =
-                    self.write_head(&name, &tenant, &mut next, (manifest.covers, covers))?;
+                let positions = (manifest.covers, covers);
+                let written = self.write_head(&name, &tenant, &mut next, positions);
+                let segment = written.inspect_err(|_| self.discard(&mut manifest, &next))?;
                 sealed.push((tenant, segment));
             }
         }
@@ -73,13 +81,32 @@ impl MetricStore {
         Ok(covers)
     }
 
-    /// Puts a manifest in force. Identifiers are never given twice, also after a failure: where
-    /// only the directory could not be synced, the manifest on disk may be the new one.
+    /// Puts a manifest in force, or deletes the segments that were written for it. Where only
+    /// the directory could not be synced, the manifest on disk may be the new one, and they stay.
     fn swap(&self, manifest: &mut Manifest, next: Manifest) -> Result<(), SwapError> {
-        manifest.next_id = next.next_id;
-        self.dir.swap(&next)?;
+        if let Err(error) = self.dir.swap(&next) {
+            if error.may_be_in_force() {
+                manifest.next_id = next.next_id;
+            } else {
+                self.discard(manifest, &next);
+            }
+            return Err(error);
+        }
+        if manifest.segments != next.segments {
+            self.merge_due.store(true, Ordering::Release);
+        }
         *manifest = next;
         Ok(())
+    }
+
+    /// Deletes the segments of a manifest that will not come into force. Their identifiers are
+    /// not given again.
+    fn discard(&self, manifest: &mut Manifest, next: &Manifest) {
+        manifest.next_id = next.next_id;
+        let written = next.segments.iter();
+        for meta in written.filter(|meta| manifest.segment(meta.id).is_none()) {
+            self.dir.remove(&meta.tenant, meta.id);
+        }
     }
 
     fn is_seal_due(&self, now: UnixNanos) -> bool {
@@ -129,21 +156,25 @@ impl MetricStore {
             fill(&mut writer)?;
             Ok(writer.finish()?)
         };
-        let summary = write().map_err(failed)?;
-        self.dir.persist(tenant, id)?;
-        let meta = SegmentMeta {
-            id,
-            tenant: tenant.clone(),
-            start: UnixNanos::from_millis(summary.first),
-            end: UnixNanos::from_millis(summary.last),
-            positions,
-            bytes: summary.bytes,
-            records: summary.samples,
-            checksum: summary.checksum,
-            extra: serde_json::json!({ "series": summary.series }),
+        let finish = || -> Result<Segment, StoreError> {
+            let summary = write().map_err(&failed)?;
+            self.dir.persist(tenant, id)?;
+            let meta = SegmentMeta {
+                id,
+                tenant: tenant.clone(),
+                start: UnixNanos::from_millis(summary.first),
+                end: UnixNanos::from_millis(summary.last),
+                positions,
+                bytes: summary.bytes,
+                records: summary.samples,
+                checksum: summary.checksum,
+                extra: serde_json::json!({ "series": summary.series }),
+            };
+            open_segment(&self.dir, &meta).map_err(&failed)
         };
-        manifest.segments.push(meta.clone());
-        Ok(Arc::new(open_segment(&self.dir, &meta).map_err(failed)?))
+        let segment = finish().inspect_err(|_| self.dir.remove(tenant, id))?;
+        manifest.segments.push(segment.meta.clone());
+        Ok(Arc::new(segment))
     }
 
     /// Lets go of what is older than retention or too much.
@@ -154,8 +185,19 @@ impl MetricStore {
         self.drop_segments(&mut manifest, &gone)
     }
 
-    /// Merges one run of neighbours, if there is one worth it.
-    fn merge(&self) -> Result<(), StoreError> {
+    /// Merges one run of neighbours, if there is one worth it. One that failed is not tried
+    /// again before segments change: a full disk is not helped by trying.
+    fn merge(&self) {
+        if !self.merge_due.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = self.merge_once() {
+            self.telemetry.merge_failures.inc();
+            tracing::warn!(%error, "merging metric segments failed; they stay as they are");
+        }
+    }
+
+    fn merge_once(&self) -> Result<(), StoreError> {
         let limits = MergeLimits {
             fan_in: self.config.merge_fan_in,
             segment_bytes_max: self.config.segment_bytes_max,
@@ -201,9 +243,11 @@ impl MetricStore {
                 self.show_merged(&run, &tenant, segment);
                 Ok(())
             }
-            // The next round moves the damaged one aside.
-            Err(_) if damaged => Ok(()),
-            Err(error) => Err(error),
+            Err(error) => {
+                self.discard(&mut manifest, &next);
+                // The next round moves the damaged one aside, and then merges the others.
+                if damaged { Ok(()) } else { Err(error) }
+            }
         }
     }
 
@@ -260,6 +304,7 @@ impl MetricStore {
             self.dir
                 .quarantine(&mut self.manifest.lock(), id, "damaged")?;
             self.unlist(&[id]);
+            self.merge_due.store(true, Ordering::Release);
             self.telemetry.quarantined.inc();
         }
         Ok(())

@@ -1,29 +1,22 @@
-//! What the writer does between batches: seal, merge, let go, move aside.
+//! What the writer does between batches: seal, let go, move aside, and, in [`super::merge`],
+//! merge.
 
-use super::{State, StoreError, TraceStore, is_damage};
-use crate::segment::{Segment, merge, received, write_tail};
+use super::merge::Merging;
+use super::{State, StoreError, TraceStore};
+use crate::segment::{Segment, received, write_tail};
 use crate::tail::SharedTail;
 use sonde_proto::{Position, Tenant, UnixNanos};
-use sonde_segment::blocks::BlockError;
 use sonde_segment::{Manifest, SegmentMeta, SwapError, plan};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The writer's own state: the manifest in force and the merge under way.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    manifest: Manifest,
-    merging: Option<Merging>,
-}
-
-/// A merge on its own thread, so that spans stay searchable within moments meanwhile.
-#[derive(Debug)]
-struct Merging {
-    id: u64,
-    tenant: Tenant,
-    inputs: Vec<u64>,
-    thread: JoinHandle<Result<SegmentMeta, BlockError>>,
+    pub(super) manifest: Manifest,
+    pub(super) merging: Option<Merging>,
+    /// Whether segments changed since a merge was last looked for.
+    pub(super) merge_due: bool,
 }
 
 impl Keeper {
@@ -31,6 +24,7 @@ impl Keeper {
         Self {
             manifest,
             merging: None,
+            merge_due: true,
         }
     }
 
@@ -46,23 +40,21 @@ impl TraceStore {
     ///
     /// # Errors
     /// [`StoreError`] when something could not be written; everything applied stays
-    /// searchable, and the next call tries again.
+    /// searchable, and the next call tries again. A merge that fails is no error: it is
+    /// counted, and nothing waits for it.
     pub fn maintain(&self, now: UnixNanos) -> Result<Position, StoreError> {
-        if self.seal_is_due(now) {
-            self.seal(now)?;
-        }
+        let sealed = if self.seal_is_due(now) {
+            self.seal(now).map(drop)
+        } else {
+            Ok(())
+        };
         let mut keeper = self.keeper.lock();
-        self.move_damaged_aside(&mut keeper)?;
-        self.let_go(&mut keeper, now)?;
-        if keeper
-            .merging
-            .as_ref()
-            .is_none_or(|merging| merging.thread.is_finished())
-        {
-            self.adopt_merge(&mut keeper)?;
-            self.start_merge(&mut keeper)?;
-        }
+        let cleared = self.move_damaged_aside(&mut keeper);
+        // Also when there was no room to seal: this is what makes some.
+        let kept = self.let_go(&mut keeper, now);
+        self.advance_merge(&mut keeper);
         self.gauge();
+        sealed.and(cleared).and(kept)?;
         Ok(keeper.covers())
     }
 
@@ -96,6 +88,7 @@ impl TraceStore {
             return Err(error.into());
         }
         keeper.manifest = manifest;
+        keeper.merge_due |= !segments.is_empty();
         self.state.write().finish_seal(&tails, segments);
         Ok(covers)
     }
@@ -117,21 +110,6 @@ impl TraceStore {
     fn discard(&self, numbered: &[(u64, &(Tenant, SharedTail))]) {
         for (id, (tenant, _)) in numbered {
             self.dir.remove(tenant, *id);
-        }
-    }
-
-    /// Waits for the merge under way, then merges until no merge is worth doing.
-    ///
-    /// # Errors
-    /// [`StoreError`] as for [`Self::maintain`].
-    pub fn merge_all(&self) -> Result<(), StoreError> {
-        let mut keeper = self.keeper.lock();
-        loop {
-            self.adopt_merge(&mut keeper)?;
-            self.start_merge(&mut keeper)?;
-            if keeper.merging.is_none() {
-                return Ok(());
-            }
         }
     }
 
@@ -164,7 +142,7 @@ impl TraceStore {
         }
     }
 
-    fn move_damaged_aside(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
+    pub(super) fn move_damaged_aside(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
         let damaged: Vec<u64> = self
             .state
             .read()
@@ -175,121 +153,14 @@ impl TraceStore {
             .collect();
         for id in damaged {
             self.dir.quarantine(&mut keeper.manifest, id, "damaged")?;
+            keeper.merge_due = true;
             self.state.write().segments.retain(|s| s.meta.id != id);
         }
         Ok(())
     }
 
-    fn start_merge(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let limits = plan::MergeLimits {
-            fan_in: self.config.merge_fan_in,
-            segment_bytes_max: self.config.merge_segment_bytes_max,
-        };
-        let Some(inputs) = plan::merge(&keeper.manifest.segments, &limits) else {
-            return Ok(());
-        };
-        let segments: Vec<Arc<Segment>> = self
-            .state
-            .read()
-            .segments
-            .iter()
-            .filter(|s| inputs.contains(&s.meta.id))
-            .cloned()
-            .collect();
-        let Some(tenant) = segments.first().map(|s| s.meta.tenant.clone()) else {
-            return Ok(());
-        };
-        let id = keeper.manifest.take_id();
-        let path = self.dir.create(&tenant, id)?;
-        let (dir, owner) = (Arc::clone(&self.dir), tenant.clone());
-        let work = move || {
-            let meta =
-                merge(&path, id, &segments).inspect_err(|error| note_inputs(&segments, error))?;
-            let persisted = dir.persist(&owner, id);
-            persisted.map_err(|error| BlockError::Io {
-                operation: "persist",
-                cause: std::io::Error::other(error),
-            })?;
-            Ok(meta)
-        };
-        let spawned = std::thread::Builder::new()
-            .name("traces-merge".to_owned())
-            .spawn(work);
-        let thread = spawned.map_err(|cause| BlockError::Io {
-            operation: "start a thread to merge",
-            cause,
-        })?;
-        keeper.merging = Some(Merging {
-            id,
-            tenant,
-            inputs,
-            thread,
-        });
-        Ok(())
-    }
-
-    /// Waits for the merge under way, if any, and puts its segment in the place of its inputs.
-    fn adopt_merge(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let Some(Merging {
-            id,
-            tenant,
-            inputs,
-            thread,
-        }) = keeper.merging.take()
-        else {
-            return Ok(());
-        };
-        let outcome = thread
-            .join()
-            .unwrap_or(Err(BlockError::Damaged("the merge panicked")));
-        let listed = |input: &u64| keeper.manifest.segment(*input).is_some();
-        match outcome {
-            Ok(meta) if inputs.iter().all(listed) => {
-                let opened = Segment::open(&self.dir.path(&tenant, id), meta);
-                let segment = opened.inspect_err(|_| self.dir.remove(&tenant, id))?;
-                self.metrics.merges.inc();
-                self.replace(keeper, &inputs, Some(segment))
-                    .inspect_err(|error| {
-                        if !error.may_be_in_force() {
-                            self.dir.remove(&tenant, id);
-                        }
-                    })?;
-                Ok(())
-            }
-            Ok(_) => {
-                self.dir.remove(&tenant, id);
-                Ok(())
-            }
-            Err(error) => {
-                self.dir.remove(&tenant, id);
-                if is_damage(&error) {
-                    self.find_damage(&inputs);
-                    return self.move_damaged_aside(keeper);
-                }
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Reads the inputs of a failed merge through, so that the damaged one is found.
-    fn find_damage(&self, inputs: &[u64]) {
-        let segments: Vec<Arc<Segment>> = self
-            .state
-            .read()
-            .segments
-            .iter()
-            .filter(|s| inputs.contains(&s.meta.id))
-            .cloned()
-            .collect();
-        for segment in segments {
-            if let Err(error) = segment.verify() {
-                self.note_damage(&segment, &error);
-            }
-        }
-    }
-
     /// Puts a manifest in force without some segments and perhaps with a new one.
-    fn replace(
+    pub(super) fn replace(
         &self,
         keeper: &mut Keeper,
         gone: &[u64],
@@ -306,6 +177,7 @@ impl TraceStore {
             .extend(new.as_ref().map(|s| s.meta.clone()));
         self.dir.swap(&manifest)?;
         keeper.manifest = manifest;
+        keeper.merge_due = true;
         {
             let mut state = self.state.write();
             state.segments.retain(|s| !gone.contains(&s.meta.id));
@@ -315,11 +187,6 @@ impl TraceStore {
             .for_each(|meta| self.dir.remove(&meta.tenant, meta.id));
         Ok(())
     }
-}
-
-fn note_inputs(segments: &[Arc<Segment>], error: &BlockError) {
-    let ids: Vec<u64> = segments.iter().map(|s| s.meta.id).collect();
-    tracing::warn!(?ids, %error, "a merge of segments of traces failed; they stay as they are");
 }
 
 impl State {
@@ -351,14 +218,5 @@ impl State {
         self.tails
             .retain(|_, tails| tails.iter().any(|tail| tail.read().spans > 0));
         self.segments.extend(segments);
-    }
-}
-
-impl Drop for TraceStore {
-    fn drop(&mut self) {
-        if let Some(merging) = self.keeper.get_mut().merging.take() {
-            // Its segment is not listed: the next start deletes it. Only the thread must end.
-            let _ = merging.thread.join();
-        }
     }
 }

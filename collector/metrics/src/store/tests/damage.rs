@@ -78,7 +78,9 @@ fn a_damaged_segment_does_not_stop_merging() {
         bed.store.seal(NOW).unwrap();
     }
     damage(&bed.segment_files()[1], 3);
-    for _ in 0..3 {
+    bed.store.maintain(NOW).unwrap();
+    assert_eq!(bed.segment_files().len(), 4, "nothing half written is left");
+    for _ in 0..2 {
         bed.store.maintain(NOW).unwrap();
     }
     assert_eq!((bed.store.stats().segments, quarantined(&bed)), (1, 1));
@@ -124,15 +126,74 @@ fn a_seal_that_cannot_swap_the_manifest_changes_nothing_and_is_tried_again() {
         );
     }
     fs::remove_dir(&blocked).unwrap();
+    assert_eq!(bed.segment_files().len(), 3, "what failed is tidied up");
     assert_eq!(bed.store.seal(NOW).unwrap(), at(151));
-    let names = bed.segment_files();
-    assert_eq!(bed.store.stats().segments, 4);
+    assert_eq!(
+        (bed.store.stats().segments, bed.segment_files().len()),
+        (4, 4)
+    );
     bed.reopen();
     assert_eq!(bed.matching("m").len(), 4);
-    assert!(
-        bed.segment_files().len() < names.len(),
-        "what failed is tidied up"
-    );
+}
+
+#[test]
+fn a_merge_that_fails_is_counted_left_alone_until_segments_change_and_stops_nothing() {
+    let bed = Bed::new(&Config {
+        merge_fan_in: 3,
+        ..Config::default()
+    });
+    for n in 0..3 {
+        send(&bed, n, 0, 1.0);
+        bed.store.seal(NOW).unwrap();
+    }
+    let (files, before) = (bed.segment_files(), bed.all());
+    let blocked = bed.dir.path().join("manifest.json.tmp");
+    fs::create_dir(&blocked).unwrap();
+    let failures = || bed.store.telemetry.merge_failures.get();
+    for _ in 0..3 {
+        assert_eq!(bed.store.maintain(NOW).unwrap(), at(3));
+        assert_eq!((failures(), bed.segment_files()), (1, files.clone()));
+    }
+    fs::remove_dir(&blocked).unwrap();
+    bed.store.maintain(NOW).unwrap();
+    assert_eq!(bed.segment_files(), files, "it is not tried again yet");
+    send(&bed, 9, 0, 1.0);
+    bed.store.seal(NOW).unwrap();
+    bed.store.maintain(NOW).unwrap();
+    assert_eq!((failures(), bed.segment_files().len()), (1, 1));
+    assert_eq!(bed.all()[..3], before);
+}
+
+/// A file where the directory of tenant `b` should go makes every seal of it fail.
+#[test]
+fn a_seal_that_fails_leaves_no_files_and_does_not_stop_retention() {
+    let bed = Bed::new(&Config {
+        retention_seconds: 1000,
+        ..Config::default()
+    });
+    let files = |tenant: &str| {
+        let folder = bed.dir.path().join("segments").join(tenant);
+        fs::read_dir(folder).unwrap().count()
+    };
+    let send_as = |tenant: &str, after| {
+        let metrics = vec![gauge("m", vec![point(&[], after, 1.0)])];
+        bed.send_as(&Tenant::new(tenant).unwrap(), &[], metrics);
+    };
+    send_as("a", 0);
+    bed.store.seal(NOW).unwrap();
+    fs::write(bed.dir.path().join("segments/b"), "in the way").unwrap();
+    send_as("a", 1);
+    send_as("b", 1);
+    for _ in 0..3 {
+        assert!(bed.store.seal(NOW).is_err());
+        assert_eq!(files("a"), 1, "what was written of `a` is tidied up");
+    }
+    assert!(bed.store.maintain(later(100_000)).is_err());
+    let stats = bed.store.stats();
+    assert_eq!((files("a"), stats.segments, stats.unsealed), (0, 0, 2));
+    fs::remove_file(bed.dir.path().join("segments/b")).unwrap();
+    assert_eq!(bed.store.seal(NOW).unwrap(), at(3));
+    assert_eq!((files("a"), files("b")), (1, 1));
 }
 
 /// A file where the tenant's directory should go makes every segment fail.
