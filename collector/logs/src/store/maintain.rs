@@ -24,10 +24,14 @@ impl LogStore {
         if sealed.is_ok() && self.is_seal_due(&mut writer, now) {
             self.freeze(&mut writer);
         }
-        self.quarantine_damaged(&mut writer)?;
-        self.advance_merge(&mut writer)?;
-        self.let_go(&mut writer, now)?;
+        // Each is tried whatever became of the others: only retention makes room on a full disk.
+        let quarantined = self.quarantine_damaged(&mut writer);
+        let merged = self.advance_merge(&mut writer);
+        let let_go = self.let_go(&mut writer, now);
         sealed.inspect_err(|_| self.telemetry.fail("seal"))?;
+        quarantined?;
+        merged?;
+        let_go?;
         Ok(writer.manifest.covers)
     }
 
@@ -86,15 +90,16 @@ impl LogStore {
         if gone.is_empty() {
             return Ok(());
         }
-        let ids: BTreeSet<u64> = gone.iter().map(|(_, id)| *id).collect();
+        let ids: BTreeSet<u64> = gone.iter().map(|gone| gone.id).collect();
         let mut manifest = writer.manifest.clone();
         manifest.segments.retain(|s| !ids.contains(&s.id));
         self.dir.swap(&manifest)?;
         writer.manifest = manifest;
         writer.merge_due = true;
         self.view.write().replace_segments(&ids, None);
-        for (tenant, id) in &gone {
-            self.dir.remove(tenant, *id);
+        for segment in &gone {
+            self.telemetry.drop(segment.reason, segment.records);
+            self.dir.remove(&segment.tenant, segment.id);
         }
         tracing::info!(
             segments = gone.len(),
@@ -104,7 +109,7 @@ impl LogStore {
         Ok(())
     }
 
-    fn let_go_of(&self, writer: &Writer, now: UnixNanos) -> Vec<(Tenant, u64)> {
+    fn let_go_of(&self, writer: &Writer, now: UnixNanos) -> Vec<Gone> {
         let horizon = match self.config.retention_seconds {
             0 => UnixNanos(0),
             seconds => now.minus(Duration::from_secs(seconds)),
@@ -124,9 +129,21 @@ impl LogStore {
                 (false, false) => break,
             };
             bytes -= segment.bytes;
-            self.telemetry.drop(reason, segment.records);
-            gone.push((segment.tenant.clone(), segment.id));
+            gone.push(Gone {
+                tenant: segment.tenant.clone(),
+                id: segment.id,
+                records: segment.records,
+                reason,
+            });
         }
         gone
     }
+}
+
+/// A segment that is let go, and why.
+struct Gone {
+    tenant: Tenant,
+    id: u64,
+    records: u64,
+    reason: &'static str,
 }

@@ -136,9 +136,9 @@ impl LogStore {
     ) -> Result<(), StoreError> {
         let gone: BTreeSet<u64> = sources.iter().copied().collect();
         let (tenant, id) = (segment.meta.tenant.clone(), segment.meta.id);
-        writer.merge_due = true;
         if !gone.iter().all(|id| writer.manifest.segment(*id).is_some()) {
             // Retention or quarantine took a source meanwhile; merge what is left anew.
+            writer.merge_due = true;
             self.dir.remove(&tenant, id);
             return Ok(());
         }
@@ -152,6 +152,7 @@ impl LogStore {
             return Err(error.into());
         }
         writer.manifest = manifest;
+        writer.merge_due = true;
         self.view.write().replace_segments(&gone, Some(segment));
         for id in gone {
             self.dir.remove(&tenant, id);
