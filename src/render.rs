@@ -17,6 +17,18 @@ pub(crate) struct Text {
     colours: bool,
 }
 
+/// A character as a terminal may see it: no controls, and none of Unicode's marks that
+/// reorder what stands beside them (UAX #9).
+pub(crate) fn tame(c: char) -> char {
+    let reorders =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    match c {
+        '\t' => ' ',
+        _ if c.is_control() || reorders || matches!(c, '\u{2028}' | '\u{2029}') => '\u{fffd}',
+        _ => c,
+    }
+}
+
 /// How a piece of text stands out.
 #[derive(Clone, Copy)]
 pub(crate) enum Tone {
@@ -38,7 +50,8 @@ impl Text {
         }
     }
 
-    /// Adds text in a tone. Control characters of what is shown never reach the terminal.
+    /// Adds text in a tone. What could move the cursor or turn the direction of writing never
+    /// reaches the terminal, so that no text can pass for a row of ours.
     pub(crate) fn put(&mut self, tone: Tone, text: &str) {
         let code = match tone {
             Tone::Plain => "",
@@ -52,13 +65,7 @@ impl Text {
         if coloured {
             self.text.push_str(code);
         }
-        self.text.extend(text.chars().map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        }));
+        self.text.extend(text.chars().map(tame));
         if coloured {
             self.text.push_str("\u{1b}[0m");
         }

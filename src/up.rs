@@ -22,6 +22,13 @@ pub(crate) struct Both {
 impl Both {
     /// Starts the collector, then an agent that sends to it.
     pub(crate) async fn start(config: &Config) -> Result<Self, Failure> {
+        let tls = &config.agent.export.tls;
+        if config.otlp.grpc.tls_cert_file.is_some() && tls.ca_file.is_none() {
+            return Err("otlp.grpc speaks TLS, and this process's own agent sends to it: name the authority that \
+                        signed its certificate in agent.export.tls.ca_file, and where the certificate is not for the \
+                        address listened on, its name in agent.export.tls.server_name"
+                .into());
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let collector = Collector::start(&config.collector(), Arc::clone(&clock)).await?;
         let mut agent_config = config.agent.clone();

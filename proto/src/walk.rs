@@ -1,4 +1,5 @@
-//! Reads OTLP logs in place, without building prost's types.
+//! Reads OTLP in place, without building prost's types: checks and measures requests of
+//! every signal, and walks logs.
 //!
 //! A batch of log records arrives, is checked once, and is walked again when it is
 //! stored. Decoding it into owned strings and vectors both times would cost more than
@@ -6,7 +7,8 @@
 //! allocates nothing per record. Whoever needs the types decodes with prost instead.
 //!
 //! ```text
-//! bytes ── validate_logs ──▶ Counts            the door: is it OTLP, and how much is it?
+//! bytes ── measure ────────▶ Measure           the door: is it OTLP, and what would it become?
+//! bytes ── validate_logs ──▶ Counts            is it logs, how many, and can they be walked?
 //! bytes ── logs ───────────▶ Logs              checks, then walks
 //!          Logs::trusted ──▶ Logs              walks what was checked before it was stored
 //!                             └▶ ResourceLogs ─▶ ScopeLogs ─▶ LogRecord ─▶ Attribute, Value
@@ -22,10 +24,13 @@
 
 mod wire;
 mod validate;
+mod shape;
+mod measure;
 mod value;
 mod logs;
 
 pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
+pub use measure::Measure;
 pub use validate::Counts;
 pub use value::{Attribute, Attributes, List, Value};
 
@@ -39,6 +44,15 @@ pub struct WalkError {
     pub offset: usize,
     /// What was found there.
     pub message: &'static str,
+}
+
+/// Checks that `bytes` are a whole and valid request of that signal, counts its records,
+/// and sums the memory that prost's decoded form of it needs. Takes none itself.
+///
+/// # Errors
+/// [`WalkError`] exactly where prost would refuse to decode.
+pub fn measure(signal: crate::Signal, bytes: &[u8]) -> Result<Measure, WalkError> {
+    measure::measure(signal, bytes)
 }
 
 /// Checks that `bytes` are a whole and valid `ExportLogsServiceRequest`.

@@ -12,6 +12,12 @@ fn table(header: &[&str]) -> Table {
     table
 }
 
+/// A cell: of one line, whatever its text holds.
+fn cell(text: impl Into<String>) -> String {
+    let text: String = text.into();
+    text.chars().map(super::tame).collect()
+}
+
 fn put(out: &mut Text, table: &Table) {
     table
         .to_string()
@@ -31,19 +37,21 @@ pub(crate) fn trace_table(out: &mut Text, traces: &[Value]) {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
-        table.add_row([
+        let root = format!(
+            "{} {}",
+            text(trace, "root_service"),
+            text(trace, "root_name")
+        );
+        let row = [
             text(trace, "trace_id").to_owned(),
             time(trace["start"].as_u64()),
             duration(trace["duration_nanos"].as_u64().unwrap_or(0)),
             trace["spans"].to_string(),
             trace["errors"].to_string(),
-            format!(
-                "{} {}",
-                text(trace, "root_service"),
-                text(trace, "root_name")
-            ),
+            root,
             services.join(", "),
-        ]);
+        ];
+        table.add_row(row.map(cell));
     }
     put(out, &table);
 }
@@ -54,10 +62,11 @@ pub(crate) fn metric_table(out: &mut Text, data: &Value) {
         Some("vector") => {
             let mut table = table(&["VALUE", "SERIES"]);
             for sample in super::list(data, "result") {
-                table.add_row([
+                let row = [
                     sample["value"][1].as_str().unwrap_or("").to_owned(),
                     series(&sample["metric"]),
-                ]);
+                ];
+                table.add_row(row.map(cell));
             }
             put(out, &table);
         }

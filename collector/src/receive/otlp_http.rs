@@ -17,6 +17,11 @@ use std::sync::Arc;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
+/// What the largest message of OTLP takes once decoded, about.
+const OBJECT_BYTES: usize = 300;
+/// What every JSON request may need once decoded, and how many times its own bytes beside.
+const DECODED_BYTES_MIN: usize = 64 << 20;
+const DECODED_TIMES: usize = 8;
 
 /// The routes of this door.
 pub(crate) fn router(admission: Arc<Admission>) -> axum::Router {
@@ -140,8 +145,37 @@ fn encoding(headers: &HeaderMap) -> Option<Encoding> {
 fn protobuf_of_json<T: Message + serde::de::DeserializeOwned>(
     body: &[u8],
 ) -> Result<Bytes, String> {
+    bound_objects(body)?;
     let request: T = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Ok(request.encode_to_vec().into())
+}
+
+/// Refuses JSON whose objects would need far more memory than their text has bytes, as
+/// millions of `{}` would: admission bounds what is decoded, and JSON has to be decoded first.
+fn bound_objects(body: &[u8]) -> Result<(), String> {
+    let allowed = DECODED_BYTES_MIN + DECODED_TIMES * body.len();
+    let needed = objects(body) * OBJECT_BYTES;
+    if needed > allowed {
+        return Err(format!(
+            "decoded, the request would need about {needed} bytes, and {allowed} are allowed; send smaller batches"
+        ));
+    }
+    Ok(())
+}
+
+/// How many objects a JSON text has: its braces outside of strings.
+fn objects(body: &[u8]) -> usize {
+    let (mut found, mut in_string, mut escaped) = (0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' if !in_string => found += 1,
+            _ => {}
+        }
+    }
+    found
 }
 
 /// An empty `Export…ServiceResponse`: everything was taken.
@@ -185,4 +219,30 @@ fn failure(encoding: Encoding, refusal: &Refusal) -> Response {
 
 fn respond(code: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response {
     (code, [(header::CONTENT_TYPE, content_type)], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_in_strings_are_no_objects() {
+        let check = |text: &str, expected| assert_eq!(objects(text.as_bytes()), expected, "{text}");
+        check(r#"{"a": {"b": "{{{"}, "c": "\"{", "d": [{}, {}]}"#, 4);
+        check(r#""\\{""#, 0);
+        check("", 0);
+    }
+
+    #[test]
+    fn a_request_of_nothing_but_objects_is_refused_and_an_ordinary_one_is_not() {
+        let bomb = format!("{{\"a\":[{}{{}}]}}", "{},".repeat(1 << 20));
+        assert!(
+            bound_objects(bomb.as_bytes())
+                .unwrap_err()
+                .contains("smaller batches")
+        );
+        let attribute = r#"{"key":"http.request.method","value":{"stringValue":"GET"}},"#;
+        let ordinary = attribute.repeat(1 << 18);
+        assert_eq!(bound_objects(ordinary.as_bytes()), Ok(()));
+    }
 }

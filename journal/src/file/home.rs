@@ -69,7 +69,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, OpenError> {
 /// The key of the journal's frames; a new journal gets one.
 pub(super) fn key(dir: &Path) -> Result<Key, OpenError> {
     let path = dir.join("format");
-    let found = match std::fs::read_to_string(&path) {
+    let found = match std::fs::read(&path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if has_entries(dir).map_err(failed(dir))? {
@@ -81,9 +81,19 @@ pub(super) fn key(dir: &Path) -> Result<Key, OpenError> {
         }
         Err(error) => return Err(failed(&path)(error)),
     };
-    parse(&found).ok_or_else(|| OpenError::Format {
-        dir: dir.into(),
-        found: found.trim_end().chars().take(80).collect(),
+    let found = String::from_utf8_lossy(&found);
+    if let Some(key) = parse(&found) {
+        return Ok(key);
+    }
+    // What names this version, or none, is not another version's but damaged.
+    let other = found.starts_with("sonde journal ") && !found.starts_with(FORMAT);
+    Err(if other {
+        OpenError::Format {
+            dir: dir.into(),
+            found: found.trim_end().chars().take(80).collect(),
+        }
+    } else {
+        OpenError::FormatMissing { dir: dir.into() }
     })
 }
 

@@ -38,8 +38,8 @@ pub enum OpenError {
         /// What its format file says.
         found: String,
     },
-    /// It has entries, and not the file that tells how to read them.
-    #[error("{0} has entries but {0}/format is missing: restore that file, or move the directory away to begin without them", dir.display())]
+    /// It has entries, and the file that tells how to read them is missing or damaged.
+    #[error("{0} has entries but {0}/format is missing or damaged: restore that file, or move the directory away to begin without them", dir.display())]
     FormatMissing {
         /// The journal's directory.
         dir: PathBuf,

@@ -40,7 +40,7 @@ struct Check {
 
 /// Enters a message field: its bytes and the nesting left inside it.
 #[inline]
-fn message<'a>(
+pub(super) fn message<'a>(
     at: &Cursor<'a>,
     wire: Wire<'a>,
     depth_left: u32,
@@ -61,7 +61,7 @@ fn bytes<'a>(at: &Cursor<'a>, wire: Wire<'a>) -> Result<Cursor<'a>, WalkError> {
 }
 
 #[inline]
-fn string<'a>(at: &Cursor<'a>, wire: Wire<'a>) -> Result<(), WalkError> {
+pub(super) fn string<'a>(at: &Cursor<'a>, wire: Wire<'a>) -> Result<(), WalkError> {
     let inside = bytes(at, wire)?;
     match std::str::from_utf8(inside.bytes()) {
         Ok(_) => Ok(()),
@@ -84,7 +84,7 @@ fn expect(at: &Cursor<'_>, right: bool) -> Result<(), WalkError> {
 
 /// A field that OTLP does not have, or not yet.
 #[inline]
-fn unknown(at: &Cursor<'_>, depth_left: u32) -> Result<(), WalkError> {
+pub(super) fn unknown(at: &Cursor<'_>, depth_left: u32) -> Result<(), WalkError> {
     if depth_left == 0 {
         Err(at.error(TOO_DEEP))
     } else {

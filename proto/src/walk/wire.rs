@@ -131,6 +131,26 @@ impl<'a> Cursor<'a> {
         Ok(Self { rest: inside, end })
     }
 
+    /// How many numbers of eight bytes the rest is, without keys between them.
+    pub(super) fn packed_fixed64s(self) -> Result<u64, WalkError> {
+        let len = self.rest.len();
+        if len.is_multiple_of(size_of::<u64>()) {
+            Ok((len / size_of::<u64>()) as u64)
+        } else {
+            Err(self.error("the last of several numbers is cut off"))
+        }
+    }
+
+    /// How many varints the rest is, without keys between them.
+    pub(super) fn packed_varints(mut self) -> Result<u64, WalkError> {
+        let mut count = 0;
+        while !self.rest.is_empty() {
+            self.varint()?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
     fn skip_group(&mut self, tag: u32, depth_left: u32) -> Result<(), WalkError> {
         let depth_left = depth_left
             .checked_sub(1)

@@ -31,6 +31,14 @@ pub(super) struct Failure {
 }
 
 impl Failure {
+    pub(super) fn not_found(message: String) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            kind: "not_found",
+            message,
+        }
+    }
+
     pub(super) fn bad_data(message: String) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,

@@ -28,6 +28,10 @@ pub(super) fn router() -> Router<Api> {
         .route("/status/buildinfo", get(metadata::buildinfo))
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
+        .fallback(async || Failure::not_found("there is no such endpoint".into()))
+        .method_not_allowed_fallback(async || {
+            Failure::bad_data("the endpoint has no such method".into())
+        })
 }
 
 /// The parameters of a request: those of the URL and, for a POST, those of the form.
@@ -43,7 +47,10 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Parameters {
         let mut all = Query::<Vec<(String, String)>>::try_from_uri(request.uri())
             .map_err(|error| refused(error.to_string()))?
             .0;
-        if request.method() == axum::http::Method::POST {
+        let has_form = request
+            .headers()
+            .contains_key(axum::http::header::CONTENT_TYPE);
+        if request.method() == axum::http::Method::POST && has_form {
             let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
             all.extend(form.map_err(|error| refused(error.to_string()))?.0);
         }
