@@ -52,15 +52,24 @@ fn fields(out: &mut Text, name: &str, values: &Value) {
         .filter(|(_, value)| !value.is_object() && !value.is_array())
     {
         out.put(Tone::Dim, &format!(" {key}="));
-        out.put(
-            Tone::Plain,
-            &value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned),
-        );
+        out.put(Tone::Plain, &shown(value));
     }
     out.end_line();
+    let troubles = values.get("troubles").and_then(Value::as_array);
+    for trouble in troubles.into_iter().flatten().filter_map(Value::as_str) {
+        out.line(Tone::Bad, &format!("  {trouble}"));
+    }
     for (key, value) in values.iter().filter(|(_, value)| value.is_object()) {
         fields(out, &format!("  {key}"), value);
+    }
+}
+
+/// A value on one line. Nanoseconds since 1970 are the only numbers so large.
+fn shown(value: &Value) -> String {
+    const NANOS_MIN: u64 = 100_000_000_000_000_000;
+    match (value.as_str(), value.as_u64()) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(nanos)) if nanos > NANOS_MIN => render::time(Some(nanos)),
+        _ => value.to_string(),
     }
 }

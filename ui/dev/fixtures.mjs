@@ -212,7 +212,7 @@ function searchLogs(query) {
 
 const status = () => ({
   version: '0.1.0', started: (started - 93 * MINUTE) * NS, now: Date.now() * NS,
-  journal: { logs: { first: 120_000, end: 812_344, applied: 812_344 }, spans: { first: 1, end: 641_002, applied: 639_800 }, metrics: { first: 1, end: 90_221, applied: 90_221 } },
+  journal: { logs: { first: 120_000, end: 812_344, applied: 812_344 }, spans: { first: 1, end: 641_002, applied: 639_800, failed: false, troubles: ["cannot maintain its store: No space left on device (os error 28)"] }, metrics: { first: 1, end: 90_221, applied: 90_221 } },
   stores: {
     logs: { records: 5_120_331, bytes: 311_000_231, segments: 44, oldest: (now() - 3e7) * NS, newest: now() * NS },
     traces: { spans: 2_002_113, bytes: 99_000_231, segments: 12, oldest: (now() - 3e7) * NS, newest: now() * NS },

@@ -2,8 +2,10 @@
 
 use super::Consumer;
 use crate::telemetry::{SignalLabel, Telemetry};
+use parking_lot::Mutex;
 use sonde_journal::{Journal, Reader};
 use sonde_proto::{Clock, Partition, Position, UnixNanos};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,6 +13,10 @@ use std::time::Duration;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 const WAIT: Duration = Duration::from_millis(50);
 const MAINTAIN_EVERY: Duration = Duration::from_millis(250);
+const MAINTAIN: &str = "maintain its store";
+const TRIM: &str = "trim the journal";
+const TAKE: &str = "take more";
+const READ: &str = "read the journal";
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How far a pump has come, for whoever waits for it or shows it.
@@ -19,6 +25,8 @@ pub(crate) struct Progress {
     applied_to: AtomicU64,
     caught_up: AtomicBool,
     failed: AtomicBool,
+    /// What cannot be done just now, and why.
+    troubles: Mutex<BTreeMap<&'static str, String>>,
 }
 
 impl Progress {
@@ -35,6 +43,15 @@ impl Progress {
     /// Whether its thread has ended without being told to: nothing moves it on any more.
     pub(crate) fn failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
+    }
+
+    /// What cannot be done just now, and why: each is tried again until it works.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let troubles = self.troubles.lock();
+        let told = troubles
+            .iter()
+            .map(|(what, why)| format!("cannot {what}: {why}"));
+        told.collect()
     }
 
     #[cfg(test)]
@@ -193,12 +210,14 @@ impl Run {
                 let applied = self.consumer.applied_to();
                 self.advance(applied);
                 if applied < *next {
-                    self.failed("take more", "its store has no room until it can seal");
+                    self.failed(TAKE, "its store has no room until it can seal");
                     *next = applied;
                     *reader = None;
                     self.wait_to_retry();
                     return false;
                 }
+                self.worked(READ);
+                self.worked(TAKE);
                 if batch.is_empty() {
                     // The journal's end may be a position that was lost, or never given:
                     // no entry takes anyone there, and nothing is left to be applied.
@@ -207,7 +226,7 @@ impl Run {
                 !batch.is_empty()
             }
             Err(error) => {
-                self.failed("read the journal", &error.to_string());
+                self.failed(READ, &error.to_string());
                 *reader = None;
                 self.wait_to_retry();
                 false
@@ -234,20 +253,32 @@ impl Run {
         if now.since(maintained) < MAINTAIN_EVERY {
             return maintained;
         }
-        if let Err(error) = self.consumer.maintain(now, self.progress.caught_up()) {
-            self.failed("maintain its store", &error);
+        match self.consumer.maintain(now, self.progress.caught_up()) {
+            Ok(()) => self.worked(MAINTAIN),
+            Err(error) => self.failed(MAINTAIN, &error),
         }
         // Also after a failure: a full disk needs the room.
         let covered = self.consumer.resume_from();
-        if let Err(error) = self.journal.trim(self.partition, covered) {
-            self.failed("trim the journal", &error.to_string());
+        match self.journal.trim(self.partition, covered) {
+            Ok(()) => self.worked(TRIM),
+            Err(error) => self.failed(TRIM, &error.to_string()),
         }
         now
     }
 
-    fn failed(&self, what: &str, error: &str) {
+    /// Counts every failure, and says the first of each kind until it works again.
+    fn failed(&self, what: &'static str, error: &str) {
         let label = SignalLabel::from(self.partition.signal);
         self.telemetry.consumer_failures.get_or_create(&label).inc();
-        tracing::error!(signal = %self.partition.signal, "the consumer cannot {what}, and will try again: {error}");
+        let mut troubles = self.progress.troubles.lock();
+        if troubles.insert(what, error.to_owned()).is_none() {
+            tracing::error!(signal = %self.partition.signal, "the consumer cannot {what}, and tries again until it can: {error}");
+        }
+    }
+
+    fn worked(&self, what: &'static str) {
+        if self.progress.troubles.lock().remove(what).is_some() {
+            tracing::info!(signal = %self.partition.signal, "recovered: the consumer can {what} again");
+        }
     }
 }

@@ -11,7 +11,7 @@ interface StatusAnswer {
   version: string;
   started: number;
   now: number;
-  journal: Record<string, { first: number; end: number; applied: number }>;
+  journal: Record<string, { first: number; end: number; applied: number; failed?: boolean; troubles?: string[] }>;
   stores: Record<string, Record<string, unknown>>;
   agent: Record<string, unknown> | null;
   alerts: { firing: number; notifications_sent: number; notifications_failed: number };
@@ -63,6 +63,10 @@ function Everything({ version, started, now, journal, stores, agent, alerts }: S
             ))}
           </tbody>
         </table>
+        {Object.entries(journal).flatMap(([name, { failed, troubles }]) => [
+          ...(failed ? [`${name}: its consumer has ended; restart the collector`] : []),
+          ...(troubles ?? []).map((trouble) => `${name}: ${trouble}`),
+        ]).map((text) => <p key={text} class="note hot">{text}</p>)}
       </Panel>
       <div class="columns">
         {Object.entries(stores).map(([name, stats]) => <Panel key={name} title={`Store: ${name}`}><Facts of={stats} /></Panel>)}

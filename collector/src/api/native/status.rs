@@ -46,6 +46,8 @@ fn journal(sources: &Sources) -> Value {
                 "end": sources.journal.durable_end(partition),
                 "applied": progress.applied_to(),
                 "caught_up": progress.caught_up(),
+                "failed": progress.failed(),
+                "troubles": progress.troubles(),
             }),
         );
     }
