@@ -150,7 +150,7 @@ async fn reload_on(hangup: &mut Signal, arguments: &RunArguments, collector: &Co
             Err(problems) => tracing::error!("not reloaded, the old files hold:\n{problems}"),
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// An agent keeps no state that a restart would lose: it says so instead of ending.
@@ -158,7 +158,7 @@ async fn refuse_reload(hangup: &mut Signal) {
     while hangup.recv().await.is_some() {
         tracing::warn!("SIGHUP: an agent reads its configuration at its start; restart it");
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Resolves at the first SIGINT or SIGTERM.
