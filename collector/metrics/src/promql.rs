@@ -99,23 +99,7 @@ pub fn range<S: Source>(
             return Err(QueryError::bad_data(&message));
         }
     };
-    let series = |column: eval::Column| {
-        let samples = grid
-            .present(&column.values)
-            .map(|(time, value)| (UnixNanos::from_millis(time), value))
-            .collect();
-        RangeSeries {
-            labels: column.labels,
-            samples,
-        }
-    };
-    let mut series: Vec<RangeSeries> = columns
-        .into_iter()
-        .map(series)
-        .filter(|s| !s.samples.is_empty())
-        .collect();
-    series.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(QueryValue::Matrix(series))
+    Ok(QueryValue::Matrix(engine.answered(columns, &grid)?))
 }
 
 fn range_grid(start: UnixNanos, end: UnixNanos, step: Duration) -> Result<Grid, QueryError> {

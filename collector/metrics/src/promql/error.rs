@@ -117,6 +117,19 @@ impl From<Stop> for QueryError {
             Stop::SeriesMax(max) => Self::TooLarge(format!(
                 "a selector matches more than {max} series: add matchers"
             )),
+            Stop::LabelBytesMax(max) => Self::TooLarge(format!(
+                "the query would keep more than {max} bytes of labels: ask for fewer series, or make shorter label values"
+            )),
+            Stop::ValueBytesMax(max) => Self::TooLarge(format!(
+                "the query would keep more than {max} bytes of values: ask for fewer series, a shorter time or a larger step"
+            )),
+            Stop::LabelValueMax {
+                function,
+                label,
+                max,
+            } => Self::TooLarge(format!(
+                "{function}() would make the value of label {label:?} longer than {max} bytes: make it of fewer or shorter parts"
+            )),
             Stop::Deadline => Self::Timeout("the query took longer than it may".into()),
             Stop::Expression(message) | Stop::Source(message) => Self::Execution(message),
         }

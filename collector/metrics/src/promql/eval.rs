@@ -5,10 +5,12 @@
 //! each value work on one series at a time ([`Engine::stream`]), so `sum(rate(x[5m]))` reads
 //! each series once and keeps only the sums.
 
+mod budget;
 mod grid;
 mod window;
 mod stream;
 mod binary;
+mod set;
 mod arithmetic;
 mod aggregate;
 mod accumulate;
@@ -19,10 +21,10 @@ use super::ast::{Expr, ExprKind};
 use super::functions::{Kind, Shape};
 use super::source::{Source, Stop};
 use super::value::{QueryLimits, RangeSeries};
+use ahash::AHashMap;
+use budget::Budget;
 pub(crate) use grid::Grid;
 use sonde_proto::{Labels, UnixNanos};
-use std::cell::Cell;
-use std::time::Instant;
 
 /// One value per step of one series.
 #[derive(Clone, Debug)]
@@ -39,24 +41,16 @@ pub(crate) fn is_absent(value: f64) -> bool {
     crate::sample::is_stale(value)
 }
 
-/// How much work is done between two looks at the clock.
-const WORK_BETWEEN_LOOKS: u64 = 1 << 16;
-
-/// Ranges overlap, so a sample is looked at once per step that it is in: so many times at most,
-/// over all samples that a query may take.
-const LOOKS_PER_SAMPLE: u64 = 100;
+/// A time and a value, in bytes.
+const ANSWERED_BYTES: u64 = size_of::<(UnixNanos, f64)>() as u64;
 
 /// Evaluates expressions against one source, within one budget.
 pub(crate) struct Engine<'s, S> {
     source: &'s S,
-    samples_max: u64,
     series_max: usize,
-    deadline: Option<Instant>,
     lookback: i64,
     bounds: (i64, i64),
-    spent: Cell<u64>,
-    worked: Cell<u64>,
-    next_look: Cell<u64>,
+    budget: Budget,
 }
 
 impl<'s, S: Source> Engine<'s, S> {
@@ -64,55 +58,17 @@ impl<'s, S: Source> Engine<'s, S> {
     pub(crate) fn new(source: &'s S, limits: &QueryLimits, bounds: (i64, i64)) -> Self {
         Self {
             source,
-            samples_max: limits.samples_max,
             series_max: limits.series_max,
-            deadline: limits.deadline,
             lookback: i64::try_from(limits.lookback.as_millis()).unwrap_or(i64::MAX / 4),
             bounds,
-            spent: Cell::new(0),
-            worked: Cell::new(0),
-            next_look: Cell::new(0),
+            budget: Budget::new(limits),
         }
-    }
-
-    /// Accounts for samples before they are read or made room for.
-    fn spend(&self, samples: u64) -> Result<(), Stop> {
-        let spent = self.spent.get().saturating_add(samples);
-        self.spent.set(spent);
-        if spent > self.samples_max {
-            return Err(Stop::SamplesMax(self.samples_max));
-        }
-        self.work(samples)
-    }
-
-    /// Accounts for looking at samples, which takes time and no memory.
-    fn work(&self, looks: u64) -> Result<(), Stop> {
-        let worked = self.worked.get().saturating_add(looks);
-        self.worked.set(worked);
-        if worked < self.next_look.get() {
-            return Ok(());
-        }
-        self.next_look
-            .set(worked.saturating_add(WORK_BETWEEN_LOOKS));
-        let is_late = |deadline| Instant::now() >= deadline;
-        if self.deadline.is_some_and(is_late) {
-            Err(Stop::Deadline)
-        } else if worked > self.samples_max.saturating_mul(LOOKS_PER_SAMPLE) {
-            Err(Stop::SamplesMax(self.samples_max))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// A column without values.
-    fn blank(&self, grid: &Grid) -> Result<Vec<f64>, Stop> {
-        self.spend(grid.len as u64)?;
-        Ok(vec![ABSENT; grid.len])
     }
 
     /// The values of a scalar expression.
     pub(crate) fn scalar(&self, expr: &Expr, grid: &Grid) -> Result<Vec<f64>, Stop> {
         self.spend(grid.len as u64)?;
+        self.keep_values(grid.len)?;
         match &expr.kind {
             ExprKind::Number(n) => Ok(vec![*n; grid.len]),
             ExprKind::Paren(inner) => self.scalar(inner, grid),
@@ -167,10 +123,63 @@ impl<'s, S: Source> Engine<'s, S> {
     fn collect(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
         let mut columns = Vec::new();
         self.stream(expr, grid, &mut |column| {
+            self.keep_column(&column)?;
             columns.push(column);
             Ok(())
         })?;
-        merge_same(columns)
+        self.merge_same(columns)
+    }
+
+    /// Makes one column of those with equal labels; two values at one step are an error.
+    pub(crate) fn merge_same(&self, columns: Vec<Column>) -> Result<Vec<Column>, Stop> {
+        let mut at: AHashMap<Labels, usize> = AHashMap::with_capacity(columns.len());
+        let mut merged: Vec<Column> = Vec::with_capacity(columns.len());
+        for column in columns {
+            self.work(1 + column.labels.len() as u64)?;
+            let next = merged.len();
+            let found = *at.entry(column.labels.clone()).or_insert(next);
+            let Some(same) = merged.get_mut(found) else {
+                merged.push(column);
+                continue;
+            };
+            self.work(column.values.len() as u64)?;
+            for (value, other) in same.values.iter_mut().zip(column.values) {
+                if is_absent(*value) {
+                    *value = other;
+                } else if !is_absent(other) {
+                    return Err(Stop::Expression(
+                        "vector cannot contain metrics with the same labelset".into(),
+                    ));
+                }
+            }
+        }
+        Ok(merged)
+    }
+
+    /// A range query's columns as series, without those that have no value.
+    pub(crate) fn answered(
+        &self,
+        columns: Vec<Column>,
+        grid: &Grid,
+    ) -> Result<Vec<RangeSeries>, Stop> {
+        let mut all = Vec::with_capacity(columns.len());
+        for column in columns {
+            // What a time and a value take more than the value that goes.
+            self.keep_values(column.values.len())?;
+            self.work(column.values.len() as u64)?;
+            let samples: Vec<_> = grid
+                .present(&column.values)
+                .map(|(time, value)| (UnixNanos::from_millis(time), value))
+                .collect();
+            if !samples.is_empty() {
+                all.push(RangeSeries {
+                    labels: column.labels,
+                    samples,
+                });
+            }
+        }
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(all)
     }
 
     /// The samples of a range expression at one time.
@@ -181,6 +190,7 @@ impl<'s, S: Source> Engine<'s, S> {
             let inside = samples
                 .iter()
                 .filter(|(time, _)| *time > range.0 && *time <= range.1);
+            self.keep_value_bytes(samples.len() as u64 * ANSWERED_BYTES)?;
             let samples: Vec<_> = inside
                 .map(|(time, value)| (UnixNanos::from_millis(time), value))
                 .collect();
@@ -200,30 +210,6 @@ impl<'s, S: Source> Engine<'s, S> {
 /// Cannot happen to a tree from the parser, which checks types.
 fn mistyped(wanted: &str) -> Stop {
     Stop::Expression(format!("expected an expression of type {wanted}"))
-}
-
-/// Makes one column of those with equal labels; two values at one step are an error.
-pub(crate) fn merge_same(columns: Vec<Column>) -> Result<Vec<Column>, Stop> {
-    let mut at: ahash::AHashMap<Labels, usize> = ahash::AHashMap::with_capacity(columns.len());
-    let mut merged: Vec<Column> = Vec::with_capacity(columns.len());
-    for column in columns {
-        let next = merged.len();
-        let found = *at.entry(column.labels.clone()).or_insert(next);
-        let Some(same) = merged.get_mut(found) else {
-            merged.push(column);
-            continue;
-        };
-        for (value, other) in same.values.iter_mut().zip(column.values) {
-            if is_absent(*value) {
-                *value = other;
-            } else if !is_absent(other) {
-                return Err(Stop::Expression(
-                    "vector cannot contain metrics with the same labelset".into(),
-                ));
-            }
-        }
-    }
-    Ok(merged)
 }
 
 /// The labels without the metric's name.

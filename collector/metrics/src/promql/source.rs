@@ -19,6 +19,19 @@ pub enum Stop {
     SamplesMax(u64),
     /// A selector matches more series than this.
     SeriesMax(usize),
+    /// It would keep more bytes of labels than this.
+    LabelBytesMax(u64),
+    /// It would keep more bytes of values than this.
+    ValueBytesMax(u64),
+    /// A function would make a label value longer than this.
+    LabelValueMax {
+        /// The function.
+        function: &'static str,
+        /// The label, shortened where it is long.
+        label: String,
+        /// How many bytes it may have.
+        max: usize,
+    },
     /// The deadline has passed.
     Deadline,
     /// The expression does not fit the data.

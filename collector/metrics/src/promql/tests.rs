@@ -15,6 +15,7 @@
 //! ```
 
 mod bounds;
+mod limits;
 
 use super::source::{Series, Source, Stop, TimeRange};
 use super::{QueryError, QueryLimits, QueryValue, instant, parse, parse_selector, range};

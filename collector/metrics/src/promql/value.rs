@@ -10,6 +10,10 @@ pub struct QueryLimits {
     pub samples_max: u64,
     /// How many series one selector may match.
     pub series_max: usize,
+    /// How many bytes of labels may be kept while it is computed.
+    pub label_bytes_max: u64,
+    /// How many bytes of values (series × steps) may be kept while it is computed.
+    pub value_bytes_max: u64,
     /// When to give up.
     pub deadline: Option<Instant>,
     /// How long a value is good for when no newer one comes.
@@ -21,6 +25,8 @@ impl Default for QueryLimits {
         Self {
             samples_max: 50_000_000,
             series_max: 100_000,
+            label_bytes_max: 256 << 20,
+            value_bytes_max: 256 << 20,
             deadline: None,
             lookback: Duration::from_secs(300),
         }

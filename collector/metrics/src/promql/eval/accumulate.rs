@@ -47,6 +47,18 @@ impl Accumulator {
         }
     }
 
+    /// How many bytes it takes for so many steps.
+    pub(crate) fn bytes(op: AggregateOp, len: usize) -> u64 {
+        let cell = match op {
+            AggregateOp::Sum => size_of::<Sum>(),
+            AggregateOp::Avg => size_of::<(Sum, Sum)>(),
+            AggregateOp::StdDev | AggregateOp::StdVar => size_of::<(f64, f64)>(),
+            // The others end as one number a step, in place of their cells.
+            _ => size_of::<f64>(),
+        };
+        (len as u64).saturating_mul((size_of::<u32>() + cell) as u64)
+    }
+
     /// Adds a series.
     pub(crate) fn add(&mut self, values: &[f64]) {
         let present = values

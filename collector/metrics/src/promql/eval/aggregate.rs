@@ -1,7 +1,7 @@
 //! Aggregations: groups of series.
 
 use super::accumulate::Accumulator;
-use super::{ABSENT, Column, Engine, Grid, is_absent};
+use super::{Column, Engine, Grid, is_absent};
 use crate::promql::ast::{Aggregate, AggregateOp};
 use crate::promql::functions::labels::check_name;
 use crate::promql::functions::over_time::quantile;
@@ -10,6 +10,7 @@ use crate::translate::labels::NAME;
 use crate::translate::point::number;
 use ahash::AHashMap;
 use sonde_proto::Labels;
+use std::collections::hash_map::Entry;
 
 impl<S: Source> Engine<'_, S> {
     pub(crate) fn aggregate(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
@@ -32,9 +33,12 @@ impl<S: Source> Engine<'_, S> {
     fn accumulate(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
         let mut groups: AHashMap<Labels, Accumulator> = AHashMap::new();
         self.stream(&a.expr, grid, &mut |column| {
-            let key = group_labels(a, &column.labels);
+            let key = self.group_labels(a, &column.labels)?;
+            self.work(grid.len as u64)?;
             if !groups.contains_key(&key) {
                 self.spend(grid.len as u64)?;
+                self.keep_subset(&key)?;
+                self.keep_value_bytes(Accumulator::bytes(a.op, grid.len))?;
                 groups.insert(key.clone(), Accumulator::new(a.op, grid.len));
             }
             if let Some(group) = groups.get_mut(&key) {
@@ -58,6 +62,7 @@ impl<S: Source> Engine<'_, S> {
         for (labels, columns) in self.grouped(a, grid)? {
             let mut out = self.blank(grid)?;
             for (step, slot) in out.iter_mut().enumerate() {
+                self.work(columns.len() as u64)?;
                 values.clear();
                 values.extend(
                     columns
@@ -85,31 +90,31 @@ impl<S: Source> Engine<'_, S> {
             .unwrap_or_default();
         check_name(&name, "count_values")?;
         let mut counts: AHashMap<Labels, Vec<f64>> = AHashMap::new();
-        let mut error = None;
         self.stream(&a.expr, grid, &mut |column| {
-            let group = group_labels(a, &column.labels);
+            let group = self.group_labels(a, &column.labels)?;
+            self.work(grid.len as u64)?;
             for (step, value) in column
                 .values
                 .iter()
                 .enumerate()
                 .filter(|(_, v)| !is_absent(**v))
             {
+                let text = number(*value);
+                self.work(group.len() as u64 + (name.len() + text.len()) as u64)?;
                 let mut builder = group.to_builder();
-                builder.set(&name, &number(*value));
-                let count = counts.entry(builder.build()).or_insert_with(|| {
-                    self.blank(grid).unwrap_or_else(|stop| {
-                        error = Some(stop);
-                        vec![ABSENT; grid.len]
-                    })
-                });
+                builder.set(&name, &text);
+                let count = match counts.entry(builder.build()) {
+                    Entry::Occupied(count) => count.into_mut(),
+                    Entry::Vacant(place) => {
+                        self.keep_labels(place.key().len(), name.len() + text.len())?;
+                        place.insert(self.blank(grid)?)
+                    }
+                };
                 count[step] = if is_absent(count[step]) {
                     1.0
                 } else {
                     count[step] + 1.0
                 };
-                if let Some(stop) = error.take() {
-                    return Err(stop);
-                }
             }
             Ok(())
         })?;
@@ -136,19 +141,25 @@ impl<S: Source> Engine<'_, S> {
         let mut at: AHashMap<Labels, usize> = AHashMap::new();
         let mut groups: Vec<(Labels, Vec<Column>)> = Vec::new();
         for column in self.vector(&a.expr, grid)? {
-            let key = group_labels(a, &column.labels);
+            let key = self.group_labels(a, &column.labels)?;
             let index = *at.entry(key.clone()).or_insert(groups.len());
             if index == groups.len() {
+                self.keep_subset(&key)?;
                 groups.push((key, Vec::new()));
             }
             groups[index].1.push(column);
         }
         Ok(groups)
     }
+
+    /// The labels of the group that a series belongs to.
+    fn group_labels(&self, a: &Aggregate, labels: &Labels) -> Result<Labels, Stop> {
+        self.work(1 + (labels.len() * a.labels.len()) as u64)?;
+        Ok(group_labels(a, labels))
+    }
 }
 
-/// The labels of the group that a series belongs to.
-pub(crate) fn group_labels(a: &Aggregate, labels: &Labels) -> Labels {
+fn group_labels(a: &Aggregate, labels: &Labels) -> Labels {
     if !a.without && a.labels.is_empty() {
         return Labels::empty();
     }

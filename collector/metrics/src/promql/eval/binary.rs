@@ -1,11 +1,12 @@
 //! Operators between vectors, or a vector and a number.
 
-use super::{ABSENT, Column, Engine, Grid, arithmetic, is_absent, merge_same, without_name};
+use super::{ABSENT, Column, Engine, Grid, arithmetic, is_absent, without_name};
 use crate::promql::ast::{Binary, BinaryOp, Many, Matching, Type};
 use crate::promql::source::{Source, Stop};
 use crate::translate::labels::NAME;
 use ahash::AHashMap;
 use sonde_proto::Labels;
+use std::collections::hash_map::Entry;
 
 impl<S: Source> Engine<'_, S> {
     pub(crate) fn binary(&self, b: &Binary, grid: &Grid) -> Result<Vec<Column>, Stop> {
@@ -13,24 +14,46 @@ impl<S: Source> Engine<'_, S> {
             (Type::Vector, Type::Vector) => {
                 let (lhs, rhs) = (self.vector(&b.lhs, grid)?, self.vector(&b.rhs, grid)?);
                 if b.op.is_set() {
-                    Ok(set(b, lhs, rhs)?)
+                    self.set(b, lhs, rhs, grid)
                 } else {
                     self.paired(b, lhs, rhs, grid)
                 }
             }
             (Type::Vector, _) => {
                 let (columns, scalar) = (self.vector(&b.lhs, grid)?, self.scalar(&b.rhs, grid)?);
-                with_scalar(b, columns, &scalar, |op, vector, scalar| {
+                self.with_scalar(b, columns, &scalar, |op, vector, scalar| {
                     arithmetic::scalar(op, vector, scalar)
                 })
             }
             _ => {
                 let (scalar, columns) = (self.scalar(&b.lhs, grid)?, self.vector(&b.rhs, grid)?);
-                with_scalar(b, columns, &scalar, |op, vector, scalar| {
+                self.with_scalar(b, columns, &scalar, |op, vector, scalar| {
                     arithmetic::scalar(op, scalar, vector)
                 })
             }
         }
+    }
+
+    fn with_scalar(
+        &self,
+        b: &Binary,
+        mut columns: Vec<Column>,
+        scalar: &[f64],
+        apply: fn(BinaryOp, f64, f64) -> f64,
+    ) -> Result<Vec<Column>, Stop> {
+        for column in &mut columns {
+            self.work(scalar.len() as u64)?;
+            for (value, scalar) in column.values.iter_mut().zip(scalar) {
+                if !is_absent(*value) {
+                    *value = outcome(b, apply(b.op, *value, *scalar), *value);
+                }
+            }
+            if drops_name(b) {
+                column.labels = without_name(&column.labels);
+            }
+        }
+        columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+        self.merge_same(columns)
     }
 
     /// Pairs series of both sides by their signature, step by step.
@@ -48,49 +71,84 @@ impl<S: Source> Engine<'_, S> {
         };
         let mut ones: AHashMap<Labels, Vec<&Column>> = AHashMap::new();
         for column in &one {
-            ones.entry(signature(&column.labels, &b.matching))
-                .or_default()
-                .push(column);
+            let same = match ones.entry(self.signature(&column.labels, &b.matching)?) {
+                Entry::Occupied(same) => same.into_mut(),
+                Entry::Vacant(place) => {
+                    self.keep_subset(place.key())?;
+                    place.insert(Vec::new())
+                }
+            };
+            same.push(column);
         }
-        let active = presence_of_any(&many, grid.len);
-        ones.iter()
-            .try_for_each(|(signature, same)| check_unique(b, signature, same, &active))?;
+        let active = self.presence_of_any(&many, grid)?;
+        for (signature, same) in &ones {
+            self.work((same.len() as u64).saturating_mul(grid.len as u64))?;
+            check_unique(b, signature, same, &active)?;
+        }
         let mut results = Vec::new();
         let mut taken: AHashMap<Labels, Vec<bool>> = AHashMap::new();
         for column in &many {
-            let key = signature(&column.labels, &b.matching);
+            let key = self.signature(&column.labels, &b.matching)?;
             for other in ones.get(&key).into_iter().flatten() {
                 self.spend(grid.len as u64)?;
                 let values = pair_values(b, column, other);
                 if b.matching.many.is_none() {
-                    take_steps(
-                        taken
-                            .entry(key.clone())
-                            .or_insert_with(|| vec![false; grid.len]),
-                        &values,
-                    )?;
+                    let taken = match taken.entry(key.clone()) {
+                        Entry::Occupied(taken) => taken.into_mut(),
+                        Entry::Vacant(place) => {
+                            self.keep_value_bytes(grid.len as u64)?;
+                            place.insert(vec![false; grid.len])
+                        }
+                    };
+                    take_steps(taken, &values)?;
                 }
                 if !values.iter().all(|v| is_absent(*v)) {
-                    results.push(Column {
-                        labels: result_labels(b, &column.labels, &other.labels),
-                        values,
-                    });
+                    self.keep_values(grid.len)?;
+                    let labels = self.result_labels(b, &column.labels, &other.labels)?;
+                    results.push(Column { labels, values });
                 }
             }
         }
-        merge_same(results).map_err(|_| {
-            Stop::Expression(
+        self.merge_same(results).map_err(|stop| match stop {
+            Stop::Expression(_) => Stop::Expression(
                 "multiple matches for labels: grouping labels must ensure unique matches".into(),
-            )
+            ),
+            other => other,
         })
+    }
+
+    /// At which steps any series has a value.
+    fn presence_of_any(&self, columns: &[Column], grid: &Grid) -> Result<Vec<bool>, Stop> {
+        self.keep_value_bytes(grid.len as u64)?;
+        let mut present = vec![false; grid.len];
+        for column in columns {
+            self.work(grid.len as u64)?;
+            mark_present(&mut present, &column.values);
+        }
+        Ok(present)
+    }
+
+    /// The labels that must be equal.
+    pub(crate) fn signature(&self, labels: &Labels, matching: &Matching) -> Result<Labels, Stop> {
+        self.work(1 + (labels.len() * matching.labels.len()) as u64)?;
+        Ok(signature(labels, matching))
+    }
+
+    /// The labels of a pair's result; those it takes from `one` are charged with their texts.
+    fn result_labels(&self, b: &Binary, many: &Labels, one: &Labels) -> Result<Labels, Stop> {
+        let named = b.matching.labels.len() + b.matching.include.len();
+        self.work(1 + (many.len() * named) as u64)?;
+        let text = |name: &String| name.len() + one.get(name).len();
+        let texts = b.matching.include.iter().map(text).sum();
+        self.keep_labels(many.len() + b.matching.include.len(), texts)?;
+        Ok(result_labels(b, many, one))
     }
 }
 
-/// At which steps any series has a value.
-fn presence_of_any(columns: &[Column], steps: usize) -> Vec<bool> {
-    (0..steps)
-        .map(|step| columns.iter().any(|c| !is_absent(c.values[step])))
-        .collect()
+/// Marks the steps that have a value.
+pub(crate) fn mark_present(present: &mut [bool], values: &[f64]) {
+    let values = present.iter_mut().zip(values);
+    values.for_each(|(present, value)| *present |= !is_absent(*value));
 }
 
 /// On the side of which there is one, there must be only one at every step, unless there is
@@ -161,32 +219,11 @@ fn outcome(b: &Binary, result: f64, kept: f64) -> f64 {
     }
 }
 
-fn with_scalar(
-    b: &Binary,
-    mut columns: Vec<Column>,
-    scalar: &[f64],
-    apply: fn(BinaryOp, f64, f64) -> f64,
-) -> Result<Vec<Column>, Stop> {
-    for column in &mut columns {
-        for (value, scalar) in column.values.iter_mut().zip(scalar) {
-            if !is_absent(*value) {
-                *value = outcome(b, apply(b.op, *value, *scalar), *value);
-            }
-        }
-        if drops_name(b) {
-            column.labels = without_name(&column.labels);
-        }
-    }
-    columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
-    merge_same(columns)
-}
-
 /// Only a comparison that filters gives the metric itself.
 fn drops_name(b: &Binary) -> bool {
     !b.op.is_comparison() || b.is_bool
 }
 
-/// The labels that must be equal.
 fn signature(labels: &Labels, matching: &Matching) -> Labels {
     let named = |name: &str| matching.labels.iter().any(|l| l == name);
     let mut builder = labels.to_builder();
@@ -213,56 +250,4 @@ fn result_labels(b: &Binary, many: &Labels, one: &Labels) -> Labels {
         builder.set(name, one.get(name));
     }
     builder.build()
-}
-
-/// `and`, `or`, `unless`: step by step, by signature.
-fn set(b: &Binary, mut lhs: Vec<Column>, mut rhs: Vec<Column>) -> Result<Vec<Column>, Stop> {
-    let steps = lhs
-        .iter()
-        .chain(&rhs)
-        .map(|c| c.values.len())
-        .next()
-        .unwrap_or_default();
-    let keep_left = b.op == BinaryOp::And;
-    if b.op == BinaryOp::Or {
-        let present = presence(&lhs, &b.matching, steps);
-        hide(&mut rhs, &present, &b.matching, false);
-        lhs.append(&mut rhs);
-    } else {
-        let present = presence(&rhs, &b.matching, steps);
-        hide(&mut lhs, &present, &b.matching, keep_left);
-    }
-    lhs.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
-    merge_same(lhs)
-}
-
-/// At which steps a signature has a value.
-fn presence(columns: &[Column], matching: &Matching, steps: usize) -> AHashMap<Labels, Vec<bool>> {
-    let mut present: AHashMap<Labels, Vec<bool>> = AHashMap::new();
-    for column in columns {
-        let seen = present
-            .entry(signature(&column.labels, matching))
-            .or_insert_with(|| vec![false; steps]);
-        seen.iter_mut()
-            .zip(&column.values)
-            .for_each(|(seen, value)| *seen |= !is_absent(*value));
-    }
-    present
-}
-
-/// Removes values where the presence of their signature is not `wanted`.
-fn hide(
-    columns: &mut [Column],
-    present: &AHashMap<Labels, Vec<bool>>,
-    matching: &Matching,
-    wanted: bool,
-) {
-    for column in columns {
-        let seen = present.get(&signature(&column.labels, matching));
-        for (step, value) in column.values.iter_mut().enumerate() {
-            if seen.is_some_and(|seen| seen[step]) != wanted {
-                *value = ABSENT;
-            }
-        }
-    }
 }

@@ -1,14 +1,15 @@
 //! Functions over the vector as a whole.
 
 use super::pick::rank;
-use super::{ABSENT, Column, Engine, Grid, is_absent, merge_same, without_name};
+use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::promql::ast::{Expr, ExprKind};
 use crate::promql::functions::labels::{Replace, check_name, join};
 use crate::promql::functions::math::{larger, smaller};
 use crate::promql::functions::{Shape, histogram};
 use crate::promql::source::{Source, Stop};
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use sonde_proto::{Labels, MatchOp, Matcher};
+use std::collections::hash_map::Entry;
 
 impl<S: Source> Engine<'_, S> {
     pub(crate) fn shape(
@@ -39,9 +40,11 @@ impl<S: Source> Engine<'_, S> {
 
     /// `scalar()`: the value where there is exactly one.
     pub(crate) fn only_value(&self, expr: &Expr, grid: &Grid) -> Result<Vec<f64>, Stop> {
+        self.keep_value_bytes((grid.len as u64).saturating_mul(4))?;
         let mut counts = vec![0u32; grid.len];
         let mut values = vec![f64::NAN; grid.len];
         self.stream(expr, grid, &mut |column| {
+            self.work(grid.len as u64)?;
             for (step, value) in column
                 .values
                 .iter()
@@ -57,8 +60,9 @@ impl<S: Source> Engine<'_, S> {
     }
 
     fn absent(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
-        let mut values = vec![1.0; grid.len];
+        let mut values = self.filled(grid, 1.0)?;
         self.stream(expr, grid, &mut |column| {
+            self.work(grid.len as u64)?;
             let present = column.values.iter().map(|v| !is_absent(*v));
             values
                 .iter_mut()
@@ -71,16 +75,18 @@ impl<S: Source> Engine<'_, S> {
     }
 
     fn absent_over_time(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
-        let mut values = vec![1.0; grid.len];
+        let mut values = self.filled(grid, 1.0)?;
+        let mut present = self.blank(grid)?;
         self.ranges(expr, grid, &mut |_, samples, span| {
-            let mut present = self.blank(grid)?;
+            self.work(grid.len as u64)?;
+            present.fill(ABSENT);
             span.apply(samples, grid, &[], &mut present, |_| Some(1.0), &|looks| {
                 self.work(looks)
             })?;
             values
                 .iter_mut()
-                .zip(present)
-                .filter(|(_, p)| !is_absent(*p))
+                .zip(&present)
+                .filter(|(_, p)| !is_absent(**p))
                 .for_each(|(v, _)| *v = ABSENT);
             Ok(())
         })?;
@@ -91,6 +97,7 @@ impl<S: Source> Engine<'_, S> {
         let (least, most) = (self.scalar(&args[1], grid)?, self.scalar(&args[2], grid)?);
         let mut columns = self.vector(&args[0], grid)?;
         for column in &mut columns {
+            self.work(grid.len as u64)?;
             column.labels = without_name(&column.labels);
             for (step, value) in column
                 .values
@@ -107,7 +114,7 @@ impl<S: Source> Engine<'_, S> {
             }
         }
         columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
-        merge_same(columns)
+        self.merge_same(columns)
     }
 
     fn histogram_quantile(&self, args: &[Expr], grid: &Grid) -> Result<Vec<Column>, Stop> {
@@ -117,10 +124,16 @@ impl<S: Source> Engine<'_, S> {
             if let Ok(bound) = column.labels.get("le").parse::<f64>() {
                 let mut builder = without_name(&column.labels).to_builder();
                 builder.remove("le");
-                groups
-                    .entry(builder.build())
-                    .or_default()
-                    .push((bound, column));
+                let key = builder.build();
+                self.work(1 + key.len() as u64)?;
+                let group = match groups.entry(key) {
+                    Entry::Occupied(group) => group.into_mut(),
+                    Entry::Vacant(place) => {
+                        self.keep_subset(place.key())?;
+                        place.insert(Vec::new())
+                    }
+                };
+                group.push((bound, column));
             }
         }
         let mut results = Vec::new();
@@ -130,6 +143,7 @@ impl<S: Source> Engine<'_, S> {
             let mut values = self.blank(grid)?;
             self.spend((grid.len * columns.len()) as u64)?;
             for (step, slot) in values.iter_mut().enumerate() {
+                self.work(columns.len() as u64)?;
                 buckets.clear();
                 let present = columns.iter().map(|(bound, c)| (*bound, c.values[step]));
                 buckets.extend(present.filter(|(_, count)| !is_absent(*count)));
@@ -145,7 +159,10 @@ impl<S: Source> Engine<'_, S> {
     fn label_replace(&self, args: &[Expr], grid: &Grid) -> Result<Vec<Column>, Stop> {
         let text = |n: usize| self.text(&args[n]);
         let replace = Replace::new([text(1), text(2), text(3), text(4)])?;
-        self.relabelled(&args[0], grid, |labels| replace.apply(labels))
+        self.relabelled(&args[0], grid, &replace.target, |labels| {
+            self.work(labels.get(&replace.source).len() as u64)?;
+            replace.value(labels)
+        })
     }
 
     fn label_join(&self, args: &[Expr], grid: &Grid) -> Result<Vec<Column>, Stop> {
@@ -154,8 +171,9 @@ impl<S: Source> Engine<'_, S> {
             return Err(super::mistyped("string"));
         };
         check_name(target, "label_join")?;
-        self.relabelled(&args[0], grid, |labels| {
-            join(labels, target, separator, sources)
+        self.relabelled(&args[0], grid, target, |labels| {
+            self.work(sources.len() as u64)?;
+            join(labels, target, separator, sources).map(Some)
         })
     }
 
@@ -163,13 +181,22 @@ impl<S: Source> Engine<'_, S> {
         &self,
         expr: &Expr,
         grid: &Grid,
-        relabel: impl Fn(&Labels) -> Labels,
+        target: &str,
+        value: impl Fn(&Labels) -> Result<Option<String>, Stop>,
     ) -> Result<Vec<Column>, Stop> {
         let mut columns = self.vector(expr, grid)?;
         for column in &mut columns {
-            column.labels = relabel(&column.labels);
+            // A pattern may take long on one value.
+            self.look()?;
+            let Some(value) = value(&column.labels)? else {
+                continue;
+            };
+            self.keep_labels(column.labels.len() + 1, target.len() + value.len())?;
+            let mut builder = column.labels.to_builder();
+            builder.set(target, &value);
+            column.labels = builder.build();
         }
-        merge_same(columns)
+        self.merge_same(columns)
     }
 
     /// By value; only an answer at one time has an order.
@@ -187,8 +214,20 @@ impl<S: Source> Engine<'_, S> {
         grid: &Grid,
         descending: bool,
     ) -> Result<Vec<Column>, Stop> {
-        let names: Vec<String> = args[1..].iter().map(|arg| self.text(arg)).collect();
         let mut columns = self.vector(&args[0], grid)?;
+        let mut known: AHashSet<String> = AHashSet::new();
+        for column in &columns {
+            self.work(1 + column.labels.len() as u64)?;
+            for (name, _) in column.labels.iter() {
+                if !known.contains(name) {
+                    known.insert(name.to_owned());
+                }
+            }
+        }
+        // A name that no series has, or that was there before, decides nothing.
+        let names = args[1..].iter().map(|arg| self.text(arg));
+        let names: Vec<String> = names.filter(|name| known.remove(name)).collect();
+        self.work((columns.len() as u64).saturating_mul(1 + names.len() as u64))?;
         columns.sort_by(|x, y| {
             let by_names = names
                 .iter()
@@ -205,12 +244,14 @@ impl<S: Source> Engine<'_, S> {
         let mut columns = Vec::new();
         if let ExprKind::Selector(selector) = &expr.bare().kind {
             self.select(selector, grid, |time, _| time as f64 / 1e3, &mut |column| {
+                self.keep_column(&column)?;
                 columns.push(column);
                 Ok(())
             })?;
         } else {
             columns = self.vector(expr, grid)?;
             for column in &mut columns {
+                self.work(grid.len as u64)?;
                 let times = grid.times().map(|time| time as f64 / 1e3);
                 let present = column
                     .values
@@ -223,7 +264,7 @@ impl<S: Source> Engine<'_, S> {
         for column in &mut columns {
             column.labels = without_name(&column.labels);
         }
-        merge_same(columns)
+        self.merge_same(columns)
     }
 }
 

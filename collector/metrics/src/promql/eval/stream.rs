@@ -1,7 +1,7 @@
 //! One series at a time.
 
 use super::window::Span;
-use super::{Column, Engine, Grid, is_absent, without_name};
+use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::promql::ast::{Expr, ExprKind, Selector, Subquery, Type};
 use crate::promql::functions::{Function, Kind, Window, calendar};
 use crate::promql::source::{Series as _, Source, Stop};
@@ -44,13 +44,15 @@ impl<S: Source> Engine<'_, S> {
     ) -> Result<(), Stop> {
         let span = Span::new(&selector.when, self.lookback, self.bounds);
         let mut samples = Samples::default();
-        for series in self
+        let found = self
             .source
-            .select(&selector.matchers, span.range(grid), self.series_max)?
-        {
+            .select(&selector.matchers, span.range(grid), self.series_max)?;
+        self.spend_columns(found.len(), grid)?;
+        for series in found {
             series.read(&mut samples)?;
             self.spend(samples.len() as u64)?;
-            let mut values = self.blank(grid)?;
+            self.work(grid.len as u64)?;
+            let mut values = vec![ABSENT; grid.len];
             span.newest(&samples, grid, &mut values, take);
             if !values.iter().all(|value| is_absent(*value)) {
                 sink(Column {
@@ -87,6 +89,7 @@ impl<S: Source> Engine<'_, S> {
     ) -> Result<(), Stop> {
         let mut at_step = vec![0.0; params.len()];
         self.stream(expr, grid, &mut |mut column| {
+            self.work(grid.len as u64)?;
             for (step, value) in column.values.iter_mut().enumerate() {
                 if !is_absent(*value) {
                     at_step
@@ -125,6 +128,7 @@ impl<S: Source> Engine<'_, S> {
             });
         };
         self.stream(arg, grid, &mut |mut column| {
+            self.work(grid.len as u64)?;
             column
                 .values
                 .iter_mut()
@@ -151,7 +155,8 @@ impl<S: Source> Engine<'_, S> {
             return Err(super::mistyped("range vector"));
         };
         self.ranges(range, grid, &mut |labels, samples, span| {
-            let mut values = self.blank(grid)?;
+            self.work(grid.len as u64)?;
+            let mut values = vec![ABSENT; grid.len];
             let work = |looks| self.work(looks);
             span.apply(samples, grid, &params, &mut values, apply, &work)?;
             if values.iter().all(|value| is_absent(*value)) {
@@ -177,10 +182,11 @@ impl<S: Source> Engine<'_, S> {
             ExprKind::Matrix(selector, length) => {
                 let span = Span::new(&selector.when, *length, self.bounds);
                 let mut samples = Samples::default();
-                for series in
+                let found =
                     self.source
-                        .select(&selector.matchers, span.range(grid), self.series_max)?
-                {
+                        .select(&selector.matchers, span.range(grid), self.series_max)?;
+                self.spend_columns(found.len(), grid)?;
+                for series in found {
                     series.read(&mut samples)?;
                     self.spend(samples.len() as u64)?;
                     drop_stale(&mut samples);
@@ -209,13 +215,21 @@ impl<S: Source> Engine<'_, S> {
         }
         let len = (range.end - start) / step + 1;
         self.spend(len as u64)?;
+        // The samples of one series at a time: time and value.
+        self.keep_values(len as usize * 2)?;
         let inner = Grid {
             start,
             step,
             len: len as usize,
         };
-        let mut samples = Samples::default();
-        for column in self.vector(&subquery.expr, &inner)? {
+        let mut samples = Samples {
+            times: Vec::with_capacity(len as usize),
+            values: Vec::with_capacity(len as usize),
+        };
+        let columns = self.vector(&subquery.expr, &inner)?;
+        self.spend_columns(columns.len(), grid)?;
+        for column in columns {
+            self.work(len as u64)?;
             samples.clear();
             inner
                 .present(&column.values)

@@ -3,6 +3,7 @@
 use super::{Function, Shape, shaped};
 use crate::promql::ast::Type;
 use crate::promql::source::Stop;
+use ahash::AHashMap;
 use sonde_proto::Labels;
 
 const TEXT: Type = Type::String;
@@ -26,55 +27,183 @@ pub(crate) const TABLE: &[Function] = &[
     },
 ];
 
-/// A pattern's automaton is memory.
+/// A pattern's automaton is memory, and the time that a value takes to be matched.
 const REGEX_SIZE_MAX: usize = 1 << 20;
+
+/// Most patterns are smaller than this; larger ones are measured by doubling it.
+const REGEX_SIZE_USUAL: usize = 1 << 16;
+
+/// How many groups a pattern may have: a match may take memory for every group in every state
+/// (4,000 of them took 2 GB).
+const GROUPS_MAX: usize = 64;
+
+/// How much one match may cost: size of the pattern × groups × bytes of the value. At worst
+/// about a second, in which nothing looks at the deadline.
+const MATCH_COST_MAX: u64 = 20_000_000_000;
+
+/// The longest value that a function gives a label, in bytes.
+pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;
+
+/// How much of a label's name is shown in an error.
+const SHOWN_MAX: usize = 80;
 
 /// `label_replace`, ready to be applied.
 pub(crate) struct Replace {
-    target: String,
-    replacement: String,
-    source: String,
+    pub(crate) target: String,
+    pub(crate) source: String,
+    template: Vec<Piece>,
     pattern: regex::Regex,
+    cost_per_byte: u64,
 }
 
 impl Replace {
     /// From the arguments after the vector.
     pub(crate) fn new([target, replacement, source, pattern]: [String; 4]) -> Result<Self, Stop> {
         check_name(&target, "label_replace")?;
-        let pattern = regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-            .size_limit(REGEX_SIZE_MAX)
-            .build()
-            .map_err(|error| {
-                Stop::Expression(format!(
-                    "invalid regular expression in label_replace(): {error}"
-                ))
-            })?;
+        let (pattern, size) = compiled(&pattern)?;
+        let groups = pattern.captures_len();
+        if groups > GROUPS_MAX + 1 {
+            return Err(Stop::Expression(format!(
+                "the regular expression in label_replace() has more than {GROUPS_MAX} groups: write groups that are not used as (?:…)"
+            )));
+        }
         Ok(Self {
+            template: template(&replacement, &pattern),
             target,
-            replacement,
             source,
             pattern,
+            cost_per_byte: (size * groups) as u64,
         })
     }
 
-    pub(crate) fn apply(&self, labels: &Labels) -> Labels {
-        let Some(captures) = self.pattern.captures(labels.get(&self.source)) else {
-            return labels.clone();
+    /// The label's new value, where the pattern matches.
+    pub(crate) fn value(&self, labels: &Labels) -> Result<Option<String>, Stop> {
+        let source = labels.get(&self.source);
+        if self.cost_per_byte.saturating_mul(source.len() as u64) > MATCH_COST_MAX {
+            return Err(Stop::Expression(format!(
+                "the regular expression in label_replace() is too large for a value of {} bytes: use fewer repetitions and groups",
+                source.len()
+            )));
+        }
+        let Some(captures) = self.pattern.captures(source) else {
+            return Ok(None);
         };
-        let mut value = String::new();
-        captures.expand(&self.replacement, &mut value);
-        let mut builder = labels.to_builder();
-        builder.set(&self.target, &value);
-        builder.build()
+        let text = |piece| match piece {
+            &Piece::Group(n) => captures.get(n).map_or("", |group| group.as_str()),
+            Piece::Text(text) => text,
+        };
+        concat(
+            self.template.iter().map(text),
+            "label_replace",
+            &self.target,
+        )
+        .map(Some)
     }
 }
 
+/// The pattern, for whole values, and how large it is at most.
+fn compiled(pattern: &str) -> Result<(regex::Regex, usize), Stop> {
+    let anchored = format!("^(?s:{pattern})$");
+    let mut size = REGEX_SIZE_USUAL;
+    loop {
+        match regex::RegexBuilder::new(&anchored).size_limit(size).build() {
+            Ok(pattern) => return Ok((pattern, size)),
+            Err(regex::Error::CompiledTooBig(_)) if size < REGEX_SIZE_MAX => size *= 2,
+            Err(error) => {
+                return Err(Stop::Expression(format!(
+                    "invalid regular expression in label_replace(): {error}"
+                )));
+            }
+        }
+    }
+}
+
+/// A part of what a match is replaced by.
+#[derive(Debug)]
+enum Piece {
+    Text(String),
+    Group(usize),
+}
+
+/// Takes `$1`, `$name`, `${name}` and `$$` apart, as [`regex::Captures::expand`] does. A group
+/// that the pattern does not have stands for nothing.
+fn template(replacement: &str, pattern: &regex::Regex) -> Vec<Piece> {
+    let names: AHashMap<&str, usize> = pattern
+        .capture_names()
+        .enumerate()
+        .filter_map(|(n, name)| Some((name?, n)))
+        .collect();
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut rest = replacement;
+    while let Some(at) = rest.find('$') {
+        text.push_str(&rest[..at]);
+        let behind = &rest[at + 1..];
+        let Some((name, after)) = group_name(behind) else {
+            text.push('$');
+            rest = behind.strip_prefix('$').unwrap_or(behind);
+            continue;
+        };
+        rest = after;
+        let number = name.parse().ok();
+        if let Some(n) = number.or_else(|| names.get(name).copied()) {
+            if !text.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut text)));
+            }
+            pieces.push(Piece::Group(n));
+        }
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    pieces
+}
+
+/// The name behind a `$`, and what follows it.
+fn group_name(text: &str) -> Option<(&str, &str)> {
+    if let Some(braced) = text.strip_prefix('{') {
+        return braced.split_once('}');
+    }
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let end = text.find(|c| !is_letter(c)).unwrap_or(text.len());
+    (end > 0).then(|| text.split_at(end))
+}
+
 /// `label_join`: the values of labels, one behind the other.
-pub(crate) fn join(labels: &Labels, target: &str, separator: &str, sources: &[String]) -> Labels {
-    let values: Vec<&str> = sources.iter().map(|name| labels.get(name)).collect();
-    let mut builder = labels.to_builder();
-    builder.set(target, &values.join(separator));
-    builder.build()
+pub(crate) fn join(
+    labels: &Labels,
+    target: &str,
+    separator: &str,
+    sources: &[String],
+) -> Result<String, Stop> {
+    let parts = sources.iter().enumerate().flat_map(|(n, name)| {
+        let before = if n == 0 { "" } else { separator };
+        [before, labels.get(name)]
+    });
+    concat(parts, "label_join", target)
+}
+
+/// Puts parts together unless that gives a value that is too long.
+fn concat<'p>(
+    parts: impl Iterator<Item = &'p str> + Clone,
+    function: &'static str,
+    target: &str,
+) -> Result<String, Stop> {
+    let mut len = 0usize;
+    for part in parts.clone() {
+        len = len.saturating_add(part.len());
+        if len > VALUE_BYTES_MAX {
+            return Err(Stop::LabelValueMax {
+                function,
+                label: target.chars().take(SHOWN_MAX).collect(),
+                max: VALUE_BYTES_MAX,
+            });
+        }
+    }
+    let mut value = String::with_capacity(len);
+    value.extend(parts);
+    Ok(value)
 }
 
 /// Refuses a name that no label can have.
@@ -90,3 +219,6 @@ pub(crate) fn check_name(name: &str, function: &str) -> Result<(), Stop> {
         "invalid destination label name in {function}(): {name:?}"
     )))
 }
+
+#[cfg(test)]
+mod tests;
