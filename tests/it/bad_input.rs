@@ -157,7 +157,7 @@ async fn malformed_and_oversized_requests_are_refused_and_counted() {
     assert!(
         counted(
             &server,
-            "sonde_collector_refused_requests_total{signal=\"logs\",reason=\"malformed\"} 2"
+            "sonde_collector_refused_requests_total{signal=\"logs\",reason=\"malformed\"} 3"
         )
         .await
     );
