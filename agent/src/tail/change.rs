@@ -88,9 +88,15 @@ impl<D: Disk> Tailer<D> {
     /// The file lost what was read of it. What it holds now is a new generation; what it
     /// held may go on in a copy.
     pub(super) fn truncated(&mut self, id: FollowId, now: UnixNanos) -> Turn {
+        // The size that was seen last may be the old generation's: what was seen of it and not
+        // read is counted, and the new one does not seem to shrink.
+        let stat = self.stat(id);
         let Some(old) = self.follows.get_mut(&id) else {
             return Turn::AtEnd;
         };
+        if let Some(stat) = stat {
+            old.update(&stat, now);
+        }
         if old.identity().is_none() {
             (old.pos, old.tail, old.looked) = (0, Tail::NONE, None);
             old.shrunk_from = 0;
@@ -231,9 +237,15 @@ impl<D: Disk> Tailer<D> {
                 )
             })
             .flatten();
+        // A size from before the head was read may be that of what was here before it.
+        let size_now = self.stat(id);
         let Some(follow) = self.follows.get_mut(&id) else {
             return;
         };
+        if let Some(stat) = size_now {
+            follow.now = (stat.size, stat.modified);
+            follow.shrunk_from = 0;
+        }
         follow.origin = Origin::Known(identity);
         follow.is_candidate = false;
         follow.decoder.decide(head);

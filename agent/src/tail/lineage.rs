@@ -8,7 +8,7 @@
 
 use super::cursors::Entry;
 use super::disk::{Disk, Stat};
-use super::follow::{Origin, Presence};
+use super::follow::{Follow, Origin, Presence};
 use super::identity::{Print, TAIL_BYTES_MAX};
 use super::{FollowId, Tailer};
 use sonde_proto::UnixNanos;
@@ -42,7 +42,7 @@ impl<D: Disk> Tailer<D> {
         let Some(base) = self.follows.get(&id).map(|f| f.base.clone()) else {
             return Lineage::New;
         };
-        if self.waits_for_base(&base) {
+        if self.waits_for_base(&base, now) {
             return Lineage::Later;
         }
         let rotate_wait = Duration::from_millis(self.config.rotate_wait_ms);
@@ -74,13 +74,33 @@ impl<D: Disk> Tailer<D> {
         Lineage::New
     }
 
-    /// Whether the file at `base` was not looked at yet: this may be its copy.
-    fn waits_for_base(&self, base: &Path) -> bool {
-        self.follows.values().any(|f| {
+    /// Whether the file at `base` was not looked at yet, as it is now: this may be its copy.
+    fn waits_for_base(&mut self, base: &Path, now: UnixNanos) -> bool {
+        let is_open = |f: &Follow<D::Handle>| {
             let is_base = f.base == base && !f.is_candidate && f.presence == Presence::Present;
-            let is_open = !matches!(f.origin, Origin::Known(_)) && f.has_news();
-            is_base && is_open && !f.reported
-        })
+            is_base && !matches!(f.origin, Origin::Known(_)) && !f.reported
+        };
+        let ids: Vec<_> = self
+            .follows
+            .iter()
+            .filter(|(_, f)| is_open(f))
+            .map(|(id, _)| *id)
+            .collect();
+        ids.into_iter().any(|id| self.has_news_now(id, now))
+    }
+
+    /// Whether there is something in a file that was not looked at, perhaps only just now.
+    fn has_news_now(&mut self, id: FollowId, now: UnixNanos) -> bool {
+        match self.stat(id) {
+            Some(stat) => {
+                if let Some(follow) = self.follows.get_mut(&id) {
+                    follow.update(&stat, now);
+                }
+            }
+            // Opening it says how large it is.
+            None => drop(self.open_now(id, now)),
+        }
+        self.follows.get(&id).is_some_and(Follow::has_news)
     }
 
     /// The file of `entry` is not followed: it is finished, or nowhere to be found.
@@ -118,8 +138,8 @@ impl<D: Disk> Tailer<D> {
                 (false, _) => Lineage::New,
             };
         }
-        let begins_so = stat.size >= pos && self.has(id, pos, tail.as_bytes());
         if cut_short {
+            let begins_so = stat.size >= pos && self.has(id, pos, tail.as_bytes());
             return match begins_so {
                 true => Lineage::Continues(other),
                 false => Lineage::New,
@@ -128,13 +148,13 @@ impl<D: Disk> Tailer<D> {
         if is_closed && !self.open_now(other, now) {
             return Lineage::Later;
         }
-        // Where the other lost what was read of it, this is what it lost. That is found out
-        // when the other is read, and then this is looked at again.
-        if begins_so && pos > 0 && !self.has(other, pos, tail.as_bytes()) {
-            return Lineage::Copy;
-        }
         if self.agree_at(stat.size, id, other) {
             return Lineage::Copy;
+        }
+        // Where the other lost what was read of it, perhaps only just now, this may be what it
+        // lost. That is found out when the other is read, and then this is looked at again.
+        if pos > 0 && !self.has(other, pos, tail.as_bytes()) {
+            return Lineage::Later;
         }
         if let Some(follow) = self.follows.get_mut(&other) {
             follow.is_elsewhere |= follow.pos == 0;

@@ -4,3 +4,4 @@ mod world;
 mod agent;
 mod simulation;
 mod losses;
+mod races;

@@ -8,7 +8,7 @@
 //! A failure names its seed: put it first in `SEEDS`.
 
 use super::agent::{Agent, limits};
-use super::world::{Shared, World};
+use super::world::{Deed, Shared, World};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -141,6 +141,17 @@ impl Simulation {
         if is_new && self.rng.random_bool(0.5) {
             self.line(at, BANNER.to_owned(), &mut bytes);
         }
+        self.lines(at, &mut bytes);
+        let whole = bytes.len();
+        if self.rng.random_bool(0.2) {
+            let cut = self.rng.random_range(0..whole.min(30));
+            self.writers[at].rest = bytes.split_off(whole - cut);
+        }
+        self.append(at, &bytes);
+    }
+
+    /// A few lines.
+    fn lines(&mut self, at: usize, bytes: &mut Vec<u8>) {
         for _ in 0..self.rng.random_range(1..6) {
             let writer = &mut self.writers[at];
             writer.lines += 1;
@@ -150,14 +161,8 @@ impl Simulation {
                 .map(|n| n.to_string_lossy().into_owned());
             let filler = "x".repeat(self.rng.random_range(0..60));
             let text = format!("{} {} {filler}", name.unwrap_or_default(), writer.lines);
-            self.line(at, text, &mut bytes);
+            self.line(at, text, bytes);
         }
-        let whole = bytes.len();
-        if self.rng.random_bool(0.2) {
-            let cut = self.rng.random_range(0..whole.min(30));
-            self.writers[at].rest = bytes.split_off(whole - cut);
-        }
-        self.append(at, &bytes);
     }
 
     fn append(&mut self, at: usize, bytes: &[u8]) {
@@ -226,7 +231,8 @@ impl Simulation {
         }
     }
 
-    /// A part of the copy, all of it, the truncation; the agent may look in between.
+    /// A part of the copy, all of it, the truncation; the agent may look in between, or all of
+    /// it happens while it looks.
     fn copy_and_truncate(&mut self, at: usize, faults: Faults) {
         self.wait_for_oldest(at, faults);
         self.end_line(at);
@@ -236,6 +242,10 @@ impl Simulation {
             return;
         }
         let to = self.world.borrow_mut().make_room(&path);
+        if self.rng.random_bool(0.5) {
+            self.copy_and_truncate_meanwhile(at, &path, &to);
+            return;
+        }
         for bytes in [size / 2, size] {
             self.world.borrow_mut().copy(&path, &to, bytes);
             if self.rng.random_bool(0.5) {
@@ -247,6 +257,29 @@ impl Simulation {
         world.truncate(&path);
         // The copy has it all.
         world.destroyed = destroyed;
+    }
+
+    /// Between any two calls of the agent to the disk.
+    fn copy_and_truncate_meanwhile(&mut self, at: usize, path: &Path, to: &Path) {
+        let mut deeds = vec![
+            Deed::Copy(path.to_path_buf(), to.to_path_buf(), 50),
+            Deed::Copy(path.to_path_buf(), to.to_path_buf(), 100),
+            Deed::Truncate(path.to_path_buf()),
+        ];
+        for _ in 0..self.rng.random_range(0..3) {
+            let mut bytes = Vec::new();
+            self.lines(at, &mut bytes);
+            self.bytes += bytes.len() as u64;
+            deeds.push(Deed::Write(path.to_path_buf(), bytes));
+        }
+        for deed in deeds {
+            let calls = self.rng.random_range(0..12);
+            self.world.borrow_mut().meanwhile.push_back((calls, deed));
+        }
+        for _ in 0..self.rng.random_range(1..4) {
+            self.pause_and_step();
+        }
+        self.world.borrow_mut().happen_all();
     }
 
     fn pause_and_step(&mut self) {
@@ -292,8 +325,9 @@ impl Simulation {
                 self.agent.telemetry.drops()
             );
         }
-        // A log that is copied and truncated more than once while nobody looks may leave copies
-        // that nothing tells apart from files of their own.
+        // Each line comes once, however often its log is copied and truncated. Where the agent was
+        // down meanwhile, or what a copy was made of is destroyed before it was looked at, copies
+        // may be left that nothing tells apart from files of their own.
         let is_certain = !faults.copies || !(faults.destroys || faults.crashes);
         for (text, uids) in arrived.iter().filter(|(text, _)| *text != BANNER) {
             let is_whole = self.written.contains(text);

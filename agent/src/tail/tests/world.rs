@@ -3,7 +3,7 @@
 
 use crate::tail::disk::{Disk, FileKey, Found, Stat};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -42,6 +42,19 @@ pub(super) struct World {
     pub(super) destroyed: BTreeSet<String>,
     /// Open calls fail while this is set.
     pub(super) refuses_open: bool,
+    /// What other programs do while the agent works: each after so many of its calls to the
+    /// disk, counted from the one before.
+    pub(super) meanwhile: VecDeque<(u32, Deed)>,
+}
+
+/// What a program does to its log.
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    Write(PathBuf, Vec<u8>),
+    /// Copies a part of what is there, in percent.
+    Copy(PathBuf, PathBuf, usize),
+    /// Truncates what was copied.
+    Truncate(PathBuf),
 }
 
 pub(super) type Shared = Rc<RefCell<World>>;
@@ -138,6 +151,54 @@ impl World {
         }
     }
 
+    /// The agent calls: what is due happens before the answer.
+    fn call(&mut self) {
+        if let Some((calls, _)) = self.meanwhile.front_mut() {
+            *calls = calls.saturating_sub(1);
+        }
+        while let Some((_, deed)) = self.meanwhile.pop_front_if(|(calls, _)| *calls == 0) {
+            self.happen(deed);
+        }
+    }
+
+    /// Whatever the agent did not get to see happen.
+    pub(super) fn happen_all(&mut self) {
+        for (_, deed) in std::mem::take(&mut self.meanwhile) {
+            self.happen(deed);
+        }
+    }
+
+    fn happen(&mut self, deed: Deed) {
+        match deed {
+            Deed::Write(path, bytes) => self.write(&path, &bytes),
+            Deed::Copy(path, to, percent) => {
+                let bytes = self.size(&path) * percent / 100;
+                self.copy(&path, &to, bytes);
+            }
+            Deed::Truncate(path) => {
+                let destroyed = self.destroyed.clone();
+                self.truncate(&path);
+                self.destroyed = destroyed;
+            }
+        }
+    }
+
+    /// The files whose log, for rotated ones, is one that is asked for.
+    fn found(&self, is_listed: impl Fn(Option<&Path>) -> bool) -> Vec<Found> {
+        let found = |(path, file): (&PathBuf, &File)| {
+            let is_rotated = path.extension().is_some_and(|e| e != "log");
+            Found {
+                path: path.clone(),
+                aliases: Vec::new(),
+                base: is_rotated.then(|| path.with_extension("")),
+                matched: !is_rotated,
+                stat: stat(&file.borrow()),
+            }
+        };
+        let found = self.names.iter().map(found);
+        found.filter(|f| is_listed(f.base.as_deref())).collect()
+    }
+
     pub(super) fn size(&self, path: &Path) -> usize {
         self.names.get(path).map_or(0, |f| f.borrow().content.len())
     }
@@ -163,27 +224,19 @@ impl Disk for FakeDisk {
     type Handle = File;
 
     fn list(&mut self, known: &[&Path]) -> Vec<Found> {
+        // First the logs, then what is beside them: no listing is of one moment.
+        self.0.borrow_mut().call();
+        let mut all = self.0.borrow().found(|base| base.is_none());
+        self.0.borrow_mut().call();
         let world = self.0.borrow();
-        let is_listed = |found: &Found| {
-            let base = found.base.as_deref();
-            base.is_none_or(|base| known.contains(&base) || world.names.contains_key(base))
-        };
-        let found = |(path, file): (&PathBuf, &File)| {
-            let base = path.extension().filter(|e| *e != "log");
-            Found {
-                path: path.clone(),
-                aliases: Vec::new(),
-                base: base.map(|_| path.with_extension("")),
-                matched: base.is_none(),
-                stat: stat(&file.borrow()),
-            }
-        };
-        let mut all: Vec<_> = world.names.iter().map(found).filter(is_listed).collect();
+        let is_listed = |base: &Path| known.contains(&base) || world.names.contains_key(base);
+        all.extend(world.found(|base| base.is_some_and(is_listed)));
         all.sort_by_key(|f| (f.base.is_none(), f.stat.modified));
         all
     }
 
     fn open(&mut self, path: &Path) -> io::Result<File> {
+        self.0.borrow_mut().call();
         let world = self.0.borrow();
         if world.refuses_open {
             return Err(io::ErrorKind::PermissionDenied.into());
@@ -196,10 +249,12 @@ impl Disk for FakeDisk {
     }
 
     fn stat(&mut self, file: &File) -> io::Result<Stat> {
+        self.0.borrow_mut().call();
         Ok(stat(&file.borrow()))
     }
 
     fn read_at(&mut self, file: &File, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        self.0.borrow_mut().call();
         let file = file.borrow();
         let from =
             usize::try_from(offset).map_or(file.content.len(), |at| at.min(file.content.len()));
