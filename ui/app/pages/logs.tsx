@@ -16,21 +16,20 @@ export function Logs() {
   const now = asked(LIMIT);
   const { query, range, limit } = now;
   useTitle('Logs');
-  const path = query ? withQuery('/logs', { query, start: `-${range}`, limit }) : null;
+  const path = withQuery('/logs', { query, start: `-${range}`, limit });
   const answer = useResource<LogAnswer>(path);
   return (
     <>
       <h1 class="hidden">Logs</h1>
       <QueryBar label="Log query" hint={'{service="checkout"} |= "timeout"'} now={now} onAsk={answer.reload} />
-      {query ? (
-        <Answer of={answer} what="log lines">{(data) => <Found {...data} now={now} />}</Answer>
-      ) : (
+      {!query && (
         <Empty>
           <p>Choose streams by their labels, then narrow by what the line says:</p>
           <pre>{'{service="checkout", level="error"} |= "card declined" != "retry"'}</pre>
           <ServiceLinks href={(name) => to.logs(`{service=${quoted(name)}}`)} />
         </Empty>
       )}
+      <Answer of={answer} what="log lines">{(data) => <Found {...data} now={now} />}</Answer>
     </>
   );
 }
@@ -40,8 +39,8 @@ function Found({ records, cut, segments_visited, segments_skipped, bytes_read, n
   if (!records.length) {
     return (
       <Empty>
-        <p><strong>No line matches in this time range.</strong></p>
-        <p>Widen the range, or drop a filter. {cut}</p>
+        <p><strong>{now.query ? 'No line matches in this time range.' : 'No line arrived in this time range.'}</strong></p>
+        <p>{now.query ? 'Widen the range, or drop a filter.' : ''} {cut}</p>
       </Empty>
     );
   }
