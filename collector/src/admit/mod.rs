@@ -33,7 +33,7 @@ pub(crate) enum Refusal {
     },
     /// The request is larger than allowed: smaller ones would pass.
     #[error(
-        "the request has more than the allowed {limit} bytes; send smaller batches or raise otlp.limits.request_bytes_max"
+        "the request has more than the allowed {limit} bytes; send smaller batches, or raise otlp.limits.request_bytes_max and, where it is smaller, journal.entry_bytes_max"
     )]
     TooLarge {
         /// The limit.
@@ -212,9 +212,7 @@ impl Admission {
             .append(Partition::first(signal), entry)
             .await
             .map_err(|error| match error {
-                AppendError::TooLarge { .. } => Refusal::TooLarge {
-                    limit: self.request_bytes_max,
-                },
+                AppendError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
                 other => Refusal::Unavailable {
                     reason: other.to_string(),
                 },

@@ -207,9 +207,10 @@ fn unread(signal: Signal, code: Code, limit: usize) -> Refusal {
 /// The status that tells a sender whether a retry helps (OTLP, "Failures").
 fn status(refusal: &Refusal) -> Status {
     let code = match refusal {
-        Refusal::Malformed { .. } | Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => {
-            Code::InvalidArgument
-        }
+        Refusal::Malformed { .. } => Code::InvalidArgument,
+        // Nothing is wrong with what was sent but whose it is said to be: an agent that is
+        // configured wrongly must keep its lines, not leave them one by one as malformed.
+        Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => Code::PermissionDenied,
         Refusal::TooLarge { .. } => Code::ResourceExhausted,
         Refusal::Unavailable { .. } => Code::Unavailable,
     };
@@ -261,5 +262,33 @@ impl Decoder for RawDecoder {
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
         let len = source.remaining();
         Ok(Some(source.copy_to_bytes(len)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wrong_in_itself_is_called_an_invalid_argument() {
+        let check = |refusal: Refusal, code| assert_eq!(status(&refusal).code(), code, "{refusal}");
+        let reason = || "why".to_owned();
+        let signal = Signal::Logs;
+        check(
+            Refusal::Malformed {
+                signal,
+                reason: reason(),
+            },
+            Code::InvalidArgument,
+        );
+        check(Refusal::TooLarge { limit: 1 }, Code::ResourceExhausted);
+        check(Refusal::Unavailable { reason: reason() }, Code::Unavailable);
+        let nameless = sonde_proto::Tenant::new("a b").unwrap_err();
+        check(nameless.into(), Code::PermissionDenied);
+        let tenant = sonde_proto::Tenant::default();
+        check(
+            Refusal::TooManyTenants { tenant, limit: 1 },
+            Code::PermissionDenied,
+        );
     }
 }

@@ -188,9 +188,8 @@ fn success(encoding: Encoding) -> Response {
 
 fn failure(encoding: Encoding, refusal: &Refusal) -> Response {
     let (code, grpc_code) = match refusal {
-        Refusal::Malformed { .. } | Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => {
-            (StatusCode::BAD_REQUEST, 3)
-        }
+        Refusal::Malformed { .. } => (StatusCode::BAD_REQUEST, 3),
+        Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => (StatusCode::FORBIDDEN, 7),
         Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 8),
         Refusal::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, 14),
     };

@@ -18,6 +18,7 @@ fn only_what_can_never_pass_is_refused() {
     for code in [
         Code::Unavailable,
         Code::Unauthenticated,
+        Code::PermissionDenied,
         Code::Unimplemented,
         Code::Internal,
         Code::DeadlineExceeded,
