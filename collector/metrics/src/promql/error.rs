@@ -2,67 +2,7 @@
 
 use super::source::Stop;
 
-/// How much of a line is shown above the caret.
-const SHOWN_MAX: usize = 120;
-
-/// Why a text is no expression, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseError {
-    /// What is wrong.
-    pub message: String,
-    /// Where, in bytes.
-    pub offset: usize,
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
-    shown: String,
-    caret: usize,
-}
-
-impl ParseError {
-    pub(crate) fn new(text: &str, offset: usize, message: impl Into<String>) -> Self {
-        let mut offset = offset.min(text.len());
-        while !text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let before = &text[..offset];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let column = before[line_start..].chars().count() + 1;
-        let line = text[line_start..].lines().next().unwrap_or_default();
-        let skip = (column - 1).saturating_sub(SHOWN_MAX / 2);
-        let shown: String = line
-            .chars()
-            .skip(skip)
-            .take(SHOWN_MAX)
-            .map(|c| if c == '\t' { ' ' } else { c })
-            .collect();
-        Self {
-            message: message.into(),
-            offset,
-            line: before.matches('\n').count() + 1,
-            column,
-            shown,
-            caret: column - 1 - skip,
-        }
-    }
-}
-
-impl std::fmt::Display for ParseError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            message,
-            line,
-            column,
-            shown,
-            caret,
-            ..
-        } = self;
-        write!(f, "{line}:{column}: {message}\n  {shown}\n  {:caret$}^", "")
-    }
-}
-
-impl std::error::Error for ParseError {}
+pub use sonde_lex::ParseError;
 
 /// Why a query has no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -280,10 +280,9 @@ impl<'a> Parser<'a> {
         if called {
             return self.call(word, at);
         }
-        match word.to_ascii_lowercase().as_str() {
-            "inf" => self.leaf(ExprKind::Number(f64::INFINITY), at),
-            "nan" => self.leaf(ExprKind::Number(f64::NAN), at),
-            _ => {
+        match sonde_lex::number_word(word) {
+            Some(number) => self.leaf(ExprKind::Number(number), at),
+            None => {
                 self.next += 1;
                 self.selector(Some(word), at)
             }
