@@ -1,0 +1,89 @@
+//! `{name="value", …}`, and matchers wherever they stand.
+
+use super::{PATTERNS_MAX, Parser, Token};
+use sonde_lex::ParseError;
+use sonde_proto::{MatchOp, Matcher};
+
+impl Parser<'_> {
+    pub(super) fn selector(&mut self) -> Result<Vec<Matcher>, ParseError> {
+        let at = self.at();
+        self.expect_sign(
+            "{",
+            "to begin a selector such as {service_name=\"checkout\"}",
+        )?;
+        let mut matchers = Vec::new();
+        while !self.take_sign("}") {
+            self.check_count(matchers.len(), "matchers")?;
+            let name = self.name("a label's name such as service_name, or \"}\"")?;
+            let Some(op) = self.match_op() else {
+                return Err(self.unexpected("=, !=, =~ or !~ behind a label's name"));
+            };
+            matchers.push(self.matcher(&name, op)?);
+            if !self.take_sign(",") {
+                self.expect_sign("}", "or \",\" behind a matcher")?;
+                break;
+            }
+        }
+        self.check_narrow(&matchers, at)?;
+        Ok(matchers)
+    }
+
+    /// Loki's rule, where it is demanded.
+    pub(super) fn check_narrow(&self, matchers: &[Matcher], at: usize) -> Result<(), ParseError> {
+        if !self.is_narrow || matchers.iter().any(|matcher| !matcher.matches("")) {
+            return Ok(());
+        }
+        Err(self.error_at(
+            at,
+            "this selects every stream; add a matcher that an empty value does not satisfy, such as service_name=~\".+\"",
+        ))
+    }
+
+    /// Takes `= != =~ !~`.
+    pub(super) fn match_op(&mut self) -> Option<MatchOp> {
+        let op = match self.peek() {
+            Token::Sign("=") => MatchOp::Equal,
+            Token::Sign("!=") => MatchOp::NotEqual,
+            Token::Sign("=~") => MatchOp::Regex,
+            Token::Sign("!~") => MatchOp::NotRegex,
+            _ => return None,
+        };
+        self.next += 1;
+        Some(op)
+    }
+
+    /// The text behind an operator, and the compiled whole.
+    pub(super) fn matcher(&mut self, name: &str, op: MatchOp) -> Result<Matcher, ParseError> {
+        let at = self.at();
+        let value = self.quoted("a text in quotes such as \"checkout\"")?;
+        if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
+            self.check_pattern(at)?;
+        }
+        Matcher::new(name, op, &value)
+            .map_err(|error| self.error_at(at, bad_pattern(&error.to_string())))
+    }
+
+    /// Counts one more regular expression.
+    pub(super) fn check_pattern(&mut self, at: usize) -> Result<(), ParseError> {
+        self.patterns += 1;
+        if self.patterns <= PATTERNS_MAX {
+            return Ok(());
+        }
+        Err(self.error_at(
+            at,
+            format!("a query has at most {PATTERNS_MAX} regular expressions; join some with |"),
+        ))
+    }
+}
+
+/// The compiler draws a caret of its own; its last line says what is wrong.
+pub(super) fn bad_pattern(error: &str) -> String {
+    let last = error.lines().rev().find(|line| !line.trim().is_empty());
+    let reason = last.unwrap_or(error).trim();
+    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+    let reason = reason.trim_end_matches('.');
+    if reason.contains("size limit") {
+        return "this regular expression takes too much memory; use smaller repetitions".into();
+    }
+    format!("not a regular expression: {reason}; put a backslash before signs that are text")
+}

@@ -1,0 +1,80 @@
+//! Whole numbers of a fixed width in bits, one after the other, lowest bit first.
+
+/// The widest number that one read of eight bytes can hold at any bit offset.
+const WIDTH_MAX: u8 = 56;
+
+/// The bits that hold every number up to `max`: at most 56, or all 64.
+pub(crate) const fn width_of(max: u64) -> u8 {
+    let width = (u64::BITS - max.leading_zeros()) as u8;
+    if width > WIDTH_MAX { 64 } else { width }
+}
+
+/// The bytes of `count` numbers.
+pub(crate) const fn bytes_of(count: usize, width: u8) -> usize {
+    count.saturating_mul(width as usize).div_ceil(8)
+}
+
+/// Appends numbers of which none needs more bits than `width`.
+pub(crate) fn pack(numbers: impl Iterator<Item = u64>, width: u8, out: &mut Vec<u8>) {
+    if width == 0 {
+        return;
+    }
+    let (mut held, mut bits) = (0_u128, 0_u32);
+    for number in numbers {
+        held |= u128::from(number) << bits;
+        bits += u32::from(width);
+        if bits >= 64 {
+            out.extend_from_slice(&(held as u64).to_le_bytes());
+            held >>= 64;
+            bits -= 64;
+        }
+    }
+    let left = bits.div_ceil(8) as usize;
+    out.extend_from_slice(&held.to_le_bytes()[..left]);
+}
+
+/// Numbers as they were packed, each read where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed<'a> {
+    bytes: &'a [u8],
+    width: u8,
+}
+
+impl<'a> Packed<'a> {
+    /// `None` when `bytes` are not those of `count` numbers of that width.
+    pub(crate) fn new(bytes: &'a [u8], count: usize, width: u8) -> Option<Self> {
+        let valid = (width <= WIDTH_MAX || width == 64) && bytes.len() == bytes_of(count, width);
+        valid.then_some(Self { bytes, width })
+    }
+
+    /// The largest number of this width.
+    fn mask(&self) -> u64 {
+        match self.width {
+            64 => u64::MAX,
+            width => (1 << width) - 1,
+        }
+    }
+
+    /// Number `at`; 0 beyond the end.
+    pub(crate) fn get(&self, at: usize) -> u64 {
+        let bit = at * usize::from(self.width);
+        let byte = bit / 8;
+        let word = match self.bytes.get(byte..byte + 8) {
+            Some(word) => word.try_into().map_or(0, u64::from_le_bytes),
+            None => self.last(byte),
+        };
+        (word >> (bit % 8)) & self.mask()
+    }
+
+    /// The eight bytes at `byte`, zeros beyond the end.
+    #[cold]
+    fn last(&self, byte: usize) -> u64 {
+        let mut word = [0; 8];
+        let tail = self.bytes.get(byte..).unwrap_or_default();
+        word[..tail.len()].copy_from_slice(tail);
+        u64::from_le_bytes(word)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! Needles of all kinds beside a plain scan: not one difference.
+
+use super::*;
+use crate::testing::{Segment, groups, rng};
+use ::regex::bytes::Regex;
+use proptest::prelude::*;
+use rand::Rng as _;
+
+fn check(segment: &Segment, groups: &[Vec<Vec<u8>>], text: &[u8]) {
+    let needle = Needle::new(&segment.dictionary, text);
+    for (at, bodies) in groups.iter().enumerate() {
+        let block = segment.block(at);
+        let mut rows = RowSet::default();
+        block.rows_containing(&needle, &mut rows).unwrap();
+        let expected: Vec<usize> = (0..bodies.len())
+            .filter(|row| needle.finder().find(&bodies[*row]).is_some())
+            .collect();
+        let found: Vec<usize> = rows.iter().collect();
+        let shown = String::from_utf8_lossy(text);
+        assert_eq!(found, expected, "rows of block {at} containing {shown:?}");
+        assert_eq!(block.count_containing(&needle).unwrap(), expected.len());
+    }
+}
+
+#[test]
+fn chosen_needles() {
+    let groups = groups(1, 3, 600);
+    let segment = Segment::of(&groups);
+    for needle in [
+        "",
+        "timeout",
+        "\"level\":\"ERROR\"",
+        "\"level\":\"E",
+        "evel\":\"ERROR\",\"msg\":\"order ",
+        "upstream call after",
+        "call after 1",
+        "404",
+        "4",
+        "04",
+        "00",
+        "x404y",
+        "dead",
+        "deadl",
+        "HTTP/1.1\" 500",
+        "items HTTP/1.1\" 404 1",
+        "10.0.1",
+        "10.0.12.",
+        " - - [12/Nov/2026:10:0",
+        "rid=0",
+        "rid=",
+        "=",
+        "\"\"",
+        "\",\"",
+        "\"user_id\":1",
+        ":true,",
+        "null]",
+        "say \\\"",
+        "\\\"timeout\\\"",
+        "größe",
+        "gr\u{f6}",
+        "checkpoint complete",
+        "user=1",
+        "\u{e}",
+        "took \u{f}",
+        "\u{10}",
+        "\n",
+        "\u{1b}[31m7",
+        "7 long 7 long",
+        "ms: timeout (attempt 2)",
+        "thread-1",
+        "v2/carts/2",
+        "no such text anywhere",
+        "}",
+        "{\"",
+        "\"}",
+        "T10:00:01Z",
+        "2026-11-12 10:00:0",
+    ] {
+        check(&segment, &groups, needle.as_bytes());
+    }
+    check(&segment, &groups, &"7 ".repeat(40_000).into_bytes());
+    check(&segment, &groups, &[0xc3]);
+}
+
+#[test]
+fn random_pieces_of_bodies_changed_and_unchanged() {
+    let mut differ = rng(2);
+    for seed in 0..6 {
+        let groups = groups(seed + 20, 3, 300);
+        let segment = Segment::of(&groups);
+        for round in 0..250 {
+            let bodies = &groups[differ.random_range(0..groups.len())];
+            let body = &bodies[differ.random_range(0..bodies.len())];
+            if body.is_empty() {
+                continue;
+            }
+            let from = differ.random_range(0..body.len());
+            let length = differ.random_range(1..=44.min(body.len() - from));
+            let mut needle = body[from..from + length].to_vec();
+            if round % 3 == 0 {
+                let at = differ.random_range(0..needle.len());
+                needle[at] = b"019afz .:\"="[differ.random_range(0..11)];
+            }
+            check(&segment, &groups, &needle);
+        }
+    }
+}
+
+/// Few different bytes, so that needles lie over boundaries in every way there is.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        "[a1 .]{0,14}",
+        "(a|1|11|1a|é|1é)( |=|\\.|: )(a|1|b2)( |=|\\.)?(a|1|22)?",
+        "1\\.1\\.[12]{1,2}\\.1[ .]?[1a]?",
+        "\\{\"[ab]\":(\"[a1\\\\ ]{0,3}\"|1|1\\.1|true|null|\\[1,\"a\"\\]),\"[ab1]\": ?\"?[a1]{0,3}\"?\\}?",
+        "a b [a1. ]{0,8}",
+    ]
+    .prop_map(String::into_bytes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn small_alphabets_hide_no_difference(
+        bodies in prop::collection::vec(body(), 1..60),
+        needles in prop::collection::vec("[a1 .\":,é=\\\\]{1,5}|(a|1)( |=|\\.)(1|a)?|\"a\":\"?[a1]{0,2}\"?", 1..30),
+        cuts in prop::collection::vec((0_usize..60, 0_usize..20, 1_usize..12), 1..30),
+    ) {
+        // Three times the same, so that all templates are in and there are columns to search.
+        let groups = vec![bodies.clone(), bodies.iter().rev().cloned().collect(), bodies.clone()];
+        let segment = Segment::of(&groups);
+        for needle in &needles {
+            check(&segment, &groups, needle.as_bytes());
+        }
+        for (row, from, length) in cuts {
+            let body = &bodies[row % bodies.len()];
+            let from = from.min(body.len());
+            check(&segment, &groups, &body[from..body.len().min(from + length)]);
+        }
+    }
+
+    #[test]
+    fn digits_are_found_in_numbers(
+        numbers in prop::collection::vec(prop_oneof![0_u64..200, any::<u32>().prop_map(u64::from), 0..=9_999_999_999_999_999_u64], 70..150),
+        padded in any::<bool>(),
+        needle in "[0-9]{1,10}|0{1,3}",
+    ) {
+        let text = |n: &u64| if padded { format!("n={n:016}") } else { format!("n={n}") };
+        let bodies: Vec<Vec<u8>> = numbers.iter().map(|n| text(n).into_bytes()).collect();
+        let groups = [bodies.clone(), bodies];
+        let segment = Segment::of(&groups);
+        check(&segment, &groups, needle.as_bytes());
+        check(&segment, &groups, format!("={needle}").as_bytes());
+    }
+}
+
+#[test]
+fn a_template_with_too_many_alignments_is_looked_at() {
+    let bodies: Vec<Vec<u8>> = (0..40)
+        .map(|n| format!("{{\"l\":[{}]}}", "\"a\",".repeat(150 + n % 2)).into_bytes())
+        .collect();
+    let groups = [bodies.clone(), bodies];
+    let segment = Segment::of(&groups);
+    for needle in ["a\",\"a", "\",\"a\",\"", "\"a\",\"b", "[\"a\",\"a"] {
+        check(&segment, &groups, needle.as_bytes());
+    }
+    let needle = Needle::new(&segment.dictionary, b"a\",\"a");
+    let looked =
+        |used: &crate::TemplateRows| matches!(needle.state(used.template), Ok(needle::State::Look));
+    assert!(segment.block(1).templates().iter().any(looked));
+}
+
+#[test]
+fn regular_expressions_keep_the_rows_that_match() {
+    let groups = groups(30, 2, 500);
+    let segment = Segment::of(&groups);
+    for pattern in [
+        "^10\\.",
+        "complete$",
+        "(?i)TIMEOUT",
+        "user_id\":[0-9]{3},",
+        "^$",
+        "attempt [12]",
+        "(?-u:\\xc3)",
+    ] {
+        let regex = Regex::new(pattern).unwrap();
+        for (at, bodies) in groups.iter().enumerate() {
+            let block = segment.block(at);
+            let mut among = RowSet::all(bodies.len());
+            let mut rng = rng(31);
+            (0..100).for_each(|_| among.remove(rng.random_range(0..bodies.len())));
+            let expected: Vec<usize> = among
+                .iter()
+                .filter(|r| regex.is_match(&bodies[*r]))
+                .collect();
+            block.retain_matching(&regex, &mut among).unwrap();
+            assert_eq!(
+                among.iter().collect::<Vec<_>>(),
+                expected,
+                "rows matching {pattern}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_needle_of_another_dictionary_is_refused() {
+    let groups = groups(40, 1, 500);
+    let segment = Segment::of(&groups);
+    let needle = Needle::new(&Segment::of(&[]).dictionary, b"timeout");
+    assert!(segment.block(0).count_containing(&needle).is_err());
+}
