@@ -15,10 +15,12 @@ pub struct Config {
     /// segment is sealed early; at all of it no more is taken until one is written.
     pub tail_bytes_max: u64,
     /// How many bytes of records (uncompressed) merging lets a segment grow to. Writing a
-    /// segment takes about twice this memory.
+    /// segment takes about an eighth of this memory.
     pub segment_bytes_max: u64,
     /// How many segments of about one size are merged into one.
     pub merge_factor: u64,
+    /// How many bytes of records (uncompressed) merging takes in a second. 0 is no limit.
+    pub merge_bytes_per_second_max: u64,
     /// How long a time small segments are merged over: retention drops whole segments, so
     /// this is how much longer than asked a record may be kept.
     pub merge_span_seconds_max: u64,
@@ -49,8 +51,10 @@ pub struct Config {
     pub answer_bytes_max: u64,
     /// How many bytes of records one query may look at before it is cut short.
     pub scan_bytes_max: u64,
+    /// How many threads one query may use. 0 is one for each processor.
+    pub query_threads_max: u64,
     /// Whether the checksums of all segments are verified at the start. Off, the start is
-    /// quicker and damage may show as records that are not found.
+    /// quicker and each piece is verified whenever it is read.
     pub verify_at_open: bool,
 }
 
@@ -58,9 +62,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             seal_interval_ms: 15_000,
-            tail_bytes_max: 128 << 20,
-            segment_bytes_max: 128 << 20,
+            tail_bytes_max: 64 << 20,
+            segment_bytes_max: 512 << 20,
             merge_factor: 8,
+            merge_bytes_per_second_max: 64 << 20,
             merge_span_seconds_max: 24 * 3600,
             retention_seconds: 14 * 24 * 3600,
             retention_bytes_max: 20 << 30,
@@ -73,7 +78,8 @@ impl Default for Config {
             records_max: 5_000,
             answer_bytes_max: 64 << 20,
             scan_bytes_max: 64 << 30,
-            verify_at_open: true,
+            query_threads_max: 0,
+            verify_at_open: false,
         }
     }
 }

@@ -6,14 +6,15 @@ use crate::record::{Key, NewRecord, pack};
 use crate::stream::{LabelRules, Level, Stream, at_level};
 use crate::tail::Batch;
 use crate::telemetry::Telemetry;
+use ahash::AHashMap;
 use sonde_proto::walk::{self, LogRecord, ResourceLogs, Scope, Value};
 use sonde_proto::{Entry, Position, Signal, SpanId, Tenant, TraceId, UnixNanos, semconv};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many bytes of resources are remembered with their streams; then it starts over.
-const STREAM_CACHE_BYTES_MAX: usize = 8 << 20;
+/// How many bytes of resources are remembered with their streams.
+const KNOWN_BYTES_MAX: usize = 16 << 20;
 
 /// How many bytes of resources and scopes one entry may spread over streams, beside some
 /// times its own size. Every scope has a stream of its own with all of the resource in it,
@@ -28,9 +29,26 @@ pub(crate) struct Intake {
     attributes_max: usize,
     attributes_bytes_max: usize,
     marks: Marks,
-    streams: HashMap<Box<[u8]>, Levels>,
-    streams_bytes: usize,
+    known: Known,
+    taken: Taken,
     telemetry: Telemetry,
+}
+
+/// What was taken of an entry: counted once an entry, for a counter is shared.
+#[derive(Debug, Default)]
+struct Taken {
+    records: u64,
+    body_bytes: u64,
+}
+
+/// The streams of the resources and scopes that were seen last. When half of the room is
+/// used, what is known becomes what was known, and what was known is forgotten unless it was
+/// seen again.
+#[derive(Debug, Default)]
+struct Known {
+    now: AHashMap<Box<[u8]>, Levels>,
+    before: AHashMap<Box<[u8]>, Levels>,
+    bytes: usize,
 }
 
 /// One stream at each of its levels.
@@ -38,6 +56,32 @@ pub(crate) struct Intake {
 struct Levels {
     base: Stream,
     at: [Option<Arc<Stream>>; 7],
+}
+
+impl Known {
+    /// Whether the streams under `key` are known.
+    fn has(&mut self, key: &[u8]) -> bool {
+        if self.now.contains_key(key) {
+            return true;
+        }
+        let Some((key, levels)) = self.before.remove_entry(key) else {
+            return false;
+        };
+        self.insert(key, levels);
+        true
+    }
+
+    fn insert(&mut self, key: Box<[u8]>, levels: Levels) {
+        let streams = 1 + levels.at.iter().flatten().count();
+        let each = usize::try_from(levels.base.bytes()).unwrap_or(usize::MAX);
+        let bytes = key.len().saturating_add(each.saturating_mul(streams));
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > KNOWN_BYTES_MAX / 2 {
+            self.before = std::mem::take(&mut self.now);
+            self.bytes = bytes;
+        }
+        self.now.insert(key, levels);
+    }
 }
 
 /// Where the records of one scope come from and go to.
@@ -58,8 +102,8 @@ impl Intake {
             attributes_max: limit(config.attributes_max),
             attributes_bytes_max: limit(config.attributes_bytes_max),
             marks,
-            streams: HashMap::new(),
-            streams_bytes: 0,
+            known: Known::default(),
+            taken: Taken::default(),
             telemetry,
         }
     }
@@ -120,6 +164,9 @@ impl Intake {
                 }
             }
         }
+        let taken = std::mem::take(&mut self.taken);
+        self.telemetry.records.inc_by(taken.records);
+        self.telemetry.body_bytes.inc_by(taken.body_bytes);
     }
 
     /// Makes sure that the streams of a resource and a scope are known, under `key`.
@@ -129,18 +176,13 @@ impl Intake {
         key.extend_from_slice(&(resource_bytes.len() as u64).to_le_bytes());
         key.extend_from_slice(resource_bytes);
         key.extend_from_slice(scope_bytes);
-        if self.streams.contains_key(key.as_slice()) {
+        if self.known.has(key) {
             return;
-        }
-        if self.streams_bytes > STREAM_CACHE_BYTES_MAX {
-            self.streams.clear();
-            self.streams_bytes = 0;
         }
         let (base, cut) = self.rules.stream(resource.attributes(), scope);
         self.telemetry.drop("label_value_cut", cut.labels);
         self.telemetry.drop("resource_attribute", cut.attributes);
-        self.streams_bytes += key.len() + usize::try_from(base.bytes()).unwrap_or(usize::MAX);
-        self.streams.insert(
+        self.known.insert(
             key.as_slice().into(),
             Levels {
                 base,
@@ -170,8 +212,6 @@ impl Intake {
         };
         let body = body(&record.body);
         let new = NewRecord {
-            position: source.position,
-            index,
             observed: UnixNanos(record.observed_time_unix_nano),
             severity: u8::try_from(record.severity_number)
                 .ok()
@@ -183,10 +223,10 @@ impl Intake {
         };
         let pairs = attributes
             .iter()
-            .map(|(name, value)| (*name, value.as_ref()));
+            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         if batch.push(key, &stream, |out| pack(&new, pairs, out)) {
-            self.telemetry.records.inc();
-            self.telemetry.body_bytes.inc_by(body.len() as u64);
+            self.taken.records += 1;
+            self.taken.body_bytes += body.len() as u64;
         } else {
             self.telemetry.drop("batch_full", 1);
         }
@@ -194,7 +234,8 @@ impl Intake {
 
     fn stream(&mut self, key: &[u8], level: Level) -> Arc<Stream> {
         let levels = self
-            .streams
+            .known
+            .now
             .get_mut(key)
             .expect("find_streams was called for this key just before");
         let stream = levels.at[level as usize]

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! apply ─▶ intake ─▶ tail (in memory, searchable at once) ─▶ seal ─▶ segments ─▶ merge ─▶ retention
-//!           │ decode, labels, level,                         │        one tantivy index each,
+//!           │ decode, labels, level,                         │        blocks of columns,
 //!           │ dedup by log.record.uid                        │        listed by the manifest
 //!           ▼                                                ▼
 //!         search: one compiled predicate over tail and segments alike
@@ -16,11 +16,10 @@
 //! - Words only narrow; the bytes of the body decide. `|= "text"` is exact substring.
 //! - Everything before [`LogStore::resume_from`] lies in segments that the manifest lists;
 //!   the rest is replayed from the journal after a crash.
-//! - Labels say what a record is, never where it is stored: thousands of small streams
+//! - Labels say what a record is; small streams share blocks, so that thousands of them
 //!   cost a row in a table each.
-//!
-//! The seam to the segment format is small on purpose (`segment::write`, `segment::Segment`):
-//! this version keeps one tantivy document per record; blocks will replace it.
+//! - What is read of a segment is held against its checksum first. Damage is reported and
+//!   moved aside; it never becomes an answer.
 
 mod config;
 mod telemetry;

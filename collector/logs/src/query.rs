@@ -13,6 +13,7 @@
 
 mod error;
 mod filter;
+mod literals;
 mod parse;
 
 pub use error::ParseError;

@@ -3,14 +3,13 @@
 //! ```text
 //! packed = flags u8        bit 0: trace ID follows, bit 1: span ID follows
 //!          severity u8     SeverityNumber, 0 where unknown
-//!          position varint, index varint     the journal entry and the place in it
 //!          observed varint                   nanoseconds since 1970
 //!          [trace ID 16 bytes] [span ID 8 bytes]
 //!          length varint, body               the raw bytes, as they came
 //!          count varint, count × (length varint, name, length varint, value)
 //! ```
 //!
-//! The record's time and its stream stand outside: they are columns in a segment.
+//! The record's key and its stream stand outside: they are columns in a segment.
 
 mod pack;
 

@@ -2,10 +2,12 @@
 
 mod ask;
 mod collect;
+mod sealed;
+mod fetch;
 mod run;
 
 pub(crate) use ask::Ask;
-pub(crate) use collect::{Collector, Limits};
+pub(crate) use collect::{Collector, Limits, Record};
 pub(crate) use run::{Found, Snapshot, run};
 
 use crate::query::LogQuery;
@@ -52,7 +54,7 @@ pub struct LogAnswer {
     pub segments_visited: usize,
     /// How many segments needed no reading.
     pub segments_skipped: usize,
-    /// How many bytes of records were looked at.
+    /// How many bytes were looked at: of bodies, and of the columns of segments as they lie.
     pub bytes_read: u64,
     /// Why records may be missing, where that is so.
     pub cut: Option<String>,
@@ -77,3 +79,6 @@ pub enum SearchError {
     #[error("a record that was found cannot be read; its segment is damaged")]
     Damaged,
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,29 +1,53 @@
 //! A sealed segment: one directory, written once, never changed.
 //!
 //! ```text
-//! streams.json     CRC-32C (8 hex) of the rest, newline, the streams as JSON
-//! words.txt        the distinct words of the bodies (see `wordlist`)
-//! meta.json, …     a tantivy index of one segment, a document per record in the order of
-//!                  their keys, so that a range of time is a range of documents
-//!   time, stream   columns: nanoseconds, row in streams.json
-//!   body           the words of the body (see `words`), no positions, no frequencies
-//!   attributes     the words of the attributes' values
-//!   trace          the trace ID's 16 bytes
-//!   record         the packed record (see `record`), stored in 64 KiB zstd blocks
+//! blocks      the records, in blocks; every block as columns
+//! directory   per block: times, streams, and where its columns lie
+//! tokens      identifier → blocks, by hash
+//! words/      plain word → blocks, a tantivy index of one document a block
+//! streams     the streams, in the order of their content
 //! ```
 //!
-//! The whole seam to the rest of the store: [`SegmentWriter`], and [`Segment`] with
-//! `open`, `visit` and `cursor`. Damage is a [`Damage`], whatever the layer that found it.
+//! Records lie in the order of their streams, those of a stream in the order of their keys.
+//! A block is up to 256 KiB of bodies of one stream, or of several small ones that are
+//! neighbours: streams are in the order of their content, so similar text lies together,
+//! and thousands of small streams cost a few bytes each.
+//!
+//! A query looks at the directory, narrows by words (`candidates`), and reads of the blocks
+//! that are left the columns it needs: times first, bodies where lines are asked for, the
+//! rest for records that are shown. Every column has its own checksum, looked at whenever it
+//! is read.
+//!
+//! The whole seam to the rest of the store: [`SegmentWriter`], and [`Segment`] with `open`,
+//! `streams`, `candidates`, `scan`, `fetch` and `cursor`. Damage is a [`Damage`], whatever
+//! the layer that found it.
 
-mod schema;
+mod numbers;
+mod packing;
 mod streams;
-mod wordlist;
+mod ids;
+mod attributes;
+mod bodies;
+mod terms;
+mod block;
+mod tokens;
+mod vocabulary;
+mod directory;
 mod writer;
-mod candidates;
 mod reader;
+mod candidates;
+mod scan;
+mod fetch;
+mod cursor;
 
-pub(crate) use reader::{Cursor, SealedRecord, Segment, Visit};
+pub(crate) use cursor::Cursor;
+pub(crate) use fetch::{Scratch, Wanted};
+pub(crate) use reader::Segment;
+pub(crate) use scan::Bar;
+pub(crate) use streams::StreamList;
 pub(crate) use writer::SegmentWriter;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What is wrong with a segment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,3 +65,12 @@ impl From<std::io::Error> for Damage {
         Self(error.to_string())
     }
 }
+
+/// The files are input: where tantivy panics over damaged ones, that is damage too.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Damage>) -> Result<T, Damage> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Damage("reading it panicked".into())))
+}
+
+#[cfg(test)]
+mod tests;

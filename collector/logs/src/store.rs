@@ -12,6 +12,7 @@
 
 mod view;
 mod background;
+mod pace;
 mod writer;
 mod seal;
 mod merge;
@@ -121,7 +122,7 @@ impl LogStore {
     ) -> Result<Self, OpenError> {
         let telemetry = Telemetry::register(registry);
         let (dir, mut manifest) = SegmentDir::open(dir)?;
-        let pool = StreamPool::new(STREAM_BYTES_MAX);
+        let pool = Arc::new(StreamPool::new(STREAM_BYTES_MAX));
         let segments = view::open_segments(
             &dir,
             &mut manifest,
@@ -133,7 +134,7 @@ impl LogStore {
         let store = Self {
             config: config.clone(),
             dir: Arc::new(dir),
-            pool: Arc::new(pool),
+            pool,
             view: RwLock::new(view),
             writer: Mutex::new(Writer::new(manifest, config, &telemetry)),
             damaged: Mutex::default(),

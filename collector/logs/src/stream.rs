@@ -2,18 +2,19 @@
 
 mod labels;
 mod level;
+mod order;
 mod pool;
 
 pub(crate) use labels::{LabelRules, at_level};
 pub(crate) use level::Level;
+pub(crate) use order::Ordinals;
 pub(crate) use pool::StreamPool;
 
-use serde::{Deserialize, Serialize};
 use sonde_proto::Labels;
 use std::sync::Arc;
 
-/// What many records have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What many records have in common. Their order puts similar ones next to one another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Stream {
     /// What selectors look at, `level` among them.
     pub(crate) labels: Labels,

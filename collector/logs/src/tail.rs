@@ -3,24 +3,32 @@
 //! Batches are immutable once they are visible, so a query takes the list of them and then
 //! looks at them without any lock.
 
+mod summary;
+
 use crate::record::Key;
+use crate::search::Ask;
 use crate::stream::Stream;
+use ahash::AHashMap;
 use sonde_proto::UnixNanos;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use summary::Summary;
 
 /// Small batches are joined up to this size, so that a query's list of them stays short.
 const JOINED_BYTES_MAX: usize = 256 << 10;
+/// Batches of more bytes have a summary of their words.
+const SUMMARY_BYTES_MIN: usize = JOINED_BYTES_MAX / 2;
 
 /// Some records of one tenant, in the order of their arrival.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Batch {
     streams: Vec<Arc<Stream>>,
-    ordinals: HashMap<usize, u32>,
+    ordinals: AHashMap<usize, u32>,
     stream_bytes: u64,
     records: Vec<Slot>,
     packed: Vec<u8>,
     received: UnixNanos,
+    /// Its words, once a query wanted them.
+    summary: OnceLock<Summary>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -85,15 +93,19 @@ impl Batch {
 
     /// The records, in the order of their arrival.
     pub(crate) fn records(&self) -> impl ExactSizeIterator<Item = TailRecord<'_>> {
-        self.records.iter().map(|slot| {
-            let from = slot.from as usize;
-            TailRecord {
-                key: slot.key,
-                stream: &self.streams[slot.stream as usize],
-                ordinal: slot.stream as usize,
-                packed: &self.packed[from..from + slot.length as usize],
-            }
-        })
+        (0..self.records.len()).map(|at| self.record(at))
+    }
+
+    /// The record that came in this place.
+    pub(crate) fn record(&self, at: usize) -> TailRecord<'_> {
+        let slot = self.records[at];
+        let from = slot.from as usize;
+        TailRecord {
+            key: slot.key,
+            stream: &self.streams[slot.stream as usize],
+            ordinal: slot.stream as usize,
+            packed: &self.packed[from..from + slot.length as usize],
+        }
     }
 
     /// The streams its records are of.
@@ -103,7 +115,23 @@ impl Batch {
 
     /// About how many bytes it takes in memory.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.packed.len() + self.records.len() * size_of::<Slot>()) as u64 + self.stream_bytes
+        let summary = self.summary.get().map_or(0, Summary::bytes);
+        let records = self.packed.len() + self.records.len() * size_of::<Slot>();
+        (records + summary) as u64 + self.stream_bytes
+    }
+
+    /// Whether its words allow for what is asked for. Small batches are joined soon, and
+    /// read as quickly as their words are found; of others the words are found once.
+    pub(crate) fn may_have(&self, ask: &Ask<'_>) -> bool {
+        if self.packed.len() < SUMMARY_BYTES_MIN || !summary::narrows(ask) {
+            return true;
+        }
+        self.summary.get_or_init(|| Summary::of(self)).may_have(ask)
+    }
+
+    /// Makes room for records of about so many bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.packed.reserve(bytes);
     }
 
     /// Says when the entry arrived whose records are added next.
@@ -128,8 +156,15 @@ impl Batch {
     }
 
     fn joined(&self, later: &Self) -> Self {
-        let mut joined = self.clone();
-        joined.note_arrival(later.received);
+        let mut joined = Self {
+            streams: self.streams.clone(),
+            ordinals: self.ordinals.clone(),
+            stream_bytes: self.stream_bytes,
+            records: self.records.clone(),
+            packed: self.packed.clone(),
+            received: self.received.max(later.received),
+            summary: OnceLock::new(),
+        };
         for record in later.records() {
             joined.push(record.key, record.stream, |out| {
                 out.extend_from_slice(record.packed);

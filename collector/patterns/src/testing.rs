@@ -98,3 +98,31 @@ pub(crate) fn groups(seed: u64, blocks: usize, rows: usize) -> Vec<Vec<Vec<u8>>>
         .map(|_| (0..rows).map(|_| line(&mut rng)).collect())
         .collect()
 }
+
+/// A word of letters that hardly comes twice.
+fn name(rng: &mut ChaCha8Rng) -> String {
+    let letters = rng.random_range(3..9);
+    (0..letters).map(|_| rng.random_range('a'..='z')).collect()
+}
+
+/// Lines about things with names of letters, which are cut at fields.
+pub(crate) fn names(rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let state = ["installed", "unpacked", "half-configured"][rng.random_range(0..3)];
+    let (name, other, second) = (name(rng), name(rng), rng.random_range(0..60));
+    let version = rng.random_range(0..30);
+    format!("2025-06-24 14:36:{second:02} status {state} lib{name}-{other}:all 1.{version}+ds")
+        .into_bytes()
+}
+
+/// Lines that say anything after a common head, which is all that is cut.
+pub(crate) fn prose(rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let level = ["INFO", "WARN"][rng.random_range(0..2)];
+    let words = rng.random_range(0..6);
+    let words: Vec<String> = (0..words).map(|_| name(rng)).collect();
+    let second = rng.random_range(0..60);
+    format!(
+        "14:36:{second:02}.{second:03} {level} task-7: {} in {second} ms",
+        words.join(" ")
+    )
+    .into_bytes()
+}

@@ -1,5 +1,6 @@
 //! One line filter: what a line must, or must not, contain.
 
+use super::literals;
 use regex::bytes::{Regex, RegexBuilder};
 
 /// The largest compiled pattern, in bytes: a pattern is input, its automaton is memory.
@@ -41,6 +42,8 @@ pub struct LineFilter {
     op: FilterOp,
     text: String,
     compiled: Compiled,
+    /// Of each, every line that satisfies the filter contains one.
+    required: Vec<Vec<Vec<u8>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,14 +60,20 @@ impl LineFilter {
     pub fn new(op: FilterOp, text: &str) -> Result<Self, String> {
         let compiled = match op {
             FilterOp::Contains | FilterOp::NotContains => finder(text),
-            // A pattern without special characters is just text, and text is indexed.
-            FilterOp::Matches | FilterOp::NotMatches if regex::escape(text) == text => finder(text),
+            // A pattern without special characters is just text, and text is searched faster.
+            FilterOp::Matches | FilterOp::NotMatches if is_just_text(text) => finder(text),
             FilterOp::Matches | FilterOp::NotMatches => Compiled::Pattern(pattern(text)?),
+        };
+        let required = match (op, &compiled) {
+            (FilterOp::NotContains | FilterOp::NotMatches, _) => Vec::new(),
+            (_, Compiled::Text(_)) => vec![vec![text.as_bytes().to_vec()]],
+            (_, Compiled::Pattern(_)) => literals::required(text, REGEX_DEPTH_MAX),
         };
         Ok(Self {
             op,
             text: text.to_owned(),
             compiled,
+            required,
         })
     }
 
@@ -93,14 +102,25 @@ impl LineFilter {
         }
     }
 
-    /// The text that every line that satisfies the filter contains, where there is one.
-    pub(crate) fn needle(&self) -> Option<&str> {
+    /// Texts of which every line that satisfies the filter contains one, for each list.
+    pub(crate) fn required(&self) -> &[Vec<Vec<u8>>] {
+        &self.required
+    }
+
+    /// What finds the text that every line that satisfies the filter contains, and no other
+    /// line does; where the filter is of that kind.
+    pub(crate) fn finder(&self) -> Option<&memchr::memmem::Finder<'static>> {
         match (self.op, &self.compiled) {
-            (FilterOp::Contains | FilterOp::Matches, Compiled::Text(_)) => Some(&self.text),
+            (FilterOp::Contains | FilterOp::Matches, Compiled::Text(finder)) => Some(finder),
             (FilterOp::Contains | FilterOp::Matches, Compiled::Pattern(_))
             | (FilterOp::NotContains | FilterOp::NotMatches, _) => None,
         }
     }
+}
+
+/// Whether a pattern matches only itself. U+FFFD also matches bytes that are shown so.
+fn is_just_text(pattern: &str) -> bool {
+    regex::escape(pattern) == pattern && !pattern.contains('\u{fffd}')
 }
 
 /// A pattern's `.` is a character, and bytes that are no UTF-8 are none. They are shown as

@@ -86,8 +86,10 @@ fn a_pattern_that_would_take_too_much_memory_is_refused() {
 #[test]
 fn a_pattern_without_special_characters_is_text() {
     let query = LogQuery::parse(r#"|~ "plain" |~ "a.b" !~ "other""#).unwrap();
-    let needles: Vec<_> = query.filters().iter().map(LineFilter::needle).collect();
-    assert_eq!(needles, [Some("plain"), None, None]);
+    let finders: Vec<_> = query.filters().iter().map(LineFilter::finder).collect();
+    assert!(matches!(finders[..], [Some(_), None, None]));
+    assert_eq!(query.filters()[0].required(), [[b"plain".to_vec()]]);
+    assert!(query.filters()[2].required().is_empty());
 }
 
 proptest! {

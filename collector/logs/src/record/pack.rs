@@ -1,14 +1,12 @@
 //! Packing and unpacking: see the drawing in [`crate::record`].
 
-use sonde_proto::{Position, SpanId, TraceId, UnixNanos};
+use sonde_proto::{SpanId, TraceId, UnixNanos};
 
 const HAS_TRACE: u8 = 1;
 const HAS_SPAN: u8 = 2;
 
 /// What is packed.
 pub(crate) struct NewRecord<'a> {
-    pub(crate) position: Position,
-    pub(crate) index: u32,
     pub(crate) observed: UnixNanos,
     pub(crate) severity: u8,
     pub(crate) trace_id: Option<TraceId>,
@@ -19,8 +17,6 @@ pub(crate) struct NewRecord<'a> {
 /// A packed record, read without copying.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packed<'a> {
-    pub(crate) position: Position,
-    pub(crate) index: u32,
     pub(crate) observed: UnixNanos,
     pub(crate) severity: u8,
     pub(crate) trace_id: Option<TraceId>,
@@ -32,14 +28,12 @@ pub(crate) struct Packed<'a> {
 /// Appends a record to `out`.
 pub(crate) fn pack<'k, 'v>(
     record: &NewRecord<'_>,
-    attributes: impl ExactSizeIterator<Item = (&'k str, &'v str)>,
+    attributes: impl ExactSizeIterator<Item = (&'k [u8], &'v [u8])>,
     out: &mut Vec<u8>,
 ) {
     let flag = |on: bool, bit: u8| if on { bit } else { 0 };
     out.push(flag(record.trace_id.is_some(), HAS_TRACE) | flag(record.span_id.is_some(), HAS_SPAN));
     out.push(record.severity);
-    put_number(record.position.0, out);
-    put_number(u64::from(record.index), out);
     put_number(record.observed.0, out);
     if let Some(id) = &record.trace_id {
         out.extend_from_slice(id.as_bytes());
@@ -50,8 +44,8 @@ pub(crate) fn pack<'k, 'v>(
     put_bytes(record.body, out);
     put_number(attributes.len() as u64, out);
     for (name, value) in attributes {
-        put_bytes(name.as_bytes(), out);
-        put_bytes(value.as_bytes(), out);
+        put_bytes(name, out);
+        put_bytes(value, out);
     }
 }
 
@@ -62,8 +56,6 @@ impl<'a> Packed<'a> {
         let [flags, severity] = *take(&mut at, 2)? else {
             return None;
         };
-        let position = Position(number(&mut at)?);
-        let index = u32::try_from(number(&mut at)?).ok()?;
         let observed = UnixNanos(number(&mut at)?);
         let trace_id = match flags & HAS_TRACE {
             0 => None,
@@ -75,8 +67,6 @@ impl<'a> Packed<'a> {
         };
         let body = sized(&mut at)?;
         Some(Self {
-            position,
-            index,
             observed,
             severity,
             trace_id,

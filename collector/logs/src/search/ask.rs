@@ -41,7 +41,7 @@ impl Ask<'_> {
         }
     }
 
-    /// Whether a record of a wanted stream and time is asked for: the bytes decide.
+    /// Whether a record of the tail, of a wanted stream and time, is asked for: the bytes decide.
     pub(crate) fn wants_record(&self, record: &Packed<'_>) -> bool {
         match self {
             Self::Lines(search) => search.query.matches_line(record.body),

@@ -2,6 +2,7 @@
 
 use super::Direction;
 use crate::record::Key;
+use crate::segment::Bar;
 use crate::stream::Stream;
 use sonde_proto::UnixNanos;
 use std::cmp::Ordering;
@@ -43,8 +44,36 @@ pub(crate) struct Collector {
 pub(crate) struct Hit {
     pub(crate) key: Key,
     pub(crate) stream: Arc<Stream>,
-    pub(crate) packed: Box<[u8]>,
+    pub(crate) record: Record,
     direction: Direction,
+}
+
+/// A record, or where it lies.
+#[derive(Debug)]
+pub(crate) enum Record {
+    Packed(Box<[u8]>),
+    Sealed(Place),
+}
+
+/// Where a sealed record lies.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Among the segments of the snapshot.
+    pub(crate) segment: usize,
+    pub(crate) block: u32,
+    pub(crate) row: usize,
+    pub(crate) body_bytes: usize,
+    /// The body, where it was read.
+    pub(crate) body: Option<Box<[u8]>>,
+}
+
+impl Record {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Packed(packed) => packed.len() as u64,
+            Self::Sealed(place) => place.body_bytes as u64,
+        }
+    }
 }
 
 impl Collector {
@@ -89,13 +118,28 @@ impl Collector {
         self.limits.records == 0 || worst.is_some_and(past) || self.floor.is_some_and(past)
     }
 
+    /// What further records must beat.
+    pub(crate) fn bar(&self) -> Bar {
+        let full = self.kept.len() >= self.limits.records;
+        let worst = self.kept.peek().filter(|_| full).map(|hit| hit.key);
+        let worst = match (worst, self.floor) {
+            (Some(a), Some(b)) if rank(self.direction, a, b) == Ordering::Greater => Some(b),
+            (worst, floor) => worst.or(floor),
+        };
+        Bar {
+            direction: self.direction,
+            limit: self.limits.records,
+            worst,
+        }
+    }
+
     /// Takes a record that is wanted, and gives up the worst beyond the limits.
-    pub(crate) fn take(&mut self, key: Key, stream: &Arc<Stream>, packed: &[u8]) {
-        self.kept_bytes += packed.len() as u64;
+    pub(crate) fn take(&mut self, key: Key, stream: &Arc<Stream>, record: Record) {
+        self.kept_bytes += record.bytes();
         self.kept.push(Hit {
             key,
             stream: Arc::clone(stream),
-            packed: packed.into(),
+            record,
             direction: self.direction,
         });
         while self.kept.len() > self.limits.records {
@@ -111,7 +155,7 @@ impl Collector {
 
     fn give_up_worst(&mut self) -> Option<Key> {
         let worst = self.kept.pop()?;
-        self.kept_bytes -= worst.packed.len() as u64;
+        self.kept_bytes -= worst.record.bytes();
         Some(worst.key)
     }
 

@@ -1,11 +1,11 @@
 //! Asks a question of everything a tenant has, the most promising first.
 
-use super::collect::Hit;
-use super::{Ask, Collector, Direction, Limits};
+use super::collect::{Hit, Record};
+use super::{Ask, Collector, Limits, fetch, sealed};
 use crate::record::Packed;
-use crate::segment::{Damage, Segment, Visit};
+use crate::segment::{Damage, Segment};
 use crate::tail::Batch;
-use sonde_proto::{Position, UnixNanos};
+use sonde_proto::Position;
 use std::sync::Arc;
 
 /// How many records of the tail are looked at between two looks at the clock.
@@ -22,6 +22,7 @@ pub(crate) struct Snapshot {
 /// What was found.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
+    /// All of them packed.
     pub(crate) hits: Vec<Hit>,
     pub(crate) visited: usize,
     pub(crate) skipped: usize,
@@ -31,54 +32,48 @@ pub(crate) struct Found {
     pub(crate) damaged: Vec<(u64, Damage)>,
 }
 
-/// Asks `ask` of the snapshot. No lock is held.
-pub(crate) fn run(mut snapshot: Snapshot, ask: &Ask<'_>, limits: Limits) -> Found {
+/// Asks `ask` of the snapshot, with as many threads as `threads`. No lock is held.
+pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: Limits, threads: usize) -> Found {
     let mut collector = Collector::new(ask.direction(), limits);
-    let mut found = Found::default();
     let (start, end) = ask.times();
     if limits.records == 0 || start >= end {
-        found.skipped = snapshot.segments.len();
-        return found;
+        return Found {
+            skipped: snapshot.segments.len(),
+            ..Found::default()
+        };
     }
     // The tail is the newest, so it raises the bar first where the newest are wanted; it is
     // in memory, so it costs little where they are not.
     for batch in snapshot.tail.iter().rev() {
         visit_batch(batch, ask, &mut collector);
     }
-    match ask.direction() {
-        Direction::Backward => snapshot
-            .segments
-            .sort_by_key(|s| std::cmp::Reverse(s.meta.end)),
-        Direction::Forward => snapshot.segments.sort_by_key(|s| s.meta.start),
-    }
-    for segment in &snapshot.segments {
-        visit_segment(segment, ask, &mut collector, &mut found);
-    }
-    (found.hits, found.bytes_read, found.cut) = collector.finish();
-    found
-}
-
-fn visit_segment(segment: &Segment, ask: &Ask<'_>, collector: &mut Collector, found: &mut Found) {
-    let (start, end) = ask.times();
-    let (first, last) = (segment.meta.start, segment.meta.end);
-    let best = match ask.direction() {
-        Direction::Backward => last.min(UnixNanos(end.0 - 1)),
-        Direction::Forward => first.max(start),
+    let (collector, visited, mut damaged) =
+        sealed::visit(&snapshot.segments, ask, collector, threads);
+    let (hits, bytes_read, cut) = collector.finish();
+    let shown = Limits {
+        deadline: None,
+        scan_bytes: u64::MAX,
+        ..limits
     };
-    if last < start || first >= end || collector.is_past(best) || collector.check_deadline() {
-        found.skipped += 1;
-        return;
-    }
-    match segment.visit(ask, collector) {
-        Ok(Visit::Visited) => found.visited += 1,
-        Ok(Visit::Skipped) => found.skipped += 1,
-        Err(damage) => {
-            collector.note(format!(
-                "segment {:016x} is damaged and was left out: {damage}",
-                segment.meta.id
-            ));
-            found.damaged.push((segment.meta.id, damage));
-        }
+    let (collector, more) = fetch::fetch(&snapshot.segments, hits, ask, shown, threads);
+    let (hits, _, cut_again) = collector.finish();
+    damaged.extend(more);
+    damaged.sort_by_key(|(id, _)| *id);
+    damaged.dedup_by_key(|(id, _)| *id);
+    let mut cut: Vec<String> = cut.into_iter().chain(cut_again).collect();
+    cut.dedup();
+    cut.extend(
+        damaged
+            .iter()
+            .map(|(id, damage)| format!("segment {id:016x} is damaged and was left out: {damage}")),
+    );
+    Found {
+        hits,
+        visited,
+        skipped: snapshot.segments.len() - visited,
+        bytes_read,
+        cut: (!cut.is_empty()).then(|| cut.join("; ")),
+        damaged,
     }
 }
 
@@ -89,7 +84,7 @@ fn visit_batch(batch: &Batch, ask: &Ask<'_>, collector: &mut Collector) {
         .iter()
         .map(|s| ask.wants_stream(&s.labels))
         .collect();
-    if !wanted.contains(&true) {
+    if !wanted.contains(&true) || !batch.may_have(ask) {
         return;
     }
     for (n, record) in batch.records().enumerate() {
@@ -104,7 +99,7 @@ fn visit_batch(batch: &Batch, ask: &Ask<'_>, collector: &mut Collector) {
             continue;
         };
         if ask.wants_record(&packed) {
-            collector.take(key, record.stream, record.packed);
+            collector.take(key, record.stream, Record::Packed(record.packed.into()));
         }
         if !collector.spend(record.packed.len()) {
             return;

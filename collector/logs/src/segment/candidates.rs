@@ -1,212 +1,210 @@
-//! Which documents of a segment can match at all: words narrow, bytes decide.
-//!
-//! Of a needle, the words that are bounded inside it must stand whole in every match, so
-//! their documents are intersected. A needle without such a word is cut out of words:
-//! its longest run is then looked for at the start, at the end or anywhere in the distinct
-//! words of the segment, unless it is so common that reading the newest records is quicker.
+//! Which blocks of a segment can match at all: words narrow, bytes decide.
 
-use super::schema::Fields;
-use super::wordlist::WordList;
-use crate::words::{self, LONG_MARKER, Run, WORD_BYTES_MAX};
-use std::io;
-use tantivy::index::{InvertedIndexReader, SegmentReader};
-use tantivy::postings::{Postings, TermInfo};
-use tantivy::schema::{Field, IndexRecordOption, Term};
-use tantivy::{DocId, DocSet, TERMINATED};
+use super::directory::{ANY_IDENTIFIER, ANY_WORD};
+use super::reader::Segment;
+use super::vocabulary::Place;
+use super::{Damage, guarded};
+use crate::query::LineFilter;
+use crate::search::Ask;
+use crate::words::{Needle, Part, Whole, hash, hex};
+use sonde_proto::UnixNanos;
 
-/// A run shorter than this is part of too many words to be looked up.
-const EDGE_BYTES_MIN: usize = 3;
-/// A word in more than one of so many documents is no help: reading finds it as quickly.
-const COMMON_SHARE: u64 = 16;
-/// How many distinct words a run may be part of.
-const EDGE_WORDS_MAX: usize = 4096;
-
-/// Documents in ascending order; `None` where the index cannot narrow.
-pub(super) type Candidates = Option<Vec<DocId>>;
-
-/// Looks candidates up in one segment.
-pub(super) struct Narrowing<'a> {
-    reader: &'a SegmentReader,
-    fields: Fields,
-    words: &'a WordList,
+/// A block that may have what is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) block: u32,
+    pub(crate) first: UnixNanos,
+    pub(crate) last: UnixNanos,
 }
 
-impl<'a> Narrowing<'a> {
-    pub(super) fn new(reader: &'a SegmentReader, fields: Fields, words: &'a WordList) -> Self {
-        Self {
-            reader,
-            fields,
-            words,
+/// Blocks of a segment, a bit each.
+#[derive(Clone, Debug)]
+struct Blocks(Vec<u64>);
+
+impl Segment {
+    /// The blocks that may have what is asked for; `wanted` says which streams are.
+    pub(crate) fn candidates(
+        &self,
+        ask: &Ask<'_>,
+        wanted: &[bool],
+    ) -> Result<Vec<Candidate>, Damage> {
+        guarded(|| {
+            self.directory.check()?;
+            let mut candidates = self.in_time_and_streams(ask, wanted)?;
+            if candidates.is_empty() {
+                return Ok(candidates);
+            }
+            let mut blocks = Blocks::none(self.directory.blocks());
+            candidates.iter().for_each(|c| blocks.insert(c.block));
+            self.narrow(ask, &mut blocks)?;
+            candidates.retain(|c| blocks.has(c.block));
+            Ok(candidates)
+        })
+    }
+
+    fn in_time_and_streams(
+        &self,
+        ask: &Ask<'_>,
+        wanted: &[bool],
+    ) -> Result<Vec<Candidate>, Damage> {
+        let (start, end) = ask.times();
+        let all_wanted = wanted.iter().all(|wanted| *wanted);
+        let mut candidates = Vec::new();
+        for block in 0..self.directory.blocks() {
+            let head = self.directory.head(block)?;
+            let is_wanted = |stream: u32| wanted.get(stream as usize).copied().unwrap_or(false);
+            if head.last >= start
+                && head.first < end
+                && (all_wanted || self.directory.runs(&head).any(|run| is_wanted(run.stream)))
+            {
+                candidates.push(Candidate {
+                    block,
+                    first: head.first,
+                    last: head.last,
+                });
+            }
+        }
+        Ok(candidates)
+    }
+
+    fn narrow(&self, ask: &Ask<'_>, blocks: &mut Blocks) -> Result<(), Damage> {
+        match ask {
+            Ask::Lines(search) => {
+                let filters = search.query.filters().iter();
+                for one_of in filters.flat_map(LineFilter::required) {
+                    self.narrow_to_one_of(one_of, blocks)?;
+                }
+                Ok(())
+            }
+            Ask::Trace(id) => {
+                let mut found = Blocks::none(self.directory.blocks());
+                self.tokens
+                    .look_up(hash(&hex(id.as_bytes())), |block| found.insert(block))?;
+                blocks.intersect(&found);
+                Ok(())
+            }
+            Ask::Token(token) => {
+                for whole in Needle::token(token.as_bytes()).whole {
+                    let mut found = self.with_whole(&whole, Place::Body)?;
+                    if matches!(whole, Whole::Word(_)) {
+                        found.add(&self.with_whole(&whole, Place::Attributes)?);
+                    }
+                    blocks.intersect(&found);
+                }
+                Ok(())
+            }
         }
     }
 
-    /// The documents whose body may contain all of `needles`.
-    pub(super) fn containing<'n>(
-        &self,
-        needles: impl Iterator<Item = &'n str>,
-    ) -> tantivy::Result<Candidates> {
-        let index = self.reader.inverted_index(self.fields.body)?;
-        let (mut whole, mut edges) = (Vec::new(), Vec::new());
-        for needle in needles {
-            let runs: Vec<Run<'_>> = words::runs(needle).collect();
-            let bounded = runs.iter().filter(|r| r.starts && r.ends);
-            let before = whole.len();
-            whole.extend(bounded.map(|r| r.text));
-            if whole.len() == before {
-                edges.extend(
-                    runs.into_iter()
-                        .max_by_key(|r| (r.starts || r.ends, r.text.len())),
-                );
-            }
+    /// Keeps the blocks whose bodies may contain one of the texts.
+    fn narrow_to_one_of(&self, one_of: &[Vec<u8>], blocks: &mut Blocks) -> Result<(), Damage> {
+        let needles: Vec<Needle<'_>> = one_of.iter().map(|text| Needle::inside(text)).collect();
+        if needles.iter().any(Needle::is_empty) {
+            return Ok(());
         }
-        let mut found = self.with_all_words(&index, self.fields.body, &whole)?;
-        for edge in edges {
-            if found.as_ref().is_some_and(Vec::is_empty) {
-                break;
+        let mut found = Blocks::none(self.directory.blocks());
+        for needle in &needles {
+            let mut of_needle = blocks.clone();
+            for whole in &needle.whole {
+                of_needle.intersect(&self.with_whole(whole, Place::Body)?);
             }
-            found = intersected(found, self.with_part_of_word(&index, &edge)?);
+            for part in &needle.parts {
+                if of_needle.count() > 0 {
+                    self.narrow_to_part(part, &mut of_needle)?;
+                }
+            }
+            found.add(&of_needle);
+        }
+        blocks.intersect(&found);
+        Ok(())
+    }
+
+    fn with_whole(&self, whole: &Whole<'_>, place: Place) -> Result<Blocks, Damage> {
+        let flag = match whole {
+            Whole::Identifier(_) => ANY_IDENTIFIER,
+            Whole::Word(_) => ANY_WORD,
+        };
+        let mut found = self.with_flag(flag);
+        match whole {
+            Whole::Identifier(hash) => self.tokens.look_up(*hash, |block| found.insert(block))?,
+            Whole::Word(word) => self
+                .words()?
+                .look_up(place, word, |block| found.insert(block))?,
         }
         Ok(found)
     }
 
-    /// The documents that have `token` whole in the body or in an attribute's value.
-    pub(super) fn with_token(&self, token: &str) -> tantivy::Result<Candidates> {
-        let words: Vec<&str> = words::runs(token).map(|r| r.text).collect();
-        let mut found: Vec<DocId> = Vec::new();
-        for field in [self.fields.body, self.fields.attributes] {
-            let index = self.reader.inverted_index(field)?;
-            match self.with_all_words(&index, field, &words)? {
-                Some(documents) => found.extend(documents),
-                None => return Ok(None),
+    /// Keeps the blocks where a word may have the part. A plain word is looked for in the
+    /// dictionary. Of identifiers there is only the hash: that of the part, where it is the
+    /// whole word, and else what they look like together.
+    fn narrow_to_part(&self, part: &Part<'_>, blocks: &mut Blocks) -> Result<(), Damage> {
+        let mut found = self.with_flag(ANY_IDENTIFIER);
+        if part.fits_plain_words() {
+            found.add(&self.with_flag(ANY_WORD));
+            let all = self
+                .words()?
+                .look_up_part(part, |block| found.insert(block))?;
+            if !all {
+                return Ok(());
             }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(Some(found))
-    }
-
-    /// The documents of a trace.
-    pub(super) fn of_trace(&self, trace: &[u8]) -> tantivy::Result<Candidates> {
-        let index = self.reader.inverted_index(self.fields.trace)?;
-        let term = Term::from_field_bytes(self.fields.trace, trace);
-        let postings = index.read_postings(&term, IndexRecordOption::Basic)?;
-        Ok(Some(postings.map(collected).unwrap_or_default()))
-    }
-
-    fn with_all_words(
-        &self,
-        index: &InvertedIndexReader,
-        field: Field,
-        words: &[&str],
-    ) -> tantivy::Result<Candidates> {
-        let mut terms = Vec::with_capacity(words.len());
-        let mut text = String::new();
-        for word in words {
-            words::term_of(word, &mut text);
-            match index.get_term_info(&Term::from_field_text(field, &text))? {
-                Some(info) => terms.push(info),
-                None => return Ok(Some(Vec::new())),
-            }
-        }
-        terms.sort_unstable_by_key(|info| info.doc_freq);
-        let Some((rarest, others)) = terms.split_first() else {
-            return Ok(None);
-        };
-        let mut found =
-            collected(index.read_postings_from_terminfo(rarest, IndexRecordOption::Basic)?);
-        for info in others
-            .iter()
-            .filter(|info| !self.is_common(u64::from(info.doc_freq)))
-        {
-            let mut postings = index.read_postings_from_terminfo(info, IndexRecordOption::Basic)?;
-            found.retain(|doc| {
-                let at = postings.doc();
-                (if at < *doc { postings.seek(*doc) } else { at }) == *doc
-            });
-        }
-        Ok(Some(found))
-    }
-
-    /// The documents with a word that `run` can be the part of.
-    fn with_part_of_word(
-        &self,
-        index: &InvertedIndexReader,
-        run: &Run<'_>,
-    ) -> tantivy::Result<Candidates> {
-        if run.text.len() < EDGE_BYTES_MIN {
-            return Ok(None);
-        }
-        let whole = index.doc_freq(&Term::from_field_text(self.fields.body, run.text))?;
-        if self.is_common(u64::from(whole)) {
-            return Ok(None);
-        }
-        let mut found = Vec::new();
-        let marker = Term::from_field_text(self.fields.body, LONG_MARKER);
-        if let Some(postings) = index.read_postings(&marker, IndexRecordOption::Basic)? {
-            found = collected(postings);
-        }
-        if run.text.len() <= WORD_BYTES_MAX {
-            let Some(terms) = self.terms_with(index, run)? else {
-                return Ok(None);
+        } else {
+            let Some(Whole::Identifier(hash)) = Whole::of(part.bytes) else {
+                return Ok(());
             };
-            for info in terms {
-                let postings =
-                    index.read_postings_from_terminfo(&info, IndexRecordOption::Basic)?;
-                found.extend(collected(postings));
+            self.tokens.look_up(hash, |block| found.insert(block))?;
+        }
+        for block in 0..self.directory.blocks() {
+            if blocks.has(block)
+                && !found.has(block)
+                && self.directory.head(block)?.reach.goes_beyond(part.bytes)
+            {
+                found.insert(block);
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        Ok(Some(found))
+        blocks.intersect(&found);
+        Ok(())
     }
 
-    /// The terms of the words that `run` can be the part of; `None` when they are too common.
-    fn terms_with(
-        &self,
-        index: &InvertedIndexReader,
-        run: &Run<'_>,
-    ) -> io::Result<Option<Vec<TermInfo>>> {
-        let (mut terms, mut documents) = (Vec::new(), 0_u64);
-        for word in self.words.with_part(run) {
-            let term = Term::from_field_text(self.fields.body, word);
-            let Some(info) = index.get_term_info(&term)? else {
-                continue;
-            };
-            documents += u64::from(info.doc_freq);
-            terms.push(info);
-            if terms.len() > EDGE_WORDS_MAX || self.is_common(documents) {
-                return Ok(None);
-            }
-        }
-        Ok(Some(terms))
+    fn words(&self) -> Result<&super::vocabulary::Vocabulary, Damage> {
+        self.vocabulary.check(self.directory.words_checksum())?;
+        Ok(&self.vocabulary)
     }
 
-    fn is_common(&self, documents: u64) -> bool {
-        documents > 64 && documents > u64::from(self.reader.max_doc()) / COMMON_SHARE
+    fn with_flag(&self, flag: u32) -> Blocks {
+        let mut found = Blocks::none(self.directory.blocks());
+        self.directory
+            .flagged(flag)
+            .for_each(|block| found.insert(block));
+        found
     }
 }
 
-fn collected(mut postings: impl Postings) -> Vec<DocId> {
-    let mut documents = Vec::with_capacity(postings.size_hint() as usize);
-    let mut at = postings.doc();
-    while at != TERMINATED {
-        documents.push(at);
-        at = postings.advance();
+impl Blocks {
+    fn none(blocks: u32) -> Self {
+        Self(vec![0; (blocks as usize).div_ceil(64)])
     }
-    documents
-}
 
-/// Both lists are ascending.
-fn intersected(a: Candidates, b: Candidates) -> Candidates {
-    match (a, b) {
-        (None, one) | (one, None) => one,
-        (Some(mut a), Some(b)) => {
-            let mut b = b.into_iter().peekable();
-            a.retain(|doc| {
-                while b.next_if(|other| other < doc).is_some() {}
-                b.peek() == Some(doc)
-            });
-            Some(a)
+    /// Takes a block in; one that is not there is no block of the segment.
+    fn insert(&mut self, block: u32) {
+        if let Some(bits) = self.0.get_mut(block as usize / 64) {
+            *bits |= 1 << (block % 64);
         }
+    }
+
+    fn has(&self, block: u32) -> bool {
+        let bits = self.0.get(block as usize / 64);
+        bits.is_some_and(|bits| bits >> (block % 64) & 1 == 1)
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
+    }
+
+    fn intersect(&mut self, other: &Self) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
+    }
+
+    fn count(&self) -> usize {
+        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
     }
 }

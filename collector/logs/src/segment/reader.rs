@@ -1,233 +1,111 @@
 //! Reads one segment: opened once, searched by many threads.
+//!
+//! Opening maps the files and looks at little of them; each piece is held against its
+//! checksum whenever it is read. Memory: the streams, where there is room for them, and
+//! what tantivy keeps of its dictionary; the rest lies in the page cache.
 
-use super::Damage;
-use super::candidates::Narrowing;
-use super::schema::{self, Fields};
-use super::streams::Streams;
-use super::wordlist::WordList;
-use crate::record::{Key, Packed};
-use crate::search::{Ask, Collector, Direction};
-use crate::stream::{Stream, StreamPool};
-use sonde_proto::UnixNanos;
+use super::bodies::Bodies;
+use super::directory::{self, Directory, Head, Run, Section};
+use super::ids::Ids;
+use super::numbers::{take, take_bytes};
+use super::streams::{self, StreamList, Streams};
+use super::tokens::{self, Tokens};
+use super::vocabulary::Vocabulary;
+use super::writer::BLOCKS;
+use super::{Damage, guarded};
+use crate::record::Key;
+use crate::stream::StreamPool;
+use sonde_proto::{Position, UnixNanos};
 use sonde_segment::SegmentMeta;
-use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use tantivy::columnar::Column;
-use tantivy::index::SegmentReader;
-use tantivy::schema::Field;
-use tantivy::schema::document::{DeserializeError, DocumentDeserialize, DocumentDeserializer};
-use tantivy::store::StoreReader;
-use tantivy::{DocId, Index};
-
-/// How many unpacked blocks a query keeps: neighbours are usually read together.
-const BLOCKS_KEPT: usize = 4;
-/// How many documents are passed over between two looks at the clock.
-const DOCUMENTS_PER_LOOK: usize = 1024;
+use tantivy::directory::{Directory as _, MmapDirectory, OwnedBytes};
 
 /// A sealed segment, open for reading.
 pub(crate) struct Segment {
     /// What the manifest says of it.
     pub(crate) meta: SegmentMeta,
+    pub(super) directory: Directory,
+    pub(super) tokens: Tokens,
+    pub(super) vocabulary: Vocabulary,
     streams: Streams,
-    words: WordList,
-    fields: Fields,
-    reader: SegmentReader,
-    time: Column<u64>,
-    stream: Column<u64>,
-}
-
-/// What a query did with a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Visit {
-    /// Nothing in it could match or be wanted.
-    Skipped,
-    /// Records were read.
-    Visited,
+    blocks: OwnedBytes,
 }
 
 impl Segment {
-    /// Opens the segment in `dir` and checks that it is what the manifest says.
-    /// Streams that another segment has too are taken from `pool`.
+    /// Opens the segment in `dir`. Streams that another segment has too are taken from
+    /// `pool`. With `verify` every byte is held against its checksum now.
     pub(crate) fn open(
         meta: SegmentMeta,
         dir: &Path,
-        pool: &StreamPool,
+        pool: &Arc<StreamPool>,
         verify: bool,
     ) -> Result<Self, Damage> {
-        guarded(|| Self::open_unguarded(meta, dir, pool, verify))
+        guarded(|| {
+            let segment = Self::map(meta, dir, pool)?;
+            if verify {
+                segment.check()?;
+            }
+            Ok(segment)
+        })
     }
 
-    fn open_unguarded(
-        meta: SegmentMeta,
-        dir: &Path,
-        pool: &StreamPool,
-        verify: bool,
-    ) -> Result<Self, Damage> {
-        let streams = Streams::open(dir, pool)?;
-        let words = WordList::open(dir, verify)?;
-        let index = Index::open_in_dir(dir)?;
-        if verify {
-            let damaged = index.validate_checksum()?;
-            if let Some(file) = damaged.iter().min() {
-                return Err(Damage(format!(
-                    "the checksum of {} does not hold",
-                    file.display()
-                )));
-            }
-        }
-        let segments = index.searchable_segments()?;
-        let [segment] = &segments[..] else {
-            return Err(Damage(format!(
-                "its index has {} segments instead of one",
-                segments.len()
-            )));
+    fn map(meta: SegmentMeta, dir: &Path, pool: &Arc<StreamPool>) -> Result<Self, Damage> {
+        let files = MmapDirectory::open(dir).map_err(|error| Damage(error.to_string()))?;
+        let map = |name: &str| -> Result<OwnedBytes, Damage> {
+            let damaged = |why: &dyn std::fmt::Display| Damage(format!("{name}: {why}"));
+            let file = files
+                .open_read(Path::new(name))
+                .map_err(|error| damaged(&error))?;
+            file.read_bytes().map_err(|error| damaged(&error))
         };
-        let reader = SegmentReader::open(segment)?;
-        if u64::from(reader.max_doc()) != meta.records {
-            return Err(Damage(format!(
-                "it holds {} records instead of {}",
-                reader.max_doc(),
-                meta.records
-            )));
-        }
-        let columns = reader.fast_fields();
-        let (time, stream) = (columns.u64(schema::TIME)?, columns.u64(schema::STREAM)?);
-        let (_, fields) = schema::schema();
+        let directory = Directory::open(map(directory::FILE)?)?;
         Ok(Self {
+            tokens: Tokens::open(map(tokens::FILE)?)?,
+            vocabulary: Vocabulary::open(dir, directory.blocks())?,
+            streams: Streams::new(map(streams::FILE)?, pool),
+            blocks: map(BLOCKS)?,
+            directory,
             meta,
-            streams,
-            words,
-            fields,
-            reader,
-            time,
-            stream,
         })
     }
 
-    /// The streams its records are of.
-    pub(crate) fn streams(&self) -> Result<Cow<'_, [Arc<Stream>]>, Damage> {
-        self.streams.all()
-    }
-
-    /// Gives `collector` the records that are asked for, best first.
-    pub(crate) fn visit(&self, ask: &Ask<'_>, collector: &mut Collector) -> Result<Visit, Damage> {
-        guarded(|| self.visit_unguarded(ask, collector))
-    }
-
-    fn visit_unguarded(&self, ask: &Ask<'_>, collector: &mut Collector) -> Result<Visit, Damage> {
-        let streams = self.streams()?;
-        let wanted: Vec<bool> = streams
-            .iter()
-            .map(|s| ask.wants_stream(&s.labels))
-            .collect();
-        if !wanted.contains(&true) {
-            return Ok(Visit::Skipped);
+    /// Holds everything against its checksum.
+    fn check(&self) -> Result<(), Damage> {
+        self.directory.check()?;
+        self.tokens.check()?;
+        self.vocabulary.check(self.directory.words_checksum())?;
+        self.streams.check()?;
+        let (mut records, mut end) = (0, 0);
+        for number in 0..self.directory.blocks() {
+            let block = self.block(number)?;
+            for section in Section::ALL {
+                block.section(section)?;
+            }
+            records += u64::from(block.head.records);
+            end = block.end();
         }
-        let range = self.documents_between(ask.times());
-        let candidates = if range.is_empty() {
-            Some(Vec::new())
-        } else {
-            self.candidates(ask)?
-        };
-        match candidates {
-            None => self.read(range, &streams, &wanted, ask, collector),
-            Some(mut documents) => {
-                documents.retain(|doc| range.contains(doc));
-                self.read(documents.into_iter(), &streams, &wanted, ask, collector)
-            }
+        if records != self.meta.records || end != self.blocks.len() {
+            return Err(Damage(format!(
+                "it holds {records} records in {end} bytes instead of {} in {}",
+                self.meta.records,
+                self.blocks.len()
+            )));
         }
+        Ok(())
     }
 
-    fn candidates(&self, ask: &Ask<'_>) -> Result<Option<Vec<DocId>>, Damage> {
-        let narrowing = Narrowing::new(&self.reader, self.fields, &self.words);
-        Ok(match ask {
-            Ask::Lines(search) => {
-                narrowing.containing(search.query.filters().iter().filter_map(|f| f.needle()))?
-            }
-            Ask::Trace(id) => narrowing.of_trace(id.as_bytes())?,
-            Ask::Token(token) => narrowing.with_token(token)?,
-        })
+    /// The streams its records are of, ascending.
+    pub(crate) fn streams(&self) -> Result<StreamList, Damage> {
+        guarded(|| self.streams.all())
     }
 
-    fn read(
-        &self,
-        documents: impl DoubleEndedIterator<Item = DocId>,
-        streams: &[Arc<Stream>],
-        wanted: &[bool],
-        ask: &Ask<'_>,
-        collector: &mut Collector,
-    ) -> Result<Visit, Damage> {
-        let store = self.reader.get_store_reader(BLOCKS_KEPT)?;
-        let mut visit = Visit::Skipped;
-        let mut each = |(n, doc): (usize, DocId)| -> Result<bool, Damage> {
-            let time = self.time_of(doc);
-            if collector.is_past(time)
-                || (n.is_multiple_of(DOCUMENTS_PER_LOOK) && collector.check_deadline())
-            {
-                return Ok(false);
-            }
-            let stream = self.ordinal_of(doc);
-            if !wanted.get(stream).copied().unwrap_or(false) {
-                return Ok(true);
-            }
-            visit = Visit::Visited;
-            let bytes = stored(&store, doc)?;
-            let packed = Packed::read(&bytes)
-                .ok_or_else(|| Damage(format!("record {doc} cannot be read")))?;
-            let key = Key {
-                time,
-                position: packed.position,
-                index: packed.index,
-            };
-            if collector.wants(key) && ask.wants_record(&packed) {
-                collector.take(key, &streams[stream], &bytes);
-            }
-            Ok(collector.spend(bytes.len()))
-        };
-        match ask.direction() {
-            Direction::Backward => all(documents.rev().enumerate(), &mut each)?,
-            Direction::Forward => all(documents.enumerate(), &mut each)?,
-        }
-        Ok(visit)
-    }
-
-    /// The documents with times in `[start, end)`: they lie in the order of their times.
-    fn documents_between(&self, (start, end): (UnixNanos, UnixNanos)) -> std::ops::Range<DocId> {
-        self.first_at_or_after(start)..self.first_at_or_after(end)
-    }
-
-    fn first_at_or_after(&self, time: UnixNanos) -> DocId {
-        let (mut low, mut high) = (0, self.reader.max_doc());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.time_of(middle) < time {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
-    }
-
-    fn time_of(&self, doc: DocId) -> UnixNanos {
-        UnixNanos(self.time.first(doc).unwrap_or(0))
-    }
-
-    fn ordinal_of(&self, doc: DocId) -> usize {
-        let ordinal = self.stream.first(doc).unwrap_or(u64::MAX);
-        usize::try_from(ordinal).unwrap_or(usize::MAX)
-    }
-
-    /// Reads all records in the order of their keys.
-    pub(crate) fn cursor(self: &Arc<Self>) -> Result<Cursor, Damage> {
-        let store = self.reader.get_store_reader(1)?;
-        Ok(Cursor {
-            segment: Arc::clone(self),
-            streams: self.streams()?.into_owned(),
-            store,
-            next: 0,
+    /// A block of it.
+    pub(super) fn block(&self, number: u32) -> Result<Block<'_>, Damage> {
+        Ok(Block {
+            head: self.directory.head(number)?,
+            segment: self,
+            number,
         })
     }
 }
@@ -237,89 +115,155 @@ impl std::fmt::Debug for Segment {
         f.debug_struct("Segment")
             .field("id", &self.meta.id)
             .field("records", &self.meta.records)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
-/// A record read from a segment.
-pub(crate) struct SealedRecord {
-    pub(crate) key: Key,
-    pub(crate) stream: Arc<Stream>,
-    pub(crate) packed: Vec<u8>,
+/// A block of a segment, nothing of it read yet.
+pub(super) struct Block<'s> {
+    pub(super) head: Head,
+    segment: &'s Segment,
+    number: u32,
 }
 
-/// Reads a segment's records one after the other.
-pub(crate) struct Cursor {
-    segment: Arc<Segment>,
-    streams: Vec<Arc<Stream>>,
-    store: StoreReader,
-    next: DocId,
-}
-
-impl Cursor {
-    /// The next record.
-    pub(crate) fn next(&mut self) -> Result<Option<SealedRecord>, Damage> {
-        guarded(|| self.next_unguarded())
+impl<'s> Block<'s> {
+    /// How many records it has.
+    pub(super) fn records(&self) -> usize {
+        self.head.records as usize
     }
 
-    fn next_unguarded(&mut self) -> Result<Option<SealedRecord>, Damage> {
-        let doc = self.next;
-        if doc >= self.segment.reader.max_doc() {
-            return Ok(None);
+    /// The streams of its records, in their order.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Run> + use<'s> {
+        self.segment.directory.runs(&self.head)
+    }
+
+    /// The bytes of a section, which are as they were written.
+    pub(super) fn section(&self, section: Section) -> Result<&'s [u8], Damage> {
+        let found = self.head.extent(section).and_then(|(range, checksum)| {
+            let bytes = self.segment.blocks.get(range)?;
+            (crc32c::crc32c(bytes) == checksum).then_some(bytes)
+        });
+        found.ok_or_else(|| {
+            Damage(format!(
+                "the checksum of {self}, {section:?}, does not hold"
+            ))
+        })
+    }
+
+    /// Where the block ends among all blocks.
+    fn end(&self) -> usize {
+        self.head
+            .extent(Section::Bodies)
+            .map_or(usize::MAX, |(range, _)| range.end)
+    }
+
+    /// What a section says cannot be.
+    pub(super) fn nonsense(&self, section: Section) -> Damage {
+        Damage(format!("{self}, {section:?}, cannot be read"))
+    }
+
+    /// The times of the records.
+    pub(super) fn times(&self, numbers: &mut Vec<i64>, into: &mut Vec<u64>) -> Result<(), Damage> {
+        let mut at = self.section(Section::Times)?;
+        self.read_times(&mut at, numbers, into)
+            .ok_or_else(|| self.nonsense(Section::Times))
+    }
+
+    fn read_times(
+        &self,
+        at: &mut &[u8],
+        numbers: &mut Vec<i64>,
+        into: &mut Vec<u64>,
+    ) -> Option<()> {
+        into.clear();
+        let (code, rest) = at.split_first()?;
+        *at = rest;
+        let scale = 1000_u64.checked_pow(u32::from(*code))?;
+        let mut time = take_long(at)?;
+        take(at, self.records().checked_sub(1)?, numbers)?;
+        into.reserve(self.records());
+        into.push(time.wrapping_mul(scale));
+        into.extend(numbers.iter().map(|step| {
+            time = time.wrapping_add(step.cast_unsigned());
+            time.wrapping_mul(scale)
+        }));
+        Some(())
+    }
+
+    /// The keys of the records at `rows`, whose times are among `times`.
+    pub(super) fn keys(&self, rows: &[usize], times: &[u64]) -> Result<Vec<Key>, Damage> {
+        let mut at = self.section(Section::Order)?;
+        self.read_keys(&mut at, rows, times)
+            .ok_or_else(|| self.nonsense(Section::Order))
+    }
+
+    fn read_keys(&self, at: &mut &[u8], rows: &[usize], times: &[u64]) -> Option<Vec<Key>> {
+        let mut position = take_long(at)?;
+        let (mut steps, mut indexes) = (Vec::new(), Vec::new());
+        take(at, self.records().checked_sub(1)?, &mut steps)?;
+        take(at, self.records(), &mut indexes)?;
+        let (mut rows, mut index) = (rows.iter().copied().peekable(), 0_i64);
+        let mut keys = Vec::with_capacity(rows.len());
+        let steps = [0].iter().chain(&steps);
+        for (row, (step, more)) in steps.zip(&indexes).enumerate() {
+            position = position.wrapping_add(step.cast_unsigned());
+            index = index.wrapping_add(*more);
+            if rows.next_if_eq(&row).is_some() {
+                keys.push(Key {
+                    time: UnixNanos(*times.get(row)?),
+                    position: Position(position),
+                    index: u32::try_from(index).ok()?,
+                });
+            }
         }
-        self.next += 1;
-        let damaged = || Damage(format!("record {doc} cannot be read"));
-        let bytes = stored(&self.store, doc)?;
-        let packed = Packed::read(&bytes).ok_or_else(damaged)?;
-        let key = Key {
-            time: self.segment.time_of(doc),
-            position: packed.position,
-            index: packed.index,
+        Some(keys)
+    }
+
+    /// Where each body ends among all bodies.
+    pub(super) fn ends(&self, numbers: &mut Vec<i64>, into: &mut Vec<usize>) -> Result<(), Damage> {
+        into.clear();
+        let mut at = self.section(Section::Lengths)?;
+        let mut read = || {
+            take(&mut at, self.records(), numbers)?;
+            let mut end = 0_usize;
+            for length in &*numbers {
+                end = end.checked_add(usize::try_from(*length).ok()?)?;
+                into.push(end);
+            }
+            Some(())
         };
-        let stream = self
-            .streams
-            .get(self.segment.ordinal_of(doc))
-            .ok_or_else(damaged)?;
-        Ok(Some(SealedRecord {
-            key,
-            stream: Arc::clone(stream),
-            packed: bytes,
-        }))
+        read().ok_or_else(|| self.nonsense(Section::Lengths))
+    }
+
+    /// The bodies, which end at `ends`.
+    pub(super) fn bodies<'a>(&self, ends: &'a [usize]) -> Result<Bodies<'a>, Damage>
+    where
+        's: 'a,
+    {
+        let section = self.section(Section::Bodies)?;
+        Bodies::read(section, ends).ok_or_else(|| self.nonsense(Section::Bodies))
+    }
+
+    /// The trace IDs.
+    pub(super) fn traces(&self) -> Result<Ids<'s, 16>, Damage> {
+        let section = self.section(Section::Traces)?;
+        Ids::read(section, self.records()).ok_or_else(|| self.nonsense(Section::Traces))
+    }
+
+    /// The span IDs.
+    pub(super) fn spans(&self) -> Result<Ids<'s, 8>, Damage> {
+        let section = self.section(Section::Spans)?;
+        Ids::read(section, self.records()).ok_or_else(|| self.nonsense(Section::Spans))
     }
 }
 
-/// Calls `each` until it says enough.
-fn all<T>(
-    items: impl Iterator<Item = T>,
-    each: &mut impl FnMut(T) -> Result<bool, Damage>,
-) -> Result<(), Damage> {
-    for item in items {
-        if !each(item)? {
-            break;
-        }
+impl std::fmt::Display for Block<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "block {}", self.number)
     }
-    Ok(())
 }
 
-/// The files are input: where tantivy panics over damaged ones, that is damage too.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Damage>) -> Result<T, Damage> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Damage("reading it panicked".into())))
-}
-
-fn stored(store: &StoreReader, doc: DocId) -> Result<Vec<u8>, Damage> {
-    Ok(store.get::<StoredRecord>(doc)?.0)
-}
-
-/// A document of which only the stored record is of interest.
-struct StoredRecord(Vec<u8>);
-
-impl DocumentDeserialize for StoredRecord {
-    fn deserialize<'de, D: DocumentDeserializer<'de>>(
-        mut from: D,
-    ) -> Result<Self, DeserializeError> {
-        let field: Option<(Field, Vec<u8>)> = from.next_field()?;
-        let (_, bytes) = field.ok_or_else(|| DeserializeError::custom("the record is missing"))?;
-        Ok(Self(bytes))
-    }
+pub(super) fn take_long(at: &mut &[u8]) -> Option<u64> {
+    let bytes = take_bytes(at, 8)?;
+    bytes.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
 }

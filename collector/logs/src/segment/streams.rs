@@ -1,68 +1,121 @@
-//! `streams.json`: the streams of a segment.
+//! `streams`: the streams of a segment, in the order of their content.
 //!
-//! They stay in memory, shared with other segments, as long as there is room for the streams
-//! of all segments; after that they are read anew by whoever asks.
+//! ```text
+//! CRC-32C u32 of the rest │ length varint │ zstd( count varint, stream* )
+//! stream = count varint, labels │ count varint, resource attributes
+//!          each a name and a value, as (length varint, bytes)
+//! ```
+//!
+//! They are read when somebody asks for them first, and then stay in memory, shared with
+//! other segments, as long as there is room for the streams of all segments; after that
+//! they are read anew by whoever asks.
 
 use super::Damage;
+use super::numbers::{put_sized, put_varint, take_count, take_sized};
+use super::packing::{Packer, Unpacker};
 use crate::stream::{Stream, StreamPool};
-use std::borrow::Cow;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use tantivy::directory::OwnedBytes;
 
-const FILE: &str = "streams.json";
+pub(super) const FILE: &str = "streams";
+const CHECKSUM: usize = 4;
+
+/// All streams of a segment, by their ordinal.
+pub(crate) type StreamList = Arc<[Arc<Stream>]>;
 
 /// The streams of an open segment.
-pub(super) enum Streams {
-    InMemory(Vec<Arc<Stream>>),
-    /// The open file: it can be read also when the segment was let go meanwhile.
-    OnDisk(File),
+pub(super) struct Streams {
+    bytes: OwnedBytes,
+    pool: Arc<StreamPool>,
+    kept: OnceLock<StreamList>,
 }
 
-/// Writes the streams into the segment's directory.
-pub(super) fn write(dir: &Path, streams: &[Arc<Stream>]) -> io::Result<()> {
-    let json = serde_json::to_vec(streams)?;
-    let mut bytes = format!("{:08x}\n", crc32c::crc32c(&json)).into_bytes();
-    bytes.extend_from_slice(&json);
-    std::fs::write(dir.join(FILE), bytes)
+/// The file.
+pub(super) fn write(streams: &[Arc<Stream>], packer: &mut Packer) -> Vec<u8> {
+    let mut raw = Vec::new();
+    put_varint(streams.len() as u64, &mut raw);
+    for stream in streams {
+        put_varint(stream.labels.len() as u64, &mut raw);
+        for text in stream.labels.iter().flat_map(|(name, value)| [name, value]) {
+            put_sized(text.as_bytes(), &mut raw);
+        }
+        put_varint(stream.resource.len() as u64, &mut raw);
+        for text in stream
+            .resource
+            .iter()
+            .flat_map(|(name, value)| [name, value])
+        {
+            put_sized(text.as_bytes(), &mut raw);
+        }
+    }
+    let mut out = vec![0; CHECKSUM];
+    packer.pack_sized(&raw, &mut out);
+    let checksum = crc32c::crc32c(&out[CHECKSUM..]);
+    out[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+    out
 }
 
 impl Streams {
-    /// Reads the streams of a segment and keeps them where `pool` has room.
-    pub(super) fn open(dir: &Path, pool: &StreamPool) -> Result<Self, Damage> {
-        let file = File::open(dir.join(FILE)).map_err(|error| unreadable(&error))?;
-        let mut streams = read(&file)?;
-        Ok(match pool.share(&mut streams) {
-            true => Self::InMemory(streams),
-            false => Self::OnDisk(file),
-        })
-    }
-
-    /// All streams, by their row.
-    pub(super) fn all(&self) -> Result<Cow<'_, [Arc<Stream>]>, Damage> {
-        match self {
-            Self::InMemory(streams) => Ok(Cow::Borrowed(streams)),
-            Self::OnDisk(file) => read(file).map(Cow::Owned),
+    pub(super) fn new(bytes: OwnedBytes, pool: &Arc<StreamPool>) -> Self {
+        Self {
+            bytes,
+            pool: Arc::clone(pool),
+            kept: OnceLock::new(),
         }
     }
-}
 
-fn read(file: &File) -> Result<Vec<Arc<Stream>>, Damage> {
-    let length = file.metadata().map_err(|error| unreadable(&error))?.len();
-    let length = usize::try_from(length).map_err(|error| Damage(format!("{FILE}: {error}")))?;
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, 0)
-        .map_err(|error| unreadable(&error))?;
-    let damaged = || Damage(format!("the checksum of {FILE} does not hold"));
-    let (head, json) = bytes.split_at_checked(9).ok_or_else(damaged)?;
-    if head != format!("{:08x}\n", crc32c::crc32c(json)).as_bytes() {
-        return Err(damaged());
+    /// All streams, by their ordinal.
+    pub(super) fn all(&self) -> Result<StreamList, Damage> {
+        if let Some(kept) = self.kept.get() {
+            return Ok(Arc::clone(kept));
+        }
+        let mut streams = self.read()?;
+        let shared = self.pool.share(&mut streams);
+        let streams: StreamList = streams.into();
+        if shared {
+            return Ok(Arc::clone(self.kept.get_or_init(|| streams)));
+        }
+        Ok(streams)
     }
-    serde_json::from_slice(json).map_err(|error| Damage(format!("{FILE}: {error}")))
+
+    /// Whether the file is as it was written.
+    pub(super) fn check(&self) -> Result<(), Damage> {
+        self.packed().map(drop)
+    }
+
+    fn packed(&self) -> Result<&[u8], Damage> {
+        let damaged = || Damage(format!("the checksum of {FILE} does not hold"));
+        let (checksum, rest) = self.bytes.split_at_checked(CHECKSUM).ok_or_else(damaged)?;
+        let right = crc32c::crc32c(rest).to_le_bytes() == checksum;
+        right.then_some(rest).ok_or_else(damaged)
+    }
+
+    fn read(&self) -> Result<Vec<Arc<Stream>>, Damage> {
+        let packed = self.packed()?;
+        let mut raw = Vec::new();
+        Unpacker::new()?
+            .unpack_sized(packed, &mut raw)
+            .and_then(|()| parse(&raw))
+            .ok_or_else(|| Damage(format!("{FILE} cannot be read")))
+    }
 }
 
-fn unreadable(error: &io::Error) -> Damage {
-    Damage(format!("cannot read {FILE}: {error}"))
+fn parse(raw: &[u8]) -> Option<Vec<Arc<Stream>>> {
+    let mut at = raw;
+    let mut streams = Vec::new();
+    for _ in 0..take_count(&mut at)? {
+        let labels = pairs(&mut at)?.into_iter().collect();
+        let resource = pairs(&mut at)?
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        streams.push(Arc::new(Stream { labels, resource }));
+    }
+    Some(streams)
+}
+
+fn pairs<'a>(at: &mut &'a [u8]) -> Option<Vec<(&'a str, &'a str)>> {
+    let text = |at: &mut &'a [u8]| std::str::from_utf8(take_sized(at)?).ok();
+    let count = take_count(at)?;
+    (0..count).map(|_| Some((text(at)?, text(at)?))).collect()
 }

@@ -1,34 +1,38 @@
 //! Writes one segment.
 
-use super::schema::{self, Fields};
-use super::streams;
-use super::wordlist::WordList;
+use super::block::BlockBuilder;
+use super::directory::{self, DirectoryBuilder};
+use super::packing::Packer;
+use super::streams::{self};
+use super::terms::BlockTerms;
+use super::tokens::{self, TokensBuilder};
+use super::vocabulary::VocabularyBuilder;
 use crate::record::{Key, Packed};
 use crate::stream::Stream;
-use sonde_proto::{UnixNanos, semconv};
-use std::collections::HashMap;
+use sonde_proto::UnixNanos;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tantivy::directory::MmapDirectory;
-use tantivy::index::SegmentReader;
-use tantivy::indexer::SingleSegmentIndexWriter;
-use tantivy::schema::TantivyDocument;
 
-/// The index's hash table is sized for this share of the records' bytes.
-const TABLE_BYTES_MIN: usize = 1 << 20;
-const TABLE_BYTES_MAX: usize = 64 << 20;
+/// The file of the blocks themselves.
+pub(super) const BLOCKS: &str = "blocks";
 
-/// A segment being written. Records come in the order of their keys.
+/// A segment being written. Records come in the order of their streams' ordinals, those of
+/// a stream in the order of their keys.
 pub(crate) struct SegmentWriter {
     dir: PathBuf,
-    fields: Fields,
-    index: SingleSegmentIndexWriter<TantivyDocument>,
     streams: Vec<Arc<Stream>>,
-    /// Streams known by their address; each is held, so that no address is used twice.
-    by_pointer: HashMap<usize, (Arc<Stream>, u64)>,
-    by_content: HashMap<Arc<Stream>, u64>,
+    block: BlockBuilder,
+    terms: BlockTerms,
+    packer: Packer,
+    packed: Vec<u8>,
+    blocks: BufWriter<File>,
+    offset: u64,
+    directory: DirectoryBuilder,
+    tokens: TokensBuilder,
+    vocabulary: VocabularyBuilder,
     written: Written,
-    values: Vec<u8>,
 }
 
 /// What a finished segment holds.
@@ -51,94 +55,48 @@ pub(crate) enum WriteError {
         path: PathBuf,
         cause: std::io::Error,
     },
-    #[error("cannot write the index of the segment {}: {cause}", path.display())]
-    Index {
+    #[error("cannot write the words of the segment {}: {cause}", path.display())]
+    Words {
         path: PathBuf,
         cause: tantivy::TantivyError,
     },
     #[error("a record to be written is damaged in memory")]
     Record,
+    #[error("the segment {} has too many blocks, or one that is too large", path.display())]
+    TooLarge { path: PathBuf },
 }
 
 impl SegmentWriter {
-    /// Starts a segment in the directory `dir`, which is created. `raw_bytes` is about how
-    /// much will come.
-    pub(crate) fn create(dir: &Path, raw_bytes: u64) -> Result<Self, WriteError> {
-        std::fs::create_dir_all(dir).map_err(|cause| WriteError::Io {
-            path: dir.to_owned(),
-            cause,
-        })?;
-        let (schema, fields) = schema::schema();
-        let table_bytes = usize::try_from(raw_bytes / 2).unwrap_or(usize::MAX);
-        let index = MmapDirectory::open(dir)
-            .map_err(tantivy::TantivyError::from)
-            .and_then(|directory| {
-                schema::builder(schema).single_segment_index_writer(
-                    directory,
-                    table_bytes.clamp(TABLE_BYTES_MIN, TABLE_BYTES_MAX),
-                )
-            });
+    /// Starts a segment in the directory `dir`, which is created. `streams` are the streams
+    /// of its records, in their order.
+    pub(crate) fn create(dir: &Path, streams: Vec<Arc<Stream>>) -> Result<Self, WriteError> {
+        let io = io_error(dir);
+        std::fs::create_dir_all(dir).map_err(&io)?;
+        let vocabulary = VocabularyBuilder::create(dir).map_err(words_error(dir))?;
+        let blocks = File::create(dir.join(BLOCKS)).map_err(&io)?;
         Ok(Self {
-            dir: dir.to_owned(),
-            fields,
-            index: index.map_err(|cause| WriteError::Index {
-                path: dir.to_owned(),
-                cause,
-            })?,
-            streams: Vec::new(),
-            by_pointer: HashMap::new(),
-            by_content: HashMap::new(),
+            streams,
+            block: BlockBuilder::default(),
+            terms: BlockTerms::default(),
+            packer: Packer::new().map_err(&io)?,
+            packed: Vec::new(),
+            blocks: BufWriter::with_capacity(1 << 20, blocks),
+            offset: 0,
+            directory: DirectoryBuilder::default(),
+            tokens: TokensBuilder::default(),
+            vocabulary,
             written: Written::default(),
-            values: Vec::new(),
+            dir: dir.to_owned(),
         })
     }
 
-    /// Adds a record.
-    pub(crate) fn add(
-        &mut self,
-        key: Key,
-        stream: &Arc<Stream>,
-        packed: &[u8],
-    ) -> Result<(), WriteError> {
+    /// Adds a record of the stream with this ordinal.
+    pub(crate) fn add(&mut self, key: Key, stream: u32, packed: &[u8]) -> Result<(), WriteError> {
         let record = Packed::read(packed).ok_or(WriteError::Record)?;
-        let mut document = TantivyDocument::default();
-        document.add_u64(self.fields.time, key.time.0);
-        document.add_u64(self.fields.stream, self.ordinal(stream));
-        document.add_text(self.fields.body, String::from_utf8_lossy(record.body));
-        self.join_values(&record);
-        if !self.values.is_empty() {
-            document.add_text(
-                self.fields.attributes,
-                String::from_utf8_lossy(&self.values),
-            );
+        if (stream as usize) >= self.streams.len() {
+            return Err(WriteError::Record);
         }
-        if let Some(trace) = &record.trace_id {
-            document.add_bytes(self.fields.trace, trace.as_bytes());
-        }
-        document.add_bytes(self.fields.record, packed);
-        let added = self.index.add_document(document);
-        added.map_err(|cause| WriteError::Index {
-            path: self.dir.clone(),
-            cause,
-        })?;
-        self.count(key, packed);
-        Ok(())
-    }
-
-    /// The attributes' values as one text: their words are looked up, not their names. The
-    /// record's own identifier would be a word of its own in every record.
-    fn join_values(&mut self, record: &Packed<'_>) {
-        self.values.clear();
-        let searched = record
-            .attributes()
-            .filter(|(name, _)| *name != semconv::LOG_RECORD_UID.as_bytes());
-        for (_, value) in searched {
-            self.values.extend_from_slice(value);
-            self.values.push(b'\n');
-        }
-    }
-
-    fn count(&mut self, key: Key, packed: &[u8]) {
+        self.block.add(key, stream, &record);
         let written = &mut self.written;
         written.start = if written.records == 0 {
             key.time
@@ -148,42 +106,60 @@ impl SegmentWriter {
         written.end = written.end.max(key.time);
         written.records += 1;
         written.raw_bytes += packed.len() as u64;
+        if self.block.is_full() {
+            self.end_block()?;
+        }
+        Ok(())
     }
 
-    fn ordinal(&mut self, stream: &Arc<Stream>) -> u64 {
-        let pointer = Arc::as_ptr(stream) as usize;
-        if let Some((_, ordinal)) = self.by_pointer.get(&pointer) {
-            return *ordinal;
+    fn end_block(&mut self) -> Result<(), WriteError> {
+        let too_large = || WriteError::TooLarge {
+            path: self.dir.clone(),
+        };
+        let (head, runs) = self
+            .block
+            .finish(
+                self.offset,
+                &mut self.packer,
+                &mut self.terms,
+                &mut self.packed,
+            )
+            .ok_or_else(too_large)?;
+        let number = self.directory.blocks();
+        if !self.directory.add(head, &runs) {
+            return Err(too_large());
         }
-        let next = self.streams.len() as u64;
-        let ordinal = *self.by_content.entry(Arc::clone(stream)).or_insert(next);
-        if ordinal == next {
-            self.streams.push(Arc::clone(stream));
-        }
-        self.by_pointer
-            .insert(pointer, (Arc::clone(stream), ordinal));
-        ordinal
+        self.blocks
+            .write_all(&self.packed)
+            .map_err(io_error(&self.dir))?;
+        self.offset += self.packed.len() as u64;
+        self.packed.shrink_to(4 << 20);
+        self.tokens
+            .add(number, self.terms.identifiers().iter().copied());
+        self.vocabulary
+            .add(&mut self.terms.words())
+            .map_err(words_error(&self.dir))
     }
 
     /// Completes the segment. Its files are written; making them durable is the caller's.
-    pub(crate) fn finish(self) -> Result<Written, WriteError> {
-        let path = self.dir;
-        let finished = self.index.finalize().and_then(|index| {
-            for segment in index.searchable_segments()? {
-                WordList::write(&path, &SegmentReader::open(&segment)?, self.fields.body)?;
-            }
-            Ok(())
-        });
-        finished.map_err(|cause| WriteError::Index {
-            path: path.clone(),
-            cause,
-        })?;
-        let io = |cause| WriteError::Io {
-            path: path.clone(),
-            cause,
-        };
-        streams::write(&path, &self.streams).map_err(io)?;
-        let bytes = directory_bytes(&path).map_err(io)?;
+    pub(crate) fn finish(mut self) -> Result<Written, WriteError> {
+        if !self.block.is_empty() {
+            self.end_block()?;
+        }
+        let dir = self.dir;
+        let io = io_error(&dir);
+        self.blocks.flush().map_err(&io)?;
+        let words = self.vocabulary.finish(&dir).map_err(words_error(&dir))?;
+        let write = |name: &str, bytes: &[u8]| std::fs::write(dir.join(name), bytes);
+        let directory = self.directory.finish(words);
+        write(directory::FILE, &directory).map_err(&io)?;
+        let streams = streams::write(&self.streams, &mut self.packer);
+        write(streams::FILE, &streams).map_err(&io)?;
+        let tokens = File::create(dir.join(tokens::FILE)).map_err(&io)?;
+        let mut tokens = BufWriter::with_capacity(1 << 18, tokens);
+        self.tokens.finish(&mut tokens).map_err(&io)?;
+        tokens.flush().map_err(&io)?;
+        let bytes = directory_bytes(&dir).map_err(&io)?;
         Ok(Written {
             bytes,
             ..self.written
@@ -191,6 +167,29 @@ impl SegmentWriter {
     }
 }
 
+fn io_error(dir: &Path) -> impl Fn(std::io::Error) -> WriteError {
+    let path = dir.to_owned();
+    move |cause| WriteError::Io {
+        path: path.clone(),
+        cause,
+    }
+}
+
+fn words_error(dir: &Path) -> impl Fn(tantivy::TantivyError) -> WriteError {
+    let path = dir.to_owned();
+    move |cause| WriteError::Words {
+        path: path.clone(),
+        cause,
+    }
+}
+
 fn directory_bytes(dir: &Path) -> std::io::Result<u64> {
-    std::fs::read_dir(dir)?.try_fold(0, |sum, entry| Ok(sum + entry?.metadata()?.len()))
+    std::fs::read_dir(dir)?.try_fold(0, |sum, entry| {
+        let entry = entry?;
+        let more = match entry.file_type()?.is_dir() {
+            true => directory_bytes(&entry.path())?,
+            false => entry.metadata()?.len(),
+        };
+        Ok(sum + more)
+    })
 }

@@ -2,12 +2,15 @@
 
 use super::LogStore;
 use crate::record::LogRecord;
-use crate::search::{Ask, Belonging, Found, Limits, LogAnswer, Search, SearchError, run};
+use crate::search::{Ask, Belonging, Found, Limits, LogAnswer, Record, Search, SearchError, run};
 use crate::stream::Stream;
 use sonde_proto::{Tenant, TraceId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// How many threads a query may have, whatever is configured.
+const THREADS_MAX: usize = 64;
 
 impl LogStore {
     /// Finds log lines.
@@ -20,7 +23,7 @@ impl LogStore {
         let snapshot = self.view.read().snapshot(tenant);
         let searched_through = snapshot.applied_to;
         let limits = self.limits(search.limit, search.deadline);
-        let mut found = run(snapshot, &Ask::Lines(search), limits);
+        let mut found = run(&snapshot, &Ask::Lines(search), limits, self.threads());
         if limits.records < search.limit && found.hits.len() >= limits.records {
             found
                 .cut
@@ -77,11 +80,8 @@ impl LogStore {
         deadline: Option<Instant>,
     ) -> Result<Belonging, SearchError> {
         let snapshot = self.view.read().snapshot(tenant);
-        let mut found = run(
-            snapshot,
-            ask,
-            self.limits(limit.saturating_add(1), deadline),
-        );
+        let limits = self.limits(limit.saturating_add(1), deadline);
+        let mut found = run(&snapshot, ask, limits, self.threads());
         let mut records = self.shown(&mut found)?;
         let mut cut = found.cut;
         if records.len() > limit {
@@ -123,6 +123,14 @@ impl LogStore {
         }
     }
 
+    fn threads(&self) -> usize {
+        match usize::try_from(self.config.query_threads_max) {
+            Ok(0) => std::thread::available_parallelism().map_or(1, usize::from),
+            Ok(threads) => threads.min(THREADS_MAX),
+            Err(_) => THREADS_MAX,
+        }
+    }
+
     /// The records as they are shown; damage that was met is left for `maintain`.
     fn shown(&self, found: &mut Found) -> Result<Vec<LogRecord>, SearchError> {
         for (id, damage) in std::mem::take(&mut found.damaged) {
@@ -130,9 +138,10 @@ impl LogStore {
             self.damaged.lock().push((id, damage.0));
         }
         let hits = std::mem::take(&mut found.hits);
-        let records = hits
-            .iter()
-            .map(|hit| LogRecord::unpack(hit.key.time, &hit.stream, &hit.packed));
+        let records = hits.iter().map(|hit| match &hit.record {
+            Record::Packed(packed) => LogRecord::unpack(hit.key.time, &hit.stream, packed),
+            Record::Sealed(_) => None,
+        });
         records
             .collect::<Option<Vec<_>>>()
             .ok_or(SearchError::Damaged)

@@ -2,17 +2,19 @@
 
 use super::LogStore;
 use super::StoreError;
+use super::pace::Pace;
 use super::plan::{self, Piece, PlanLimits};
 use super::seal::{About, Task, last_time};
 use super::writer::Writer;
-use crate::segment::{Cursor, Damage, SealedRecord, Segment, SegmentWriter};
+use crate::record::Key;
+use crate::segment::{Cursor, Damage, Segment, SegmentWriter};
+use crate::stream::{Ordinals, Stream};
 use sonde_proto::Tenant;
 use sonde_segment::SegmentMeta;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many records are written between two looks at whether to give up.
 const RECORDS_PER_LOOK: usize = 1024;
@@ -41,9 +43,11 @@ impl LogStore {
         Ok(())
     }
 
-    /// Merges until nothing is left to merge, waiting for it.
-    #[cfg(test)]
-    pub(crate) fn merge_all(&self) -> Result<(), StoreError> {
+    /// Merges until nothing is left to merge, and waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a merged segment could not be published; the others stay.
+    pub fn merge_all(&self) -> Result<(), StoreError> {
         let mut writer = self.writer.lock();
         loop {
             if let Some(result) = writer.merging.wait() {
@@ -71,8 +75,8 @@ impl LogStore {
             id: writer.manifest.take_id(),
             positions: (first.meta.positions.0, last.meta.positions.1),
         };
-        let cancel = Arc::clone(&writer.cancel);
-        let work = move || task.merge(&sources, &cancel);
+        let pace = Arc::clone(&writer.pace);
+        let work = move || task.merge(&sources, &pace);
         if let Some(result) = writer.merging.start(work)
             && let Err(error) = self.publish_merge(writer, Some(result))
         {
@@ -175,26 +179,18 @@ fn piece(meta: &SegmentMeta) -> Piece {
     }
 }
 
-/// A source of a merge with its next record at the front.
-struct Front {
-    record: SealedRecord,
-    source: usize,
-}
-
 impl Task {
-    /// Writes the records of `sources` as one segment, in the order of their keys.
-    fn merge(&self, sources: &[Arc<Segment>], cancel: &AtomicBool) -> Result<Merged, String> {
+    /// Writes the records of `sources` as one segment, in the order of streams and keys.
+    fn merge(&self, sources: &[Arc<Segment>], pace: &Pace) -> Result<Merged, String> {
+        let received = sources.iter().map(|s| last_time(&s.meta)).max();
         let about = About {
-            raw_bytes: sources.iter().map(|s| piece(&s.meta).raw_bytes).sum(),
-            received: sources
-                .iter()
-                .map(|s| last_time(&s.meta))
-                .max()
-                .unwrap_or_default(),
+            received: received.unwrap_or_default(),
         };
         let mut damaged = None;
-        let written = self.write(about, |segment| {
-            merge_into(segment, sources, cancel, &mut damaged)
+        let written = Merge::open(sources, &mut damaged).and_then(|(mut merge, streams)| {
+            self.write(about, streams, |segment| {
+                merge.run(segment, pace, sources, &mut damaged)
+            })
         });
         match (written, damaged) {
             (Ok(segment), None) => Ok(Merged::Written {
@@ -207,59 +203,78 @@ impl Task {
     }
 }
 
-fn merge_into(
-    segment: &mut SegmentWriter,
-    sources: &[Arc<Segment>],
-    cancel: &AtomicBool,
-    damaged: &mut Option<(u64, Damage)>,
-) -> Result<(), String> {
-    let mut met = |source: usize, damage: Damage| {
-        let message = damage.to_string();
-        *damaged = Some((sources[source].meta.id, damage));
-        message
-    };
-    let mut cursors = Vec::new();
-    for (at, source) in sources.iter().enumerate() {
-        cursors.push(source.cursor().map_err(|damage| met(at, damage))?);
-    }
-    let mut read = |source: usize, cursor: &mut Cursor| -> Result<Option<Front>, String> {
-        let next = cursor.next().map_err(|damage| met(source, damage));
-        Ok(next?.map(|record| Front { record, source }))
-    };
-    let mut fronts = BinaryHeap::new();
-    for (at, cursor) in cursors.iter_mut().enumerate() {
-        fronts.extend(read(at, cursor)?.map(Reverse));
-    }
-    let mut written = 0_usize;
-    while let Some(Reverse(front)) = fronts.pop() {
-        segment
-            .add(front.record.key, &front.record.stream, &front.record.packed)
-            .map_err(|error| error.to_string())?;
-        fronts.extend(read(front.source, &mut cursors[front.source])?.map(Reverse));
-        written += 1;
-        if written.is_multiple_of(RECORDS_PER_LOOK) && cancel.load(Ordering::Relaxed) {
-            return Err("the store is closing".into());
+/// Sources on their way into one segment.
+struct Merge {
+    cursors: Vec<Cursor>,
+    /// The ordinal in the new segment of each source's streams.
+    ordinals: Vec<Vec<u32>>,
+}
+
+/// What a source has next: the ordinal of the stream, the key, the source.
+type Front = Reverse<(u32, Key, usize)>;
+
+impl Merge {
+    /// Opens the sources; also gives the streams of the new segment.
+    fn open(
+        sources: &[Arc<Segment>],
+        damaged: &mut Option<(u64, Damage)>,
+    ) -> Result<(Self, Vec<Arc<Stream>>), String> {
+        let mut cursors = Vec::new();
+        for source in sources {
+            cursors.push(source.cursor().map_err(|d| met(source, d, damaged))?);
         }
+        let all = cursors.iter().flat_map(|c| c.streams().iter());
+        let (streams, ordinals) = Ordinals::of_all(all);
+        let of_source = |c: &Cursor| c.streams().iter().map(|s| ordinals.of(s)).collect();
+        let merge = Self {
+            ordinals: cursors.iter().map(of_source).collect(),
+            cursors,
+        };
+        Ok((merge, streams))
     }
-    Ok(())
+
+    fn run(
+        &mut self,
+        segment: &mut SegmentWriter,
+        pace: &Pace,
+        sources: &[Arc<Segment>],
+        damaged: &mut Option<(u64, Damage)>,
+    ) -> Result<(), String> {
+        let started = Instant::now();
+        let (mut records, mut bytes) = (0_usize, 0_u64);
+        let mut fronts: BinaryHeap<Front> = (0..sources.len())
+            .filter_map(|source| self.front(source))
+            .collect();
+        while let Some(Reverse((stream, key, source))) = fronts.pop() {
+            let cursor = &mut self.cursors[source];
+            if let Some(record) = cursor.record() {
+                bytes += record.packed.len() as u64;
+                segment
+                    .add(key, stream, record.packed)
+                    .map_err(|error| error.to_string())?;
+            }
+            cursor
+                .advance()
+                .map_err(|damage| met(&sources[source], damage, damaged))?;
+            fronts.extend(self.front(source));
+            records += 1;
+            if records.is_multiple_of(RECORDS_PER_LOOK) && !pace.may_go_on(bytes, started) {
+                return Err("the store is closing".into());
+            }
+        }
+        Ok(())
+    }
+
+    fn front(&self, source: usize) -> Option<Front> {
+        let record = self.cursors[source].record()?;
+        let stream = *self.ordinals[source].get(record.stream as usize)?;
+        Some(Reverse((stream, record.key, source)))
+    }
 }
 
-impl Ord for Front {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.record.key, self.source).cmp(&(other.record.key, other.source))
-    }
+/// Notes which source is damaged.
+fn met(source: &Segment, damage: Damage, damaged: &mut Option<(u64, Damage)>) -> String {
+    let message = damage.to_string();
+    *damaged = Some((source.meta.id, damage));
+    message
 }
-
-impl PartialOrd for Front {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Front {
-    fn eq(&self, other: &Self) -> bool {
-        (self.record.key, self.source) == (other.record.key, other.source)
-    }
-}
-
-impl Eq for Front {}

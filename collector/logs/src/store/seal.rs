@@ -6,7 +6,7 @@ use super::view::FrozenTail;
 use super::writer::{Extra, Writer};
 use crate::dedup::SavedMarks;
 use crate::segment::{Segment, SegmentWriter};
-use crate::stream::StreamPool;
+use crate::stream::{Ordinals, Stream, StreamPool};
 use crate::tail::{Batch, TailRecord};
 use serde_json::Value;
 use sonde_proto::{Position, Tenant, UnixNanos};
@@ -42,8 +42,6 @@ pub(super) struct Task {
 /// What is known of a segment's records before they are written.
 #[derive(Clone, Copy)]
 pub(super) struct About {
-    /// About how many bytes they have.
-    pub(super) raw_bytes: u64,
     /// When the last of them arrived.
     pub(super) received: UnixNanos,
 }
@@ -88,7 +86,9 @@ impl LogStore {
             .iter()
             .map(|(tenant, _)| task(tenant, writer.manifest.take_id()))
             .collect();
+        let pace = Arc::clone(&writer.pace);
         let work = move || {
+            let _merges_wait = pace.sealing();
             let all = tasks.iter().zip(tail.iter());
             let sealed: Result<Vec<Sealed>, String> =
                 all.map(|(task, (_, batches))| task.seal(batches)).collect();
@@ -171,23 +171,19 @@ impl LogStore {
 impl Task {
     /// Writes the records of `batches` as one segment, durably.
     fn seal(&self, batches: &[Arc<Batch>]) -> Result<Sealed, String> {
-        let mut records: Vec<TailRecord<'_>> = batches.iter().flat_map(|b| b.records()).collect();
-        records.sort_unstable_by_key(|r| r.key);
+        let all = batches.iter().flat_map(|batch| batch.streams());
+        let (streams, ordinals) = Ordinals::of_all(all);
+        let slots = ordered(batches, &ordinals);
+        let received = batches.iter().map(|b| b.received()).max();
         let about = About {
-            raw_bytes: batches.iter().map(|b| b.bytes()).sum(),
-            received: batches
-                .iter()
-                .map(|b| b.received())
-                .max()
-                .unwrap_or_default(),
+            received: received.unwrap_or_default(),
         };
-        let segment = self.write(about, |segment| {
-            let mut add = |r: &TailRecord<'_>| {
-                segment
-                    .add(r.key, r.stream, r.packed)
-                    .map_err(|e| e.to_string())
-            };
-            records.iter().try_for_each(&mut add)
+        let segment = self.write(about, streams, |segment| {
+            slots.iter().try_for_each(|slot| {
+                let record = record(batches, *slot);
+                let added = segment.add(record.key, slot.stream, record.packed);
+                added.map_err(|error| error.to_string())
+            })
         })?;
         Ok(Sealed { segment })
     }
@@ -202,15 +198,17 @@ impl Task {
     pub(super) fn write(
         &self,
         about: About,
+        streams: Vec<Arc<Stream>>,
         fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
     ) -> Result<Arc<Segment>, String> {
-        self.write_files(about, fill)
+        self.write_files(about, streams, fill)
             .inspect_err(|_| self.discard())
     }
 
     fn write_files(
         &self,
         about: About,
+        streams: Vec<Arc<Stream>>,
         fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
     ) -> Result<Arc<Segment>, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -218,7 +216,7 @@ impl Task {
             .dir
             .create(&self.tenant, self.id)
             .map_err(|e| text(&e))?;
-        let mut writer = SegmentWriter::create(&path, about.raw_bytes).map_err(|e| text(&e))?;
+        let mut writer = SegmentWriter::create(&path, streams).map_err(|e| text(&e))?;
         fill(&mut writer)?;
         let written = writer.finish().map_err(|e| text(&e))?;
         self.dir
@@ -246,4 +244,35 @@ impl Task {
             )
         })
     }
+}
+
+/// A record of some batches: its stream, and where it lies.
+#[derive(Clone, Copy)]
+struct Slot {
+    stream: u32,
+    batch: u32,
+    record: u32,
+}
+
+/// The records in the order in which a segment has them. They are dealt out by stream first:
+/// within one they mostly lie in their order already.
+fn ordered(batches: &[Arc<Batch>], ordinals: &Ordinals) -> Vec<Slot> {
+    let mut slots = Vec::with_capacity(batches.iter().map(|b| b.len()).sum());
+    for (batch, b) in (0..).zip(batches) {
+        let of_batch: Vec<u32> = b.streams().iter().map(|s| ordinals.of(s)).collect();
+        slots.extend((0..).zip(b.records()).map(|(record, r)| Slot {
+            stream: of_batch[r.ordinal],
+            batch,
+            record,
+        }));
+    }
+    slots.sort_by_key(|slot| slot.stream);
+    for run in slots.chunk_by_mut(|a, b| a.stream == b.stream) {
+        run.sort_by_key(|slot| record(batches, *slot).key);
+    }
+    slots
+}
+
+fn record(batches: &[Arc<Batch>], slot: Slot) -> TailRecord<'_> {
+    batches[slot.batch as usize].record(slot.record as usize)
 }

@@ -2,6 +2,7 @@
 
 mod oracle;
 mod bounds;
+mod unusual;
 mod damage;
 
 use super::*;

@@ -162,7 +162,7 @@ impl View {
 pub(super) fn open_segments(
     dir: &SegmentDir,
     manifest: &mut Manifest,
-    pool: &StreamPool,
+    pool: &Arc<StreamPool>,
     verify: bool,
     telemetry: &Telemetry,
 ) -> Result<Vec<Arc<Segment>>, OpenError> {

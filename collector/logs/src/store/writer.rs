@@ -3,17 +3,18 @@
 use super::LogStore;
 use super::background::Background;
 use super::merge::Merged;
+use super::pace::Pace;
 use super::seal::{Frozen, Sealed};
 use crate::config::Config;
 use crate::dedup::{Marks, SavedMarks};
 use crate::intake::Intake;
+use crate::tail::Batch;
 use crate::telemetry::Telemetry;
 use serde::{Deserialize, Serialize};
-use sonde_proto::{Entry, Position, UnixNanos};
+use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::Manifest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many bytes of payload are made visible in one step.
 const STEP_BYTES: usize = 4 << 20;
@@ -30,8 +31,8 @@ pub(super) struct Writer {
     pub(super) merging: Background<Result<Merged, String>>,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
-    /// Tells the merge to give up.
-    pub(super) cancel: Arc<AtomicBool>,
+    /// Holds merging back.
+    pub(super) pace: Arc<Pace>,
     /// The first entry that was refused for want of room.
     refused: Option<Position>,
 }
@@ -56,14 +57,14 @@ impl Writer {
             sealing: Background::new("logs-seal"),
             merging: Background::new("logs-merge"),
             merge_due: true,
-            cancel: Arc::default(),
+            pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
             refused: None,
         }
     }
 
     /// Ends the work in the background; its results are not published.
     pub(super) fn stop(&mut self) {
-        self.cancel.store(true, Ordering::Relaxed);
+        self.pace.close();
         self.sealing.wait();
         self.merging.wait();
     }
@@ -80,8 +81,8 @@ impl LogStore {
         writer: &mut Writer,
         entries: &'e [(Position, Entry)],
     ) -> &'e [(Position, Entry)] {
-        let (mut applied_to, mut batches, mut bytes, mut taken) =
-            (self.applied_to(), BTreeMap::new(), 0, 0);
+        let mut batches = with_room(entries);
+        let (mut applied_to, mut bytes, mut taken) = (self.applied_to(), 0, 0);
         for (position, entry) in entries {
             let behind_refused = writer.refused.is_some_and(|refused| *position > refused);
             if *position >= applied_to && !behind_refused {
@@ -136,6 +137,28 @@ impl LogStore {
             .tail_bytes
             .set(clamped(writer.active_bytes + writer.frozen_bytes()));
     }
+}
+
+/// A batch for each tenant of the first of `entries`, with room for what they hold: one that
+/// grows is copied again and again.
+fn with_room(entries: &[(Position, Entry)]) -> BTreeMap<Tenant, Batch> {
+    let mut sizes: BTreeMap<&Tenant, usize> = BTreeMap::new();
+    let mut all = 0;
+    for (_, entry) in entries {
+        if entry.signal == Signal::Logs {
+            *sizes.entry(&entry.tenant).or_default() += entry.payload.len();
+        }
+        all += entry.payload.len();
+        if all >= STEP_BYTES {
+            break;
+        }
+    }
+    let batches = sizes.into_iter().map(|(tenant, bytes)| {
+        let mut batch = Batch::default();
+        batch.reserve(bytes);
+        (tenant.clone(), batch)
+    });
+    batches.collect()
 }
 
 fn clamped(n: u64) -> i64 {

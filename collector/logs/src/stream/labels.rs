@@ -2,15 +2,15 @@
 
 use super::{Level, Stream};
 use crate::config::Config;
+use ahash::AHashSet;
 use sonde_proto::LabelsBuilder;
 use sonde_proto::walk::{Attributes, Scope};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The rules that turn a resource and a scope into a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct LabelRules {
-    names: HashSet<String>,
+    names: AHashSet<String>,
     prefixes: Vec<String>,
     labels_max: usize,
     value_bytes_max: usize,

@@ -1,7 +1,7 @@
 //! Every body back, and no harm from bytes that no encoder wrote.
 
 use super::*;
-use crate::testing::{Segment, groups, odd, rng};
+use crate::testing::{Segment, groups, line, names, odd, prose, rng};
 use crate::{Needle, RowSet};
 use proptest::prelude::*;
 use rand::Rng as _;
@@ -51,6 +51,45 @@ fn check_some(block: &Block<'_>, bodies: &[Vec<u8>]) {
 fn every_body_of_ordinary_lines_comes_back() {
     for seed in 0..6 {
         check(&groups(seed, 4, 700));
+    }
+}
+
+#[test]
+fn bodies_of_many_sources_come_back_whatever_the_sources_are() {
+    let mut rng = rng(12);
+    let mut encoder = crate::Encoder::new(crate::Limits {
+        sources_max: 5,
+        ..crate::Limits::default()
+    });
+    for _ in 0..2 {
+        let mut groups = Vec::new();
+        let mut blocks = Vec::new();
+        for _ in 0..8 {
+            let mut rows: Vec<(Vec<u8>, u64)> = (0..500)
+                .map(|_| match rng.random_range(0..4) {
+                    0 => (names(&mut rng), 1),
+                    1 => (prose(&mut rng), 2),
+                    2 => (odd(&mut rng), rng.random_range(0..9)),
+                    _ => (line(&mut rng), 3),
+                })
+                .collect();
+            rows.sort_by_key(|(_, source)| *source);
+            let mut block = Vec::new();
+            let bodies = rows.iter().map(|(body, source)| (body.as_slice(), *source));
+            encoder.encode(bodies, &mut block, |_| {}).unwrap();
+            blocks.push(block);
+            groups.push(rows);
+        }
+        let mut dictionary = Vec::new();
+        encoder.finish(&mut dictionary);
+        let dictionary = Dictionary::read(&dictionary).unwrap();
+        for (block, rows) in blocks.iter().zip(&groups) {
+            let block = Block::read(&dictionary, block).unwrap();
+            let (mut out, mut ends) = (Vec::new(), Vec::new());
+            block.bodies(&mut out, &mut ends).unwrap();
+            let expected: Vec<u8> = rows.iter().flat_map(|(body, _)| body.clone()).collect();
+            assert_eq!(out, expected);
+        }
     }
 }
 

@@ -32,6 +32,8 @@ struct Source {
     /// many after that.
     trusted: u8,
     trusted_next: u8,
+    /// Whether it stepped down inside the block, which then is of two minds.
+    stepped: bool,
     raw_left: u32,
     raw_next: u32,
 }
@@ -44,6 +46,7 @@ impl Source {
         poor: 0,
         trusted: 0,
         trusted_next: 1,
+        stepped: false,
         raw_left: 0,
         raw_next: RAW_ROWS,
     };
@@ -63,6 +66,7 @@ impl Source {
 
     fn step_down(&mut self) {
         (self.poor, self.trusted, self.trusted_next) = (0, 0, 1);
+        self.stepped = true;
         self.cut = match self.cut {
             Some(Cut::Whole) => Some(Cut::Fields),
             Some(Cut::Fields) => Some(Cut::Head),
@@ -127,11 +131,15 @@ impl Ladder {
     /// Notes whether a block with rows of this source is worth being templated.
     pub(super) fn judge(&mut self, source: u64, worth: bool) {
         let source = self.source(source);
+        if std::mem::take(&mut source.stepped) {
+            return;
+        }
         if worth {
             source.trusted = source.trusted_next;
             source.trusted_next = (source.trusted * 2).min(TRUSTED_BLOCKS_MAX);
         } else if source.cut.is_some() {
             source.step_down();
+            source.stepped = false;
         }
     }
 
@@ -216,6 +224,16 @@ mod tests {
         }
         ladder.judge(1, false);
         assert_eq!(ladder.cut(1), Some(Cut::Fields));
+    }
+
+    #[test]
+    fn a_block_in_which_a_source_stepped_down_says_nothing_of_it() {
+        let mut ladder = Ladder::new(10);
+        rows(&mut ladder, 1, 256, false);
+        ladder.judge(1, false);
+        assert_eq!(ladder.cut(1), Some(Cut::Fields));
+        ladder.judge(1, false);
+        assert_eq!(ladder.cut(1), Some(Cut::Head));
     }
 
     #[test]

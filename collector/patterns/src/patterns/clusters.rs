@@ -1,9 +1,10 @@
 //! Patterns that are nearly alike made one, as Drain does it.
 //!
-//! A pattern is cut into words with what stands behind each. Two patterns may be one when
-//! they have as many words, begin with the same, and have more than half of those in common
-//! that are not variables already; the words in which they differ become variables. Every pattern is compared only with those
-//! that have its length and first word, so adding one costs little whatever there is.
+//! A pattern is cut into words and what stands behind each. Two patterns may be one when they
+//! begin with the same word, have as many and the same between them, and have more than half
+//! of those in common that are not variables already; the words in which they differ become
+//! variables. A pattern is compared only with those that begin alike, so adding one costs
+//! little whatever there is.
 
 use super::{VARIABLE, pattern_with};
 use crate::split::Splitter;
@@ -63,8 +64,8 @@ pub(super) struct Cluster {
 pub struct Clusters {
     limits: ClusterLimits,
     pub(super) clusters: Vec<Cluster>,
-    /// The clusters with so many words and such a first one.
-    by_start: AHashMap<(usize, String), Vec<usize>>,
+    /// The clusters that begin alike and have as many words.
+    by_start: AHashMap<String, Vec<usize>>,
     pub(super) remembered: AHashMap<String, usize>,
     splitter: Splitter,
     forgotten: u64,
@@ -202,17 +203,30 @@ impl Cluster {
             if mine.text != theirs.text {
                 mine.text = VARIABLE.to_owned();
             }
-            if mine.gap != theirs.gap {
-                mine.gap = VARIABLE.to_owned();
-            }
         }
     }
 }
 
-/// How many words there are and which comes first.
-fn start_of(words: &[Word]) -> (usize, String) {
-    let first = words.first().map(|word| word.text.clone());
-    (words.len(), first.unwrap_or_default())
+/// What two patterns must have in common to be compared: the first word, and what stands
+/// between the words but for the length of white space.
+fn start_of(words: &[Word]) -> String {
+    let mut start = String::new();
+    if let Some(first) = words.first() {
+        start.push_str(&first.text);
+    }
+    for word in words {
+        let mut space = false;
+        for c in word.gap.chars() {
+            if !c.is_whitespace() {
+                start.push(c);
+            } else if !space {
+                start.push(' ');
+            }
+            space = c.is_whitespace();
+        }
+        start.push('\n');
+    }
+    start
 }
 
 fn words_of(pattern: &str, words_max: usize) -> Vec<Word> {

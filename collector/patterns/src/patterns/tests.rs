@@ -14,10 +14,8 @@ fn variables_are_shown_as_in_other_systems() {
         r#"{"level":"info","msg" : "order 7 placed","n":3}"#,
         "<_>order <_> placed<_>",
     );
-    check(
-        r#"{"msg":"a","message":"b"}"#,
-        r#"{"msg":"a","message":"<_>"}"#,
-    );
+    check(r#"{"msg":"a","message":"b"}"#, "<_>a<_>");
+    check(r#"at {"msg":"a7"}"#, r#"at {"msg":"<_>"}"#);
     check(r#"{"xmsg":"a"}"#, r#"{"xmsg":"<_>"}"#);
     assert_eq!(pattern_of(b"a \xff 7"), "a \u{fffd} <_>");
 }
@@ -51,6 +49,9 @@ fn lines_that_are_nearly_alike_are_one_pattern() {
     clusters.add_template("user <_> logged out", 5, 10);
     clusters.add_template("<_>:<_>:<_> status done <_>:<_>", 5, 20);
     clusters.add_template("<_>:<_>:<_> removed it <_>:<_>", 5, 30);
+    clusters.add_template("set up a (<_>)  done now", 8, 2);
+    clusters.add_template("set up b (<_>) done now", 8, 2);
+    clusters.add_template("set up b: <_>, done now", 8, 3);
     for order in ["a", "b", "c", "d"] {
         clusters.add_template(&format!("order of {order}"), 6, 5);
     }
@@ -68,12 +69,14 @@ fn lines_that_are_nearly_alike_are_one_pattern() {
             ("<_>:<_>:<_> status done <_>:<_>", 20),
             ("order of <_>", 20),
             ("user <_> logged out", 10),
+            ("set up <_> (<_>)  done now", 4),
             ("user <_> logged in from <_> with success", 3),
+            ("set up b: <_>, done now", 3),
             ("started", 1),
             ("stopped", 1),
         ]
     );
-    assert_eq!(patterns[4].samples, [(0, 2), (1, 1)]);
+    assert_eq!(patterns[5].samples, [(0, 2), (1, 1)]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! Needles of all kinds beside a plain scan: not one difference.
 
 use super::*;
-use crate::testing::{Segment, groups, rng};
+use crate::testing::{Segment, groups, names, prose, rng};
 use ::regex::bytes::Regex;
 use proptest::prelude::*;
 use rand::Rng as _;
+use rand_chacha::ChaCha8Rng;
 
 fn check(segment: &Segment, groups: &[Vec<Vec<u8>>], text: &[u8]) {
     let needle = Needle::new(&segment.dictionary, text);
@@ -169,6 +170,41 @@ fn a_template_with_too_many_alignments_is_looked_at() {
     let looked =
         |used: &crate::TemplateRows| matches!(needle.state(used.template), Ok(needle::State::Look));
     assert!(segment.block(1).templates().iter().any(looked));
+}
+
+#[test]
+fn lines_that_are_cut_at_fields_or_after_their_head() {
+    type Line = fn(&mut ChaCha8Rng) -> Vec<u8>;
+    let kinds: [(Line, &str); 2] = [
+        (names, "status installed <_> <_>"),
+        (prose, "task-<_>: <_>"),
+    ];
+    for (line, pattern) in kinds {
+        let mut differ = rng(50);
+        let groups: Vec<Vec<Vec<u8>>> = (0..6)
+            .map(|_| (0..400).map(|_| line(&mut differ)).collect())
+            .collect();
+        let segment = Segment::of(&groups);
+        let shown: Vec<String> = (0..segment.dictionary.templates() as u32)
+            .map(|template| segment.dictionary.pattern(template))
+            .collect();
+        assert!(
+            shown.iter().any(|text| text.ends_with(pattern)),
+            "{shown:?}"
+        );
+        for round in 0..150 {
+            let bodies = &groups[differ.random_range(0..groups.len())];
+            let body = &bodies[differ.random_range(0..bodies.len())];
+            let from = differ.random_range(0..body.len());
+            let length = differ.random_range(1..=30.min(body.len() - from));
+            let mut needle = body[from..from + length].to_vec();
+            if round % 3 == 0 {
+                let at = differ.random_range(0..needle.len());
+                needle[at] = b"019af -.:"[differ.random_range(0..9)];
+            }
+            check(&segment, &groups, &needle);
+        }
+    }
 }
 
 #[test]

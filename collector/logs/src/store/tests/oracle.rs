@@ -15,8 +15,23 @@ use sonde_proto::{MatchOp, Matcher};
 
 const SEEDS: u64 = 8;
 const STEPS: usize = 24;
+/// The last year of OTLP's nanoseconds.
+const YEAR_2262: u64 = 9_214_646_400_000_000_000;
 const SERVICES: [&str; 3] = ["checkout", "pay", "größe"];
 const LEVELS: [(i32, &str); 3] = [(9, "info"), (17, "error"), (0, "unknown")];
+
+const PATTERNS: [&str; 10] = [
+    "time(out)?",
+    "^GET",
+    "[0-9a-f]{8}",
+    "(?i)TIMEOUT",
+    "gr.+e$",
+    "(timeout|connection): ",
+    "connection.*error_code",
+    "x\u{fffd}",
+    "\u{fffd}x.* GET",
+    "(a+b|time)-",
+];
 
 /// One record as the oracle keeps it, in the order of arrival.
 #[derive(Clone, Debug)]
@@ -109,7 +124,10 @@ impl Scenario {
 
     fn record(&mut self, tenant: &Tenant, service: &'static str) -> logs::LogRecord {
         let (number, level) = *LEVELS.choose(&mut self.rng).unwrap();
-        let time = self.rng.random_range(1..40);
+        let time = match self.rng.random_range(0..20) {
+            0 => YEAR_2262 + self.rng.random_range(0..2),
+            _ => self.rng.random_range(1..40),
+        };
         let bytes = self.body();
         self.lines.push(Line {
             tenant: tenant.clone(),
@@ -129,12 +147,13 @@ impl Scenario {
     fn body(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for _ in 0..self.rng.random_range(0..8) {
-            let word: Vec<u8> = match self.rng.random_range(0..8) {
+            let word: Vec<u8> = match self.rng.random_range(0..9) {
                 0 => format!("{:x}", self.rng.random_range(0..64_u32)).into_bytes(),
                 1 => format!("{:016x}", self.rng.random::<u64>()).into_bytes(),
                 2 => b"aab".repeat(self.rng.random_range(1..60)),
                 3 => "größe".into(),
                 4 => vec![0xff, b'x', 0xc3],
+                5 => b"aB_".repeat(self.rng.random_range(1..40)),
                 _ => (*[
                     "timeout",
                     "time",
@@ -241,10 +260,21 @@ impl Scenario {
         let pattern =
             matches!(op, FilterOp::Matches | FilterOp::NotMatches) && self.rng.random_bool(0.5);
         let text = match pattern {
-            true => (*["time(out)?", "^GET", "[0-9a-f]{8}", "(?i)TIMEOUT", "gr.+e$"]
-                .choose(&mut self.rng)
-                .unwrap())
-            .to_owned(),
+            true => match self.rng.random_bool(0.5) {
+                true => (*PATTERNS.choose(&mut self.rng).unwrap()).to_owned(),
+                false => {
+                    let literal = regex::escape(&self.needle());
+                    let around = [
+                        "(X)",
+                        "X.*[a-z]",
+                        "^X|GET",
+                        "(X|nothing)+",
+                        "(?s:.)X$",
+                        "X\\b",
+                    ];
+                    around.choose(&mut self.rng).unwrap().replace('X', &literal)
+                }
+            },
             false => regex::escape(&self.needle()).replace("\\-", "-"),
         };
         let text = if pattern || matches!(op, FilterOp::Matches | FilterOp::NotMatches) {
@@ -255,7 +285,7 @@ impl Scenario {
         LineFilter::new(op, &text).unwrap()
     }
 
-    /// Mostly a piece of a line that is there.
+    /// Mostly a piece of a line that is there, often of whole words.
     fn needle(&mut self) -> String {
         let texts: Vec<String> = self
             .lines
@@ -265,6 +295,10 @@ impl Scenario {
         let Some(text) = texts.first().filter(|_| self.rng.random_bool(0.9)) else {
             return "absent".into();
         };
+        if self.rng.random_bool(0.3) {
+            let words: Vec<&str> = text.split([' ', '-', '\n']).collect();
+            return (*words.choose(&mut self.rng).unwrap()).to_owned();
+        }
         let chars: Vec<char> = text.chars().collect();
         let from = self.rng.random_range(0..=chars.len());
         let length_max = *[4, 12, 200].choose(&mut self.rng).unwrap();

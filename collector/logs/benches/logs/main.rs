@@ -1,0 +1,270 @@
+//! How fast records become searchable, how much room they take, and how soon they are found,
+//! beside the budgets and beside limits measured in the same run: tantivy with a document a
+//! record, the bare parts of writing a segment, and a plain scan of the same bytes.
+//!
+//! `SONDE_BENCH_RECORDS` sets how many records there are; 1,000,000 without it. With the
+//! argument `few` the other layouts are left out.
+
+mod corpus;
+mod lean;
+mod measure;
+
+use corpus::{Corpus, Kind};
+use measure::{Figures, median, seconds};
+use prometheus_client::registry::Registry;
+use sonde_logs::{Config, Direction, LogQuery, LogStore, Search};
+use sonde_proto::{Tenant, UnixNanos};
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Instant;
+
+/// What the program uses.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
+/// DESIGN's budget for the whole path from OTLP to searchable, per core.
+const MB_PER_SECOND_MIN: f64 = 60.0;
+/// Of the size of the bodies, everything included.
+const SIZE_MAX: f64 = 0.38;
+
+fn main() {
+    let records = std::env::var("SONDE_BENCH_RECORDS").ok();
+    let records = records.and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
+    let dir = tempfile::tempdir().expect("the machine has a temporary directory");
+    write(dir.path(), records).print("writing");
+    ask(&dir.path().join("few")).print("asking");
+}
+
+fn config() -> Config {
+    Config {
+        retention_seconds: 0,
+        retention_bytes_max: 0,
+        seal_interval_ms: u64::MAX,
+        merge_bytes_per_second_max: 0,
+        ..Config::default()
+    }
+}
+
+fn open(dir: &Path) -> LogStore {
+    LogStore::open(dir, &config(), &mut Registry::default(), NOW)
+        .expect("the bench's directory is new or what it wrote")
+}
+
+/// How long one thread takes to apply and seal everything, and what that needs.
+fn write(dir: &Path, records: usize) -> Figures {
+    let mut figures = Figures::default();
+    let few = stored(&dir.join("few"), Kind::Few, records, &mut figures);
+    if std::env::args().any(|argument| argument == "few") {
+        return figures;
+    }
+    let many = stored(&dir.join("many"), Kind::Many, records, &mut figures);
+    figures.add(
+        "50,000 streams: rate of that with few",
+        many.rate / few.rate,
+        "≥ 0.67",
+    );
+    figures.add(
+        "50,000 streams: size of that with few",
+        many.size / few.size,
+        "≤ 1.5",
+    );
+    figures.add(
+        "50,000 streams: memory of that with few",
+        many.memory / few.memory,
+        "≤ 1.5",
+    );
+    let sample = records.min(300_000);
+    let lean = lean::megabytes_per_second(&dir.join("lean"), &Corpus::new(Kind::Few, sample));
+    figures.add(
+        "tantivy, a document a record, no bodies kept: MB/s per core",
+        lean,
+        "",
+    );
+    figures.add("the store's rate of that", few.rate / lean, "≥ 2");
+    figures
+}
+
+struct Stored {
+    rate: f64,
+    size: f64,
+    memory: f64,
+}
+
+fn stored(dir: &Path, kind: Kind, records: usize, figures: &mut Figures) -> Stored {
+    let corpus = Corpus::new(kind, records);
+    let store = open(dir);
+    let (mut apply, mut seal, mut bytes) = (0.0, 0.0, 0);
+    let (mut spent, mut memory) = (0.0, 0.0_f64);
+    for chunk in corpus.chunks() {
+        bytes += chunk.body_bytes;
+        let (before, start) = (measure::reset_peak_memory(), measure::cpu_seconds());
+        apply += seconds(|| store.apply(&chunk.entries));
+        // Sealed here and not beside, so that the figures are those of one core.
+        seal += seconds(|| {
+            store.seal(NOW).expect("the bench's disk has room");
+        });
+        spent += measure::cpu_seconds() - start;
+        memory = memory.max(measure::peak_memory() - before);
+    }
+    let stats = store.stats();
+    let megabytes = bytes as f64 / 1e6;
+    let name = kind.name();
+    let rate = megabytes / spent;
+    let size = stats.bytes as f64 / bytes as f64;
+    figures.add(format!("{name}: bodies, MB"), megabytes, "");
+    figures.add(format!("{name}: apply, MB/s"), megabytes / apply, "");
+    figures.add(format!("{name}: seal, MB/s"), megabytes / seal, "");
+    figures.add(
+        format!("{name}: both, MB/s per core (processor time)"),
+        rate,
+        format!("≥ {MB_PER_SECOND_MIN}"),
+    );
+    figures.add(
+        format!("{name}: both, MB/s by the clock"),
+        megabytes / (apply + seal),
+        "",
+    );
+    figures.add(
+        format!("{name}: size of the bodies, all included"),
+        size,
+        format!("≤ {SIZE_MAX}"),
+    );
+    for (file, bytes) in measure::bytes_by_file(dir) {
+        figures.add(
+            format!("{name}:   of that {file}"),
+            bytes as f64 / stats.bytes as f64,
+            "",
+        );
+    }
+    figures.add(
+        format!("{name}: memory beside the corpus, MB"),
+        memory / 1e6,
+        "",
+    );
+    let merge = seconds(|| store.merge_all().expect("the bench's disk has room"));
+    figures.add(format!("{name}: merge, MB/s"), megabytes / merge, "");
+    figures.add(
+        format!("{name}: segments after it"),
+        store.stats().segments as f64,
+        "",
+    );
+    figures.add(
+        format!("{name}: size after it"),
+        store.stats().bytes as f64 / bytes as f64,
+        format!("≤ {SIZE_MAX}"),
+    );
+    Stored { rate, size, memory }
+}
+
+fn search(query: &str, limit: usize) -> Search {
+    Search {
+        query: LogQuery::parse(query).expect("the bench's queries are queries"),
+        start: UnixNanos(0),
+        end: UnixNanos(u64::MAX),
+        limit,
+        direction: Direction::Backward,
+        deadline: None,
+    }
+}
+
+/// How soon answers come, in milliseconds.
+fn ask(dir: &Path) -> Figures {
+    let mut figures = Figures::default();
+    let from = Instant::now();
+    let store = open(dir);
+    let found = store.search(&Tenant::default(), &search("{} |= \"req-0\"", 10));
+    assert!(found.is_ok_and(|found| found.cut.is_none()));
+    figures.add(
+        "open and first answer, ms",
+        from.elapsed().as_secs_f64() * 1e3,
+        "≤ 1000",
+    );
+    let needles = Corpus::needles(200);
+    let mut each = |name: &str, searches: &[Search], budget: &str| {
+        let mut hits = 0;
+        let mut times: Vec<f64> = searches
+            .iter()
+            .map(|search| {
+                seconds(|| {
+                    let found = store.search(&Tenant::default(), search);
+                    hits += found.map_or(0, |found| black_box(found.records).len());
+                }) * 1e3
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let hits = hits as f64 / searches.len() as f64;
+        figures.add(
+            format!("{name} ({hits:.1} hits): p50, ms"),
+            median(&times),
+            "",
+        );
+        let p99 = times[(times.len() * 99 / 100).min(times.len() - 1)];
+        figures.add(format!("{name}: p99, ms"), p99, budget);
+    };
+    let all = |query: &dyn Fn(&str) -> String, limit: usize, count: usize| -> Vec<Search> {
+        needles
+            .iter()
+            .take(count)
+            .map(|n| search(&query(n), limit))
+            .collect()
+    };
+    each(
+        "warming up",
+        &all(&|n| format!("{{}} |= `{n}`"), 100, 200),
+        "",
+    );
+    each(
+        "request ID alone",
+        &all(&|n| format!("{{}} |= `{n}`"), 100, 200),
+        "≤ 10",
+    );
+    each(
+        "request ID in its text",
+        &all(&|n| format!("{{}} |= `rid={n} `"), 100, 200),
+        "≤ 10",
+    );
+    each(
+        "request ID in a pattern",
+        &all(&|n| format!("{{}} |~ `rid={n} .*ms`"), 100, 200),
+        "",
+    );
+    each("absent", &all(&|n| format!("{{}} |= `f{n}`"), 100, 200), "");
+    each(
+        "inside of a request ID",
+        &all(&|n| format!("{{}} |= `{}`", &n[2..12]), 100, 5),
+        "≤ 1200",
+    );
+    each(
+        "newest 100 of everything",
+        &all(&|_| "{}".into(), 100, 20),
+        "≤ 10",
+    );
+    each(
+        "newest 100 errors",
+        &all(&|_| "{level=\"error\"}".into(), 100, 20),
+        "≤ 10",
+    );
+    each(
+        "newest 100 with a common word",
+        &all(&|_| "{} |= `timeout`".into(), 100, 20),
+        "",
+    );
+    each(
+        "newest 100 with a rare word",
+        &all(&|_| "{} |= `deadlock`".into(), 100, 20),
+        "",
+    );
+    each(
+        "oldest 100 of everything",
+        &all(&|_| "{}".into(), 100, 20)
+            .into_iter()
+            .map(|s| Search {
+                direction: Direction::Forward,
+                ..s
+            })
+            .collect::<Vec<_>>(),
+        "",
+    );
+    figures
+}

@@ -1,0 +1,86 @@
+//! Gets the whole of the records that were found, each block's together.
+
+use super::collect::{Hit, Place, Record};
+use super::{Ask, Collector, Limits};
+use crate::segment::{Damage, Scratch, Segment, Wanted};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// With more blocks than this, other threads help.
+const BLOCKS_ALONE: usize = 4;
+
+/// The hits with their records packed, within the limits; and the damaged segments.
+pub(super) fn fetch(
+    segments: &[Arc<Segment>],
+    hits: Vec<Hit>,
+    ask: &Ask<'_>,
+    limits: Limits,
+    threads: usize,
+) -> (Collector, Vec<(u64, Damage)>) {
+    let mut collector = Collector::new(ask.direction(), limits);
+    let mut sealed = Vec::new();
+    for hit in hits {
+        match hit.record {
+            Record::Packed(packed) => {
+                if collector.wants(hit.key) {
+                    collector.take(hit.key, &hit.stream, Record::Packed(packed));
+                }
+            }
+            Record::Sealed(place) => sealed.push((hit.key, hit.stream, place)),
+        }
+    }
+    let in_order = |p: &Place| (p.segment, p.block, p.row);
+    sealed.sort_unstable_by_key(|(_, _, place)| in_order(place));
+    let blocks: Vec<_> = sealed
+        .chunk_by(|(_, _, a), (_, _, b)| (a.segment, a.block) == (b.segment, b.block))
+        .collect();
+    let (collector, damaged) = (Mutex::new(collector), Mutex::new(Vec::new()));
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut scratch = None;
+        while let Some(hits) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let Some((_, _, first)) = hits.first() else {
+                continue;
+            };
+            let segment = &segments[first.segment];
+            let wanted: Vec<Wanted<'_>> = hits
+                .iter()
+                .map(|(key, _, place)| Wanted {
+                    row: place.row,
+                    key: *key,
+                    body: place.body.as_deref(),
+                })
+                .collect();
+            let scratch = match &mut scratch {
+                Some(scratch) => Ok(scratch),
+                none => Scratch::new().map(|new| none.insert(new)),
+            };
+            let fetched = scratch.and_then(|scratch| {
+                segment.fetch(first.block, &wanted, scratch, |at, packed| {
+                    let (key, stream, _) = &hits[at];
+                    let mut collector = collector.lock();
+                    if collector.wants(*key) {
+                        collector.take(*key, stream, Record::Packed(packed.into()));
+                    }
+                })
+            });
+            if let Err(damage) = fetched {
+                damaged.lock().push((segment.meta.id, damage));
+            }
+        }
+    };
+    if threads > 1 && blocks.len() > BLOCKS_ALONE {
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                let name = std::thread::Builder::new().name("logs-query".into());
+                // Where the system has no thread left, there are fewer.
+                let _ = name.spawn_scoped(scope, work);
+            }
+            work();
+        });
+    } else {
+        work();
+    }
+    (collector.into_inner(), damaged.into_inner())
+}

@@ -1,0 +1,178 @@
+//! Columns of whole numbers, packed to the bits they need.
+//!
+//! ```text
+//! column = frame*             of 128 numbers each, the last of fewer
+//! frame  = lowest zigzag varint │ width u8 │ (number - lowest) in `width` bits each
+//! ```
+//!
+//! Numbers lie from the lowest bit up, little endian; a width of more than 56 bits is
+//! written as 64, so that every number lies within eight bytes. A column does not say how
+//! many numbers it has.
+
+const FRAME: usize = 128;
+/// Room for a frame of the widest numbers, and to read eight bytes from its last one.
+const PADDED: usize = FRAME * 8 + 8;
+
+/// Appends a column.
+pub(super) fn put(values: &[i64], out: &mut Vec<u8>) {
+    for frame in values.chunks(FRAME) {
+        put_frame(frame, out);
+    }
+}
+
+#[expect(
+    clippy::cast_sign_loss,
+    reason = "the difference of two i64 fits into a u64, and zigzag and packing are about bits"
+)]
+fn put_frame(frame: &[i64], out: &mut Vec<u8>) {
+    let (mut lowest, mut highest) = (i64::MAX, i64::MIN);
+    for value in frame {
+        lowest = lowest.min(*value);
+        highest = highest.max(*value);
+    }
+    put_varint((lowest << 1 ^ lowest >> 63) as u64, out);
+    let bits = 64 - (highest.wrapping_sub(lowest) as u64).leading_zeros();
+    let width = if bits > 56 { 64 } else { bits };
+    out.push(width as u8);
+    let (mut pending, mut count) = (0_u128, 0);
+    for value in frame {
+        pending |= u128::from(value.wrapping_sub(lowest) as u64) << count;
+        count += width;
+        while count >= 64 {
+            out.extend_from_slice(&(pending as u64).to_le_bytes());
+            pending >>= 64;
+            count -= 64;
+        }
+    }
+    let left = count.div_ceil(8) as usize;
+    out.extend_from_slice(&pending.to_le_bytes()[..left]);
+}
+
+/// Reads a column of `count` numbers at the start of `at` and moves `at` behind it; nothing
+/// where the bytes are none.
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "the bits of a difference are added without a carry out"
+)]
+pub(super) fn take(at: &mut &[u8], count: usize, into: &mut Vec<i64>) -> Option<()> {
+    into.clear();
+    // Every frame takes two bytes, so a wrong count cannot ask for much more than there is.
+    into.reserve(count.min(at.len().saturating_mul(FRAME)));
+    let mut padded = [0; PADDED];
+    while into.len() < count {
+        let length = FRAME.min(count - into.len());
+        let lowest = take_varint(at)?;
+        let lowest = (lowest >> 1) as i64 ^ -((lowest & 1) as i64);
+        let (width, rest) = at.split_first()?;
+        let width = usize::from(*width);
+        if width > 56 && width != 64 {
+            return None;
+        }
+        let (packed, rest) = rest.split_at_checked((length * width).div_ceil(8))?;
+        *at = rest;
+        if width == 0 {
+            into.resize(into.len() + length, lowest);
+            continue;
+        }
+        padded[..packed.len()].copy_from_slice(packed);
+        let mask = u64::MAX >> (64 - width);
+        into.extend((0..length).map(|n| {
+            let bit = n * width;
+            let bytes = padded[bit / 8..].first_chunk().unwrap_or(&[0; 8]);
+            let value = u64::from_le_bytes(*bytes) >> (bit % 8) & mask;
+            lowest.wrapping_add(value as i64)
+        }));
+    }
+    Some(())
+}
+
+/// Appends a number in as many groups of seven bits as it needs.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low seven bits are what is meant"
+)]
+pub(super) fn put_varint(mut n: u64, out: &mut Vec<u8>) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+/// Reads what [`put_varint`] wrote.
+pub(super) fn take_varint(at: &mut &[u8]) -> Option<u64> {
+    let mut n = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = at.split_first()?;
+        *at = rest;
+        n |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(n);
+        }
+    }
+    None
+}
+
+/// Reads a number that counts bytes or things in memory.
+pub(super) fn take_count(at: &mut &[u8]) -> Option<usize> {
+    usize::try_from(take_varint(at)?).ok()
+}
+
+/// Takes `length` bytes.
+pub(super) fn take_bytes<'a>(at: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = at.split_at_checked(length)?;
+    *at = rest;
+    Some(taken)
+}
+
+/// Appends bytes after their length.
+pub(super) fn put_sized(bytes: &[u8], out: &mut Vec<u8>) {
+    put_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// Reads what [`put_sized`] wrote.
+pub(super) fn take_sized<'a>(at: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_count(at)?;
+    take_bytes(at, length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_column_reads_back_and_leaves_what_follows(
+            values in prop::collection::vec(any::<i64>(), 0..400),
+            shift in 0_u32..64,
+        ) {
+            let values: Vec<i64> = values.into_iter().map(|n| n >> shift).collect();
+            let mut bytes = Vec::new();
+            put(&values, &mut bytes);
+            bytes.push(7);
+            let (mut at, mut read) = (&bytes[..], Vec::new());
+            take(&mut at, values.len(), &mut read).unwrap();
+            prop_assert_eq!(&read, &values);
+            prop_assert_eq!(at, &[7][..]);
+            prop_assert!(values.is_empty() || take(&mut &bytes[..bytes.len() - 2], values.len(), &mut read).is_none());
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..60), count in 0_usize..1_000_000) {
+            let mut read = Vec::new();
+            take(&mut &bytes[..], count, &mut read);
+            prop_assert!(read.len() <= count);
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_all_one_take_three_bytes_a_frame() {
+        let mut bytes = Vec::new();
+        put(&[900; 1280], &mut bytes);
+        assert_eq!(bytes.len(), 30);
+    }
+}

@@ -1,0 +1,296 @@
+//! What a block is found by: its different words, identifiers and pairs, each once.
+
+use super::attributes::Terms;
+use super::vocabulary::BlockWords;
+use crate::words::{IDENTIFIER_BYTES_MIN, Reach, for_each_word, hash, hex};
+
+/// A block with more than one identifier in so many bytes is listed as having any: text
+/// that is random would otherwise take more room in the list than in the block.
+const BYTES_PER_IDENTIFIER: usize = 12;
+/// So many are always listed.
+const IDENTIFIERS_MIN: usize = 64;
+/// The same for plain words.
+const BYTES_PER_WORD: usize = 12;
+const WORDS_MIN: usize = 256;
+
+/// A value that is longer is no pair.
+const PAIR_VALUE_BYTES_MAX: usize = 64;
+
+/// The terms of a block, being collected.
+#[derive(Debug, Default)]
+pub(super) struct BlockTerms {
+    identifiers: Hashes,
+    reach: Reach,
+    identifiers_max: usize,
+    body: Words,
+    attributes: Words,
+    words_max: usize,
+    pairs: Vec<String>,
+}
+
+/// What of a block's terms is worth to be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Summary {
+    pub(super) reach: Reach,
+    pub(super) any_identifier: bool,
+    pub(super) any_word: bool,
+}
+
+impl BlockTerms {
+    /// Begins a block of so many bytes of text.
+    pub(super) fn begin(&mut self, bytes: usize) {
+        self.identifiers.clear();
+        self.reach = Reach::default();
+        self.identifiers_max = (bytes / BYTES_PER_IDENTIFIER).max(IDENTIFIERS_MIN);
+        self.body.clear();
+        self.attributes.clear();
+        self.words_max = (bytes / BYTES_PER_WORD).max(WORDS_MIN);
+        self.pairs.clear();
+    }
+
+    /// Takes a body.
+    pub(super) fn body(&mut self, body: &[u8]) {
+        let Self {
+            identifiers,
+            reach,
+            identifiers_max,
+            body: words,
+            words_max,
+            ..
+        } = self;
+        take_words(
+            body,
+            identifiers,
+            reach,
+            *identifiers_max,
+            words,
+            *words_max,
+        );
+    }
+
+    /// What is to be kept. `traces` are always listed, as 32 hex digits.
+    pub(super) fn end(&mut self, traces: &[[u8; 16]]) -> Summary {
+        let any_identifier = self.identifiers.list.len() > self.identifiers_max;
+        if any_identifier {
+            self.identifiers.clear();
+        }
+        for trace in traces {
+            self.identifiers.insert(hash(&hex(trace)));
+        }
+        let any_word = self.body.count > self.words_max || self.attributes.count > self.words_max;
+        if any_word {
+            self.body.clear();
+            self.attributes.clear();
+        }
+        Summary {
+            reach: self.reach,
+            any_identifier,
+            any_word,
+        }
+    }
+
+    /// The hashes of the identifiers, each once.
+    pub(super) fn identifiers(&self) -> &[u32] {
+        &self.identifiers.list
+    }
+
+    /// Takes the words out.
+    pub(super) fn words(&mut self) -> BlockWords {
+        BlockWords {
+            body: self.body.text.clone(),
+            attributes: self.attributes.text.clone(),
+            pairs: std::mem::take(&mut self.pairs),
+        }
+    }
+}
+
+impl Terms for BlockTerms {
+    fn value(&mut self, value: &[u8]) {
+        let Self {
+            identifiers,
+            reach,
+            identifiers_max,
+            attributes,
+            words_max,
+            ..
+        } = self;
+        take_words(
+            value,
+            identifiers,
+            reach,
+            *identifiers_max,
+            attributes,
+            *words_max,
+        );
+    }
+
+    fn pair(&mut self, name: &[u8], value: &[u8]) {
+        if value.len() <= PAIR_VALUE_BYTES_MAX
+            && let (Ok(name), Ok(value)) = (std::str::from_utf8(name), std::str::from_utf8(value))
+        {
+            self.pairs.push(format!("{name}={value}"));
+        }
+    }
+}
+
+fn take_words(
+    text: &[u8],
+    identifiers: &mut Hashes,
+    reach: &mut Reach,
+    identifiers_max: usize,
+    words: &mut Words,
+    words_max: usize,
+) {
+    for_each_word(text, |word, is_identifier| {
+        if !is_identifier {
+            if words.count <= words_max {
+                words.insert(word, hash(word));
+            }
+        } else if word.len() < IDENTIFIER_BYTES_MIN
+            || (identifiers.list.len() <= identifiers_max && identifiers.insert(hash(word)))
+        {
+            reach.add(word);
+        }
+    });
+}
+
+/// Different hashes. Forgetting all of them costs nothing: a slot counts only where it has
+/// the number of the round.
+#[derive(Debug, Default)]
+struct Hashes {
+    slots: Vec<u64>,
+    round: u32,
+    list: Vec<u32>,
+}
+
+impl Hashes {
+    fn clear(&mut self) {
+        self.list.clear();
+        self.next_round();
+    }
+
+    fn next_round(&mut self) {
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.slots.fill(0);
+            self.round = 1;
+        }
+    }
+
+    /// Whether it is new.
+    fn insert(&mut self, hash: u32) -> bool {
+        if (self.list.len() + 1) * 2 > self.slots.len() {
+            self.grow();
+        }
+        let new = self.put(hash);
+        if new {
+            self.list.push(hash);
+        }
+        new
+    }
+
+    fn put(&mut self, hash: u32) -> bool {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if (slot >> 32) as u32 != self.round {
+                self.slots[at] = u64::from(self.round) << 32 | u64::from(hash);
+                return true;
+            }
+            if slot as u32 == hash {
+                return false;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    fn grow(&mut self) {
+        let length = (self.slots.len() * 2).max(1 << 13);
+        self.slots = vec![0; length];
+        self.round = 1;
+        for n in 0..self.list.len() {
+            self.put(self.list[n]);
+        }
+    }
+}
+
+/// Different words: their bytes decide, for two words may have one hash.
+#[derive(Debug, Default)]
+struct Words {
+    slots: Vec<Slot>,
+    round: u32,
+    count: usize,
+    /// All of them, separated by spaces.
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    round: u32,
+    hash: u32,
+    from: u32,
+    length: u32,
+}
+
+impl Words {
+    fn clear(&mut self) {
+        self.text.clear();
+        self.count = 0;
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.slots.fill(Slot::default());
+            self.round = 1;
+        }
+    }
+
+    fn insert(&mut self, word: &[u8], hash: u32) {
+        if (self.count + 1) * 2 > self.slots.len() {
+            self.grow();
+        }
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot.round != self.round {
+                break;
+            }
+            let from = slot.from as usize;
+            if slot.hash == hash && self.text.as_bytes()[from..from + slot.length as usize] == *word
+            {
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+        // Plain words are ASCII.
+        let Ok(text) = std::str::from_utf8(word) else {
+            return;
+        };
+        self.slots[at] = Slot {
+            round: self.round,
+            hash,
+            from: self.text.len() as u32,
+            length: word.len() as u32,
+        };
+        self.text.push_str(text);
+        self.text.push(' ');
+        self.count += 1;
+    }
+
+    fn grow(&mut self) {
+        let length = (self.slots.len() * 2).max(1 << 11);
+        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); length]);
+        let (round, mask) = (self.round.max(1), length - 1);
+        for slot in old
+            .into_iter()
+            .filter(|slot| slot.round == self.round && self.count > 0)
+        {
+            let mut at = slot.hash as usize & mask;
+            while self.slots[at].round == round {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = Slot { round, ..slot };
+        }
+        self.round = round;
+    }
+}

@@ -1,0 +1,181 @@
+//! `tokens`: in which blocks an identifier is, by its hash.
+//!
+//! ```text
+//! chunk*    up to 128 hashes: count varint │ numbers: the differences of the hashes
+//!           │ numbers: in how many blocks each is, less one │ numbers: those blocks
+//! index     per chunk: first hash u32 │ offset u64 │ CRC-32C u32
+//! end       bits u32 │ chunks u32 │ CRC-32C of index and end u32
+//! ```
+//!
+//! Of every hash the upper `bits` are kept: with six bits more than the number of hashes
+//! has, one look-up in 64 names a block too many, and neighbours differ by about a byte.
+//!
+//! A look-up is a binary search in the index where it lies and the reading of one chunk.
+
+mod build;
+
+pub(super) use build::TokensBuilder;
+
+use super::Damage;
+use super::numbers::{take, take_count};
+use std::sync::OnceLock;
+use tantivy::directory::OwnedBytes;
+
+pub(super) const FILE: &str = "tokens";
+const CHUNK: usize = 128;
+const ENTRY: usize = 16;
+const END: usize = 12;
+
+/// The identifiers of an open segment.
+pub(super) struct Tokens {
+    bytes: OwnedBytes,
+    /// Where the index begins.
+    index: usize,
+    bits: u32,
+    checked: OnceLock<bool>,
+}
+
+/// Where a chunk lies.
+struct Entry {
+    first: u32,
+    from: usize,
+    checksum: u32,
+}
+
+impl Tokens {
+    /// Takes the bytes of the file.
+    pub(super) fn open(bytes: OwnedBytes) -> Result<Self, Damage> {
+        let damaged = || Damage(format!("{FILE} is no list of identifiers"));
+        let end: &[u8; END] = bytes.last_chunk().ok_or_else(damaged)?;
+        let number =
+            |at: usize| u32::from_le_bytes([end[at], end[at + 1], end[at + 2], end[at + 3]]);
+        let (bits, chunks) = (number(0), number(4) as usize);
+        let index = chunks
+            .checked_mul(ENTRY)
+            .and_then(|n| bytes.len().checked_sub(n + END));
+        let index = index
+            .filter(|_| (1..=32).contains(&bits))
+            .ok_or_else(damaged)?;
+        Ok(Self {
+            bytes,
+            index,
+            bits,
+            checked: OnceLock::new(),
+        })
+    }
+
+    /// Calls `each` with the blocks that may hold the identifier with this hash.
+    pub(super) fn look_up(&self, hash: u32, mut each: impl FnMut(u32)) -> Result<(), Damage> {
+        self.check_index()?;
+        let hash = hash >> (32 - self.bits);
+        let Some(chunk) = self.chunk_before(hash) else {
+            return Ok(());
+        };
+        let damaged = || {
+            Damage(format!(
+                "the checksum of chunk {chunk} of {FILE} does not hold"
+            ))
+        };
+        let entry = self.entry(chunk);
+        let bytes = self.chunk(chunk).ok_or_else(damaged)?;
+        if crc32c::crc32c(bytes) != entry.checksum {
+            return Err(damaged());
+        }
+        blocks_of(bytes, hash - entry.first, &mut each).ok_or_else(damaged)
+    }
+
+    /// Whether all of the file is as it was written.
+    pub(super) fn check(&self) -> Result<(), Damage> {
+        self.check_index()?;
+        let right = |n: usize| {
+            let bytes = self.chunk(n);
+            bytes.is_some_and(|bytes| crc32c::crc32c(bytes) == self.entry(n).checksum)
+        };
+        match (0..self.chunks()).all(right) {
+            true => Ok(()),
+            false => Err(Damage(format!("a checksum of {FILE} does not hold"))),
+        }
+    }
+
+    fn check_index(&self) -> Result<(), Damage> {
+        let right = self.checked.get_or_init(|| {
+            let (all, checksum) = self.bytes.split_at(self.bytes.len() - 4);
+            crc32c::crc32c(&all[self.index..]).to_le_bytes() == checksum
+        });
+        match right {
+            true => Ok(()),
+            false => Err(Damage(format!("the checksum of {FILE} does not hold"))),
+        }
+    }
+
+    fn chunks(&self) -> usize {
+        (self.bytes.len() - END - self.index) / ENTRY
+    }
+
+    /// The last chunk that begins at or before `hash`.
+    fn chunk_before(&self, hash: u32) -> Option<usize> {
+        let (mut low, mut high) = (0, self.chunks());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.entry(middle).first <= hash {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.checked_sub(1)
+    }
+
+    fn entry(&self, chunk: usize) -> Entry {
+        let at = self.index + chunk * ENTRY;
+        let short = |at: usize| {
+            let bytes = self.bytes[at..].first_chunk().copied();
+            u32::from_le_bytes(bytes.unwrap_or_default())
+        };
+        let from = u64::from(short(at + 8)) << 32 | u64::from(short(at + 4));
+        Entry {
+            first: short(at),
+            from: usize::try_from(from).unwrap_or(usize::MAX),
+            checksum: short(at + 12),
+        }
+    }
+
+    fn chunk(&self, chunk: usize) -> Option<&[u8]> {
+        let to = match chunk + 1 < self.chunks() {
+            true => self.entry(chunk + 1).from,
+            false => self.index,
+        };
+        self.bytes.get(self.entry(chunk).from..to)
+    }
+}
+
+/// Reads the blocks of the hash that is `wanted` more than the chunk's first.
+fn blocks_of(chunk: &[u8], wanted: u32, each: &mut impl FnMut(u32)) -> Option<()> {
+    let mut at = chunk;
+    let count = take_count(&mut at)?;
+    let (mut steps, mut more, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
+    take(&mut at, count, &mut steps)?;
+    let mut hash = 0_i64;
+    let place = steps.iter().position(|step| {
+        hash = hash.wrapping_add(*step);
+        hash == i64::from(wanted)
+    });
+    let Some(place) = place else { return Some(()) };
+    take(&mut at, count, &mut more)?;
+    let size = |n: &i64| usize::try_from(*n).ok()?.checked_add(1);
+    let sum = |sizes: &[i64]| {
+        sizes
+            .iter()
+            .try_fold(0_usize, |sum, n| sum.checked_add(size(n)?))
+    };
+    let before = sum(&more[..place])?;
+    let end = before.checked_add(size(more.get(place)?)?)?;
+    take(&mut at, sum(&more)?, &mut blocks)?;
+    for block in blocks.get(before..end)? {
+        each(u32::try_from(*block).ok()?);
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests;
