@@ -1,6 +1,7 @@
 //! The command line: what can be typed, and its help.
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 /// Logs, traces, metrics and alerts of your machines and services, in one binary.
@@ -28,7 +29,7 @@ pub(crate) enum Command {
     /// Show everything that belongs to a request ID, trace ID or span ID
     Lookup(LookupArguments),
     /// Show what is stored and how far it has come
-    Status(ServerArguments),
+    Status(StatusArguments),
     /// Check configuration, rule files and alert routing files, and list every problem
     Check(CheckArguments),
 }
@@ -86,8 +87,8 @@ pub(crate) struct ServerArguments {
 /// What to ask for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueryCommand {
-    /// Log lines, as in '{service="checkout"} |= "timeout"'
-    Logs(SearchArguments),
+    /// LogQL: lines, as in '{service_name="checkout"} |= "timeout"', or numbers made of them
+    Logs(LogArguments),
     /// PromQL, as in 'sum by (service) (rate(traces_spanmetrics_calls_total[1m]))'
     Metrics(MetricArguments),
     /// Traces, as in 'service=checkout status=error duration>100ms'
@@ -109,6 +110,105 @@ pub(crate) struct SearchArguments {
     /// How many at most
     #[arg(long, default_value_t = 100)]
     pub(crate) limit: usize,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+/// A LogQL query.
+#[derive(Debug, Args)]
+#[command(after_help = LOG_EXAMPLES)]
+pub(crate) struct LogArguments {
+    /// The query in LogQL; without one, all lines
+    #[arg(default_value = "")]
+    pub(crate) query: String,
+    /// From when on: -1h, RFC 3339, or seconds since 1970 [default: an hour before --to]
+    #[arg(
+        long,
+        visible_alias = "start",
+        value_name = "TIME",
+        allow_hyphen_values = true
+    )]
+    pub(crate) from: Option<String>,
+    /// Until when; at which time, for a query for numbers without --step
+    #[arg(
+        long,
+        visible_alias = "end",
+        value_name = "TIME",
+        default_value = "now",
+        allow_hyphen_values = true
+    )]
+    pub(crate) to: String,
+    /// From how long before --to on, as in 15m or 2d
+    #[arg(long, value_name = "DURATION", conflicts_with = "from")]
+    pub(crate) since: Option<String>,
+    /// How many lines at most
+    #[arg(long, default_value_t = 100, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000_000))]
+    pub(crate) limit: usize,
+    /// Take the oldest lines of the period, not the newest
+    #[arg(long)]
+    pub(crate) forward: bool,
+    /// The distance of two values; makes a query for numbers one over the whole period
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) step: Option<String>,
+    /// Show so many lines of the same stream before and after each
+    #[arg(long, short = 'C', value_name = "LINES", default_value_t = 0, value_parser = RangedU64ValueParser::<usize>::new().range(0..=1000))]
+    pub(crate) context: usize,
+    /// Go on with lines as they arrive, until Ctrl-C; begins now, or at --from or --since
+    #[arg(long, short, conflicts_with_all = ["to", "step", "forward", "context"])]
+    pub(crate) follow: bool,
+    /// Show each line's labels and metadata
+    #[arg(long, short)]
+    pub(crate) labels: bool,
+    /// How to show lines; without it, with time, level and service
+    #[arg(long, short, value_enum, conflicts_with = "json")]
+    pub(crate) output: Option<LogOutput>,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+const LOG_EXAMPLES: &str = r#"Examples:
+  sonde query logs '{service_name="checkout"} |= "timeout"' --since 2h
+  sonde query logs '{service_name="checkout"} | json | status >= 500' --labels
+  sonde query logs 'sum by (level) (count_over_time({service_name=~".+"}[5m]))' --step 5m
+  sonde query logs '{level="error"}' --follow"#;
+
+/// How lines are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogOutput {
+    /// The lines alone, as they were sent
+    Raw,
+    /// One JSON object a line, for programs
+    Json,
+    /// A table
+    Table,
+}
+
+/// What to show the status of.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct StatusArguments {
+    #[command(subcommand)]
+    pub(crate) part: Option<StatusPart>,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+}
+
+/// A part of the status, in detail.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StatusPart {
+    /// What logs are stored, and what they cost: by tenant, by stream, by label
+    Logs(LogStatusArguments),
+}
+
+/// Whose logs.
+#[derive(Debug, Args)]
+pub(crate) struct LogStatusArguments {
+    /// Count the streams and labels of how long back
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub(crate) since: String,
+    /// How many streams and labels to list
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub(crate) top: usize,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }

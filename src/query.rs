@@ -1,5 +1,15 @@
 //! `sonde query`: logs, metrics and traces in the terminal.
 
+mod period;
+mod line;
+mod pages;
+mod context;
+mod follow;
+mod caret;
+mod logs;
+
+pub(crate) use period::duration;
+
 use crate::Failure;
 use crate::client::Client;
 use crate::command::{MetricArguments, QueryCommand, SearchArguments};
@@ -10,7 +20,7 @@ use std::process::ExitCode;
 /// Asks and prints.
 pub(crate) async fn query(command: &QueryCommand) -> Result<ExitCode, Failure> {
     match command {
-        QueryCommand::Logs(arguments) => logs(arguments).await,
+        QueryCommand::Logs(arguments) => logs::logs(arguments).await,
         QueryCommand::Metrics(arguments) => metrics(arguments).await,
         QueryCommand::Traces(arguments) => traces(arguments).await,
     }
@@ -28,22 +38,6 @@ async fn search(path: &str, arguments: &SearchArguments) -> Result<Value, Failur
         .get(path, &parameters)
         .await?
         .json)
-}
-
-async fn logs(arguments: &SearchArguments) -> Result<ExitCode, Failure> {
-    let answer = search("/sonde/v1/logs", arguments).await?;
-    let mut out = Text::stdout();
-    if arguments.server.json {
-        out.json(&answer);
-    } else {
-        // The answer is newest first; a terminal reads downwards.
-        render::list(&answer, "records")
-            .iter()
-            .rev()
-            .for_each(|record| render::log_line(&mut out, record));
-        out.note_if_cut(&answer);
-    }
-    Ok(out.finish())
 }
 
 async fn traces(arguments: &SearchArguments) -> Result<ExitCode, Failure> {

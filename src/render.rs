@@ -3,7 +3,7 @@
 mod table;
 mod waterfall;
 
-pub(crate) use table::{metric_table, trace_table};
+pub(crate) use table::{metric_table, rows, trace_table};
 pub(crate) use waterfall::waterfall;
 
 use serde_json::Value;
@@ -14,6 +14,7 @@ use std::process::ExitCode;
 /// Text on its way to the terminal, with colours only where a terminal reads it.
 pub(crate) struct Text {
     text: String,
+    is_terminal: bool,
     colours: bool,
 }
 
@@ -43,10 +44,11 @@ pub(crate) enum Tone {
 impl Text {
     /// Text for the standard output.
     pub(crate) fn stdout() -> Self {
-        let colours = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let is_terminal = std::io::stdout().is_terminal();
         Self {
             text: String::new(),
-            colours,
+            is_terminal,
+            colours: is_terminal && std::env::var_os("NO_COLOR").is_none(),
         }
     }
 
@@ -77,6 +79,16 @@ impl Text {
         self.end_line();
     }
 
+    /// Adds a whole line for a program to read: as it is, unless a terminal reads it.
+    pub(crate) fn verbatim(&mut self, text: &str) {
+        if self.is_terminal {
+            self.text.extend(text.chars().map(tame));
+        } else {
+            self.text.push_str(text);
+        }
+        self.end_line();
+    }
+
     /// Ends the line.
     pub(crate) fn end_line(&mut self) {
         self.text.push('\n');
@@ -96,10 +108,28 @@ impl Text {
     }
 
     /// Prints it. A reader that closes the pipe early has read enough.
-    pub(crate) fn finish(self) -> ExitCode {
-        let _ = std::io::stdout().lock().write_all(self.text.as_bytes());
+    pub(crate) fn finish(mut self) -> ExitCode {
+        let _ = self.flush();
         ExitCode::SUCCESS
     }
+
+    /// Prints what there is, and goes on.
+    ///
+    /// # Errors
+    /// The reader has closed the pipe.
+    pub(crate) fn flush(&mut self) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        let printed = stdout.write_all(self.text.as_bytes());
+        self.text.clear();
+        printed.and_then(|()| stdout.flush())
+    }
+}
+
+/// Says something beside the answer: on the error stream, on one line.
+pub(crate) fn note(text: &str) {
+    let text: String = text.chars().map(tame).collect();
+    // Where the error stream is closed, nobody wants to know.
+    let _ = writeln!(std::io::stderr(), "sonde: {text}");
 }
 
 /// A list in an answer; empty where there is none.
@@ -112,14 +142,35 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or("")
 }
 
-/// One log record: time, level, service, body.
+/// What people see of a log record.
+pub(crate) struct LogRow<'a> {
+    pub(crate) time: Option<u64>,
+    pub(crate) level: &'a str,
+    pub(crate) service: &'a str,
+    pub(crate) body: &'a str,
+}
+
+/// One log record of the native API, on a line.
 pub(crate) fn log_line(out: &mut Text, record: &Value) {
-    let level = text(record, "level");
-    out.put(Tone::Dim, &time(record["time"].as_u64()));
-    out.put(level_tone(level), &format!(" {level:<5} "));
-    let labels = &record["labels"];
-    out.put(Tone::Bold, text(labels, "service_name"));
-    out.line(Tone::Plain, &format!(" {}", text(record, "body")));
+    let row = LogRow {
+        time: record["time"].as_u64(),
+        level: text(record, "level"),
+        service: text(&record["labels"], "service_name"),
+        body: text(record, "body"),
+    };
+    log_row(out, &row);
+    out.end_line();
+}
+
+/// Time, level, service, body.
+pub(crate) fn log_row(out: &mut Text, row: &LogRow<'_>) {
+    out.put(Tone::Dim, &time(row.time));
+    out.put(level_tone(row.level), &format!(" {:<5} ", row.level));
+    if !row.service.is_empty() {
+        out.put(Tone::Bold, row.service);
+        out.put(Tone::Plain, " ");
+    }
+    out.put(Tone::Plain, row.body);
 }
 
 /// One alert: state, name, labels, summary.
@@ -152,6 +203,17 @@ pub(crate) fn time(nanos: Option<u64>) -> String {
     stamp.map_or_else(|| "-".into(), |stamp| format!("{stamp:.3}"))
 }
 
+/// A number of bytes in the unit that suits it.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        b if b < 1024.0 => format!("{b:.0} B"),
+        b if b < 1024.0 * 1024.0 => format!("{:.1} KiB", b / 1024.0),
+        b if b < 1024.0 * 1024.0 * 1024.0 => format!("{:.1} MiB", b / 1024.0 / 1024.0),
+        b => format!("{:.2} GiB", b / 1024.0 / 1024.0 / 1024.0),
+    }
+}
+
 /// A duration in the unit that suits it.
 pub(crate) fn duration(nanos: u64) -> String {
     let nanos = nanos as f64;
@@ -165,8 +227,8 @@ pub(crate) fn duration(nanos: u64) -> String {
 
 fn level_tone(level: &str) -> Tone {
     match level {
-        "error" | "fatal" => Tone::Bad,
-        "warn" => Tone::Warn,
+        "error" | "fatal" | "critical" => Tone::Bad,
+        "warn" | "warning" => Tone::Warn,
         "debug" | "trace" => Tone::Dim,
         _ => Tone::Plain,
     }

@@ -1,20 +1,25 @@
 //! `sonde status`: what is stored, how far it has come, what went wrong.
 
+mod logs;
+
 use crate::Failure;
 use crate::client::Client;
-use crate::command::ServerArguments;
+use crate::command::{StatusArguments, StatusPart};
 use crate::render::{self, Text, Tone};
 use serde_json::Value;
 use std::process::ExitCode;
 
 /// Asks a collector for its status and prints it.
-pub(crate) async fn status(arguments: &ServerArguments) -> Result<ExitCode, Failure> {
-    let status = Client::new(arguments)?
+pub(crate) async fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
+    if let Some(StatusPart::Logs(arguments)) = &arguments.part {
+        return logs::logs(arguments).await;
+    }
+    let status = Client::new(&arguments.server)?
         .get("/sonde/v1/status", &[])
         .await?
         .json;
     let mut out = Text::stdout();
-    if arguments.json {
+    if arguments.server.json {
         out.json(&status);
     } else {
         show(&mut out, &status);

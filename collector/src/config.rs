@@ -2,7 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sonde_proto::Tenant;
 use sonde_yaml::Problems;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -168,6 +170,67 @@ pub struct OtlpLimits {
     /// How many tenants there may be; the requests of further ones are refused.
     #[schemars(range(min = 1))]
     pub tenants_max: usize,
+    /// What one tenant may send.
+    pub tenant: TenantLimits,
+    /// What single tenants may send, by their names; keys that are not set are as in `tenant`.
+    pub by_tenant: BTreeMap<String, TenantOverrides>,
+}
+
+/// What one tenant may send. Who has to wait is told for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantLimits {
+    /// How many bytes of logs per second, uncompressed, as OTLP writes them.
+    #[schemars(range(min = 1))]
+    pub logs_bytes_per_second: u64,
+    /// How many bytes of logs at once, before the rate counts.
+    #[schemars(range(min = 1))]
+    pub logs_burst_bytes: u64,
+    /// How many streams of logs (a resource and a scope, with all their attributes) may be in
+    /// use; one is for up to an hour after something was sent to it.
+    #[schemars(range(min = 1))]
+    pub log_streams_max: u64,
+}
+
+impl Default for TenantLimits {
+    fn default() -> Self {
+        Self {
+            logs_bytes_per_second: 256 << 20,
+            logs_burst_bytes: 1 << 30,
+            log_streams_max: 1_000_000,
+        }
+    }
+}
+
+/// What is otherwise for a single tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TenantOverrides {
+    /// As `logs_bytes_per_second` of `tenant`.
+    #[schemars(range(min = 1))]
+    pub logs_bytes_per_second: Option<u64>,
+    /// As `logs_burst_bytes` of `tenant`.
+    #[schemars(range(min = 1))]
+    pub logs_burst_bytes: Option<u64>,
+    /// As `log_streams_max` of `tenant`.
+    #[schemars(range(min = 1))]
+    pub log_streams_max: Option<u64>,
+}
+
+impl OtlpLimits {
+    /// What this tenant may send.
+    pub(crate) fn of(&self, tenant: &Tenant) -> TenantLimits {
+        let common = &self.tenant;
+        let own = self.by_tenant.get(tenant.as_str()).cloned();
+        let own = own.unwrap_or_default();
+        TenantLimits {
+            logs_bytes_per_second: own
+                .logs_bytes_per_second
+                .unwrap_or(common.logs_bytes_per_second),
+            logs_burst_bytes: own.logs_burst_bytes.unwrap_or(common.logs_burst_bytes),
+            log_streams_max: own.log_streams_max.unwrap_or(common.log_streams_max),
+        }
+    }
 }
 
 impl Default for OtlpLimits {
@@ -177,6 +240,8 @@ impl Default for OtlpLimits {
             requests_max: 64,
             streams_max: 128,
             tenants_max: 1000,
+            tenant: TenantLimits::default(),
+            by_tenant: BTreeMap::new(),
         }
     }
 }

@@ -5,14 +5,15 @@
 //! not sealed, and the doors open. Stop: doors close, what they had taken is applied and
 //! sealed, notifications under way end.
 
-use crate::admit::Admission;
+use crate::admit::{Admission, PointTimes};
 use crate::api::{Api, Sources};
 use crate::config::Config;
 use crate::consume::{Progress, Pump, SpanConsumer, StoreConsumer};
 use crate::derive::Derived;
 use crate::evaluate::{Evaluator, Parts, StoreQuery};
 use crate::load;
-use crate::receive::{otlp_grpc, otlp_http};
+use crate::logs::LogReader;
+use crate::receive::{loki_push, otlp_grpc, otlp_http};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
 use parking_lot::Mutex;
@@ -187,8 +188,10 @@ impl Collector {
             registries: vec![registry],
             agent: None,
         }));
+        let logs = LogReader::new(Arc::clone(&stores.logs), &config.logs);
         let sources = Sources {
             stores,
+            logs,
             alerts: alerts.clone(),
             rules: evaluator.rules(),
             journal: Arc::clone(&shared),
@@ -202,6 +205,10 @@ impl Collector {
             clock,
             telemetry,
             &config.otlp.limits,
+            PointTimes {
+                late_max_seconds: config.metrics.late_max_seconds,
+                future_max_seconds: config.metrics.future_max_seconds,
+            },
             known_tenants(&config.data_dir),
         ));
         let (stop, stopped) = watch::channel(false);
@@ -217,10 +224,16 @@ impl Collector {
             tokio::spawn(ended("OTLP gRPC", grpc)),
             tokio::spawn(ended(
                 "OTLP HTTP",
-                serve(listeners.otlp_http, otlp_http::router(admission), stopped),
+                serve(
+                    listeners.otlp_http,
+                    otlp_http::router(Arc::clone(&admission)),
+                    stopped,
+                ),
             )),
         ];
-        let router = crate::api::router(Api::new(sources, &config.http));
+        let push = loki_push::router(admission, loki_push::Limits::from(&config.logs));
+        let router =
+            crate::api::router(Api::new(sources, &config.http, pages_stopped.clone()), push);
         let pages = tokio::spawn(ended("HTTP", serve(listeners.http, router, pages_stopped)));
         announce(addresses);
         Ok(Self {
@@ -242,6 +255,12 @@ impl Collector {
     #[must_use]
     pub fn addresses(&self) -> Addresses {
         self.addresses
+    }
+
+    /// How far the log store has come.
+    #[cfg(test)]
+    pub(crate) fn logs_applied(&self) -> watch::Receiver<sonde_proto::Position> {
+        self.pumps[0].progress().follow()
     }
 
     /// Shows an agent of the same process in `/metrics` and in the status.
@@ -386,7 +405,8 @@ impl Opened {
     fn open(config: &Config, registry: &mut Registry, now: UnixNanos) -> Result<Self, StartError> {
         let dir = |name: &str| config.data_dir.join(name);
         let lock = lock(&config.data_dir)?;
-        let logs = sonde_logs::LogStore::open(&dir("logs"), &config.logs, registry, now)
+        let logs_config = crate::logs::with_pushed(&config.logs);
+        let logs = sonde_logs::LogStore::open(&dir("logs"), &logs_config, registry, now)
             .map_err(|error| open_error("the log store", &dir("logs"), &error))?;
         let traces = sonde_traces::TraceStore::open(&dir("traces"), &config.traces, registry, now)
             .map_err(|error| open_error("the trace store", &dir("traces"), &error))?;

@@ -12,6 +12,7 @@ pub(crate) struct Telemetry {
     pub(crate) received_records: Family<SignalLabel, Counter>,
     pub(crate) received_bytes: Family<SignalLabel, Counter>,
     pub(crate) refused_requests: Family<RefusedLabels, Counter>,
+    pub(crate) refused_records: Family<RefusedLabels, Counter>,
     pub(crate) consumer_failures: Family<SignalLabel, Counter>,
     pub(crate) derived_failures: Counter,
 }
@@ -54,6 +55,11 @@ impl Telemetry {
             "sonde_collector_refused_requests",
             "OTLP requests refused, by reason",
             own.refused_requests.clone(),
+        );
+        registry.register(
+            "sonde_collector_refused_records",
+            "Records whose sender was told that they are not kept, of requests whose rest is, by reason",
+            own.refused_records.clone(),
         );
         registry.register(
             "sonde_collector_consumer_failures",

@@ -26,11 +26,13 @@ mod wire;
 mod validate;
 mod shape;
 mod measure;
+mod unkept;
 mod value;
 mod logs;
 
 pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
 pub use measure::Measure;
+pub use unkept::{Bounds, Unkept};
 pub use validate::Counts;
 pub use value::{Attribute, Attributes, List, Value};
 
@@ -53,6 +55,12 @@ pub struct WalkError {
 /// [`WalkError`] exactly where prost would refuse to decode.
 pub fn measure(signal: crate::Signal, bytes: &[u8]) -> Result<Measure, WalkError> {
     measure::measure(signal, bytes)
+}
+
+/// Which spans or data points of a request that [`measure`] accepted a store would leave out.
+#[must_use]
+pub fn unkept(signal: crate::Signal, bytes: &[u8], bounds: Bounds) -> Unkept {
+    unkept::unkept(signal, bytes, bounds)
 }
 
 /// Checks that `bytes` are a whole and valid `ExportLogsServiceRequest`.

@@ -25,6 +25,15 @@ fn put(out: &mut Text, table: &Table) {
         .for_each(|line| out.line(Tone::Plain, line.trim_end()));
 }
 
+/// Any rows below a header.
+pub(crate) fn rows(out: &mut Text, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
+    let mut table = table(header);
+    for row in rows {
+        table.add_row(row.into_iter().map(cell));
+    }
+    put(out, &table);
+}
+
 /// Traces, newest first.
 pub(crate) fn trace_table(out: &mut Text, traces: &[Value]) {
     let mut table = table(&[

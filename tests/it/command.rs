@@ -78,7 +78,7 @@ async fn a_request_is_looked_up_queried_and_counted_from_the_terminal() {
 
     let (ok, text) = ask(
         &server,
-        &["query", "logs", "{service=\"cart\"} |= \"timeout\""],
+        &["query", "logs", "{service_name=\"cart\"} |= \"timeout\""],
     )
     .await;
     assert!(

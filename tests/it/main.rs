@@ -7,12 +7,18 @@
 
 mod harness;
 mod tools;
+mod websocket;
 
 mod bad_input;
 mod command;
+mod command_logs;
+mod command_follow;
 mod dashboards;
 mod delivery;
 mod demo;
 mod deploy;
+mod loki;
+mod loki_clients;
+mod loki_grafana;
 mod notify;
 mod sdk;

@@ -3,17 +3,23 @@
 //! Invariant: [`Admission::admit`] returns `Ok` only when the payload is durable, and
 //! whatever it refuses is counted by reason and never in the journal.
 
+mod unkept;
+mod usage;
 mod validate;
 
+pub(crate) use unkept::{PointTimes, Taken};
+
+use crate::config::OtlpLimits;
 use crate::telemetry::{RefusedLabels, SignalLabel, Telemetry};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sonde_journal::{AppendError, Journal};
-use sonde_proto::{Clock, Entry, Partition, Signal, Tenant};
-use std::collections::HashSet;
+use sonde_proto::{Clock, Entry, Partition, Signal, Tenant, UnixNanos};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use usage::{Exceeded, Shared, Usage};
 
 /// How long a sender waits for its turn before it is told to come back.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
@@ -52,6 +58,31 @@ pub(crate) enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The tenant sends faster than it may.
+    #[error(
+        "tenant {tenant} sends more than its {limit} bytes of logs per second; retry in {} s, send less, or raise otlp.limits.tenant.logs_bytes_per_second",
+        wait.as_secs()
+    )]
+    Rate {
+        /// The tenant.
+        tenant: Tenant,
+        /// What it may send.
+        limit: u64,
+        /// When it may send again.
+        wait: Duration,
+    },
+    /// The tenant uses more streams than it may.
+    #[error(
+        "tenant {tenant} would have more than {limit} streams of logs in use; give resources fewer distinct attributes, or raise otlp.limits.tenant.log_streams_max"
+    )]
+    TooManyStreams {
+        /// The tenant.
+        tenant: Tenant,
+        /// The limit.
+        limit: u64,
+        /// When to ask again.
+        wait: Duration,
+    },
     /// There is no room now; the same request may pass later.
     #[error("cannot make the request durable now: {reason}; retry later")]
     Unavailable {
@@ -68,13 +99,22 @@ impl Refusal {
             Self::TooLarge { .. } => "too_large",
             Self::Tenant(_) => "tenant",
             Self::TooManyTenants { .. } => "tenants_max",
+            Self::Rate { .. } => "rate",
+            Self::TooManyStreams { .. } => "streams_max",
             Self::Unavailable { .. } => "unavailable",
         }
     }
 
     /// How long a sender should wait before it sends the same again, if that can help.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        matches!(self, Self::Unavailable { .. }).then_some(Duration::from_secs(1))
+        match self {
+            Self::Unavailable { .. } => Some(Duration::from_secs(1)),
+            Self::Rate { wait, .. } | Self::TooManyStreams { wait, .. } => Some(*wait),
+            Self::Malformed { .. }
+            | Self::TooLarge { .. }
+            | Self::Tenant(_)
+            | Self::TooManyTenants { .. } => None,
+        }
     }
 }
 
@@ -83,10 +123,11 @@ pub(crate) struct Admission {
     journal: Arc<dyn Journal>,
     clock: Arc<dyn Clock>,
     telemetry: Arc<Telemetry>,
-    request_bytes_max: usize,
+    limits: OtlpLimits,
+    point_times: PointTimes,
     requests: Semaphore,
-    tenants: Mutex<HashSet<Tenant>>,
-    tenants_max: usize,
+    tenants: Mutex<HashMap<Tenant, Arc<Usage>>>,
+    usage: Shared,
 }
 
 impl Admission {
@@ -94,17 +135,23 @@ impl Admission {
         journal: Arc<dyn Journal>,
         clock: Arc<dyn Clock>,
         telemetry: Arc<Telemetry>,
-        limits: &crate::config::OtlpLimits,
+        limits: &OtlpLimits,
+        point_times: PointTimes,
         tenants: HashSet<Tenant>,
     ) -> Self {
+        let used = |tenant: Tenant| {
+            let usage = Arc::new(Usage::new(limits.of(&tenant)));
+            (tenant, usage)
+        };
         Self {
             journal,
             clock,
             telemetry,
-            request_bytes_max: limits.request_bytes_max,
+            limits: limits.clone(),
+            point_times,
             requests: Semaphore::new(limits.requests_max),
-            tenants: Mutex::new(tenants),
-            tenants_max: limits.tenants_max,
+            tenants: Mutex::new(tenants.into_iter().map(used).collect()),
+            usage: Shared::default(),
         }
     }
 
@@ -123,28 +170,30 @@ impl Admission {
         }
     }
 
-    /// Whether a tenant is known, or may become so.
-    fn know(&self, tenant: &Tenant) -> Result<(), Refusal> {
+    /// What a tenant has used, if it is known or may become so.
+    fn know(&self, tenant: &Tenant) -> Result<Arc<Usage>, Refusal> {
         let mut tenants = self.tenants.lock();
-        if tenants.contains(tenant) {
-            return Ok(());
+        if let Some(usage) = tenants.get(tenant) {
+            return Ok(Arc::clone(usage));
         }
-        if tenants.len() >= self.tenants_max {
+        if tenants.len() >= self.limits.tenants_max {
             return Err(Refusal::TooManyTenants {
                 tenant: tenant.clone(),
-                limit: self.tenants_max,
+                limit: self.limits.tenants_max,
             });
         }
-        tenants.insert(tenant.clone());
-        Ok(())
+        let usage = Arc::new(Usage::new(self.limits.of(tenant)));
+        tenants.insert(tenant.clone(), Arc::clone(&usage));
+        Ok(usage)
     }
 
     /// The largest request, in bytes after decompression.
     pub(crate) fn request_bytes_max(&self) -> usize {
-        self.request_bytes_max
+        self.limits.request_bytes_max
     }
 
-    /// Takes one OTLP `Export…ServiceRequest`. When this returns `Ok`, it is durable.
+    /// Takes one OTLP `Export…ServiceRequest`. When this returns `Ok`, it is durable; it says
+    /// what of it the store will leave out nevertheless.
     ///
     /// # Errors
     /// [`Refusal`], already counted, when the payload was not made durable.
@@ -153,10 +202,10 @@ impl Admission {
         tenant: Tenant,
         signal: Signal,
         payload: Bytes,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Taken, Refusal> {
         let bytes = payload.len() as u64;
         match self.try_admit(tenant, signal, payload).await {
-            Ok(records) => {
+            Ok((records, taken)) => {
                 let label = SignalLabel::from(signal);
                 self.telemetry
                     .received_records
@@ -166,13 +215,27 @@ impl Admission {
                     .received_bytes
                     .get_or_create(&label)
                     .inc_by(bytes);
-                Ok(())
+                self.left_out(signal, "unkept", taken.rejected);
+                Ok(taken)
             }
             Err(refusal) => {
                 self.refused(signal, &refusal);
                 Err(refusal)
             }
         }
+    }
+
+    /// Counts records that their sender is told are not kept while the rest of its request is.
+    pub(crate) fn left_out(&self, signal: Signal, reason: &'static str, records: u64) {
+        if records == 0 {
+            return;
+        }
+        let labels = RefusedLabels {
+            signal: signal.as_str(),
+            reason,
+        };
+        let counter = self.telemetry.refused_records.get_or_create(&labels);
+        counter.inc_by(records);
     }
 
     /// Counts a request that a door itself had to refuse.
@@ -190,33 +253,63 @@ impl Admission {
         tenant: Tenant,
         signal: Signal,
         payload: Bytes,
-    ) -> Result<u64, Refusal> {
-        if payload.len() > self.request_bytes_max {
-            return Err(Refusal::TooLarge {
-                limit: self.request_bytes_max,
-            });
+    ) -> Result<(u64, Taken), Refusal> {
+        let limit = self.limits.request_bytes_max;
+        if payload.len() > limit {
+            return Err(Refusal::TooLarge { limit });
         }
         let records = validate::records(signal, &payload)
             .map_err(|reason| Refusal::Malformed { signal, reason })?;
         if records == 0 {
-            return Ok(0);
+            return Ok((0, Taken::default()));
         }
-        self.know(&tenant)?;
+        let usage = self.know(&tenant)?;
+        let now = self.clock.now();
+        if signal == Signal::Logs {
+            self.take_logs(&tenant, &usage, &payload, now)?;
+        }
+        let taken = unkept::look(signal, &payload, now, self.point_times);
+        let bytes = payload.len();
         let entry = Entry {
             tenant,
             signal,
-            received_at: self.clock.now(),
+            received_at: now,
             payload,
         };
-        self.journal
-            .append(Partition::first(signal), entry)
-            .await
-            .map_err(|error| match error {
+        let appended = self.journal.append(Partition::first(signal), entry).await;
+        if let Err(error) = appended {
+            if signal == Signal::Logs {
+                usage.give_back(bytes);
+            }
+            return Err(match error {
                 AppendError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
                 other => Refusal::Unavailable {
                     reason: other.to_string(),
                 },
-            })?;
-        Ok(records)
+            });
+        }
+        Ok((records, taken))
+    }
+
+    fn take_logs(
+        &self,
+        tenant: &Tenant,
+        usage: &Usage,
+        payload: &[u8],
+        now: UnixNanos,
+    ) -> Result<(), Refusal> {
+        let taken = usage.take_logs(payload, now, &self.usage);
+        taken.map_err(|exceeded| match exceeded {
+            Exceeded::Rate(wait) => Refusal::Rate {
+                tenant: tenant.clone(),
+                limit: usage.limits().logs_bytes_per_second,
+                wait,
+            },
+            Exceeded::Streams(wait) => Refusal::TooManyStreams {
+                tenant: tenant.clone(),
+                limit: usage.limits().log_streams_max,
+                wait,
+            },
+        })
     }
 }

@@ -15,6 +15,8 @@ pub(super) fn router() -> Router<Api> {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        // As Loki calls it.
+        .route("/ready", get(ready))
         .route("/metrics", get(metrics))
 }
 

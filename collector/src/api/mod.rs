@@ -3,15 +3,20 @@
 //! by [`crate::lookup`], by the rules or by the alerts.
 
 mod answer;
+mod follow;
 mod health;
+mod loki;
 mod native;
 mod pages;
+mod parameters;
 mod prometheus;
+mod samples;
 mod time;
 
 use crate::config::HttpConfig;
 use crate::consume::Progress;
 use crate::evaluate::Rules;
+use crate::logs::LogReader;
 use crate::run::Observed;
 use crate::stores::Stores;
 use answer::ApiError;
@@ -23,11 +28,12 @@ use sonde_journal::Journal;
 use sonde_proto::{Clock, Signal, Tenant, UnixNanos};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// Everything that answers are made of.
 pub(crate) struct Sources {
     pub(crate) stores: Stores,
+    pub(crate) logs: LogReader,
     pub(crate) alerts: Alerts,
     pub(crate) rules: Rules,
     pub(crate) journal: Arc<dyn Journal>,
@@ -43,14 +49,23 @@ pub(crate) struct Api {
     sources: Arc<Sources>,
     queries: Arc<Semaphore>,
     query_time_max: Duration,
+    /// One permit for each query that may be followed.
+    follows: Arc<Semaphore>,
+    stopped: watch::Receiver<bool>,
 }
 
 impl Api {
-    pub(crate) fn new(sources: Sources, config: &HttpConfig) -> Self {
+    pub(crate) fn new(
+        sources: Sources,
+        config: &HttpConfig,
+        stopped: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             sources: Arc::new(sources),
             queries: Arc::new(Semaphore::new(config.queries_max)),
             query_time_max: Duration::from_secs(config.query_seconds_max),
+            follows: Arc::new(Semaphore::new(follow::FOLLOWED_MAX)),
+            stopped,
         }
     }
 
@@ -85,14 +100,16 @@ fn tenant(headers: &HeaderMap) -> Result<Tenant, ApiError> {
     crate::receive::tenant(headers).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-/// All routes of the port.
-pub(crate) fn router(api: Api) -> Router {
+/// All routes of the port, with those of the door that Loki's clients push to.
+pub(crate) fn router(api: Api, push: Router) -> Router {
     let prometheus = prometheus::router();
     Router::new()
         .nest("/sonde/v1", native::router())
         .nest("/prometheus/api/v1", prometheus.clone())
         .nest("/api/v1", prometheus)
+        .nest("/loki/api/v1", loki::router())
         .merge(health::router())
         .fallback(pages::page)
         .with_state(api)
+        .merge(push)
 }

@@ -9,7 +9,7 @@ pub(super) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Respon
         return (StatusCode::METHOD_NOT_ALLOWED, "pages are read with GET\n").into_response();
     }
     let path = uri.path();
-    let is_api = ["/sonde/", "/api/", "/prometheus/"]
+    let is_api = ["/sonde/", "/api/", "/prometheus/", "/loki/"]
         .iter()
         .any(|api| path.starts_with(api));
     if is_api || path.starts_with("/assets/") && sonde_ui::asset(path).is_none() {

@@ -7,8 +7,9 @@ use sonde_journal::{Journal, Reader};
 use sonde_proto::{Clock, Partition, Position, UnixNanos};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 
 const BATCH_BYTES_MAX: usize = 4 << 20;
 const WAIT: Duration = Duration::from_millis(50);
@@ -22,7 +23,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// How far a pump has come, for whoever waits for it or shows it.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
-    applied_to: AtomicU64,
+    applied_to: watch::Sender<Position>,
     caught_up: AtomicBool,
     failed: AtomicBool,
     /// What cannot be done just now, and why.
@@ -32,7 +33,12 @@ pub(crate) struct Progress {
 impl Progress {
     /// Everything before this position has been applied.
     pub(crate) fn applied_to(&self) -> Position {
-        Position(self.applied_to.load(Ordering::Acquire))
+        *self.applied_to.borrow()
+    }
+
+    /// The same, for whoever waits for more.
+    pub(crate) fn follow(&self) -> watch::Receiver<Position> {
+        self.applied_to.subscribe()
     }
 
     /// Whether everything that was in the journal at the start has been applied.
@@ -242,7 +248,11 @@ impl Run {
     }
 
     fn advance(&self, to: Position) {
-        self.progress.applied_to.store(to.0, Ordering::Release);
+        self.progress.applied_to.send_if_modified(|applied| {
+            let moved = *applied != to;
+            *applied = to;
+            moved
+        });
         if to >= self.goal {
             self.progress.caught_up.store(true, Ordering::Release);
         }

@@ -2,6 +2,8 @@
 
 pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
+pub(crate) mod loki_push;
+mod partial;
 
 use sonde_proto::{Tenant, TenantError};
 

@@ -5,6 +5,7 @@
 
 use crate::admit::{Admission, Refusal, TAKEN_WITHIN};
 use crate::config::GrpcConfig;
+use crate::receive::partial::ExportResponse;
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response};
 use sonde_proto::Signal;
@@ -115,7 +116,7 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl<R, B> tower::Service<Request<B>> for Export<R>
 where
-    R: prost::Message + Default + 'static,
+    R: ExportResponse,
     B: hyper::body::Body + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
 {
@@ -165,7 +166,7 @@ where
     }
 }
 
-impl<R: prost::Message + Default + 'static> tonic::server::UnaryService<Bytes> for Export<R> {
+impl<R: ExportResponse> tonic::server::UnaryService<Bytes> for Export<R> {
     type Response = R;
     type Future = BoxFuture<Result<tonic::Response<R>, Status>>;
 
@@ -181,8 +182,8 @@ impl<R: prost::Message + Default + 'static> tonic::server::UnaryService<Bytes> f
                     status(&refusal)
                 })?;
             let admitted = method.admission.admit(tenant, method.signal, payload).await;
-            admitted.map_err(|refusal| status(&refusal))?;
-            Ok(tonic::Response::new(R::default()))
+            let taken = admitted.map_err(|refusal| status(&refusal))?;
+            Ok(tonic::Response::new(R::of(taken)))
         })
     }
 }
@@ -211,7 +212,9 @@ fn status(refusal: &Refusal) -> Status {
         // Nothing is wrong with what was sent but whose it is said to be: an agent that is
         // configured wrongly must keep its lines, not leave them one by one as malformed.
         Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => Code::PermissionDenied,
-        Refusal::TooLarge { .. } => Code::ResourceExhausted,
+        Refusal::TooLarge { .. } | Refusal::Rate { .. } | Refusal::TooManyStreams { .. } => {
+            Code::ResourceExhausted
+        }
         Refusal::Unavailable { .. } => Code::Unavailable,
     };
     match refusal.retry_after() {
@@ -283,6 +286,15 @@ mod tests {
         );
         check(Refusal::TooLarge { limit: 1 }, Code::ResourceExhausted);
         check(Refusal::Unavailable { reason: reason() }, Code::Unavailable);
+        let wait = std::time::Duration::from_secs(7);
+        let slow = Refusal::Rate {
+            tenant: sonde_proto::Tenant::default(),
+            limit: 1,
+            wait,
+        };
+        let told = status(&slow).get_details_retry_info();
+        assert_eq!(told.and_then(|info| info.retry_delay), Some(wait));
+        check(slow, Code::ResourceExhausted);
         let nameless = sonde_proto::Tenant::new("a b").unwrap_err();
         check(nameless.into(), Code::PermissionDenied);
         let tenant = sonde_proto::Tenant::default();

@@ -3,7 +3,8 @@
 //! `POST /v1/{logs,traces,metrics}` with gzip, zstd or no compression. Failures are a
 //! `google.rpc.Status` in the encoding of the request.
 
-use crate::admit::{Admission, Refusal, TAKEN_WITHIN};
+use super::partial::ExportResponse;
+use crate::admit::{Admission, Refusal, TAKEN_WITHIN, Taken};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -12,8 +13,12 @@ use axum::routing::post;
 use bytes::Bytes;
 use prost::Message;
 use sonde_proto::Signal;
+use sonde_proto::otlp::logs_service::ExportLogsServiceResponse;
+use sonde_proto::otlp::metrics_service::ExportMetricsServiceResponse;
+use sonde_proto::otlp::trace_service::ExportTraceServiceResponse;
 use sonde_proto::otlp::{logs_service, metrics_service, trace_service};
 use std::sync::Arc;
+use tokio::sync::SemaphorePermit;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -34,7 +39,11 @@ pub(crate) fn router(admission: Arc<Admission>) -> axum::Router {
         .with_state(admission)
 }
 
-async fn logs(State(admission): State<Arc<Admission>>, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn logs(
+    State(admission): State<Arc<Admission>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let to_protobuf = protobuf_of_json::<logs_service::ExportLogsServiceRequest>;
     export(&admission, Signal::Logs, &headers, body, to_protobuf).await
 }
@@ -83,7 +92,7 @@ async fn export(
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_response();
     };
     match take(admission, signal, headers, body, encoding, to_protobuf).await {
-        Ok(()) => success(encoding),
+        Ok(taken) => success(encoding, signal, taken),
         Err(refusal) => failure(encoding, &refusal),
     }
 }
@@ -95,21 +104,13 @@ async fn take(
     body: Body,
     encoding: Encoding,
     to_protobuf: fn(&[u8]) -> Result<Bytes, String>,
-) -> Result<(), Refusal> {
+) -> Result<Taken, Refusal> {
     let counted = |refusal: Refusal| {
         admission.refused(signal, &refusal);
         refusal
     };
     let tenant = super::tenant(headers).map_err(|error| counted(error.into()))?;
-    let limit = admission.request_bytes_max();
-    let _turn = admission.turn().await.map_err(counted)?;
-    let arrived = tokio::time::timeout(TAKEN_WITHIN, axum::body::to_bytes(body, limit)).await;
-    let body = arrived.map_err(|_| {
-        counted(Refusal::Unavailable {
-            reason: format!("the body did not arrive within {TAKEN_WITHIN:?}"),
-        })
-    })?;
-    let body = body.map_err(|error| counted(unreadable(signal, limit, &error)))?;
+    let (_turn, body) = arrived(admission, signal, body).await?;
     let payload = match encoding {
         Encoding::Protobuf => body,
         Encoding::Json => {
@@ -117,6 +118,47 @@ async fn take(
         }
     };
     admission.admit(tenant, signal, payload).await
+}
+
+/// A response in OTLP's JSON: numbers of 64 bits are texts, and what is empty is left out.
+fn json<R: ExportResponse + serde::Serialize>(response: &R) -> serde_json::Result<Vec<u8>> {
+    if *response == R::default() {
+        return Ok(b"{}".to_vec());
+    }
+    let mut json = serde_json::to_value(response)?;
+    let partial = json.get_mut("partialSuccess");
+    for (_, value) in partial
+        .and_then(|p| p.as_object_mut())
+        .into_iter()
+        .flatten()
+    {
+        if value.is_number() {
+            *value = value.to_string().into();
+        }
+    }
+    serde_json::to_vec(&json)
+}
+
+/// Waits for its turn, and for a whole body. Refusals are counted.
+pub(super) async fn arrived(
+    admission: &Admission,
+    signal: Signal,
+    body: Body,
+) -> Result<(SemaphorePermit<'_>, Bytes), Refusal> {
+    let counted = |refusal: Refusal| {
+        admission.refused(signal, &refusal);
+        refusal
+    };
+    let limit = admission.request_bytes_max();
+    let turn = admission.turn().await.map_err(counted)?;
+    let arrived = tokio::time::timeout(TAKEN_WITHIN, axum::body::to_bytes(body, limit)).await;
+    let body = arrived.map_err(|_| {
+        counted(Refusal::Unavailable {
+            reason: format!("the body did not arrive within {TAKEN_WITHIN:?}"),
+        })
+    })?;
+    let body = body.map_err(|error| counted(unreadable(signal, limit, &error)))?;
+    Ok((turn, body))
 }
 
 fn unreadable(signal: Signal, limit: usize, error: &axum::Error) -> Refusal {
@@ -178,11 +220,26 @@ fn objects(body: &[u8]) -> usize {
     found
 }
 
-/// An empty `Export…ServiceResponse`: everything was taken.
-fn success(encoding: Encoding) -> Response {
+/// An `Export…ServiceResponse`: empty where everything is kept.
+fn success(encoding: Encoding, signal: Signal, taken: Taken) -> Response {
+    match signal {
+        Signal::Logs => respond_with::<ExportLogsServiceResponse>(encoding, taken),
+        Signal::Spans => respond_with::<ExportTraceServiceResponse>(encoding, taken),
+        Signal::Metrics => respond_with::<ExportMetricsServiceResponse>(encoding, taken),
+    }
+}
+
+fn respond_with<R: ExportResponse + serde::Serialize>(
+    encoding: Encoding,
+    taken: Taken,
+) -> Response {
+    let response = R::of(taken);
     match encoding {
-        Encoding::Protobuf => respond(StatusCode::OK, PROTOBUF, Vec::new()),
-        Encoding::Json => respond(StatusCode::OK, JSON, b"{}".to_vec()),
+        Encoding::Protobuf => respond(StatusCode::OK, PROTOBUF, response.encode_to_vec()),
+        Encoding::Json => match json(&response) {
+            Ok(body) => respond(StatusCode::OK, JSON, body),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        },
     }
 }
 
@@ -191,6 +248,7 @@ fn failure(encoding: Encoding, refusal: &Refusal) -> Response {
         Refusal::Malformed { .. } => (StatusCode::BAD_REQUEST, 3),
         Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => (StatusCode::FORBIDDEN, 7),
         Refusal::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, 8),
+        Refusal::Rate { .. } | Refusal::TooManyStreams { .. } => (StatusCode::TOO_MANY_REQUESTS, 8),
         Refusal::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, 14),
     };
     let message = refusal.to_string();
@@ -223,6 +281,20 @@ fn respond(code: StatusCode, content_type: &'static str, body: Vec<u8>) -> Respo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_kept_is_told_as_text_and_nothing_where_all_is() {
+        let all = ExportTraceServiceResponse::of(Taken::default());
+        assert_eq!(json(&all).unwrap(), b"{}");
+        let taken = Taken {
+            rejected: 3,
+            message: "3 spans".into(),
+        };
+        let some = json(&ExportTraceServiceResponse::of(taken)).unwrap();
+        let some: serde_json::Value = serde_json::from_slice(&some).unwrap();
+        let partial = serde_json::json!({"rejectedSpans": "3", "errorMessage": "3 spans"});
+        assert_eq!(some, serde_json::json!({ "partialSuccess": partial }));
+    }
 
     #[test]
     fn braces_in_strings_are_no_objects() {

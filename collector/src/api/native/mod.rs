@@ -2,6 +2,9 @@
 //! nanoseconds since 1970, sample times milliseconds; a failure is `{"error": "…"}`.
 
 mod alerts;
+mod explain;
+mod follow;
+mod log_status;
 mod logs;
 mod lookup;
 mod services;
@@ -20,6 +23,8 @@ pub(super) fn router() -> Router<Api> {
     Router::new()
         .route("/lookup/{id}", get(lookup::lookup))
         .route("/logs", get(logs::search))
+        .route("/logs/follow", get(follow::follow))
+        .route("/explain", get(explain::explain))
         .route("/traces", get(traces::search))
         .route("/trace/{id}", get(traces::trace))
         .route("/services", get(services::services))
@@ -29,6 +34,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/signals/red", get(signals::red))
         .route("/signals/graph", get(signals::graph))
         .route("/status", get(status::status))
+        .route("/status/logs", get(log_status::log_status))
 }
 
 /// The parameters of a search.

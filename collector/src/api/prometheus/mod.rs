@@ -41,19 +41,9 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Parameters {
     type Rejection = Failure;
 
     async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, Failure> {
-        use axum::extract::{Form, Query};
-        let refused =
-            |error: String| Failure::bad_data(format!("cannot read the parameters: {error}"));
-        let mut all = Query::<Vec<(String, String)>>::try_from_uri(request.uri())
-            .map_err(|error| refused(error.to_string()))?
-            .0;
-        let has_form = request
-            .headers()
-            .contains_key(axum::http::header::CONTENT_TYPE);
-        if request.method() == axum::http::Method::POST && has_form {
-            let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
-            all.extend(form.map_err(|error| refused(error.to_string()))?.0);
-        }
+        let all = crate::api::parameters::read(request, state).await;
+        let all =
+            all.map_err(|error| Failure::bad_data(format!("cannot read the parameters: {error}")))?;
         Ok(Self(all))
     }
 }

@@ -2,13 +2,12 @@
 
 use super::envelope::query_failed;
 use super::{Api, Failure, Parameters, success, tenant};
+use crate::api::samples::{Each, Instantly, Points, Ranged, point, seconds};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use serde_json::value::RawValue;
 use sonde_metrics::{QueryLimits, QueryValue};
-use sonde_proto::{Labels, UnixNanos};
 use std::time::{Duration, Instant};
 
 /// Prometheus' own limit on the points of one series.
@@ -128,87 +127,5 @@ impl Serialize for Data {
             }
         }
         map.end()
-    }
-}
-
-#[derive(serde::Serialize)]
-struct Instantly<'a> {
-    metric: &'a Labels,
-    value: Point,
-}
-
-#[derive(serde::Serialize)]
-struct Ranged<'a> {
-    metric: &'a Labels,
-    values: Points<'a>,
-}
-
-/// Writes the points of a series one by one, without a copy of the whole.
-struct Points<'a>(&'a [(UnixNanos, f64)]);
-
-impl Serialize for Points<'_> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(self.0.iter().map(|(time, value)| point(*time, *value)))
-    }
-}
-
-/// Writes items one by one, each as what the function makes of it.
-struct Each<'a, T, R: 'a>(&'a [T], fn(&'a T) -> R);
-
-impl<'a, T, R: Serialize + 'a> Serialize for Each<'a, T, R> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_seq(self.0.iter().map(self.1))
-    }
-}
-
-type Point = (Box<RawValue>, String);
-
-fn point(time: UnixNanos, value: f64) -> Point {
-    (seconds(time), number(value))
-}
-
-/// Seconds with at most three decimals, as Prometheus writes times.
-fn seconds(time: UnixNanos) -> Box<RawValue> {
-    let millis = time.as_millis();
-    let text = match millis % 1000 {
-        0 => format!("{}", millis / 1000),
-        rest => format!("{}.{rest:03}", millis / 1000)
-            .trim_end_matches('0')
-            .to_owned(),
-    };
-    RawValue::from_string(text).expect("digits around a point are a JSON number")
-}
-
-/// Go's `strconv.FormatFloat(value, 'f', -1, 64)`.
-fn number(value: f64) -> String {
-    if value.is_infinite() {
-        return if value > 0.0 {
-            "+Inf".into()
-        } else {
-            "-Inf".into()
-        };
-    }
-    value.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_times_are_written_as_prometheus_writes_them() {
-        let check = |value: f64, expected: &str| assert_eq!(number(value), expected);
-        check(0.1, "0.1");
-        check(1.0, "1");
-        check(1e21, "1000000000000000000000");
-        check(-0.0, "-0");
-        check(f64::NAN, "NaN");
-        check(f64::NEG_INFINITY, "-Inf");
-        let time = |millis, expected: &str| {
-            assert_eq!(seconds(UnixNanos::from_millis(millis)).get(), expected);
-        };
-        time(1_435_781_451_781, "1435781451.781");
-        time(1_435_781_451_000, "1435781451");
-        time(1_435_781_451_080, "1435781451.08");
     }
 }

@@ -1,0 +1,82 @@
+//! What of a request its store would leave out, in words for the sender.
+
+use sonde_proto::walk::{self, Bounds, Unkept};
+use sonde_proto::{Signal, UnixNanos};
+
+/// The times a data point may have, as the time-series database has them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PointTimes {
+    /// How old a point may be, in seconds.
+    pub(crate) late_max_seconds: u64,
+    /// How far ahead of this machine's clock it may be, in seconds.
+    pub(crate) future_max_seconds: u64,
+}
+
+/// What was taken of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// How many spans or data points will not be kept.
+    pub(crate) rejected: u64,
+    /// Why, and what to do; empty where everything is kept.
+    pub(crate) message: String,
+}
+
+/// Looks at a valid request that arrived at `now`.
+pub(super) fn look(signal: Signal, payload: &[u8], now: UnixNanos, times: PointTimes) -> Taken {
+    let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+    let bounds = Bounds {
+        earliest_millis: now
+            .as_millis()
+            .saturating_sub(millis(times.late_max_seconds)),
+        latest_millis: now
+            .as_millis()
+            .saturating_add(millis(times.future_max_seconds)),
+    };
+    let unkept = walk::unkept(signal, payload, bounds);
+    Taken {
+        rejected: unkept.count(),
+        message: message(&unkept),
+    }
+}
+
+fn message(unkept: &Unkept) -> String {
+    let reasons = [
+        (
+            unkept.bad_trace_ids,
+            "spans have no trace ID of 16 bytes that are not all zero; correct what makes the IDs",
+        ),
+        (
+            unkept.bad_span_ids,
+            "spans have no span ID of 8 bytes that are not all zero; correct what makes the IDs",
+        ),
+        (
+            unkept.too_old,
+            "data points are older than metrics.late_max_seconds allows; send them sooner or raise it",
+        ),
+        (
+            unkept.too_new,
+            "data points lie further in the future than metrics.future_max_seconds allows; set the sender's clock",
+        ),
+    ];
+    let told = reasons.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<_> = told.map(|(count, why)| format!("{count} {why}")).collect();
+    told.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_told_with_its_number_and_nothing_where_all_is_kept() {
+        assert_eq!(message(&Unkept::default()), "");
+        let unkept = Unkept {
+            bad_trace_ids: 2,
+            too_new: 7,
+            ..Unkept::default()
+        };
+        let text = message(&unkept);
+        assert!(text.starts_with("2 spans have no trace ID"), "{text}");
+        assert!(text.contains("; 7 data points lie further"), "{text}");
+    }
+}

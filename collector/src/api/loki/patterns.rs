@@ -1,0 +1,78 @@
+//! `patterns`: what the lines of a query look like, and how many there are of each over time,
+//! by a sample of the newest lines.
+
+use super::answer::{LokiError, success_with};
+use super::parameters::{Parameters, QUERY_PERIOD};
+use super::query::{find, newest};
+use super::{Api, tenant};
+use crate::logs::Line;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::json;
+use sonde_logql::ast::Expr;
+use sonde_patterns::{ClusterLimits, Clusters, Pattern};
+
+/// How many lines are looked at.
+const LINES_MAX: usize = 10_000;
+
+pub(super) async fn patterns(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, LokiError> {
+    let tenant = tenant(&headers)?;
+    let Expr::Log(log) = sonde_logql::parse(parameters.required("query")?)? else {
+        return Err(LokiError::bad_request(
+            "query: patterns are those of lines; ask for lines, not for numbers",
+        ));
+    };
+    let period = parameters.period(api.now(), QUERY_PERIOD)?;
+    let step = parameters.step(period)?.as_secs().max(1);
+    let search = newest(&log, period, LINES_MAX)?;
+    let (found, _) = find(&api, tenant, search).await?;
+    let patterns = clustered(&found.lines, step).into_iter();
+    let data = patterns.map(|p| json!({ "pattern": p.text, "samples": p.samples }));
+    Ok(success_with(data.collect::<Vec<_>>(), found.reading.cut))
+}
+
+/// The patterns of lines, the most frequent first, with how many there are in each step of so
+/// many seconds.
+fn clustered(lines: &[Line], step: u64) -> Vec<Pattern> {
+    let mut clusters = Clusters::new(ClusterLimits::default());
+    for line in lines {
+        let seconds = line.time.0 / 1_000_000_000 / step * step;
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        clusters.add_line(line.text.as_bytes(), seconds);
+    }
+    clusters.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sonde_proto::UnixNanos;
+
+    #[test]
+    fn lines_that_look_alike_are_one_pattern_with_counts_over_time() {
+        let line = |(text, seconds): &(&str, u64)| Line {
+            time: UnixNanos::from_secs(*seconds),
+            text: (*text).into(),
+            labels: Vec::new(),
+        };
+        let lines = [
+            ("GET items 1 took 5ms", 10),
+            ("GET items 2 took 7ms", 14),
+            ("GET items 7 took 1ms", 20),
+            ("stopped", 20),
+        ];
+        let found = clustered(&lines.iter().map(line).collect::<Vec<_>>(), 5);
+        let samples: Vec<_> = found.iter().map(|p| p.samples.clone()).collect();
+        assert_eq!(samples, [vec![(10, 2), (20, 1)], vec![(20, 1)]]);
+        assert!(
+            found[0].text.starts_with("GET items <_>"),
+            "{}",
+            found[0].text
+        );
+    }
+}

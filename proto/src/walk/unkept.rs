@@ -1,0 +1,203 @@
+//! Which spans and data points of a valid request a store would leave out.
+//!
+//! The stores refuse single spans and points after the request is durable, when nobody waits
+//! for an answer any more. So the door looks first, by the same rules, and tells the sender.
+//! Only the fields that decide are looked at.
+
+use super::wire::{Cursor, DEPTH_MAX, Wire};
+use crate::{Signal, SpanId, TraceId, UnixNanos};
+
+/// When data points have to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// The earliest time, in milliseconds since 1970.
+    pub earliest_millis: i64,
+    /// The latest.
+    pub latest_millis: i64,
+}
+
+/// What would be left out of a request, by reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unkept {
+    /// Spans whose trace ID is not 16 bytes that are not all zero.
+    pub bad_trace_ids: u64,
+    /// Other spans whose own ID is not 8 bytes that are not all zero.
+    pub bad_span_ids: u64,
+    /// Data points from before the earliest time.
+    pub too_old: u64,
+    /// Data points from after the latest time.
+    pub too_new: u64,
+}
+
+impl Unkept {
+    /// How many spans or data points that are.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.bad_trace_ids + self.bad_span_ids + self.too_old + self.too_new
+    }
+}
+
+/// Looks at a request that [`super::measure`] accepted. Log records are all kept.
+pub(super) fn unkept(signal: Signal, bytes: &[u8], bounds: Bounds) -> Unkept {
+    let mut unkept = Unkept::default();
+    let at = Cursor::new(bytes);
+    match signal {
+        Signal::Logs => {}
+        Signal::Spans => each(at, &[1, 2, 2], &mut |span| unkept.span(span)),
+        Signal::Metrics => each(at, &[1, 2, 2], &mut |metric| unkept.metric(metric, bounds)),
+    }
+    unkept
+}
+
+/// Calls `found` for each message at a path of field numbers.
+fn each<'a>(mut at: Cursor<'a>, path: &[u32], found: &mut impl FnMut(Cursor<'a>)) {
+    let Some((number, rest)) = path.split_first() else {
+        return found(at);
+    };
+    while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
+        if let Wire::Len(inside) = wire
+            && tag == *number
+        {
+            each(inside, rest, found);
+        }
+    }
+}
+
+impl Unkept {
+    fn span(&mut self, mut at: Cursor<'_>) {
+        let (mut trace, mut span): (&[u8], &[u8]) = (&[], &[]);
+        while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
+            match (tag, wire) {
+                (1, Wire::Len(id)) => trace = id.bytes(),
+                (2, Wire::Len(id)) => span = id.bytes(),
+                _ => {}
+            }
+        }
+        if TraceId::from_slice(trace).is_err() {
+            self.bad_trace_ids += 1;
+        } else if SpanId::from_slice(span).is_err() {
+            self.bad_span_ids += 1;
+        }
+    }
+
+    /// Gauge, sum, histogram, exponential histogram and summary: the points of each are its
+    /// field 1, and a point's time is its field 3.
+    fn metric(&mut self, mut at: Cursor<'_>, bounds: Bounds) {
+        while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
+            if let Wire::Len(data) = wire
+                && matches!(tag, 5 | 7 | 9 | 10 | 11)
+            {
+                each(data, &[1], &mut |point| self.point(point, bounds));
+            }
+        }
+    }
+
+    fn point(&mut self, mut at: Cursor<'_>, bounds: Bounds) {
+        let mut time = 0;
+        while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
+            if let (3, Wire::Fixed64(nanos)) = (tag, wire) {
+                time = nanos;
+            }
+        }
+        // One without a time is of when it arrived.
+        if time == 0 {
+            return;
+        }
+        let millis = UnixNanos(time).as_millis();
+        if millis > bounds.latest_millis {
+            self.too_new += 1;
+        } else if millis < bounds.earliest_millis {
+            self.too_old += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::metrics::{
+        Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
+        ScopeMetrics, metric,
+    };
+    use crate::otlp::metrics_service::ExportMetricsServiceRequest;
+    use crate::otlp::trace::{ResourceSpans, ScopeSpans, Span};
+    use crate::otlp::trace_service::ExportTraceServiceRequest;
+    use prost::Message as _;
+
+    const BOUNDS: Bounds = Bounds {
+        earliest_millis: 1_000,
+        latest_millis: 2_000,
+    };
+
+    #[test]
+    fn spans_without_usable_ids_are_counted_once_each() {
+        let span = |trace: &[u8], span: &[u8]| Span {
+            trace_id: trace.into(),
+            span_id: span.into(),
+            ..Default::default()
+        };
+        let spans = vec![
+            span(&[1; 16], &[1; 8]),
+            span(&[0; 16], &[1; 8]),
+            span(&[1; 15], &[]),
+            span(&[1; 16], &[0; 8]),
+        ];
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                scope_spans: vec![ScopeSpans {
+                    spans,
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+        };
+        let found = unkept(Signal::Spans, &request.encode_to_vec(), BOUNDS);
+        let expected = Unkept {
+            bad_trace_ids: 2,
+            bad_span_ids: 1,
+            ..Unkept::default()
+        };
+        assert_eq!((found, found.count()), (expected, 3));
+    }
+
+    #[test]
+    fn points_outside_the_bounds_are_counted_in_every_kind_of_metric() {
+        let millis = |ms: u64| ms * 1_000_000;
+        let number = |ms| NumberDataPoint {
+            time_unix_nano: millis(ms),
+            ..Default::default()
+        };
+        let histogram = |ms| HistogramDataPoint {
+            time_unix_nano: millis(ms),
+            ..Default::default()
+        };
+        let metric = |data| Metric {
+            name: "m".into(),
+            data: Some(data),
+            ..Default::default()
+        };
+        let gauge = metric::Data::Gauge(Gauge {
+            data_points: [0, 999, 1_000, 2_000, 2_001].map(number).to_vec(),
+        });
+        let histogram = metric::Data::Histogram(Histogram {
+            data_points: vec![histogram(1), histogram(1_500)],
+            ..Default::default()
+        });
+        let request = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                scope_metrics: vec![ScopeMetrics {
+                    metrics: vec![metric(gauge), metric(histogram)],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+        };
+        let found = unkept(Signal::Metrics, &request.encode_to_vec(), BOUNDS);
+        let expected = Unkept {
+            too_old: 2,
+            too_new: 1,
+            ..Unkept::default()
+        };
+        assert_eq!(found, expected);
+    }
+}
