@@ -9,10 +9,27 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::process::{Child, Command};
 
+/// Which of the two data sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Prometheus,
+    Loki,
+}
+
+impl Source {
+    fn of(asked: &Value) -> Self {
+        match word(&asked["datasource"]["type"]) {
+            "loki" => Self::Loki,
+            _ => Self::Prometheus,
+        }
+    }
+}
+
 /// What Grafana asks a data source: an expression of a panel, or the values of a variable.
 struct Query {
     /// The dashboard's file and the panel or annotation in it.
     place: String,
+    source: Source,
     expr: String,
     /// Asked for one time instead of a period.
     instant: bool,
@@ -93,41 +110,34 @@ fn substituted(expr: &str, dashboard: &Value) -> String {
 
 /// Everything a dashboard asks.
 fn queries((file, dashboard): &(String, Value)) -> Vec<Query> {
-    let query = |place: &str, expr: &str, instant| Query {
+    let query = |place: &str, asked: &Value| Query {
         place: format!("{file}: {place}"),
-        expr: substituted(expr, dashboard),
-        instant,
+        source: Source::of(asked),
+        expr: substituted(word(&asked["expr"]), dashboard),
+        instant: asked["instant"] == true,
     };
     let mut found = Vec::new();
     for panel in panels(dashboard) {
         for target in items(&panel["targets"]) {
             let (title, id) = (word(&panel["title"]), &panel["id"]);
             let place = format!("panel {id}, {title} {}", word(&target["refId"]));
-            found.push(query(
-                &place,
-                word(&target["expr"]),
-                target["instant"] == true,
-            ));
+            found.push(query(&place, target));
         }
     }
     for annotation in items(&dashboard["annotations"]["list"]) {
-        found.push(query(
-            word(&annotation["name"]),
-            word(&annotation["expr"]),
-            false,
-        ));
+        found.push(query(word(&annotation["name"]), annotation));
     }
     found
 }
 
-/// Every data source that a dashboard names is the one it lets the reader choose.
-fn asks_only_prometheus((file, dashboard): &(String, Value)) {
-    let chosen = &items(&dashboard["templating"]["list"])[0];
-    assert_eq!(
-        (word(&chosen["type"]), word(&chosen["query"])),
-        ("datasource", "prometheus"),
-        "{file}"
-    );
+/// Every data source that a dashboard names is one that it lets the reader choose.
+fn asks_only_what_is_chosen((file, dashboard): &(String, Value)) {
+    let chosen: Vec<_> = items(&dashboard["templating"]["list"])
+        .iter()
+        .filter(|variable| variable["type"] == "datasource")
+        .map(|variable| (word(&variable["query"]), word(&variable["name"])))
+        .collect();
+    assert_eq!(chosen[0], ("prometheus", "datasource"), "{file}");
     let mut named = vec![];
     for panel in panels(dashboard) {
         named.push(&panel["datasource"]);
@@ -143,7 +153,9 @@ fn asks_only_prometheus((file, dashboard): &(String, Value)) {
             .map(|a| &a["datasource"]),
     );
     for source in named {
-        let ours = source["type"] == "prometheus" && source["uid"] == "${datasource}";
+        let ours = chosen.iter().any(|(kind, variable)| {
+            source["type"] == *kind && word(&source["uid"]) == format!("${{{variable}}}")
+        });
         assert!(source.is_null() || ours, "{file}: {source}");
     }
 }
@@ -185,8 +197,19 @@ impl Demo {
         }
     }
 
-    /// Asks the Prometheus API as the provisioned data source does.
+    /// Asks the API of the query's data source as the provisioned one does.
     async fn ask(&self, query: &Query) -> Value {
+        let answer = match query.source {
+            Source::Prometheus => self.ask_prometheus(query).await,
+            Source::Loki => self.ask_loki(query).await,
+        };
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        let read = serde_json::from_str(&text);
+        read.unwrap_or_else(|_| panic!("{}: {}: {status} {text}", query.place, query.expr))
+    }
+
+    async fn ask_prometheus(&self, query: &Query) -> reqwest::Response {
         let now = jiff::Timestamp::now().as_second();
         let (now, begin) = (now.to_string(), (now - 600).to_string());
         let (path, form) = if query.instant {
@@ -202,8 +225,24 @@ impl Demo {
             )
         };
         let url = format!("{}/prometheus/api/v1/{path}", self.url);
-        let answer = client().post(url).form(&form).send().await.unwrap();
-        answer.json().await.unwrap()
+        client().post(url).form(&form).send().await.unwrap()
+    }
+
+    async fn ask_loki(&self, query: &Query) -> reqwest::Response {
+        let now = jiff::Timestamp::now().as_nanosecond();
+        let (end, start) = (now.to_string(), (now - 600_000_000_000).to_string());
+        let form = [
+            ("query", query.expr.as_str()),
+            ("direction", "backward"),
+            ("end", &end),
+            ("limit", "1000"),
+            ("start", &start),
+            ("step", "15000ms"),
+        ];
+        let url = format!("{}/loki/api/v1/query_range", self.url);
+        let asked = client().get(url).query(&form);
+        let asked = asked.header("x-loki-response-encoding-flags", "categorize-labels");
+        asked.send().await.unwrap()
     }
 
     /// The places of those that have no number to show, after waiting for it.
@@ -231,10 +270,16 @@ impl Demo {
     }
 }
 
-/// Whether any sample of an answer is a number.
+/// Whether an answer has a line, or a sample that is a number.
 fn shows_something(answer: &Value) -> bool {
+    let data = &answer["data"];
+    if data["resultType"] == "streams" {
+        return items(&data["result"])
+            .iter()
+            .any(|stream| !items(&stream["values"]).is_empty());
+    }
     let number = |sample: &Value| sample[1].as_str().is_some_and(|value| value != "NaN");
-    items(&answer["data"]["result"])
+    items(&data["result"])
         .iter()
         .any(|series| number(&series["value"]) || items(&series["values"]).iter().any(number))
 }
@@ -260,10 +305,12 @@ async fn every_query_of_every_dashboard_has_an_answer_in_the_demo() {
     let dashboards = dashboards();
     let mut all = Vec::new();
     for dashboard in &dashboards {
-        asks_only_prometheus(dashboard);
+        asks_only_what_is_chosen(dashboard);
         all.extend(queries(dashboard));
     }
     assert!(all.len() > 30, "the dashboards ask only {}", all.len());
+    let of_logs = all.iter().filter(|query| query.source == Source::Loki);
+    assert!(of_logs.count() >= 4, "the dashboards ask for no logs");
     all.retain(is_measured_here);
     let empty = demo.unanswered(all).await;
     assert!(empty.is_empty(), "these show nothing: {empty:#?}");
@@ -284,7 +331,7 @@ async fn every_query_of_every_dashboard_has_an_answer_in_the_demo() {
 }
 
 #[test]
-fn the_provisioning_names_the_prometheus_api_and_the_folder_of_the_readme() {
+fn the_provisioning_names_both_apis_and_the_folder_of_the_readme() {
     let provisioning = root().join("dashboards/provisioning");
     let yaml = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -293,15 +340,25 @@ fn the_provisioning_names_the_prometheus_api_and_the_folder_of_the_readme() {
         read.unwrap().value
     };
     let sources = yaml(provisioning.join("datasources/sonde.yaml"));
-    let [source] = items(&sources["datasources"]) else {
-        panic!("one data source: {sources}");
+    assert_eq!(sources["apiVersion"], 1);
+    let [numbers, logs] = items(&sources["datasources"]) else {
+        panic!("two data sources: {sources}");
     };
+    assert_eq!(numbers["type"], "prometheus");
+    assert_eq!(numbers["url"], "${SONDE_URL}/prometheus");
+    assert_eq!(numbers["jsonData"]["timeInterval"], "15s");
+    // Grafana puts `/loki/api/v1` behind it.
     assert_eq!(
-        (&sources["apiVersion"], &source["type"]),
-        (&1.into(), &"prometheus".into())
+        (word(&logs["type"]), word(&logs["url"])),
+        ("loki", "${SONDE_URL}")
     );
-    assert_eq!(source["url"], "${SONDE_URL}/prometheus");
-    assert_eq!(source["jsonData"]["timeInterval"], "15s");
+    assert_ne!(numbers["uid"], logs["uid"]);
+    let trace = &logs["jsonData"]["derivedFields"][0];
+    assert_eq!(
+        (word(&trace["matcherType"]), word(&trace["matcherRegex"])),
+        ("label", "trace_id")
+    );
+    assert_eq!(trace["url"], "${SONDE_PAGES_URL}/trace/$${__value.raw}");
     let providers = yaml(provisioning.join("dashboards/sonde.yaml"));
     let folder = word(&providers["providers"][0]["options"]["path"]);
     let readme = std::fs::read_to_string(root().join("dashboards/README.md")).unwrap();
@@ -310,6 +367,9 @@ fn the_provisioning_names_the_prometheus_api_and_the_folder_of_the_readme() {
         "{folder}"
     );
     assert!(readme.contains("-v ./dashboards/provisioning:/etc/grafana/provisioning:ro"));
+    for name in ["SONDE_URL", "SONDE_PAGES_URL"] {
+        assert!(readme.contains(&format!("-e {name}=")), "{name}");
+    }
 }
 
 #[test]

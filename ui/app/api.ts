@@ -31,14 +31,6 @@ export interface LogRecord {
   attributes: Pairs;
 }
 
-export interface LogAnswer {
-  records: LogRecord[];
-  segments_visited: number;
-  segments_skipped: number;
-  bytes_read: number;
-  cut: string | null;
-}
-
 export interface SpanEvent {
   time: Nanos;
   name: string;
@@ -183,22 +175,40 @@ export function setTenant(name: string): void {
   else localStorage.removeItem(TENANT);
 }
 
+/** The headers that every question has. */
+function headers(): Record<string, string> {
+  // Labels come by where they are from: the stream, the record, or the query's own parsers.
+  const all: Record<string, string> = { accept: 'application/json', 'x-loki-response-encoding-flags': 'categorize-labels' };
+  if (tenant()) all['x-scope-orgid'] = tenant();
+  return all;
+}
+
+/** A path of the native API, or one of Loki's, which begins with its name. */
+const addressOf = (path: string): string => (path.startsWith('/loki/') ? path : `/sonde/v1${path}`);
+
 /**
  * The body's text, so that a caller can tell an unchanged answer from a new one.
  *
  * `notFoundIsAnswer`: a 404 whose body is an answer like any other (lookup says so).
  */
 export async function ask(path: string, signal: AbortSignal, notFoundIsAnswer = false): Promise<string> {
-  const headers: Record<string, string> = { accept: 'application/json' };
-  if (tenant()) headers['x-scope-orgid'] = tenant();
-  const response = await fetch(`/sonde/v1${path}`, { headers, signal }).catch((error: unknown) => {
-    if (signal.aborted) throw error;
-    throw new ApiError('The collector does not answer. Is it running?', 0);
-  });
+  const response = await reach(path, signal);
   const text = await response.text();
   if (response.ok) return text;
   if (notFoundIsAnswer && response.status === 404 && text.includes('"kind"')) return text;
-  throw new ApiError(messageOf(text) || `The collector answered ${response.status} without saying why.`, response.status);
+  throw refusal(response.status, text);
+}
+
+/** The collector's response, whatever it is. */
+export async function reach(path: string, signal: AbortSignal): Promise<Response> {
+  return fetch(addressOf(path), { headers: headers(), signal }).catch((error: unknown) => {
+    if (signal.aborted) throw error;
+    throw new ApiError('The collector does not answer. Is it running?', 0);
+  });
+}
+
+export function refusal(status: number, text: string): ApiError {
+  return new ApiError(messageOf(text) || `The collector answered ${status} without saying why.`, status);
 }
 
 function messageOf(text: string): string {
@@ -207,7 +217,7 @@ function messageOf(text: string): string {
     const message = body.error ?? body.message;
     return typeof message === 'string' ? message : '';
   } catch {
-    return text.length < 400 ? text.trim() : '';
+    return text.length < 4000 ? text.trimEnd() : '';
   }
 }
 

@@ -5,14 +5,16 @@ import type { ComponentChildren } from 'preact';
 import { Lookup, LookupBox } from './pages/lookup';
 import { Alerts } from './pages/alerts';
 import { AlertPage } from './pages/alert';
-import { Logs } from './pages/logs';
 import { Overview } from './pages/overview';
 import { ServicePage } from './pages/service';
 import { Status } from './pages/status';
 import { TracePage } from './pages/trace';
 import { Traces } from './pages/traces';
+import { Late } from './parts/late';
 import { place } from './router';
 import { nextTheme, theme } from './theme';
+
+const logs = () => import('./pages/logs').then(({ Logs }) => Logs);
 
 const ROUTES: [RegExp, (argument: string) => ComponentChildren][] = [
   [/^\/$/, () => <Overview />],
@@ -21,7 +23,7 @@ const ROUTES: [RegExp, (argument: string) => ComponentChildren][] = [
   [/^\/alerts\/([^/]+)$/, (fingerprint) => <AlertPage fingerprint={fingerprint} />],
   [/^\/lookup(?:\/(.+))?$/, (id) => <Lookup id={id || (place.value.query.get('id') ?? '')} />],
   [/^\/trace\/([^/]+)$/, (id) => <TracePage id={id} />],
-  [/^\/logs$/, () => <Logs />],
+  [/^\/logs$/, () => <Late load={logs} />],
   [/^\/traces$/, () => <Traces />],
   [/^\/status$/, () => <Status />],
 ];

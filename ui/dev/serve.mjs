@@ -1,7 +1,7 @@
 // The pages against made-up answers, for working on them without a collector.
 //
 //   npm run dev            http://127.0.0.1:7071, bundled anew at every page load
-//   npm run dev -- URL     the same, but /sonde/v1 is asked of the collector at URL
+//   npm run dev -- URL     the same, but /sonde/v1 and /loki are asked of the collector at URL
 //
 // Served with the same content security policy as the collector's, so that what it
 // forbids fails here first.
@@ -10,9 +10,11 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, extname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { bundle } from '../bundle.mjs';
 import { answer } from './fixtures.mjs';
+import { followed, lokiAnswer } from './lines.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(tmpdir(), 'sonde-ui-dev');
@@ -25,21 +27,36 @@ const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, 'http://localhost');
   try {
-    if (url.pathname.startsWith('/sonde/v1')) return await api(url, response);
+    if (/^\/(sonde|loki)\//.test(url.pathname)) return await api(url, request, response);
     return await page(url.pathname, response);
   } catch (error) {
     response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error?.stack ?? error));
   }
 });
 
-async function api(url, response) {
-  if (upstream) {
-    const real = await fetch(new URL(url.pathname + url.search, upstream));
-    response.writeHead(real.status, { 'content-type': 'application/json' }).end(await real.text());
-    return;
+async function api(url, request, response) {
+  if (upstream) return passed(url, request, response);
+  if (url.pathname === '/sonde/v1/logs/follow') return followed(response);
+  if (url.pathname.startsWith('/loki/api/v1/')) {
+    const { status, body } = lokiAnswer(url.pathname.slice('/loki/api/v1/'.length), url.searchParams);
+    response.writeHead(status, { 'content-type': typeof body === 'string' ? 'text/plain' : 'application/json' });
+    return response.end(typeof body === 'string' ? body : JSON.stringify(body));
   }
   const { status, body } = answer(url.pathname.slice('/sonde/v1'.length), url.searchParams);
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+/** Asks the collector, and ends its answer when the page does not want it any more. */
+async function passed(url, request, response) {
+  const stop = new AbortController();
+  response.on('close', () => stop.abort());
+  const { method } = request;
+  const wanted = Object.entries(request.headers).filter(([name]) => /^(x-|accept$|content-type$)/.test(name));
+  const sent = method === 'POST' ? { body: Readable.toWeb(request), duplex: 'half' } : {};
+  const real = await fetch(new URL(url.pathname + url.search, upstream), { method, headers: Object.fromEntries(wanted), signal: stop.signal, ...sent });
+  response.writeHead(real.status, { 'content-type': real.headers.get('content-type') ?? 'text/plain' });
+  if (!real.body) return response.end();
+  Readable.fromWeb(real.body).on('error', () => response.end()).pipe(response);
 }
 
 async function page(path, response) {

@@ -6,7 +6,7 @@ import { useRef } from 'preact/hooks';
 import type { Alert, AlertAnswer, LogRecord, Trace } from '../api';
 import { instant, moment, nanoseconds, since } from '../format';
 import { AlertState, isFiring, LabelChip, nameOf, serviceOf, Severity } from '../parts/alerts';
-import { LogTable } from '../parts/logs';
+import { LogTable } from '../logs/table';
 import { Notifications } from '../parts/notifications';
 import { Panel, useTitle } from '../parts/panel';
 import { RedCharts } from '../parts/red';
@@ -92,7 +92,7 @@ function Head({ alert, service }: { alert: Alert; service: string | undefined })
       {Object.entries(others).map(([name, value]) => <p key={name} class="small"><span class="muted">{name}</span> <MaybeLink text={value} /></p>)}
       <p class="line small links">
         {service && <a href={to.traces(`service=${quoted(service)} status=error`)}>failed traces of {service}</a>}
-        {service && <a href={to.logs(`{service=${quoted(service)}}`)}>logs of {service}</a>}
+        {service && <a href={to.logs(`{service_name=${quoted(service)}}`)}>logs of {service}</a>}
         {isWebAddress(alert.generator_url) && <a href={alert.generator_url} rel="external noreferrer">the rule's expression</a>}
         {(alert.inhibited_by ?? []).map((by) => <a key={by} href={to.alert(by)}>quieted by another alert</a>)}
         {alert.receivers.length > 0 && <span class="muted">goes to {alert.receivers.join(', ')}</span>}
@@ -138,7 +138,7 @@ function Lines({ logs, service, ofTrace }: { logs: LogRecord[]; service: string 
     <Panel
       title={ofTrace ? 'Logs of this trace' : 'Logs'}
       testid="trace-logs"
-      aside={service && <a href={to.logs(`{service=${quoted(service)}}`)}>all of {service}</a>}
+      aside={service && <a href={to.logs(`{service_name=${quoted(service)}}`)}>all of {service}</a>}
     >
       {logs.length ? <LogTable records={logs} /> : <Empty><p>{ofTrace ? 'This trace left no log lines.' : 'No log lines belong to this alert.'}</p></Empty>}
     </Panel>

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { LookupAnswer } from '../api';
 import { AlertList } from '../parts/alerts';
-import { LogTable } from '../parts/logs';
+import { LogTable } from '../logs/table';
 import { Panel, useTitle } from '../parts/panel';
 import { Answer, Empty } from '../parts/state';
 import { TracePanel } from './trace';

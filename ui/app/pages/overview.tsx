@@ -67,7 +67,7 @@ function ServiceTable({ services }: { services: Service[] }) {
               <td class="apart">{service.alerts > 0 ? <a href="/alerts" class="state state-firing">{service.alerts} firing</a> : <span class="muted">–</span>}</td>
               <td class="signals">
                 <a href={to.traces(`service=${quoted(service.name)}`)}>traces</a>
-                <a href={to.logs(`{service=${quoted(service.name)}}`)}>logs</a>
+                <a href={to.logs(`{service_name=${quoted(service.name)}}`)}>logs</a>
               </td>
             </tr>
           ))}

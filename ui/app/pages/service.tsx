@@ -1,9 +1,10 @@
 // One service: its rate, errors and durations, its alerts, whom it talks to, its newest
 // failures and lines.
 
-import { withQuery, type Alert, type Edge, type LogAnswer, type Red, type TraceAnswer } from '../api';
+import { withQuery, type Alert, type Edge, type Red, type TraceAnswer } from '../api';
+import { linesOf, type RangeAnswer } from '../loki';
 import { AlertList, byUrgency, isFiring, serviceOf } from '../parts/alerts';
-import { LogTable } from '../parts/logs';
+import { LineTable } from '../logs/table';
 import { Panel, useTitle } from '../parts/panel';
 import { RedCharts } from '../parts/red';
 import { Answer, Empty } from '../parts/state';
@@ -17,12 +18,12 @@ const EVERY = 10_000;
 export function ServicePage({ name }: { name: string }) {
   useTitle(name);
   const spans = `service=${quoted(name)}`;
-  const lines = `{service=${quoted(name)}}`;
+  const lines = `{service_name=${quoted(name)}}`;
   const red = useResource<Red>(withQuery('/signals/red', { service: name, start: '-1h' }), { every: EVERY });
   const alerts = useResource<{ alerts: Alert[] }>('/alerts', { every: EVERY });
   const graph = useResource<{ edges: Edge[] }>('/signals/graph', { every: EVERY });
   const failed = useResource<TraceAnswer>(withQuery('/traces', { query: `${spans} status=error`, start: '-1h', limit: 8 }), { every: EVERY });
-  const newest = useResource<LogAnswer>(withQuery('/logs', { query: lines, start: '-1h', limit: 20 }), { every: EVERY });
+  const newest = useResource<RangeAnswer>(withQuery('/loki/api/v1/query_range', { query: lines, since: '1h', limit: 20 }), { every: EVERY });
   const firing = byUrgency((alerts.data?.alerts ?? []).filter((alert) => isFiring(alert) && serviceOf(alert) === name));
   const edges = (graph.data?.edges ?? []).filter((edge) => edge.client === name || edge.server === name);
   return (
@@ -43,7 +44,7 @@ export function ServicePage({ name }: { name: string }) {
       </Panel>
       <Panel title="Newest lines" aside={<a href={to.logs(lines)}>all of them</a>}>
         <Answer of={newest} what="log lines">
-          {(data) => (data.records.length ? <LogTable records={data.records} /> : <Empty><p>It logged nothing in the last hour.</p></Empty>)}
+          {(data) => (linesOf(data).length ? <LineTable lines={linesOf(data)} /> : <Empty><p>It logged nothing in the last hour.</p></Empty>)}
         </Answer>
       </Panel>
     </>

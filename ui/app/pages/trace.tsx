@@ -3,7 +3,7 @@
 import type { LogRecord, LookupAnswer, Trace } from '../api';
 import { moment, nanoseconds } from '../format';
 import { AlertList } from '../parts/alerts';
-import { LogTable } from '../parts/logs';
+import { LogTable } from '../logs/table';
 import { Panel, useTitle } from '../parts/panel';
 import { Answer, Empty } from '../parts/state';
 import { isError, layout } from '../parts/tree';

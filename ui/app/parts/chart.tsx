@@ -134,13 +134,13 @@ function Plot({ pieces, known, width, max, format, mark, under }: PlotProps) {
   );
 }
 
-function timeLabel(millis: number, range: number): string {
+export function timeLabel(millis: number, range: number): string {
   const date = new Date(millis);
   if (range > 36 * 3_600_000) return `${date.getMonth() + 1}/${date.getDate()}`;
-  return clock(millis * 1e6).slice(0, range < 180_000 ? 8 : 5);
+  return clock(millis * 1e6, range < 5000).slice(0, range < 5000 ? 12 : range < 180_000 ? 8 : 5);
 }
 
-function useWidth(): [{ current: HTMLDivElement | null }, number] {
+export function useWidth(): [{ current: HTMLDivElement | null }, number] {
   const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   useLayoutEffect(() => {

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { withQuery } from '../api';
 import { navigate, place } from '../router';
 
-const RANGES: [string, string][] = [
+export const RANGES: [string, string][] = [
   ['5m', 'last 5 minutes'],
   ['15m', 'last 15 minutes'],
   ['1h', 'last hour'],

@@ -15,8 +15,18 @@ export function valueTicks(max: number, count: number): number[] {
   }
 }
 
+/** The same where values may lie below zero, from `min` on. */
+export function ticksAround(min: number, max: number, count: number): number[] {
+  if (!(min < 0)) return valueTicks(max, count);
+  const ticks = valueTicks(Math.max(-min, max), count);
+  const below = ticks.slice(1).reverse().map((tick) => -tick);
+  const lowest = below.findLast((tick) => tick <= min) ?? below[0]!;
+  const highest = ticks.find((tick) => tick >= max) ?? ticks.at(-1)!;
+  return [...below, ...ticks].filter((tick) => tick >= lowest && tick <= highest);
+}
+
 const MINUTE = 60_000;
-const TIME_STEPS = [15_000, 30_000, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE,
+const TIME_STEPS = [100, 200, 500, 1000, 2000, 5000, 10_000, 15_000, 30_000, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE,
   60 * MINUTE, 180 * MINUTE, 360 * MINUTE, 720 * MINUTE, 1440 * MINUTE, 2880 * MINUTE, 10_080 * MINUTE];
 
 /** Whole minutes or hours of local time between two instants, at most `count` of them. */
