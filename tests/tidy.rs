@@ -43,7 +43,10 @@ fn rooms_use_only_the_rooms_below_them() {
         ("sonde-template", &[]),
         ("sonde-ui", &[]),
         ("sonde-lex", &[]),
-        ("sonde-logql", &["sonde-proto", "sonde-lex", "sonde-template"]),
+        (
+            "sonde-logql",
+            &["sonde-proto", "sonde-lex", "sonde-template"],
+        ),
         ("sonde-logql-oracle", &["sonde-proto", "sonde-logql"]),
         ("sonde-patterns", &[]),
         ("sonde-journal", &["sonde-proto"]),
@@ -51,7 +54,12 @@ fn rooms_use_only_the_rooms_below_them() {
         ("sonde-signals", &["sonde-proto"]),
         (
             "sonde-logs",
-            &["sonde-proto", "sonde-segment", "sonde-logql", "sonde-patterns"],
+            &[
+                "sonde-proto",
+                "sonde-segment",
+                "sonde-logql",
+                "sonde-patterns",
+            ],
         ),
         ("sonde-traces", &["sonde-proto", "sonde-segment"]),
         (

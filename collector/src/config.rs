@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sonde_proto::Tenant;
-use sonde_yaml::Problems;
+use sonde_yaml::{Problem, Problems};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -40,14 +40,24 @@ pub struct Config {
 }
 
 impl Config {
-    /// Everything that is wrong in the rule files and the routing file it names.
+    /// Everything that is wrong in the retention of logs, and in the rule files and the routing
+    /// file it names.
     #[must_use]
     pub fn check_files(&self) -> Problems {
         let rules = crate::load::rules(&self.rules).err();
         let routing = crate::load::alerts(self).err();
+        let logs = self.logs.check().err().map(|message| {
+            Problems::from(Problem {
+                file: "logs".into(),
+                line: 0,
+                column: 0,
+                message,
+                hint: None,
+            })
+        });
         Problems(
-            rules
-                .into_iter()
+            logs.into_iter()
+                .chain(rules)
                 .chain(routing)
                 .flat_map(|problems| problems.0)
                 .collect(),

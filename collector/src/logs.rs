@@ -1,43 +1,37 @@
-//! Logs as LogQL sees them: the log store behind the language's words.
-//!
-//! ```text
-//! stream               the labels; a pushed stream's under their own names, see [`labels`]
-//! structured metadata  of the stream: attributes of resource and scope that are no labels,
-//!                      detected_level; of the record: its attributes, trace_id, span_id,
-//!                      severity_number. Names with everything but letters, digits and
-//!                      underscores as an underscore
-//! line                 the body
-//! ```
-//!
-//! Everything is read in pages through [`LogStore::search`], which narrows by selector and by
-//! what lines must contain; the language decides the rest.
+//! Logs as APIs ask for them: lines with their labels, numbers, streams.
 
-mod labels;
-mod pages;
-mod record;
-mod scan;
-mod search;
-mod streams;
-
-pub(crate) use labels::with_pushed;
-pub(crate) use scan::LogSource;
-pub(crate) use search::{Line, LineSearch, Lines};
-pub(crate) use streams::{StreamUse, Streams};
-
-use pages::{Pages, What};
-use sonde_logs::{Direction, LogStore, SearchError};
-use sonde_proto::{Position, Tenant};
+use sonde_logs::{LinePatterns, LogStore, SearchError, TenantSource};
+use sonde_proto::{Matcher, Tenant, UnixNanos};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+pub(crate) use sonde_logs::Reading;
+pub(crate) use sonde_logs::{
+    Search as LineSearch, StreamVolume as StreamUse, StreamVolumes as Streams,
+};
 
 /// Reads the logs of all tenants. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct LogReader {
     store: Arc<LogStore>,
-    /// How many records one search of the store may give.
+    /// How many records one answer may have.
     records_max: usize,
-    /// How many bytes of lines and labels one answer may have.
-    answer_bytes_max: usize,
+}
+
+/// A line, as a query's pipeline leaves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) time: UnixNanos,
+    pub(crate) text: String,
+    /// Its labels by name, each with where it comes from.
+    pub(crate) labels: Vec<(String, String, sonde_logql::Category)>,
+}
+
+/// The lines of an answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) reading: Reading,
 }
 
 /// Why there is no answer.
@@ -45,41 +39,28 @@ pub(crate) struct LogReader {
 pub(crate) enum ReadError {
     /// A stored record cannot be read.
     #[error("{0}")]
-    Store(#[from] SearchError),
+    Store(SearchError),
     /// The time was over before there was an answer.
     #[error("the query ran out of time; ask for a shorter time or a rarer word")]
     Deadline,
 }
 
-/// How reading went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reading {
-    /// How many records were looked at.
-    pub(crate) records: u64,
-    /// How many bytes their lines have.
-    pub(crate) bytes: u64,
-    /// How many segments had records read from them, and how many needed no reading; once for
-    /// each page.
-    pub(crate) segments_visited: usize,
-    pub(crate) segments_skipped: usize,
-    /// How many bytes the store looked at.
-    pub(crate) store_bytes: u64,
-    /// How many pages were read.
-    pub(crate) pages: usize,
-    /// Everything before this position of the journal was looked at.
-    pub(crate) searched_through: Position,
-    /// Why records may be missing.
-    pub(crate) cut: Option<String>,
+impl From<SearchError> for ReadError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Deadline => Self::Deadline,
+            other @ (SearchError::NoWord(_) | SearchError::Damaged) => Self::Store(other),
+        }
+    }
 }
 
 impl LogReader {
     /// Reads a store that was opened with this configuration.
     pub(crate) fn new(store: Arc<LogStore>, config: &sonde_logs::Config) -> Self {
-        let limit = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).max(1);
+        let records_max = usize::try_from(config.records_max).unwrap_or(usize::MAX);
         Self {
             store,
-            records_max: limit(config.records_max),
-            answer_bytes_max: limit(config.answer_bytes_max),
+            records_max: records_max.max(1),
         }
     }
 
@@ -89,18 +70,83 @@ impl LogReader {
     }
 
     /// The logs of one tenant, for metric queries.
-    pub(crate) fn source(&self, tenant: &Tenant, deadline: Option<Instant>) -> LogSource<'_> {
-        LogSource::new(self, tenant.clone(), deadline)
+    pub(crate) fn source(&self, tenant: &Tenant, deadline: Option<Instant>) -> TenantSource<'_> {
+        self.store.source(tenant, deadline)
     }
 
-    fn pages<'r>(
-        &'r self,
-        tenant: &'r Tenant,
-        what: &What<'_>,
-        direction: Direction,
+    /// Finds lines, in the order asked for.
+    ///
+    /// # Errors
+    /// [`ReadError`] when a record cannot be read.
+    pub(crate) fn search(&self, tenant: &Tenant, search: &LineSearch) -> Result<Lines, ReadError> {
+        let answer = self.store.search(tenant, search)?;
+        let lines = answer.records.into_iter().filter_map(|record| {
+            let line = record.line?;
+            Some(Line {
+                time: record.time,
+                text: line.text,
+                labels: line.labels,
+            })
+        });
+        Ok(Lines {
+            lines: lines.collect(),
+            reading: Reading {
+                records: answer.records_read,
+                line_bytes: answer.bytes_read,
+                terms: answer.terms,
+                segments_visited: answer.segments_visited,
+                segments_skipped: answer.segments_skipped,
+                blocks_candidates: answer.blocks_candidates,
+                blocks_visited: answer.blocks_visited,
+                bytes_read: answer.bytes_read,
+                searched_through: answer.searched_through,
+                cut: answer.cut,
+            },
+        })
+    }
+
+    /// What the lines of a period look like, and how many there are of each in every step.
+    pub(crate) fn patterns(
+        &self,
+        tenant: &Tenant,
+        matchers: &[Matcher],
+        period: (UnixNanos, UnixNanos),
+        step: Duration,
         deadline: Option<Instant>,
-    ) -> Pages<'r> {
-        Pages::new(self, tenant, what, direction, deadline)
+    ) -> LinePatterns {
+        self.store
+            .patterns(tenant, matchers, period, step, deadline)
+    }
+
+    /// The streams that satisfy a selector and have records in a period. Streams that differ in
+    /// nothing but their metadata are one.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there was not enough time.
+    pub(crate) fn streams(
+        &self,
+        tenant: &Tenant,
+        matchers: &[Matcher],
+        period: (UnixNanos, UnixNanos),
+        deadline: Option<Instant>,
+    ) -> Result<Streams, ReadError> {
+        self.streams_by_parts(tenant, matchers, period, None, deadline)
+    }
+
+    /// The same, with the bytes of every part of the period that is so long.
+    ///
+    /// # Errors
+    /// [`ReadError`] when there was not enough time.
+    pub(crate) fn streams_by_parts(
+        &self,
+        tenant: &Tenant,
+        matchers: &[Matcher],
+        period: (UnixNanos, UnixNanos),
+        part: Option<Duration>,
+        deadline: Option<Instant>,
+    ) -> Result<Streams, ReadError> {
+        let found = self.store.streams(tenant, matchers, period, part, deadline);
+        Ok(found?)
     }
 }
 

@@ -405,8 +405,7 @@ impl Opened {
     fn open(config: &Config, registry: &mut Registry, now: UnixNanos) -> Result<Self, StartError> {
         let dir = |name: &str| config.data_dir.join(name);
         let lock = lock(&config.data_dir)?;
-        let logs_config = crate::logs::with_pushed(&config.logs);
-        let logs = sonde_logs::LogStore::open(&dir("logs"), &logs_config, registry, now)
+        let logs = sonde_logs::LogStore::open(&dir("logs"), &config.logs, registry, now)
             .map_err(|error| open_error("the log store", &dir("logs"), &error))?;
         let traces = sonde_traces::TraceStore::open(&dir("traces"), &config.traces, registry, now)
             .map_err(|error| open_error("the trace store", &dir("traces"), &error))?;

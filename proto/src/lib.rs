@@ -2,7 +2,7 @@
 //!
 //! Read in the order of a record's life: whose it is ([`Tenant`]), what it is ([`Signal`]),
 //! what it looks like on the wire ([`otlp`], [`walk`]), where it was written ([`Entry`],
-//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`]).
+//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`], [`re2`]).
 
 mod tenant;
 mod signal;
@@ -13,6 +13,7 @@ mod matcher;
 mod time;
 
 pub mod otlp;
+pub mod re2;
 pub mod semconv;
 pub mod walk;
 

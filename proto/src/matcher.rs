@@ -1,6 +1,7 @@
 //! One label matcher: `name op value`, as in PromQL, LogQL and Alertmanager routes.
 
-use crate::Labels;
+use crate::{Labels, re2};
+use std::fmt::Write;
 
 /// How a label's value is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,36 +38,52 @@ pub struct Matcher {
     pub op: MatchOp,
     /// The text or pattern to compare with.
     pub value: String,
-    regex: Option<regex::Regex>,
+    regex: Option<regex::bytes::Regex>,
 }
 
 /// Why a matcher could not be compiled.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("bad regular expression {pattern:?} for label {name:?}: {reason}")]
+#[error(
+    "bad regular expression {pattern:?} for label {name:?}: {}",
+    said(reason)
+)]
 pub struct MatcherError {
     name: String,
     pattern: String,
-    reason: String,
+    reason: re2::BadRegex,
 }
 
-/// The largest compiled pattern, in bytes: a pattern is input, its automaton is memory.
-const REGEX_SIZE_MAX: usize = 1 << 20;
+fn said(reason: &re2::BadRegex) -> String {
+    match reason {
+        re2::BadRegex::Syntax(what) => format!("regex parse error: {what}"),
+        re2::BadRegex::TooLarge => reason.to_string(),
+    }
+}
+
+impl MatcherError {
+    /// What is wrong with the pattern.
+    #[must_use]
+    pub fn reason(&self) -> &re2::BadRegex {
+        &self.reason
+    }
+}
 
 impl Matcher {
-    /// Compiles a matcher.
+    /// Compiles a matcher. Patterns are those of Go, as in Prometheus, Loki and Alertmanager:
+    /// they match the whole value, and `.` includes newlines.
     ///
     /// # Errors
     /// [`MatcherError`] when a pattern is no regular expression or too large a one.
     pub fn new(name: &str, op: MatchOp, value: &str) -> Result<Self, MatcherError> {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => {
-                Some(anchored(value).map_err(|error| MatcherError {
+            MatchOp::Regex | MatchOp::NotRegex => Some(
+                re2::compile_whole(value, re2::Dot::Any).map_err(|reason| MatcherError {
                     name: name.into(),
                     pattern: value.chars().take(200).collect(),
-                    reason: error.to_string(),
-                })?)
-            }
+                    reason,
+                })?,
+            ),
         };
         Ok(Self {
             name: name.into(),
@@ -79,7 +96,8 @@ impl Matcher {
     /// Whether a value of the label satisfies the matcher.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
-        let regex = || self.regex.as_ref().is_some_and(|r| r.is_match(value));
+        let regex = self.regex.as_ref();
+        let regex = || regex.is_some_and(|r| r.is_match(value.as_bytes()));
         match self.op {
             MatchOp::Equal => self.value == value,
             MatchOp::NotEqual => self.value != value,
@@ -95,18 +113,6 @@ impl Matcher {
     }
 }
 
-/// Prometheus' matching: the whole value, `.` includes newlines.
-fn anchored(pattern: &str) -> Result<regex::Regex, regex::Error> {
-    // Alone first: `a)|(b` would close the group around it and so leave the anchors.
-    let alone = regex::RegexBuilder::new(pattern)
-        .size_limit(REGEX_SIZE_MAX)
-        .build();
-    alone?;
-    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(REGEX_SIZE_MAX)
-        .build()
-}
-
 impl PartialEq for Matcher {
     fn eq(&self, other: &Self) -> bool {
         (&self.name, self.op, &self.value) == (&other.name, other.op, &other.value)
@@ -115,9 +121,25 @@ impl PartialEq for Matcher {
 
 impl Eq for Matcher {}
 
+/// As the query languages read it back.
 impl std::fmt::Display for Matcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}{:?}", self.name, self.op.as_str(), self.value)
+        write!(f, "{}{}\"", self.name, self.op.as_str())?;
+        for c in self.value.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                // Line and paragraph separators break a line where they are shown.
+                c if c.is_control() || ['\u{2028}', '\u{2029}'].contains(&c) => {
+                    write!(f, "\\u{:04x}", u32::from(c))?;
+                }
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
     }
 }
 
@@ -143,9 +165,60 @@ mod tests {
     }
 
     #[test]
+    fn patterns_are_those_of_go() {
+        let check = |pattern: &str, value: &str, expected: bool| {
+            let matcher = Matcher::new("l", MatchOp::Regex, pattern).unwrap();
+            assert_eq!(matcher.matches(value), expected, "{matcher} {value:?}");
+        };
+        check(r"\w+", "aZ_0", true);
+        check(r"\w+", "größe", false);
+        check(r"\d+", "٣", false);
+        check(r"\D", "٣", true);
+        check(r"a\sb", "a\u{a0}b", false);
+        check(r".*\bx\b.*", "éxé", true);
+        check(r"\Ba.*", "éa", false);
+        check(r"\Qa.b\E", "a.b", true);
+        check(r"{,3}", "{,3}", true);
+        check("(?i)GRÖSSE", "grösse", true);
+        check(r"[[:alpha:]]+", "é", false);
+        check(r"\pL+", "é", true);
+        check(".", "é", true);
+        assert!(Matcher::new("l", MatchOp::Regex, r"(?x)a").is_err());
+        assert!(Matcher::new("l", MatchOp::Regex, r"(?<=a)b").is_err());
+    }
+
+    #[test]
+    fn it_is_shown_as_the_languages_read_it() {
+        let check = |value: &str, expected: &str| {
+            let matcher = Matcher::new("l", MatchOp::NotEqual, value).unwrap();
+            assert_eq!(matcher.to_string(), format!("l!=\"{expected}\""));
+        };
+        check("a\"b\\c", r#"a\"b\\c"#);
+        check("\n\r\t", r"\n\r\t");
+        check(
+            "\0\u{1}\u{7f}\u{85}\u{2028}",
+            r"\u0000\u0001\u007f\u0085\u2028",
+        );
+        check("é \u{301}\u{200b}😀'", "é \u{301}\u{200b}😀'");
+    }
+
+    #[test]
     fn a_pattern_whose_automaton_is_too_large_is_refused() {
         assert!(Matcher::new("l", MatchOp::Regex, "((a{100}){100}){100}").is_err());
         assert!(Matcher::new("l", MatchOp::Regex, "(").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_pattern_is_said_in_a_line() {
+        let check = |pattern: &str, expected: &str| {
+            let error = Matcher::new("l", MatchOp::Regex, pattern).unwrap_err();
+            let begin = format!("bad regular expression {pattern:?} for label \"l\": ");
+            assert_eq!(error.to_string(), begin + expected);
+        };
+        check("[", "regex parse error: unclosed character class");
+        check("(", "regex parse error: unclosed group");
+        let small = "it needs more than 1048576 bytes of memory; use smaller repetitions";
+        check("((a{100}){100}){100}", small);
     }
 
     #[test]

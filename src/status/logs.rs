@@ -28,7 +28,10 @@ pub(super) async fn logs(arguments: &LogStatusArguments) -> Result<ExitCode, Fai
 
 fn show(out: &mut Text, status: &Value, since: &str) {
     store(out, &status["store"]);
-    policy(out, status);
+    disk(out, status);
+    kept(out, &status["retention"]);
+    left_out(out, &status["dropped"]);
+    deletes(out, status);
     out.line(Tone::Bold, &format!("tenants, last {since}"));
     let rows = render::list(status, "tenants").iter().map(|tenant| {
         vec![
@@ -103,21 +106,88 @@ fn on_disk(store: &Value) -> String {
     format!("{} in {segments} segments{share}", render::bytes(disk))
 }
 
-/// What is kept for how long, what was left out and why, and what is to be deleted.
-fn policy(out: &mut Text, status: &Value) {
-    for (title, name) in [("kept", "retention"), ("left out", "dropped")] {
-        let values = status[name].as_object().filter(|values| !values.is_empty());
-        let Some(values) = values else { continue };
-        out.line(Tone::Bold, title);
-        for (key, value) in values {
-            let shown = match (value.as_str(), key.ends_with("_bytes_max")) {
-                (Some(text), _) => text.to_owned(),
-                (None, true) => bytes(value),
-                (None, false) => number(value),
-            };
-            field(out, key, &shown);
-        }
+/// What each tenant has on disk, by part.
+fn disk(out: &mut Text, status: &Value) {
+    out.line(Tone::Bold, "on disk, by tenant");
+    let rows = render::list(status, "usage").iter().map(|tenant| {
+        vec![
+            render::text(tenant, "tenant").to_owned(),
+            number(&tenant["segments"]),
+            number(&tenant["records"]),
+            bytes(&tenant["line_bytes"]),
+            bytes(&tenant["disk_bytes"]),
+            parts(&tenant["parts"]),
+            render::time(tenant["oldest"].as_u64()),
+        ]
+    });
+    let titles = [
+        "TENANT", "SEGMENTS", "RECORDS", "LINES", "DISK", "PARTS", "OLDEST",
+    ];
+    render::rows(out, &titles, rows);
+}
+
+/// Shares of the whole, the largest first.
+fn parts(parts: &Value) -> String {
+    let all = parts.as_object().into_iter().flatten();
+    let mut parts: Vec<(&str, u64)> = all
+        .map(|(name, bytes)| (name.as_str(), bytes.as_u64().unwrap_or(0)))
+        .collect();
+    parts.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+    let whole = parts.iter().map(|(_, bytes)| bytes).sum::<u64>().max(1);
+    let shown = parts.iter().map(|(name, bytes)| {
+        let percent = 100.0 * *bytes as f64 / whole as f64;
+        format!("{name} {percent:.0}%")
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+/// How long, and how much, is kept.
+fn kept(out: &mut Text, retention: &Value) {
+    if !retention.is_object() {
+        return;
     }
+    out.line(Tone::Bold, "kept");
+    field(out, "all streams", &how_long(&retention["seconds"]));
+    for stream in render::list(retention, "streams") {
+        let shown = format!(
+            "{} (priority {})",
+            how_long(&stream["seconds"]),
+            number(&stream["priority"])
+        );
+        field(out, render::text(stream, "selector"), &shown);
+    }
+    let shared = match retention["bytes_shared"].as_bool() {
+        Some(true) => ", shared by all tenants without a limit of their own",
+        _ => "",
+    };
+    let most = match retention["bytes_max"].as_u64() {
+        None | Some(0) => "no limit".to_owned(),
+        Some(bytes) => format!("{}{shared}", render::bytes(bytes)),
+    };
+    field(out, "at most", &most);
+}
+
+fn how_long(seconds: &Value) -> String {
+    match seconds.as_u64() {
+        None | Some(0) => "for ever".to_owned(),
+        Some(seconds) if seconds.is_multiple_of(86_400) => format!("{} d", seconds / 86_400),
+        Some(seconds) if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        Some(seconds) => format!("{seconds} s"),
+    }
+}
+
+/// What was left out, and why.
+fn left_out(out: &mut Text, dropped: &Value) {
+    let Some(dropped) = dropped.as_object().filter(|values| !values.is_empty()) else {
+        return;
+    };
+    out.line(Tone::Bold, "left out");
+    for (reason, count) in dropped {
+        field(out, reason, &number(count));
+    }
+}
+
+fn deletes(out: &mut Text, status: &Value) {
     let deletes = render::list(status, "deletes");
     if deletes.is_empty() {
         return;
@@ -128,9 +198,11 @@ fn policy(out: &mut Text, status: &Value) {
             Some(nanos) => render::time(Some(nanos)),
             None => render::text(request, name).to_owned(),
         };
-        ["status", "start", "end", "query"].map(shown).to_vec()
+        ["id", "status", "start", "end", "query"]
+            .map(shown)
+            .to_vec()
     });
-    render::rows(out, &["STATUS", "FROM", "TO", "QUERY"], rows);
+    render::rows(out, &["ID", "STATUS", "FROM", "TO", "QUERY"], rows);
 }
 
 /// A number with its thousands apart.
@@ -174,6 +246,21 @@ mod tests {
             assert_eq!(number(&json!(n)), text);
         }
         assert_eq!(number(&json!(null)), "0");
+    }
+
+    #[test]
+    fn parts_are_shares_and_times_are_whole() {
+        let parts_of = json!({"blocks": 80, "tokens": 15, "words": 5});
+        assert_eq!(parts(&parts_of), "blocks 80%, tokens 15%, words 5%");
+        assert_eq!(parts(&json!(null)), "");
+        for (seconds, text) in [
+            (0, "for ever"),
+            (90, "90 s"),
+            (7200, "2 h"),
+            (1_209_600, "14 d"),
+        ] {
+            assert_eq!(how_long(&json!(seconds)), text);
+        }
     }
 
     #[test]

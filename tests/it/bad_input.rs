@@ -44,7 +44,7 @@ async fn a_neighbour_is_served(server: &Sonde) {
     server
         .until(
             "/sonde/v1/logs",
-            &[("query", "{service=\"neighbour\"}")],
+            &[("query", "{service_name=\"neighbour\"}")],
             found,
         )
         .await;

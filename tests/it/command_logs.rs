@@ -234,10 +234,22 @@ async fn what_logs_are_stored_and_what_they_cost_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let server = Sonde::up(dir.path(), &QUIET).await;
     with_lines(&server).await;
+    let url = server.url("/loki/api/v1/delete");
+    let asked = [("query", "{pod=\"cart-1\"} |= \"n=00\""), ("start", "0")];
+    let response = client().post(url).form(&asked).send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 204);
     let text = printed(&server, &["status", "logs"]).await.join("\n");
     for part in [
         "stored",
         "on disk",
+        "on disk, by tenant",
+        "SEGMENTS",
+        "kept",
+        "14 d",
+        "20.00 GiB, shared by all tenants",
+        "delete requests",
+        "{pod=\"cart-1\"} |= \"n=00\"",
+        "received",
         "in memory",
         "oldest",
         "tenants, last 24h",
@@ -252,7 +264,11 @@ async fn what_logs_are_stored_and_what_they_cost_is_shown() {
     let status: Value = serde_json::from_str(&printed(&server, &as_json).await.concat()).unwrap();
     assert_eq!(status["store"]["records"], 200);
     assert_eq!(status["tenants"][0]["tenant"], "default");
-    assert_eq!(status["tenants"][0]["records"], 200);
+    assert_eq!(status["tenants"][0]["records"], 190, "ten are hidden");
+    assert_eq!(status["usage"][0]["records"], 200, "and not removed yet");
+    assert_eq!(status["usage"][0]["deletes_waiting"], 1);
+    assert_eq!(status["deletes"][0]["status"], "received");
+    assert_eq!(status["retention"]["seconds"], 14 * 24 * 3600);
     assert_eq!(list(&status, "streams").len(), 1);
     assert_eq!(list(&status, "labels").len(), 1);
     let bytes = status["streams"][0]["bytes"].as_u64().unwrap();

@@ -4,6 +4,7 @@
 //! scan     what of which records is needed; pipeline, labels that are kept
 //! sink     records, times or spans ─▶ series and buckets, one sink a thread
 //!   lattice  windows cut into buckets      table  series and their buckets
+//!   key      what a series is found by     dense  counts of one series, before its cells
 //!   cell     what a bucket keeps           slide  buckets ─▶ one value a window
 //! engine   expressions over columns: one value per series and time
 //! ```
@@ -26,6 +27,8 @@ mod limits;
 mod lattice;
 mod cell;
 mod table;
+mod key;
+mod dense;
 mod scan;
 mod sink;
 mod held;

@@ -196,12 +196,12 @@ impl Asked {
             LineOp::Contains | LineOp::NotContains => Ok(Self::Texts(vec![text.into()])),
             LineOp::Pattern | LineOp::NotPattern => Template::of_filter(text).map(Self::Pattern),
             LineOp::Matches | LineOp::NotMatches => {
-                let hir = re2::parse(text)?;
+                let hir = re2::parse_filter(text)?;
                 if let Some(texts) = literal::only_texts(&hir) {
                     return Ok(Self::Texts(texts));
                 }
                 Ok(Self::Regex {
-                    regex: re2::compile(text)?,
+                    regex: re2::compile_filter(text)?,
                     any_of: literal::required(&hir),
                 })
             }

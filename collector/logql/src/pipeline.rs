@@ -107,8 +107,10 @@ impl Pipeline {
             .map(Step::compile)
             .collect::<Result<Vec<_>, _>>()?;
         let mut wanted = wanted.clone();
+        let mut parses_later = false;
         for step in steps.iter_mut().rev() {
-            wanted = step.want(wanted);
+            wanted = step.want(wanted, parses_later);
+            parses_later |= matches!(step, Step::Parse(..));
         }
         steps.retain(|step| !step.is_idle());
         Ok(Self {

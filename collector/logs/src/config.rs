@@ -1,8 +1,24 @@
 //! What of the log store can be set.
 
+mod retention;
+
+pub use retention::{RetentionConfig, StreamRetention, TenantRetention};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sonde_proto::semconv;
+
+/// How the bodies of records lie in segments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyEncoding {
+    /// As they are, compressed.
+    Plain,
+    /// As templates and their variables where that is smaller: counts of words and searches
+    /// mostly do without the text.
+    #[default]
+    Templated,
+}
 
 /// The log store's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +33,9 @@ pub struct Config {
     /// How many bytes of records (uncompressed) merging lets a segment grow to. Writing a
     /// segment takes about an eighth of this memory.
     pub segment_bytes_max: u64,
+    /// How bodies lie in segments that are written from now on. Those that there are stay
+    /// readable, and take it over when they are merged.
+    pub bodies: BodyEncoding,
     /// How many segments of about one size are merged into one.
     pub merge_factor: u64,
     /// How many bytes of records (uncompressed) merging takes in a second. 0 is no limit.
@@ -27,8 +46,17 @@ pub struct Config {
     /// How long records are kept, counted from their own time, or from their arrival where
     /// their own time lies after it. 0 keeps them for ever.
     pub retention_seconds: u64,
-    /// How many bytes of segments are kept on disk; the oldest go first. 0 is no limit.
+    /// How many bytes of segments are kept on disk, of all tenants that have no limit of
+    /// their own; 0 is no limit. The oldest of the tenant that has the most go first, so no
+    /// tenant pushes out one that has less.
     pub retention_bytes_max: u64,
+    /// Where tenants or streams are kept for another time.
+    pub retention: RetentionConfig,
+    /// How long a delete request can be cancelled: what it deletes is hidden at once, and
+    /// removed from disk after that.
+    pub delete_cancel_seconds: u64,
+    /// How many delete requests of a tenant may wait at once.
+    pub deletes_max: u64,
     /// The resource attributes that become labels, dots as underscores. A name that ends
     /// in `*` stands for all names that start so. The rest is kept with the record.
     pub labels: Vec<String>,
@@ -58,17 +86,31 @@ pub struct Config {
     pub verify_at_open: bool,
 }
 
+impl Config {
+    /// Whether a store can be opened with it.
+    ///
+    /// # Errors
+    /// Which selector or tenant of `retention` cannot be read, and why.
+    pub fn check(&self) -> Result<(), String> {
+        crate::store::check_retention(self)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
             seal_interval_ms: 15_000,
             tail_bytes_max: 64 << 20,
             segment_bytes_max: 512 << 20,
+            bodies: BodyEncoding::default(),
             merge_factor: 8,
             merge_bytes_per_second_max: 64 << 20,
             merge_span_seconds_max: 24 * 3600,
             retention_seconds: 14 * 24 * 3600,
             retention_bytes_max: 20 << 30,
+            retention: RetentionConfig::default(),
+            delete_cancel_seconds: 3600,
+            deletes_max: 100,
             labels: default_labels(),
             labels_max: 40,
             label_value_bytes_max: 2048,

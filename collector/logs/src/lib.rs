@@ -29,15 +29,20 @@ mod stream;
 mod intake;
 mod dedup;
 mod tail;
+mod hidden;
 mod segment;
-mod query;
 mod search;
 mod store;
 #[cfg(test)]
 mod testing;
 
-pub use config::Config;
-pub use query::{FilterOp, LineFilter, LogQuery, ParseError};
-pub use record::LogRecord;
-pub use search::{Belonging, Direction, LogAnswer, Search, SearchError};
-pub use store::{LogStore, OpenError, Stats, StoreError};
+pub use config::{BodyEncoding, Config, RetentionConfig, StreamRetention, TenantRetention};
+pub use record::{Line, LogRecord};
+pub use search::{
+    Belonging, Direction, LogAnswer, Reading, Search, SearchError, StreamVolume, StreamVolumes,
+    TenantSource,
+};
+pub use store::{
+    DeleteError, DeleteRequest, DeleteStatus, LinePatterns, LogStore, NewDelete, OpenError,
+    RetentionInForce, Stats, StoreError, StreamUsage, TenantUsage,
+};

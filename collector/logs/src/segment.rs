@@ -5,6 +5,7 @@
 //! directory   per block: times, streams, and where its columns lie
 //! tokens      identifier → blocks, by hash
 //! words/      plain word → blocks, a tantivy index of one document a block
+//! templates   the texts of templated bodies around their variables, where there are any
 //! streams     the streams, in the order of their content
 //! ```
 //!
@@ -28,6 +29,8 @@ mod streams;
 mod ids;
 mod attributes;
 mod bodies;
+mod templates;
+mod common;
 mod terms;
 mod block;
 mod tokens;
@@ -36,12 +39,21 @@ mod directory;
 mod writer;
 mod reader;
 mod candidates;
+mod pick;
+mod stages;
 mod scan;
+mod feed;
 mod fetch;
 mod cursor;
+mod visible;
+mod patterns;
 
+pub(crate) use candidates::Candidate;
+pub(crate) use common::Common;
 pub(crate) use cursor::Cursor;
+pub(crate) use feed::{Ended, Fed, Feeding};
 pub(crate) use fetch::{Scratch, Wanted};
+pub(crate) use patterns::{Alike, Steps};
 pub(crate) use reader::Segment;
 pub(crate) use scan::Bar;
 pub(crate) use streams::StreamList;

@@ -17,14 +17,27 @@ mod writer;
 mod seal;
 mod merge;
 mod plan;
+mod delete;
+mod retention;
+mod sweep;
 mod maintain;
+mod usage;
 mod lookup;
+mod patterns;
+
+pub use delete::{DeleteError, DeleteRequest, DeleteStatus, NewDelete};
+pub use patterns::LinePatterns;
+pub use retention::RetentionInForce;
+pub(crate) use retention::check as check_retention;
+pub(crate) use sweep::{anywhere, place};
+pub use usage::{StreamUsage, TenantUsage};
 
 use crate::config::Config;
-use crate::stream::StreamPool;
+use crate::segment::Common;
 use crate::telemetry::Telemetry;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
+use retention::Retention;
 use serde::Serialize;
 use sonde_proto::{Entry, Position, Tenant, UnixNanos};
 use sonde_segment::{SegmentDir, SwapError};
@@ -41,8 +54,9 @@ const STREAM_BYTES_MAX: u64 = 64 << 20;
 pub struct LogStore {
     config: Config,
     dir: Arc<SegmentDir>,
-    /// The streams of all segments.
-    pool: Arc<StreamPool>,
+    /// What all segments share.
+    common: Arc<Common>,
+    retention: Arc<Retention>,
     view: RwLock<View>,
     writer: Mutex<Writer>,
     /// Segments that queries found damaged, for `maintain` to move aside.
@@ -53,6 +67,14 @@ pub struct LogStore {
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// The configuration says something that cannot be.
+    #[error("cannot open the log store: {0}")]
+    Config(String),
+    /// The manifest is whole, and has something that this program cannot read.
+    #[error(
+        "cannot open the log store: manifest.json: {0}; open it with the version that wrote it"
+    )]
+    Extra(String),
     /// The directory or its manifest cannot be used.
     #[error("cannot open the log store: {0}")]
     Dir(#[from] sonde_segment::OpenError),
@@ -121,22 +143,27 @@ impl LogStore {
         now: UnixNanos,
     ) -> Result<Self, OpenError> {
         let telemetry = Telemetry::register(registry);
+        let retention = Arc::new(Retention::new(config).map_err(OpenError::Config)?);
         let (dir, mut manifest) = SegmentDir::open(dir)?;
-        let pool = Arc::new(StreamPool::new(STREAM_BYTES_MAX));
+        let common = Arc::new(Common::new(STREAM_BYTES_MAX, config.bodies));
         let segments = view::open_segments(
             &dir,
             &mut manifest,
-            &pool,
+            &common,
             config.verify_at_open,
             &telemetry,
         )?;
-        let view = View::new(segments, manifest.covers);
+        let mut view = View::new(segments, manifest.covers, Arc::clone(&retention), now);
+        let writer = Writer::new(manifest, config, &telemetry, now);
+        let writer = writer.map_err(OpenError::Extra)?;
+        view.requests = writer.requests.in_force();
         let store = Self {
             config: config.clone(),
             dir: Arc::new(dir),
-            pool,
+            common,
+            retention,
             view: RwLock::new(view),
-            writer: Mutex::new(Writer::new(manifest, config, &telemetry)),
+            writer: Mutex::new(writer),
             damaged: Mutex::default(),
             telemetry,
         };

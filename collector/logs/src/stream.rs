@@ -20,6 +20,8 @@ pub(crate) struct Stream {
     pub(crate) labels: Labels,
     /// The attributes of resource and scope that are no labels.
     pub(crate) resource: Arc<[(String, String)]>,
+    /// How serious its records are; the label may say something else where a sender set it.
+    pub(crate) level: Level,
 }
 
 impl Stream {

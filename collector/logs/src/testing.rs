@@ -1,11 +1,14 @@
 //! What the tests of this crate share: entries to apply, and a store in a directory.
-use crate::{Config, Direction, LogQuery, LogStore, Search};
+use crate::{Config, Direction, LogStore, Search};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
+use sonde_logql::LogQuery;
+use sonde_logql::ast::{LineFilter, LineOp, LineText, LogExpr, Stage};
 use sonde_proto::otlp::common::{AnyValue, any_value::Value};
 use sonde_proto::otlp::{self, logs, logs_service::ExportLogsServiceRequest, resource::Resource};
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_proto::{Entry, Matcher, Position, Signal, Tenant, UnixNanos};
 use std::path::Path;
+use std::time::Duration;
 
 pub(crate) const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
 
@@ -66,6 +69,23 @@ pub(crate) fn open(dir: &Path, config: &Config) -> LogStore {
     LogStore::open(dir, config, &mut Registry::default(), NOW).unwrap()
 }
 
+/// A filter with one text.
+pub(crate) fn line_filter(op: LineOp, text: &str) -> LineFilter {
+    LineFilter {
+        op,
+        alternatives: vec![LineText {
+            text: text.into(),
+            is_ip: false,
+        }],
+    }
+}
+
+/// A query of a selector and line filters.
+pub(crate) fn query(matchers: Vec<Matcher>, filters: &[LineFilter]) -> LogQuery {
+    let stages = filters.iter().cloned().map(Stage::Line).collect();
+    LogQuery::compile(&LogExpr { matchers, stages }).unwrap()
+}
+
 /// A search for everything, the newest 1,000 first.
 pub(crate) fn search(query: &str) -> Search {
     Search {
@@ -74,6 +94,7 @@ pub(crate) fn search(query: &str) -> Search {
         end: UnixNanos(u64::MAX),
         limit: 1000,
         direction: Direction::Backward,
+        interval: Duration::ZERO,
         deadline: None,
     }
 }

@@ -25,6 +25,9 @@ pub(crate) const DIGITS: u64 = (1 << 10) - 1;
 /// The bits of [`SIGNATURE`] that are lower-case hexadecimal digits.
 pub(crate) const LOWER_HEX: u64 = (1 << 16) - 1;
 
+/// The bit of [`SIGNATURE`] of bytes that belong to no word.
+pub(crate) const NO_WORD: u64 = 1 << 63;
+
 /// A bit for each byte: 0–9, a–z, A–Z one each, then all other word bytes, then the rest. A
 /// text whose bits are not all among a column's occurs in none of the column's values.
 pub(crate) const SIGNATURE: [u64; 256] = {

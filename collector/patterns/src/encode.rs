@@ -295,13 +295,13 @@ impl Encoder {
             }
             put_varint(&mut block.head, (number - previous) as u64);
             previous = number;
-            let distinct = self.writer.write(
+            let (distinct, are_words) = self.writer.write(
                 values,
                 &block.bodies,
                 &mut self.zip,
                 (&mut block.head, &mut block.data),
             );
-            let any_text = self.templates.is_text(number as u32);
+            let any_text = !are_words && self.templates.is_text(number as u32);
             for value in distinct {
                 let value = value.of(&block.bodies);
                 if value.len() < self.limits.token_bytes_min {

@@ -1,4 +1,4 @@
-//! The parameters of a request: those of the URL and, for a POST, those of the form.
+//! The parameters of a request: those of the URL and, of a POST or PUT, those of the form.
 
 use axum::extract::{Form, FromRequest as _, Query, Request};
 use axum::http::{Method, header};
@@ -15,7 +15,8 @@ pub(super) async fn read<S: Send + Sync>(
         .map_err(|error| error.to_string())?
         .0;
     let has_form = request.headers().contains_key(header::CONTENT_TYPE);
-    if request.method() == Method::POST && has_form {
+    let may_have = matches!(*request.method(), Method::POST | Method::PUT);
+    if may_have && has_form {
         let form = Form::<Vec<(String, String)>>::from_request(request, state).await;
         all.extend(form.map_err(|error| error.to_string())?.0);
     }

@@ -11,21 +11,14 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 /// Whether a record passes a line filter.
-pub(crate) fn line(filter: &LineFilter, state: &mut State) -> bool {
+pub(crate) fn line(filter: &LineFilter, state: &State) -> bool {
     let line = &state.line;
     let any = |is: fn(&[u8], &LineText) -> bool| filter.alternatives.iter().any(|a| is(line, a));
     match filter.op {
         LineOp::Contains => any(contains),
         LineOp::NotContains => !any(contains),
-        LineOp::Matches | LineOp::NotMatches => {
-            // The documentation has it that the dot is any character, also the end of a line;
-            // Loki does so only where it finds the text without the pattern.
-            let (dot, narrow_dot) = (any(matches), any(matches_within_lines));
-            if dot != narrow_dot {
-                state.unclear = Some("whether the dot is the end of a line");
-            }
-            dot == (filter.op == LineOp::Matches)
-        }
+        LineOp::Matches => any(matches),
+        LineOp::NotMatches => !any(matches),
         LineOp::Pattern => any(is_like),
         LineOp::NotPattern => !any(is_like),
     }
@@ -39,11 +32,8 @@ fn contains(line: &[u8], text: &LineText) -> bool {
     text.is_empty() || line.windows(text.len()).any(|window| window == text)
 }
 
-/// Bytes that are no text are shown as U+FFFD, and patterns see what is shown.
-fn matches_within_lines(line: &[u8], text: &LineText) -> bool {
-    re2(&text.text).is_match(&String::from_utf8_lossy(line))
-}
-
+/// Bytes that are no text are shown as U+FFFD, and patterns see what is shown. The dot is any
+/// character, also the end of a line.
 fn matches(line: &[u8], text: &LineText) -> bool {
     let regex = re2(&format!("(?s:{})", text.text));
     regex.is_match(&String::from_utf8_lossy(line))

@@ -92,6 +92,12 @@ pub fn path(text: &str) -> Vec<Step> {
     steps
 }
 
+/// The value that a text begins with; what follows is not looked at.
+pub(crate) fn first(text: &str) -> serde_json::Result<Json> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter();
+    values.next().unwrap_or(Ok(Json::Null))
+}
+
 /// The members of an object, and whether the line is one. A torn object still has the
 /// members that were whole before it broke off.
 #[must_use]
@@ -99,7 +105,8 @@ pub fn members(line: &[u8]) -> (Vec<(String, Json)>, bool) {
     let Ok(text) = std::str::from_utf8(line) else {
         return (Vec::new(), false);
     };
-    match serde_json::from_str::<Json>(text) {
+    let text = &*forgiving(text);
+    match first(text) {
         Ok(Json::Object(members)) => return (members, true),
         Ok(_) => return (Vec::new(), false),
         Err(_) => {}
@@ -116,6 +123,45 @@ pub fn members(line: &[u8]) -> (Vec<(String, Json)>, bool) {
         }
     }
     (Vec::new(), false)
+}
+
+/// A text in which each string is one of JSON: control characters are let through, and a
+/// string with an escape that is none is empty.
+pub(crate) fn forgiving(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, string)) = rest.split_once('"') {
+        out.push_str(before);
+        let mut is_escaped = false;
+        let end = string.find(|c| {
+            let is_end = c == '"' && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            is_end
+        });
+        let Some(end) = end else {
+            out.push('"');
+            out.push_str(string);
+            return out;
+        };
+        let string_of_json = format!("\"{}\"", without_controls(&string[..end]));
+        let is_good = serde_json::from_str::<String>(&string_of_json).is_ok();
+        out.push_str(if is_good { &string_of_json } else { "\"\"" });
+        rest = &string[end + 1..];
+    }
+    out + rest
+}
+
+/// The inside of a string, with escapes for control characters.
+pub(crate) fn without_controls(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if c < ' ' {
+            out.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
 
 fn quoted(text: &str) -> String {

@@ -126,7 +126,13 @@ const KEYS: &[&str] = &[
     "trace_id",
     "9lives",
     "user-agent",
+    "pod",
+    "host",
+    "host_extracted",
 ];
+
+/// Stands for what no value of JSON can be.
+const ODD: &str = "<odd>";
 
 /// Some keys, in random order, each once.
 fn keys(rng: &mut impl Rng) -> Vec<&'static str> {
@@ -198,6 +204,10 @@ fn json(rng: &mut impl Rng, torn: bool) -> String {
     if rng.random_bool(0.2) {
         members.push(("nothing".into(), Json::Null));
     }
+    if rng.random_bool(0.1) {
+        // Its text becomes an escape that is none, or a control character.
+        members.push(("odd".into(), Json::Text(ODD.into())));
+    }
     if rng.random_bool(0.15) {
         for _ in 0..2 {
             members.push(("dup".into(), Json::Text(value(rng, "dup"))));
@@ -210,7 +220,11 @@ fn json(rng: &mut impl Rng, torn: bool) -> String {
     if !flat && rng.random_bool(0.7) {
         members.push(("req".into(), request(rng)));
     }
-    let whole = Json::Object(members.clone()).compact();
+    let odd = pick(
+        rng,
+        &["\\q", "a\\u00g0b", "\\ud83d", "\\ud83d\\u0041", "\t\u{1}"],
+    );
+    let whole = Json::Object(members.clone()).compact().replace(ODD, odd);
     if torn && rng.random_bool(0.6) {
         return tear(rng, &members);
     }
@@ -279,6 +293,9 @@ fn logfmt(rng: &mut impl Rng) -> String {
             "none=\"\"",
             "open=\"never",
             "bad=\"\\q\"",
+            "bad=\"\\u00g0\"",
+            "controls=\"a\\\"\u{1}\tb\"",
+            "lines=\"\\\\a\nb\"",
         ];
         let at = rng.random_range(0..=pairs.len());
         pairs.insert(at, pick(rng, &broken).into());

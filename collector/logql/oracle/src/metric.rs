@@ -184,7 +184,7 @@ pub(crate) fn windows(
     context: &Context<'_>,
     range: &RangeAggregation,
 ) -> Result<Vec<Vector>, Refused> {
-    let samples = samples(context, range)?;
+    let samples = samples(context, range);
     let mut vectors = Vec::new();
     for time in &context.times {
         let end = i128::from(time.0) - i128::from(range.offset);
@@ -221,7 +221,7 @@ pub(crate) fn windows(
 }
 
 /// What the records of a query count, in the order of their times.
-fn samples(context: &Context<'_>, range: &RangeAggregation) -> Result<Vec<Sample>, Refused> {
+fn samples(context: &Context<'_>, range: &RangeAggregation) -> Vec<Sample> {
     let mut samples = Vec::new();
     for stream in &context.world.streams {
         if !selects(&range.log.matchers, &stream.labels) {
@@ -230,9 +230,6 @@ fn samples(context: &Context<'_>, range: &RangeAggregation) -> Result<Vec<Sample
         for record in &stream.records {
             let mut state = begin(stream, record);
             let passes = run(&range.log.stages, &mut state, &mut Seen::new());
-            if let Some(why) = state.unclear {
-                return Err(Refused::Undefined(why));
-            }
             if !passes {
                 continue;
             }
@@ -257,7 +254,7 @@ fn samples(context: &Context<'_>, range: &RangeAggregation) -> Result<Vec<Sample
         }
     }
     samples.sort_by_key(|sample| sample.time);
-    Ok(samples)
+    samples
 }
 
 /// The number of a record; none where it has no such label, or is filtered behind it.

@@ -1,6 +1,6 @@
 //! Stages that take labels out of lines.
 
-use crate::json::{Json, Step, members, path};
+use crate::json::{Json, Step, first, forgiving, members, path, without_controls};
 use crate::state::{State, sanitized};
 use sonde_logql::ast::Extraction;
 
@@ -43,8 +43,14 @@ pub(crate) fn json_paths(state: &mut State, extractions: &[Extraction]) {
     if state.line.is_empty() {
         return;
     }
-    let whole: Json = match serde_json::from_slice(&state.line) {
+    let text = String::from_utf8_lossy(&state.line);
+    let whole: Json = match first(&forgiving(&text)) {
         Ok(whole @ (Json::Object(_) | Json::List(_) | Json::Text(_))) => whole,
+        // What begins as JSON is looked at, and nothing is found in it.
+        Err(_) if text.trim_start().starts_with(['{', '[', '"']) => {
+            state.error = JSON_ERROR.into();
+            Json::Null
+        }
         _ => {
             state.error = JSON_ERROR.into();
             return;
@@ -65,19 +71,11 @@ pub(crate) fn json_paths(state: &mut State, extractions: &[Extraction]) {
         let name = state.name_beside(&extraction.label);
         state.set(&name, &text);
     }
+    // What was asked for and not found is there with an empty value.
     for extraction in missing {
-        leave_empty(state, &extraction.label);
-    }
-}
-
-/// What was asked for and not found is there with an empty value.
-fn leave_empty(state: &mut State, label: &str) {
-    let beside = state.name_beside(label);
-    if beside != label && state.get(&beside).is_some() {
-        state.unclear = Some("a parser does not find again what another found");
-    }
-    if state.get(label).is_none() {
-        state.set(label, "");
+        if state.get(&extraction.label).is_none() {
+            state.set(&extraction.label, "");
+        }
     }
 }
 
@@ -122,6 +120,11 @@ pub(crate) fn logfmt(state: &mut State, strict: bool, keep_empty: bool) {
 pub(crate) fn logfmt_keys(state: &mut State, strict: bool, extractions: &[Extraction]) {
     let (pairs, error) = pairs(&String::from_utf8_lossy(&state.line), strict);
     for extraction in extractions {
+        if !state.is_taken(&extraction.label) {
+            state.set(&extraction.label, "");
+        }
+    }
+    for extraction in extractions {
         let found = pairs
             .iter()
             .rev()
@@ -129,8 +132,6 @@ pub(crate) fn logfmt_keys(state: &mut State, strict: bool, extractions: &[Extrac
         if let Some((_, value)) = found {
             let name = state.name_beside(&extraction.label);
             state.set(&name, &shown(value));
-        } else {
-            leave_empty(state, &extraction.label);
         }
     }
     if error && strict {
@@ -184,12 +185,11 @@ fn pair(text: &str) -> (Option<(String, String)>, &str) {
         return match closing_quote(value) {
             None => (None, ""),
             Some(end) => {
-                let unquoted = serde_json::from_str(&value[..=end]).ok();
-                let raw = value[1..end].to_owned();
+                let raw = &value[1..end];
                 let unquoted = if raw.contains('\\') {
-                    unquoted
+                    serde_json::from_str(&format!("\"{}\"", without_controls(raw))).ok()
                 } else {
-                    Some(raw)
+                    Some(raw.to_owned())
                 };
                 (unquoted.map(|v| (key, v)), &value[end + 1..])
             }

@@ -150,7 +150,9 @@ fn address_range(rng: &mut impl Rng) -> String {
 
 /// A label of a record; of the stream where it has no other.
 fn label(rng: &mut impl Rng, state: &State) -> (String, String) {
-    let labels: Vec<_> = state.labels().into_iter().collect();
+    let mut labels: Vec<_> = state.labels().into_iter().collect();
+    // Lines that say "json" make it a label, and `| json != "a"` is a parser and a line filter.
+    labels.retain(|(name, _)| name != "json");
     if labels.is_empty() || rng.random_bool(0.05) {
         return ("missing".into(), String::new());
     }
@@ -249,9 +251,14 @@ pub(crate) fn suiting(rng: &mut impl Rng, name: &str, value: &str) -> Matcher {
         10 => matcher(
             name,
             MatchOp::NotRegex,
-            pick(rng, &["a.*", "[0-9]+", ".*x", "(?i)API"]),
+            pick(rng, &["a.*", "[0-9]+", ".*x", "(?i)API", r"\w*"]),
         ),
-        _ => matcher(name, MatchOp::Regex, ".+"),
+        // Classes know ASCII only.
+        _ => matcher(
+            name,
+            MatchOp::Regex,
+            pick(rng, &[".+", ".+", r"\w+", r"\S+", r".*\b.*"]),
+        ),
     }
 }
 

@@ -16,12 +16,8 @@ pub(crate) struct State {
     parsed: Key,
     /// What was ever set by a stage: a later parser leaves it.
     extracted: BTreeSet<String>,
-    /// Metadata that a stage has set anew.
-    covered: BTreeSet<String>,
     /// The value of `__error__`; empty where there is none.
     pub(crate) error: String,
-    /// Why what happened to the record is not the only thing that may.
-    pub(crate) unclear: Option<&'static str>,
 }
 
 impl State {
@@ -61,39 +57,34 @@ impl State {
 
     /// Sets a label, as stages do.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        if self.metadata.remove(name).is_some() {
-            self.covered.insert(name.to_owned());
-        }
+        self.metadata.remove(name);
         self.parsed.insert(name.to_owned(), value.to_owned());
         self.extracted.insert(name.to_owned());
     }
 
-    /// The name under which a parser puts what it found: beside labels of the stream, also
-    /// those that were dropped, and beside metadata.
+    /// Whether a parser puts what it found beside a label of this name: one of the stream, also
+    /// where it was dropped, or one of the metadata.
+    pub(crate) fn is_taken(&self, name: &str) -> bool {
+        self.stream.contains_key(name) || self.metadata.contains_key(name)
+    }
+
+    /// The name under which a parser puts what it found.
     pub(crate) fn name_beside(&self, name: &str) -> String {
-        if self.stream.contains_key(name) || self.metadata.contains_key(name) {
+        if self.is_taken(name) {
             format!("{name}_extracted")
         } else {
             name.to_owned()
         }
     }
 
-    /// Sets what a parser found, unless the name was set before.
+    /// Sets what a parser found, unless the name was ever set before.
     pub(crate) fn extract(&mut self, name: &str, value: &str) {
         if name.is_empty() {
             return;
         }
-        if self.metadata.contains_key(name) && name.ends_with("_extracted") {
-            self.unclear = Some("a parser finds the name of metadata that gave way to a label");
-        }
-        if self.covered.contains(name) {
-            self.unclear = Some("a parser finds the name of metadata that was set anew");
-        }
         let name = self.name_beside(name);
         if !self.extracted.contains(&name) {
             self.set(&name, value);
-        } else if !self.parsed.contains_key(&name) {
-            self.unclear = Some("a parser finds again what was dropped or renamed");
         }
     }
 

@@ -52,8 +52,7 @@ fn check(stages: Vec<Stage>, line: &str, parsed: &[(&str, &str)], error: &str) {
         UnixNanos(0),
         end,
         Direction::Forward,
-    )
-    .unwrap();
+    );
     let parsed: Key = parsed
         .iter()
         .map(|(n, v)| ((*n).into(), (*v).into()))
@@ -199,7 +198,7 @@ fn what_is_no_number_passes_with_an_error_and_what_is_missing_does_not() {
         UnixNanos(u64::MAX),
         Direction::Forward,
     );
-    assert_eq!(none, Ok(Vec::new()));
+    assert!(none.is_empty());
 }
 
 #[test]
@@ -248,7 +247,6 @@ fn line_patterns_are_whole_lines_whose_gaps_are_not_empty() {
             end,
             Direction::Forward,
         )
-        .unwrap()
         .is_empty()
     };
     assert!(passes("<_> baz", "foo bar baz"));

@@ -181,17 +181,18 @@ impl<S: Source> Engine<'_, S> {
             let mut held = Vec::new();
             for (at, mut sink) in sinks.into_iter().enumerate() {
                 held.extend(sink.held.take());
+                let found = sink.finish()?;
                 if at == 0 {
-                    table = sink.table;
+                    table = found;
                 } else {
-                    table.merge(budget, sink.table)?;
+                    table.merge(budget, found)?;
                 }
             }
             if compiled.needs_order {
                 let mut sink = make();
                 sink.held = None;
                 held::release(&held, &mut sink)?;
-                table = sink.table;
+                table = sink.finish()?;
             }
         }
         self.windows(compiled, table)

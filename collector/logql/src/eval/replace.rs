@@ -3,10 +3,9 @@
 use crate::ast::LabelReplace;
 use crate::eval::column::{Column, label_bytes};
 use crate::eval::limits::{Budget, EvalError, Work};
-use regex::{Regex, RegexBuilder};
+use regex::bytes::Regex;
+use sonde_proto::re2::{self, Dot};
 
-/// The largest compiled pattern, in bytes: a pattern is input, its automaton is memory.
-const REGEX_SIZE_MAX: usize = 1 << 20;
 /// The longest value that may be made, in bytes.
 const VALUE_BYTES_MAX: usize = 64 << 10;
 
@@ -18,10 +17,10 @@ pub(crate) fn replace(
 ) -> Result<Vec<Column>, EvalError> {
     let pattern = anchored(&call.regex)?;
     let mut work = Work::default();
-    let mut value = String::new();
+    let mut value = Vec::new();
     for column in &mut columns {
         work.add(budget, 1 + column.labels.len())?;
-        let Some(found) = pattern.captures(column.labels.get(&call.source)) else {
+        let Some(found) = pattern.captures(column.labels.get(&call.source).as_bytes()) else {
             continue;
         };
         let longest = longest(&call.replacement, column.labels.get(&call.source));
@@ -32,9 +31,9 @@ pub(crate) fn replace(
             )));
         }
         value.clear();
-        found.expand(&call.replacement, &mut value);
+        found.expand(call.replacement.as_bytes(), &mut value);
         let mut labels = column.labels.to_builder();
-        labels.set(&call.destination, &value);
+        labels.set(&call.destination, &String::from_utf8_lossy(&value));
         column.labels = labels.build();
         budget.keep_labels(label_bytes(&column.labels))?;
     }
@@ -48,20 +47,10 @@ fn longest(replacement: &str, source: &str) -> usize {
 }
 
 fn anchored(pattern: &str) -> Result<Regex, EvalError> {
-    let compile = |text: &str| {
-        RegexBuilder::new(text)
-            .size_limit(REGEX_SIZE_MAX)
-            .build()
-            .map_err(|error| {
-                let shown: String = pattern.chars().take(200).collect();
-                let reason = error.to_string();
-                let reason = reason.lines().last().unwrap_or_default().trim().to_owned();
-                EvalError::Query(format!(
-                    "label_replace: {shown:?} is not a regular expression that can be used: {reason}"
-                ))
-            })
-    };
-    // Alone first: `a)|(b` would close the group around it and so leave the anchors.
-    compile(pattern)?;
-    compile(&format!("^(?:{pattern})$"))
+    re2::compile_whole(pattern, Dot::InLine).map_err(|reason| {
+        let shown: String = pattern.chars().take(200).collect();
+        EvalError::Query(format!(
+            "label_replace: {shown:?} is not a regular expression that can be used: {reason}"
+        ))
+    })
 }

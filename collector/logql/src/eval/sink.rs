@@ -1,17 +1,24 @@
 //! Takes what a source finds into buckets.
 
 use crate::eval::cell::{Cell, Taken};
+use crate::eval::dense::Dense;
 use crate::eval::held::Held;
+use crate::eval::key::Key;
 use crate::eval::lattice::Slot;
 use crate::eval::limits::{Budget, Work};
 use crate::eval::scan::{Compiled, Keep};
-use crate::eval::table::{Key, Table};
+use crate::eval::table::Table;
 use crate::pipeline::{LabelsView, Scratch};
 use crate::source::{Needs, Record, Sink, Span, Stop, StreamView};
 use sonde_proto::{Labels, UnixNanos};
 
 /// The mistakes of parsers: all that a query may count instead of leaving it out.
 const UNREADABLE: [&str; 2] = ["JSONParserErr", "LogfmtParserErr"];
+
+/// After so many runs of fewer times than this in the same bucket, times are taken as being in
+/// no order.
+const SHORT_RUNS_MAX: usize = 16;
+const SHORT_RUN: usize = 4;
 
 /// How much of a label set or a reason is shown.
 const SHOWN_CHARS_MAX: usize = 300;
@@ -20,13 +27,14 @@ const SHOWN_CHARS_MAX: usize = 300;
 pub(crate) struct RangeSink<'c, C> {
     compiled: &'c Compiled<'c>,
     budget: &'c Budget,
-    pub(crate) table: Table<C>,
+    table: Table<C>,
+    dense: Dense,
     stream: Current,
     /// Where the last record lay: the next one most likely lies there too.
     slot: Slot,
     key: Key,
+    /// The series that has the key.
     last: Option<u32>,
-    last_key: Key,
     scratch: Scratch,
     work: Work,
     /// Records wait here until the scan is over, where their order matters.
@@ -50,11 +58,11 @@ impl<'c, C: Cell> RangeSink<'c, C> {
             compiled,
             budget,
             table: Table::new(compiled.lattice.buckets()),
+            dense: Dense::default(),
             stream: Current::default(),
             slot: Slot::NONE,
             key: Key::default(),
             last: None,
-            last_key: Key::default(),
             scratch: Scratch::default(),
             work: Work::default(),
             held: compiled.needs_order.then(Held::default),
@@ -93,6 +101,27 @@ impl<'c, C: Cell> RangeSink<'c, C> {
         Ok(())
     }
 
+    /// Adds records whose times come in any order.
+    fn scattered(&mut self, times: &[UnixNanos], lengths: &[u32]) -> Result<(), Stop> {
+        let (budget, lattice) = (self.budget, self.compiled.lattice);
+        let series = self.stream_series()?;
+        self.dense
+            .begin(series, lattice.buckets(), &mut self.table, budget)?;
+        for (at, time) in times.iter().enumerate() {
+            if let Some(bucket) = lattice.locate(lattice.at(*time)).bucket {
+                let bytes = lengths.get(at).copied().unwrap_or_default();
+                self.dense.add(bucket, bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that was counted.
+    pub(crate) fn finish(mut self) -> Result<Table<C>, Stop> {
+        self.dense.drain(&mut self.table, self.budget)?;
+        Ok(self.table)
+    }
+
     fn add(&mut self, series: u32, bucket: u32, taken: Taken) -> Result<(), Stop> {
         let cell = self.table.cell(self.budget, series, bucket)?;
         cell.take(self.compiled.aggregation.op, taken, self.budget)
@@ -100,25 +129,6 @@ impl<'c, C: Cell> RangeSink<'c, C> {
 }
 
 /// The labels of a record's series.
-fn write_key(key: &mut Key, keep: &Keep, labels: LabelsView<'_>) {
-    key.clear();
-    match keep {
-        Keep::Only(names) => {
-            for name in names {
-                key.push(labels.get(name).unwrap_or_default());
-            }
-        }
-        Keep::AllBut(names) => {
-            for (name, value, _) in labels.sorted() {
-                if !value.is_empty() && !names.iter().any(|n| *n == name) {
-                    key.push(&name);
-                    key.push(value);
-                }
-            }
-        }
-    }
-}
-
 fn kept_labels(keep: &Keep, labels: LabelsView<'_>) -> Labels {
     match keep {
         Keep::Only(names) => {
@@ -166,7 +176,7 @@ impl<C: Cell> Sink for RangeSink<'_, C> {
         let Some(processed) = self.compiled.pipeline.run(&record, &mut self.scratch) else {
             return Ok(false);
         };
-        write_key(&mut self.stream.key, keep, processed.labels);
+        self.stream.key.write(keep, processed.labels);
         self.stream.series = self.table.find(self.stream.key.bytes());
         if self.stream.series.is_none() {
             self.stream.labels = kept_labels(keep, processed.labels);
@@ -210,8 +220,11 @@ impl<C: Cell> Sink for RangeSink<'_, C> {
         }
         self.work.add(self.budget, times.len())?;
         let lattice = self.compiled.lattice;
-        let mut at = 0;
+        let (mut at, mut short_runs) = (0, 0);
         while at < times.len() {
+            if short_runs == SHORT_RUNS_MAX {
+                return self.scattered(&times[at..], lengths.get(at..).unwrap_or_default());
+            }
             let bucket = self.bucket(times[at]);
             let slot = self.slot;
             let rest = &times[at..];
@@ -226,12 +239,14 @@ impl<C: Cell> Sink for RangeSink<'_, C> {
                 self.flush(series, run as u64, bytes)?;
             }
             at += run;
+            short_runs = if run < SHORT_RUN { short_runs + 1 } else { 0 };
         }
         Ok(())
     }
 
     fn record(&mut self, record: &Record<'_>) -> Result<(), Stop> {
-        self.work.add(self.budget, 16)?;
+        let size = record.line.len() / 4 + record.metadata.len() * 4;
+        self.work.add(self.budget, 16 + size)?;
         if let Some(held) = &mut self.held {
             return held.push(record, self.budget);
         }
@@ -271,13 +286,12 @@ impl<C: Cell> Sink for RangeSink<'_, C> {
             bytes: processed.line.len() as u64,
             value,
         };
-        write_key(&mut self.key, &compiled.keep, processed.labels);
+        let is_other = self.key.write(&compiled.keep, processed.labels);
         let series = match self.last {
-            Some(last) if self.key == self.last_key => last,
+            Some(last) if !is_other => last,
             _ => {
                 let labels = || kept_labels(&compiled.keep, processed.labels);
                 let series = self.table.series(self.budget, self.key.bytes(), labels)?;
-                std::mem::swap(&mut self.key, &mut self.last_key);
                 self.last = Some(series);
                 series
             }

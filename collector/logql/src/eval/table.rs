@@ -13,7 +13,7 @@ const PAGE: usize = 64;
 /// Series by their labels.
 #[derive(Debug)]
 pub(crate) struct Table<C> {
-    /// By the labels' key: see [`Key`].
+    /// By the labels' key: see [`Key`](crate::eval::key::Key).
     index: AHashMap<Box<[u8]>, u32>,
     series: Vec<Buckets<C>>,
     shape: Shape,
@@ -151,25 +151,5 @@ impl<C: Cell> Buckets<C> {
                 }
             }
         }
-    }
-}
-
-/// The bytes by which a series is found: names and values with their lengths, so that no two
-/// label sets have one key. It is made anew for each record, in the same memory.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Key(Vec<u8>);
-
-impl Key {
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-
-    pub(crate) fn push(&mut self, text: &str) {
-        self.0.extend_from_slice(&(text.len() as u64).to_le_bytes());
-        self.0.extend_from_slice(text.as_bytes());
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
     }
 }

@@ -1,349 +1,39 @@
-//! Regular expressions as Go's RE2 reads them, carried out by the `regex` crate.
-//!
-//! The two agree on most of what is written in practice. What differs is rewritten here:
-//!
-//! | written | in Go | handed on as |
-//! |---|---|---|
-//! | `\d \w \s \b` and their opposites | ASCII | explicit ranges, `(?-u:\b)` |
-//! | `\Q…\E` | text | escaped text |
-//! | `\<`, `\/`, `\"` | the character | the escaped character |
-//! | `\123` | an octal character | `\x{53}` |
-//! | `{` that begins no repetition, `{,3}` | the character | `\{` |
-//! | `[`, `&&`, `--`, `~~` in a class | characters | escaped |
-//! | flags other than `i`, `m`, `s`, `U` | an error | an error |
-//!
-//! Look-around and back references exist in neither.
+//! Regular expressions of Go, as stages use them.
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 use regex_syntax::hir::Hir;
+use sonde_proto::re2::{self, BadRegex, Dot};
 
-/// The largest compiled pattern, in bytes: a pattern is input, its automaton is memory.
-const REGEX_SIZE_MAX: usize = 1 << 20;
-/// The largest cache a pattern's lazy automaton may fill, in bytes.
-const REGEX_CACHE_MAX: usize = 4 << 20;
-/// How deep groups may nest.
-const REGEX_DEPTH_MAX: u32 = 100;
-
-/// Compiles a regular expression of Go for lines.
+/// Compiles a regular expression that takes something out of a line.
 pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
-    build(&translate(pattern)?)
+    re2::compile(pattern, Dot::InLine).map_err(refused)
+}
+
+/// Compiles a regular expression that filters lines: its dot is any character, as documented.
+pub(super) fn compile_filter(pattern: &str) -> Result<Regex, String> {
+    re2::compile(pattern, Dot::Any).map_err(refused)
 }
 
 /// A search for any of several texts at once.
 pub(super) fn any_text(texts: &[Vec<u8>]) -> Result<Regex, String> {
-    let escaped: Vec<String> = texts
-        .iter()
-        .map(|text| regex::escape(&String::from_utf8_lossy(text)))
-        .collect();
-    build(&escaped.join("|"))
+    re2::compile_texts(texts).map_err(refused)
 }
 
-/// What a regular expression of Go means.
-pub(super) fn parse(pattern: &str) -> Result<Hir, String> {
+/// What a regular expression that filters lines means.
+pub(super) fn parse_filter(pattern: &str) -> Result<Hir, String> {
+    let translated = re2::translate(pattern).map_err(refused)?;
     regex_syntax::ParserBuilder::new()
-        .nest_limit(REGEX_DEPTH_MAX)
+        .nest_limit(re2::DEPTH_MAX)
+        .dot_matches_new_line(true)
         .utf8(false)
         .build()
-        .parse(&translate(pattern)?)
-        .map_err(|error| refused(&error.to_string()))
+        .parse(&translated)
+        .map_err(|error| refused(BadRegex::told(&error.to_string())))
 }
 
-fn build(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern)
-        .size_limit(REGEX_SIZE_MAX)
-        .dfa_size_limit(REGEX_CACHE_MAX)
-        .nest_limit(REGEX_DEPTH_MAX)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => format!(
-                "this regular expression needs more than {REGEX_SIZE_MAX} bytes of memory; use smaller repetitions"
-            ),
-            other => refused(&other.to_string()),
-        })
-}
-
-/// The crate draws a caret under a pattern that is not the one that was written; its last
-/// line says what is wrong.
-fn refused(message: &str) -> String {
-    let line = message.lines().rev().find(|line| !line.trim().is_empty());
-    let line = line.unwrap_or(message).trim().trim_start_matches("error: ");
-    format!("not a regular expression: {line}")
-}
-
-/// Rewrites a regular expression of Go.
-pub(crate) fn translate(pattern: &str) -> Result<String, String> {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut rest = pattern;
-    while let Some(first) = rest.chars().next() {
-        rest = match first {
-            '\\' => escape(rest, &mut out)?,
-            '[' => class(rest, &mut out)?,
-            '(' => group(rest, &mut out)?,
-            '{' if !begins_repetition(rest) => {
-                out.push_str("\\{");
-                &rest[1..]
-            }
-            '{' => {
-                let end = rest.find('}').map_or(rest.len(), |at| at + 1);
-                out.push_str(&rest[..end]);
-                &rest[end..]
-            }
-            ']' | '}' => {
-                out.push('\\');
-                out.push(first);
-                &rest[1..]
-            }
-            other => {
-                out.push(other);
-                &rest[other.len_utf8()..]
-            }
-        };
-    }
-    Ok(out)
-}
-
-/// `{3}`, `{3,}` or `{3,5}`.
-fn begins_repetition(rest: &str) -> bool {
-    let Some((inner, _)) = rest[1..].split_once('}') else {
-        return false;
-    };
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    match inner.split_once(',') {
-        None => is_number(inner),
-        Some((least, most)) => is_number(least) && (most.is_empty() || is_number(most)),
-    }
-}
-
-/// `(`, `(?flags`, `(?P<name>`, `(?<name>`: everything up to what the group holds.
-fn group<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, String> {
-    let Some(inner) = rest.strip_prefix("(?") else {
-        out.push('(');
-        return Ok(&rest[1..]);
-    };
-    let named = inner.strip_prefix('P').unwrap_or(inner);
-    if let Some(name) = named.strip_prefix('<') {
-        if name.starts_with(['=', '!']) {
-            return Err("not a regular expression: look-behind is not supported".into());
-        }
-        let Some((name, after)) = name.split_once('>') else {
-            return Err("not a regular expression: the name of a group has no end".into());
-        };
-        out.push_str("(?P<");
-        out.push_str(name);
-        out.push('>');
-        return Ok(after);
-    }
-    let length = inner.find([':', ')']).unwrap_or(inner.len());
-    let flags = &inner[..length];
-    if let Some(bad) = flags.chars().find(|c| !"imsU-".contains(*c)) {
-        return Err(format!(
-            "not a regular expression: (?{bad} is no flag; those are i, m, s and U"
-        ));
-    }
-    out.push_str("(?");
-    out.push_str(flags);
-    Ok(&inner[length..])
-}
-
-/// A class's ranges, without its brackets.
-fn perl_class(letter: char) -> Option<&'static str> {
-    match letter {
-        'd' | 'D' => Some("0-9"),
-        'w' | 'W' => Some("0-9A-Za-z_"),
-        's' | 'S' => Some("\\t\\n\\x0C\\r\\x20"),
-        _ => None,
-    }
-}
-
-/// An escape outside of a class.
-fn escape<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, String> {
-    let Some(letter) = rest[1..].chars().next() else {
-        return Err("not a regular expression: a backslash at the end escapes nothing".into());
-    };
-    let after = &rest[1 + letter.len_utf8()..];
-    if let Some(ranges) = perl_class(letter) {
-        let not = if letter.is_ascii_uppercase() { "^" } else { "" };
-        out.push_str(&format!("[{not}{ranges}]"));
-        return Ok(after);
-    }
-    match letter {
-        'b' | 'B' => {
-            out.push_str(&format!("(?-u:\\{letter})"));
-            Ok(after)
-        }
-        'A' | 'z' => {
-            out.push('\\');
-            out.push(letter);
-            Ok(after)
-        }
-        'Q' => {
-            let (text, after) = after.split_once("\\E").unwrap_or((after, ""));
-            for c in text.chars() {
-                push_character(c, out);
-            }
-            Ok(after)
-        }
-        'p' | 'P' => Ok(property(rest, out)),
-        _ => {
-            let (character, after) = character(rest)?;
-            push_character(character, out);
-            Ok(after)
-        }
-    }
-}
-
-/// `\pL`, `\p{Greek}`, `\P{^Greek}`: as they are.
-fn property<'p>(rest: &'p str, out: &mut String) -> &'p str {
-    let length = match rest[2..].chars().next() {
-        Some('{') => rest.find('}').map_or(rest.len(), |at| at + 1),
-        Some(letter) => 2 + letter.len_utf8(),
-        None => rest.len(),
-    };
-    out.push_str(&rest[..length]);
-    &rest[length..]
-}
-
-/// The character that an escape stands for, and what follows.
-fn character(rest: &str) -> Result<(char, &str), String> {
-    let letter = rest[1..].chars().next().unwrap_or('\\');
-    let after = &rest[(1 + letter.len_utf8()).min(rest.len())..];
-    let simple = match letter {
-        'a' => '\x07',
-        'f' => '\x0c',
-        't' => '\t',
-        'n' => '\n',
-        'r' => '\r',
-        'v' => '\x0b',
-        'x' => return hexadecimal(rest, after),
-        '0'..='7' => return octal(rest, &rest[1..]),
-        c if c.is_ascii_punctuation() || c == ' ' => c,
-        c if c.is_ascii_control() => c,
-        _ => return Err(unknown_escape(rest)),
-    };
-    Ok((simple, after))
-}
-
-fn hexadecimal<'p>(rest: &'p str, digits: &'p str) -> Result<(char, &'p str), String> {
-    let (digits, after) = match digits.strip_prefix('{') {
-        Some(inner) => inner.split_once('}').ok_or_else(|| unknown_escape(rest))?,
-        None => digits
-            .split_at_checked(2)
-            .ok_or_else(|| unknown_escape(rest))?,
-    };
-    let is_plain = digits.bytes().all(|b| b.is_ascii_hexdigit());
-    u32::from_str_radix(digits, 16)
-        .ok()
-        .filter(|_| is_plain)
-        .and_then(char::from_u32)
-        .map(|c| (c, after))
-        .ok_or_else(|| unknown_escape(rest))
-}
-
-/// `\0`, `\07`, `\012`, `\123`: a single digit other than 0 would be a back reference.
-fn octal<'p>(rest: &'p str, digits: &'p str) -> Result<(char, &'p str), String> {
-    let count = digits
-        .bytes()
-        .take(3)
-        .take_while(|b| (b'0'..=b'7').contains(b))
-        .count();
-    if count == 1 && !digits.starts_with('0') {
-        return Err(unknown_escape(rest));
-    }
-    u32::from_str_radix(&digits[..count], 8)
-        .ok()
-        .and_then(char::from_u32)
-        .map(|c| (c, &digits[count..]))
-        .ok_or_else(|| unknown_escape(rest))
-}
-
-fn unknown_escape(rest: &str) -> String {
-    let shown: String = rest.chars().take(2).collect();
-    format!("not a regular expression: {shown} is no escape; for a backslash write \\\\")
-}
-
-/// A character that means itself, inside of a class and outside.
-fn push_character(c: char, out: &mut String) {
-    match c {
-        c if c.is_ascii_alphanumeric() || !c.is_ascii() || c == '_' => out.push(c),
-        c => out.push_str(&format!("\\x{{{:X}}}", u32::from(c))),
-    }
-}
-
-/// `[…]`.
-fn class<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, String> {
-    let unclosed = || "not a regular expression: a class [… has no end".to_owned();
-    let mut inner = &rest[1..];
-    out.push('[');
-    if let Some(after) = inner.strip_prefix('^') {
-        out.push('^');
-        inner = after;
-    }
-    let mut is_first = true;
-    loop {
-        if inner.starts_with(']') && !is_first {
-            out.push(']');
-            return Ok(&inner[1..]);
-        }
-        is_first = false;
-        inner = match inner.chars().next().ok_or_else(unclosed)? {
-            '[' if inner.starts_with("[:") && inner.contains(":]") => posix(inner, out)?,
-            '\\' if inner[1..].starts_with(|c| perl_class(c).is_some()) => {
-                let letter = inner[1..].chars().next().unwrap_or('d');
-                let ranges = perl_class(letter).unwrap_or_default();
-                let not = if letter.is_ascii_uppercase() { "^" } else { "" };
-                out.push_str(&format!("[{not}{ranges}]"));
-                &inner[2..]
-            }
-            '\\' if inner[1..].starts_with(['p', 'P']) => property(inner, out),
-            _ => range(inner, out)?,
-        };
-    }
-}
-
-/// The classes with names.
-const POSIX: [&str; 14] = [
-    "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
-    "space", "upper", "word", "xdigit",
-];
-
-/// `[:alpha:]`, `[:^alpha:]`.
-fn posix<'p>(inner: &'p str, out: &mut String) -> Result<&'p str, String> {
-    let end = inner.find(":]").unwrap_or(inner.len());
-    let name = inner.get(2..end).unwrap_or_default();
-    if !POSIX.contains(&name.trim_start_matches('^')) {
-        return Err(format!(
-            "not a regular expression: [:{name}:] is no class of characters"
-        ));
-    }
-    out.push_str(&inner[..end + 2]);
-    Ok(&inner[end + 2..])
-}
-
-/// One character of a class, or `a-z`.
-fn range<'p>(inner: &'p str, out: &mut String) -> Result<&'p str, String> {
-    let (first, after) = class_character(inner)?;
-    push_character(first, out);
-    let Some(end) = after.strip_prefix('-').filter(|end| !end.starts_with(']')) else {
-        return Ok(after);
-    };
-    if end.is_empty() {
-        return Ok(after);
-    }
-    let (last, after) = class_character(end)?;
-    if last < first {
-        return Err(format!(
-            "not a regular expression: the range {first}-{last} runs backwards"
-        ));
-    }
-    out.push('-');
-    push_character(last, out);
-    Ok(after)
-}
-
-fn class_character(inner: &str) -> Result<(char, &str), String> {
-    match inner.chars().next() {
-        Some('\\') if inner.len() > 1 => character(inner),
-        Some(c) => Ok((c, &inner[c.len_utf8()..])),
-        None => Err("not a regular expression: a class [… has no end".into()),
+fn refused(error: BadRegex) -> String {
+    match error {
+        BadRegex::Syntax(reason) => format!("not a regular expression: {reason}"),
+        BadRegex::TooLarge => format!("this regular expression is too large: {error}"),
     }
 }

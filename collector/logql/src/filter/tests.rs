@@ -58,6 +58,23 @@ fn texts_are_found_as_they_are() {
 }
 
 #[test]
+fn the_dot_is_any_character() {
+    check(r"|~ `a.b`", &["a\nb", "a b", "aéb"], &["a\n\nb"]);
+    check(r"|~ `^a.*b$`", &["a\n\nb"], &["a\nc"]);
+    check(
+        r"|~ `first.+\d second` or `x.y`",
+        &["first\n1 second", "x\ny"],
+        &[],
+    );
+    check(r"!~ `a.b`", &["ab"], &["a\nb"]);
+    // Where the pattern says otherwise, that counts.
+    check(r"|~ `(?-s)a.b`", &["a b"], &["a\nb"]);
+    check(r"|~ `(?-s:a.b).c`", &["a b\nc"], &["a\nb\nc"]);
+    check(r"|~ `^b$`", &["b"], &["a\nb"]);
+    check(r"|~ `(?m)^b$`", &["a\nb"], &["ab"]);
+}
+
+#[test]
 fn bytes_are_compared_as_they_came() {
     let filter = compiled(r#"|= "b""#);
     assert!(filter.matches(b"\xff\xfeb\xff"));
@@ -91,7 +108,7 @@ fn regular_expressions_are_gos() {
     check(r"|~ `\Qa.b\E.`", &["a.bx"], &["axbx"]);
     check(r"|~ `\Qa.b`", &["a.b"], &["axb"]);
     check(r"|~ `^a\z`", &["a"], &["a\n", "b"]);
-    check(r"|~ `^.$`", &["x", "é"], &["\n", "xy", ""]);
+    check(r"|~ `^.$`", &["x", "é", "\n"], &["xy", ""]);
     check(r"|~ `(?s)^.$`", &["\n", "x"], &["xy"]);
     check(r"|~ `(?m)^b$`", &["a\nb\nc"], &["a b"]);
     check(r"|~ `(?i)ERROR`", &["error", "an Error"], &["err"]);
@@ -338,8 +355,8 @@ proptest! {
         pattern in r"(\(?(a|bc|\?|\.|\.\*|\\d|\^|\[ab\]|\||\)|\+|é|\(\?i\))){1,8}",
         line in "[abcAB0é\n]{0,8}",
     ) {
-        let Ok(hir) = re2::parse(&pattern) else { return Ok(()) };
-        let Ok(regex) = re2::compile(&pattern) else { return Ok(()) };
+        let Ok(hir) = re2::parse_filter(&pattern) else { return Ok(()) };
+        let Ok(regex) = re2::compile_filter(&pattern) else { return Ok(()) };
         let finds = regex.is_match(line.as_bytes());
         let has = |text: &Vec<u8>| memchr::memmem::find(line.as_bytes(), text).is_some();
         if let Some(texts) = literal::required(&hir) && finds {
@@ -363,7 +380,7 @@ proptest! {
         if let Ok(regex) = re2::compile(&pattern) {
             regex.is_match(&line);
         }
-        let _ = re2::parse(&pattern);
+        let _ = re2::parse_filter(&pattern);
     }
 
     #[test]

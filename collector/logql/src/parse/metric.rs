@@ -206,7 +206,7 @@ impl Parser<'_> {
         let regex = self.quoted("a regular expression in quotes, such as \"(.*)\"")?;
         self.check_pattern(regex_at)?;
         Matcher::new(&source, MatchOp::Regex, &regex)
-            .map_err(|error| self.error_at(regex_at, bad_pattern(&error.to_string())))?;
+            .map_err(|error| self.error_at(regex_at, bad_pattern(&error)))?;
         self.expect_sign(")", "to close label_replace(")?;
         self.node(
             MetricExpr::LabelReplace(Box::new(LabelReplace {

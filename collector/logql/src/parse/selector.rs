@@ -2,7 +2,8 @@
 
 use super::{PATTERNS_MAX, Parser, Token};
 use sonde_lex::ParseError;
-use sonde_proto::{MatchOp, Matcher};
+use sonde_proto::re2::BadRegex;
+use sonde_proto::{MatchOp, Matcher, MatcherError};
 
 impl Parser<'_> {
     pub(super) fn selector(&mut self) -> Result<Vec<Matcher>, ParseError> {
@@ -59,8 +60,7 @@ impl Parser<'_> {
         if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
             self.check_pattern(at)?;
         }
-        Matcher::new(name, op, &value)
-            .map_err(|error| self.error_at(at, bad_pattern(&error.to_string())))
+        Matcher::new(name, op, &value).map_err(|error| self.error_at(at, bad_pattern(&error)))
     }
 
     /// Counts one more regular expression.
@@ -76,14 +76,15 @@ impl Parser<'_> {
     }
 }
 
-/// The compiler draws a caret of its own; its last line says what is wrong.
-pub(super) fn bad_pattern(error: &str) -> String {
-    let last = error.lines().rev().find(|line| !line.trim().is_empty());
-    let reason = last.unwrap_or(error).trim();
-    let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-    let reason = reason.trim_end_matches('.');
-    if reason.contains("size limit") {
-        return "this regular expression takes too much memory; use smaller repetitions".into();
+/// What is wrong with a pattern.
+pub(super) fn bad_pattern(error: &MatcherError) -> String {
+    match error.reason() {
+        BadRegex::TooLarge => {
+            "this regular expression takes too much memory; use smaller repetitions".into()
+        }
+        BadRegex::Syntax(reason) => format!(
+            "not a regular expression: {}; put a backslash before signs that are text",
+            reason.trim_end_matches('.')
+        ),
     }
-    format!("not a regular expression: {reason}; put a backslash before signs that are text")
 }

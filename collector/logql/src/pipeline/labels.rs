@@ -5,12 +5,17 @@
 //! labels whose name the stream has already are called `name_extracted`, and so are parsed
 //! labels whose name the metadata has. Only the last layer is stored here, in buffers that
 //! are used again for the next record; the others are read where they are.
+//!
+//! What a stage has set, no later parser sets, not even after it was removed.
 
+mod below;
 mod view;
 
 use super::limits::PipelineLimits;
 use crate::source::Record;
+use below::{Marks, of_metadata, of_stream};
 
+pub(super) use below::Below;
 pub use view::{Category, LabelsView};
 
 /// The label that says what went wrong with a record.
@@ -58,50 +63,14 @@ struct Pair {
     value: Span,
 }
 
-/// A bit for each name of a set, so that most of the names that are not in it are told apart
-/// without a look at the names: nearly every key of a line is new to its record.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Marks(u128);
-
-impl Marks {
-    fn of(name: &str) -> u128 {
-        let bytes = name.as_bytes();
-        let (first, last) = (bytes.first(), bytes.last());
-        let (first, last) = (first.map_or(0, |b| *b), last.map_or(0, |b| *b));
-        let mixed = bytes.len() + usize::from(first) * 5 + usize::from(last) * 23;
-        1 << (mixed % 128)
-    }
-
-    pub(super) fn add(&mut self, name: &str) {
-        self.0 |= Self::of(name);
-    }
-
-    pub(super) fn may_have(self, name: &str) -> bool {
-        self.0 & Self::of(name) != 0
-    }
-
-    /// The names of the stream's labels and of the metadata.
-    pub(super) fn below(record: &Record<'_>) -> Self {
-        let mut marks = Self::default();
-        for (name, _) in record.stream.labels.iter() {
-            marks.add(name);
-        }
-        for (name, _) in record.stream.metadata {
-            marks.add(name);
-        }
-        for (name, _) in record.metadata {
-            marks.add(name);
-        }
-        marks
-    }
-}
-
 /// What the pipeline changed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LabelSet {
     text: String,
     parsed: Vec<Pair>,
-    /// The marks of their names.
+    /// Names of parsed labels that were removed.
+    removed: Vec<Span>,
+    /// The marks of the names of both.
     marks: Marks,
     /// Names whose labels of the stream and of the metadata are gone.
     hidden: Vec<Span>,
@@ -118,6 +87,7 @@ impl LabelSet {
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.parsed.clear();
+        self.removed.clear();
         self.marks = Marks::default();
         self.hidden.clear();
         self.is_keeping = false;
@@ -140,13 +110,17 @@ impl LabelSet {
         if self.is_hidden(name) {
             return None;
         }
-        of_stream(record, name)
-            .or_else(|| of_metadata(record, name))
-            .or_else(|| {
-                let base = name.strip_suffix(DUPLICATE_SUFFIX)?;
-                of_stream(record, base)?;
-                of_metadata(record, base)
-            })
+        match of_stream(record, name) {
+            // Only a name with the suffix can be that of metadata too.
+            Some(value) if !name.ends_with(DUPLICATE_SUFFIX) => Some(value),
+            value => of_metadata(record, name).or(value),
+        }
+    }
+
+    /// Whether a stage has set a label of this name, even where it was removed since.
+    pub(super) fn was_set(&self, name: &str) -> bool {
+        self.marks.may_have(name)
+            && (self.place(name).is_some() || self.removed.iter().any(|at| self.str(*at) == name))
     }
 
     /// Gives the label `source` the name `name`, where there is one.
@@ -188,7 +162,7 @@ impl LabelSet {
         })
     }
 
-    fn is_hidden(&self, name: &str) -> bool {
+    pub(super) fn is_hidden(&self, name: &str) -> bool {
         self.hidden.iter().any(|span| self.str(*span) == name)
             || (self.is_keeping && !self.kept.iter().any(|span| self.str(*span) == name))
     }
@@ -227,14 +201,18 @@ impl LabelSet {
         self.set_at(known, name, limits, write);
     }
 
-    /// Sets a parsed label that there is none of yet; one that there is stays.
+    /// Sets a parsed label that no stage has set yet; otherwise all stays as it is.
     pub(super) fn set_first(
         &mut self,
         name: &str,
         limits: &PipelineLimits,
         write: impl FnOnce(&mut String),
     ) {
-        if self.place(name).is_none() {
+        if self.parsed.len() >= limits.labels_max && self.mistake == Some(Mistake::Limit) {
+            // Nothing fits any more, which was said: no look at a thousand names for each key.
+            return;
+        }
+        if !self.was_set(name) {
             self.set_at(None, name, limits, write);
         }
     }
@@ -282,7 +260,8 @@ impl LabelSet {
     /// Removes a label from all layers.
     pub(super) fn remove(&mut self, name: &str) {
         if let Some(at) = self.place(name) {
-            self.parsed.remove(at);
+            let pair = self.parsed.remove(at);
+            self.removed.push(pair.name);
         }
         if !self.is_hidden(name) {
             let span = self.push(name);
@@ -292,10 +271,15 @@ impl LabelSet {
 
     /// Removes the parsed labels for which `keep` is false.
     pub(super) fn retain_parsed(&mut self, mut keep: impl FnMut(&str, &str) -> bool) {
-        let text = &self.text;
+        let (text, removed) = (&self.text, &mut self.removed);
         let str = |span: Span| &text[span.start..span.end];
-        self.parsed
-            .retain(|pair| keep(str(pair.name), str(pair.value)));
+        self.parsed.retain(|pair| {
+            let stays = keep(str(pair.name), str(pair.value));
+            if !stays {
+                removed.push(pair.name);
+            }
+            stays
+        });
     }
 
     /// Marks the record.
@@ -316,20 +300,4 @@ impl LabelSet {
     pub(super) fn forget_details(&mut self) {
         self.details.clear();
     }
-}
-
-fn of_stream<'r>(record: &Record<'r>, name: &str) -> Option<&'r str> {
-    let value = record.stream.labels.get(name);
-    (!value.is_empty()).then_some(value)
-}
-
-/// The record's own metadata covers that of its stream.
-fn of_metadata<'r>(record: &Record<'r>, name: &str) -> Option<&'r str> {
-    let own = record.metadata.iter();
-    let own = own.rev().find(|(known, _)| *known == name);
-    own.map(|(_, value)| *value).or_else(|| {
-        let common = record.stream.metadata.iter();
-        let common = common.rev().find(|(known, _)| known == name);
-        common.map(|(_, value)| value.as_str())
-    })
 }

@@ -23,7 +23,7 @@ pub(super) struct Logfmt {
 impl Logfmt {
     pub(super) fn run(&self, line: &str, name: &mut String, taker: &mut Taker<'_>) {
         for extraction in &self.extractions {
-            taker.take_missing(&extraction.label);
+            taker.begin_asked(&extraction.label);
         }
         let mut pairs = Pairs::new(line);
         while let Some(pair) = pairs.next() {

@@ -61,7 +61,9 @@ pub(super) fn keep(selectors: &[LabelSelector], record: &Record<'_>, labels: &mu
             record: *record,
             set: labels,
         };
-        if view.below(name).is_some_and(|value| stays(name, value)) {
+        // What is covered goes with what covers it.
+        let below = view.below(name).filter(|_| labels.parsed(name).is_none());
+        if below.is_some_and(|value| stays(name, value)) {
             labels.mark_kept(name);
         }
     }

@@ -115,7 +115,7 @@ impl Step {
     }
 
     /// Tells the step which labels are looked at after it; says which are before it.
-    pub(super) fn want(&mut self, after: Wanted) -> Wanted {
+    pub(super) fn want(&mut self, after: Wanted, parses_later: bool) -> Wanted {
         let mut before = after;
         match self {
             Self::Line(_) | Self::Decolorize => {}
@@ -134,7 +134,10 @@ impl Step {
                 }
             }
             Self::Drop(selectors) => before.add(select::names_of_matchers(selectors)),
-            Self::Keep(selectors) if before == Wanted::All && !selectors.is_empty() => {
+            // A later parser leaves out what this stage removes: then all of it is wanted.
+            Self::Keep(selectors)
+                if before == Wanted::All && !selectors.is_empty() && !parses_later =>
+            {
                 before = Wanted::nothing();
                 before.add(select::names(selectors));
                 // Whoever looks at all labels looks at mistakes.

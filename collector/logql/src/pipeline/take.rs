@@ -1,6 +1,6 @@
 //! What a parser found, on its way into the labels.
 
-use super::labels::{DUPLICATE_SUFFIX, ERROR, LabelSet, LabelsView, Marks, Mistake};
+use super::labels::{Below, DUPLICATE_SUFFIX, ERROR, LabelSet, LabelsView, Mistake};
 use super::limits::{PipelineLimits, Wanted};
 use crate::source::Record;
 
@@ -10,8 +10,9 @@ pub(super) struct Taker<'t> {
     labels: &'t mut LabelSet,
     wanted: &'t Wanted,
     limits: &'t PipelineLimits,
-    /// The names of the layers below.
-    below: Marks,
+    below: Below<'t>,
+    /// Whether a look for [`Taker::has_all`] may find another answer than the last one.
+    is_changed: bool,
     /// Where a name with a suffix is put together.
     name: &'t mut String,
 }
@@ -29,7 +30,8 @@ impl<'t> Taker<'t> {
             labels,
             wanted,
             limits,
-            below: Marks::below(record),
+            below: Below::new(record),
+            is_changed: true,
             name,
         }
     }
@@ -50,7 +52,7 @@ impl<'t> Taker<'t> {
     }
 
     /// Takes a value: under its name, or with a suffix where another layer has the name.
-    /// Where the name was taken out before, the first value stays. `false`: there is nothing
+    /// Where a stage has set the name before, that value stays. `false`: there is nothing
     /// more to be found.
     pub(super) fn take(&mut self, name: &str, write: impl FnOnce(&mut String)) -> bool {
         self.put(name, false, write);
@@ -62,10 +64,18 @@ impl<'t> Taker<'t> {
         self.put(name, true, write);
     }
 
-    /// Gives a label that was asked for and not found an empty value.
+    /// Gives a label that is asked for, and may be found, an empty value before the search.
+    pub(super) fn begin_asked(&mut self, name: &str) {
+        if self.wanted.has(name) && !self.below.is_taken(name, self.labels) {
+            self.labels.set(name, self.limits, |_| {});
+        }
+    }
+
+    /// Gives a label that was asked for and not found an empty value, where the record has
+    /// none of the name at all.
     pub(super) fn take_missing(&mut self, name: &str) {
-        if self.view().get(name).is_none() {
-            self.put(name, true, |_| {});
+        if self.wanted.has(name) && self.view().get(name).is_none() {
+            self.labels.set(name, self.limits, |_| {});
         }
     }
 
@@ -73,7 +83,7 @@ impl<'t> Taker<'t> {
         if name.is_empty() || !self.wanted.may_have(name) {
             return;
         }
-        let name = if self.below.may_have(name) && self.view().is_taken(name) {
+        let name = if self.below.is_taken(name, self.labels) {
             self.name.clear();
             self.name.push_str(name);
             self.name.push_str(DUPLICATE_SUFFIX);
@@ -84,6 +94,7 @@ impl<'t> Taker<'t> {
         if !self.wanted.has(name) {
             return;
         }
+        self.is_changed = true;
         if replaces {
             self.labels.set(name, self.limits, write);
         } else {
@@ -93,16 +104,15 @@ impl<'t> Taker<'t> {
 
     /// Whether all that is wanted is there, or can come from no parser. Where mistakes are
     /// wanted too, a line is read to its end.
-    fn has_all(&self) -> bool {
-        match self.wanted {
-            Wanted::All => false,
-            Wanted::Only(names) => {
-                let view = self.view();
-                names
-                    .iter()
-                    .all(|name| name != ERROR && view.is_settled(name))
-            }
-        }
+    fn has_all(&mut self) -> bool {
+        let Wanted::Only(names) = self.wanted else {
+            return false;
+        };
+        // Only what is taken changes the answer, and `true` ends the search.
+        std::mem::take(&mut self.is_changed)
+            && names
+                .iter()
+                .all(|name| name != ERROR && self.below.is_settled(name, self.labels))
     }
 
     pub(super) fn fail(&mut self, mistake: Mistake, details: &str) {

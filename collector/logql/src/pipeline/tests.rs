@@ -9,6 +9,7 @@ mod formats;
 mod functions;
 mod hints;
 mod limits;
+mod names;
 mod parsers;
 mod properties;
 mod selects;

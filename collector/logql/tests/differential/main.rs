@@ -1,7 +1,8 @@
 //! Thousands of random queries over random records: parser, pipelines and metric engine give
 //! what the oracle gives, which does one thing after the other as the documentation has it.
 //!
-//! `SONDE_CASES=100000` asks more, `SONDE_SEED=17` asks only that one again.
+//! `SONDE_CASES=100000` asks more, `SONDE_FROM=500000` asks others, `SONDE_SEED=17` asks only
+//! that one again.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +28,10 @@ fn cases(usual: u64) -> std::ops::Range<u64> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     match number("SONDE_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SONDE_CASES").unwrap_or(usual),
+        None => {
+            let from = number("SONDE_FROM").unwrap_or(0);
+            from..from + number("SONDE_CASES").unwrap_or(usual)
+        }
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Collector {
     bytes_read: u64,
     /// How many bytes were read when the clock was last looked at for their sake.
     looked_at: u64,
+    /// Why there was no room for more.
+    overflow: Option<String>,
     cut: Option<String>,
     stopped: bool,
 }
@@ -86,6 +88,7 @@ impl Collector {
             floor: None,
             bytes_read: 0,
             looked_at: 0,
+            overflow: None,
             cut: None,
             stopped: false,
         }
@@ -149,7 +152,7 @@ impl Collector {
         while self.kept_bytes > self.limits.answer_bytes && self.kept.len() > 1 {
             self.floor = self.give_up_worst().or(self.floor);
             let max = self.limits.answer_bytes;
-            self.cut.get_or_insert_with(|| format!("the answer is cut at {max} bytes of records; ask for a shorter time or fewer records"));
+            self.overflow.get_or_insert_with(|| format!("the answer is cut at {max} bytes of records; ask for a shorter time or fewer records"));
         }
     }
 
@@ -205,9 +208,19 @@ impl Collector {
         }
     }
 
-    /// The records, best first; the bytes read; why records may be missing.
-    pub(crate) fn finish(self) -> (Vec<Hit>, u64, Option<String>) {
-        (self.kept.into_sorted_vec(), self.bytes_read, self.cut)
+    /// Whether there is no room for more records.
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept.len() >= self.limits.records || self.floor.is_some()
+    }
+
+    /// The records, best first; the bytes read; why records may be missing, where it is no
+    /// reason that there was no room for them if the search `goes_on`.
+    pub(crate) fn finish(self, goes_on: bool) -> (Vec<Hit>, u64, Option<String>) {
+        let cut = match (self.overflow.filter(|_| !goes_on), self.cut) {
+            (Some(overflow), Some(cut)) => Some(format!("{overflow}; {cut}")),
+            (overflow, cut) => overflow.or(cut),
+        };
+        (self.kept.into_sorted_vec(), self.bytes_read, cut)
     }
 }
 

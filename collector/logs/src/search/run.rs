@@ -1,10 +1,16 @@
 //! Asks a question of everything a tenant has, the most promising first.
 
+use super::chosen::Chosen;
 use super::collect::{Hit, Record};
-use super::{Ask, Collector, Limits, fetch, sealed};
+use super::{Ask, Collector, Direction, Limits, fetch, sealed};
+use crate::hidden::{Hidden, Veils};
 use crate::record::Packed;
-use crate::segment::{Damage, Segment};
+use crate::record::metadata::Metadata;
+use crate::segment::{Damage, Segment, StreamList};
+use crate::store::{anywhere, place};
 use crate::tail::Batch;
+use sonde_logql::Scratch;
+use sonde_logql::source::Record as Viewed;
 use sonde_proto::Position;
 use std::sync::Arc;
 
@@ -17,6 +23,28 @@ pub(crate) struct Snapshot {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) tail: Vec<Arc<Batch>>,
     pub(crate) applied_to: Position,
+    /// What of it is not to be seen.
+    pub(crate) hidden: Hidden,
+}
+
+impl Snapshot {
+    /// What is hidden of a segment's streams.
+    pub(crate) fn veils_of_segment(
+        &self,
+        segment: &Segment,
+        streams: &StreamList,
+    ) -> Option<Veils> {
+        self.hidden.at(&place(&segment.meta)).over(streams)
+    }
+
+    /// What is hidden of a batch's streams.
+    pub(crate) fn veils_of_batch(&self, batch: &Batch) -> Option<Veils> {
+        let veil = self.hidden.at(&anywhere(batch.received()));
+        if veil.is_empty() {
+            return None;
+        }
+        veil.over(&batch.streams().into())
+    }
 }
 
 /// What was found.
@@ -24,12 +52,36 @@ pub(crate) struct Snapshot {
 pub(crate) struct Found {
     /// All of them packed.
     pub(crate) hits: Vec<Hit>,
-    pub(crate) visited: usize,
-    pub(crate) skipped: usize,
-    pub(crate) bytes_read: u64,
+    pub(crate) looked: Looked,
+    /// Whether there may be more beyond what an answer may have.
+    pub(crate) is_full: bool,
     pub(crate) cut: Option<String>,
     /// Segments that turned out to be damaged.
     pub(crate) damaged: Vec<(u64, Damage)>,
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Looked {
+    pub(crate) visited: usize,
+    pub(crate) skipped: usize,
+    pub(crate) candidates: u64,
+    pub(crate) blocks: u64,
+    /// Of streams and times that are asked for.
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Looked {
+    /// Adds what was looked at of the same segments.
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.visited = self.visited.max(more.visited);
+        self.skipped = self.skipped.min(more.skipped);
+        self.candidates += more.candidates;
+        self.blocks += more.blocks;
+        self.records += more.records;
+        self.bytes += more.bytes;
+    }
 }
 
 /// Asks `ask` of the snapshot, with as many threads as `threads`. No lock is held.
@@ -38,25 +90,37 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: Limits, threads: u
     let (start, end) = ask.times();
     if limits.records == 0 || start >= end {
         return Found {
-            skipped: snapshot.segments.len(),
+            looked: Looked {
+                skipped: snapshot.segments.len(),
+                ..Looked::default()
+            },
             ..Found::default()
         };
     }
     // The tail is the newest, so it raises the bar first where the newest are wanted; it is
     // in memory, so it costs little where they are not.
+    let (mut pipes, mut records) = (Scratch::default(), 0);
     for batch in snapshot.tail.iter().rev() {
-        visit_batch(batch, ask, &mut collector);
+        let veils = snapshot.veils_of_batch(batch);
+        records += visit_batch(batch, ask, veils, &mut collector, &mut pipes);
     }
-    let (collector, visited, mut damaged) =
-        sealed::visit(&snapshot.segments, ask, collector, threads);
-    let (hits, bytes_read, cut) = collector.finish();
+    let visited = sealed::visit(snapshot, ask, collector, threads);
+    let mut looked = visited.looked;
+    // Where stages decide by what came before, what there is no room for comes later.
+    let goes_on = ask.lines().is_some_and(|lines| lines.needs_order);
+    let mut is_full = visited.collector.is_full();
+    let (hits, bytes, cut) = visited.collector.finish(goes_on);
+    looked.bytes = bytes;
+    looked.records += records;
     let shown = Limits {
         deadline: None,
         scan_bytes: u64::MAX,
         ..limits
     };
     let (collector, more) = fetch::fetch(&snapshot.segments, hits, ask, shown, threads);
-    let (hits, _, cut_again) = collector.finish();
+    is_full |= collector.is_full();
+    let (hits, _, cut_again) = collector.finish(goes_on);
+    let mut damaged = visited.damaged;
     damaged.extend(more);
     damaged.sort_by_key(|(id, _)| *id);
     damaged.dedup_by_key(|(id, _)| *id);
@@ -69,40 +133,75 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: Limits, threads: u
     );
     Found {
         hits,
-        visited,
-        skipped: snapshot.segments.len() - visited,
-        bytes_read,
+        looked,
+        is_full,
         cut: (!cut.is_empty()).then(|| cut.join("; ")),
         damaged,
     }
 }
 
-fn visit_batch(batch: &Batch, ask: &Ask<'_>, collector: &mut Collector) {
+/// Gives `collector` what of a batch is asked for; how many records were looked at.
+fn visit_batch(
+    batch: &Batch,
+    ask: &Ask<'_>,
+    veils: Option<Veils>,
+    collector: &mut Collector,
+    pipes: &mut Scratch,
+) -> u64 {
     let (start, end) = ask.times();
-    let wanted: Vec<bool> = batch
-        .streams()
-        .iter()
-        .map(|s| ask.wants_stream(&s.labels))
-        .collect();
-    if !wanted.contains(&true) || !batch.may_have(ask) {
-        return;
+    let chosen = Chosen::new(batch.streams(), ask, veils);
+    if !chosen.any() || !batch.may_have(ask) {
+        return 0;
     }
-    for (n, record) in batch.records().enumerate() {
+    let mut metadata = Metadata::default();
+    let mut looked = 0;
+    for n in 0..batch.len() {
         if n.is_multiple_of(RECORDS_PER_LOOK) && collector.check_deadline() {
-            return;
+            return looked;
         }
+        // What came last is usually the newest, so the bar rises sooner.
+        let record = batch.record(match ask.direction() {
+            Direction::Backward => batch.len() - 1 - n,
+            Direction::Forward => n,
+        });
         let key = record.key;
-        if key.time < start || key.time >= end || !collector.wants(key) || !wanted[record.ordinal] {
+        if key.time < start
+            || key.time >= end
+            || !collector.wants(key)
+            || chosen.lacking(record.ordinal).is_none()
+        {
             continue;
         }
         let Some(packed) = Packed::read(record.packed) else {
             continue;
         };
-        if ask.wants_record(&packed) {
+        looked += 1;
+        let mut wanted =
+            ask.wants_record(&packed) && !chosen.hides_record(record.ordinal, key, packed.body);
+        if wanted && let Some(lines) = ask.lines() {
+            wanted = lines.is_after(key);
+            if wanted && let Some(pipeline) = &lines.pipeline {
+                let Some(stream) = chosen.view(record.ordinal) else {
+                    continue;
+                };
+                if pipeline.needs().metadata {
+                    metadata.read(&packed);
+                }
+                let viewed = Viewed {
+                    time: key.time,
+                    line: packed.body,
+                    stream,
+                    metadata: &metadata.pairs(),
+                };
+                wanted = pipeline.run(&viewed, pipes).is_some();
+            }
+        }
+        if wanted {
             collector.take(key, record.stream, Record::Packed(record.packed.into()));
         }
         if !collector.spend(record.packed.len()) {
-            return;
+            return looked;
         }
     }
+    looked
 }

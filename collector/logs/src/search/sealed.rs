@@ -5,13 +5,15 @@
 //! comes out is read. So blocks of segments that overlap are read in the right order, and
 //! when the best that is left cannot beat what was found, nothing more is read at all.
 
+use super::chosen::Chosen;
 use super::collect::{Place, Record};
-use super::{Ask, Collector, Direction};
+use super::run::Looked;
+use super::{Ask, Collector, Direction, Snapshot};
 use crate::segment::{Damage, Scratch, Segment, StreamList};
 use parking_lot::{Condvar, Mutex};
 use sonde_proto::UnixNanos;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// After so many blocks, and with so many left, other threads help.
@@ -23,8 +25,8 @@ struct Item {
     /// Greater for what is better in the direction asked for.
     rank: u64,
     segment: usize,
-    /// A block of it, or all of it.
-    block: Option<u32>,
+    /// A block of it, and the equalities that it may have; or all of it.
+    block: Option<(u32, u32)>,
 }
 
 #[derive(Debug)]
@@ -35,31 +37,49 @@ struct Queue {
 }
 
 struct Visit<'a> {
+    snapshot: &'a Snapshot,
     segments: &'a [Arc<Segment>],
+    /// The streams of each segment, once it was opened.
+    streams: &'a [OnceLock<StreamList>],
     ask: &'a Ask<'a>,
     collector: Mutex<Collector>,
     queue: Mutex<Queue>,
     changed: Condvar,
-    states: Vec<State>,
+    states: Vec<State<'a>>,
+    candidates: AtomicU64,
+    blocks: AtomicU64,
+    records: AtomicU64,
 }
 
 /// What is known of a segment.
 #[derive(Default)]
-struct State {
-    streams: OnceLock<(StreamList, Vec<bool>)>,
+struct State<'a> {
+    chosen: OnceLock<Chosen<'a>>,
     visited: AtomicBool,
     damage: OnceLock<Damage>,
 }
 
-/// Gives `collector` what is asked for: it, how many segments were read, and the damaged ones.
+/// What came of visiting segments.
+pub(super) struct Visited {
+    pub(super) collector: Collector,
+    /// All but the bytes, which the collector counts.
+    pub(super) looked: Looked,
+    pub(super) damaged: Vec<(u64, Damage)>,
+}
+
+/// Gives `collector` what is asked for.
 pub(super) fn visit(
-    segments: &[Arc<Segment>],
+    snapshot: &Snapshot,
     ask: &Ask<'_>,
     collector: Collector,
     threads: usize,
-) -> (Collector, usize, Vec<(u64, Damage)>) {
+) -> Visited {
+    let segments = &snapshot.segments[..];
+    let streams: Vec<_> = segments.iter().map(|_| OnceLock::new()).collect();
     let mut visit = Visit {
+        snapshot,
         segments,
+        streams: &streams,
         ask,
         collector: Mutex::new(collector),
         queue: Mutex::new(Queue {
@@ -68,6 +88,9 @@ pub(super) fn visit(
         }),
         changed: Condvar::new(),
         states: segments.iter().map(|_| State::default()).collect(),
+        candidates: AtomicU64::new(0),
+        blocks: AtomicU64::new(0),
+        records: AtomicU64::new(0),
     };
     let (start, end) = ask.times();
     let in_time = segments
@@ -100,7 +123,18 @@ pub(super) fn visit(
         visited += usize::from(state.visited.into_inner());
         damaged.extend(state.damage.into_inner().map(|d| (segment.meta.id, d)));
     }
-    (visit.collector.into_inner(), visited, damaged)
+    Visited {
+        collector: visit.collector.into_inner(),
+        looked: Looked {
+            visited,
+            skipped: segments.len() - visited,
+            candidates: visit.candidates.into_inner(),
+            blocks: visit.blocks.into_inner(),
+            records: visit.records.into_inner(),
+            bytes: 0,
+        },
+        damaged,
+    }
 }
 
 impl Visit<'_> {
@@ -158,31 +192,34 @@ impl Visit<'_> {
     fn open(&self, at: usize) {
         let (segment, state) = (&self.segments[at], &self.states[at]);
         let found = segment.streams().and_then(|streams| {
-            let wants = |stream: &Arc<crate::stream::Stream>| self.ask.wants_stream(&stream.labels);
-            let wanted: Vec<bool> = streams.iter().map(wants).collect();
-            if !wanted.contains(&true) {
+            let streams = self.streams[at].get_or_init(|| streams);
+            let veils = self.snapshot.veils_of_segment(segment, streams);
+            let chosen = Chosen::new(streams, self.ask, veils);
+            if !chosen.any() {
                 return Ok(Vec::new());
             }
-            let (_, wanted) = state.streams.get_or_init(|| (streams, wanted));
-            segment.candidates(self.ask, wanted)
+            let chosen = state.chosen.get_or_init(|| chosen);
+            segment.candidates(self.ask, chosen)
         });
         let candidates = found.unwrap_or_else(|damage| {
             state.damage.get_or_init(|| damage);
             Vec::new()
         });
+        let count = candidates.len() as u64;
+        self.candidates.fetch_add(count, Ordering::Relaxed);
         let mut queue = self.queue.lock();
         queue.items.extend(candidates.iter().map(|candidate| Item {
             rank: self.rank(candidate.first, candidate.last),
             segment: at,
-            block: Some(candidate.block),
+            block: Some((candidate.block, candidate.may_have)),
         }));
         queue.opening -= 1;
         self.changed.notify_all();
     }
 
-    fn read(&self, at: usize, block: u32, scratch: &mut Option<Scratch>) {
+    fn read(&self, at: usize, block: (u32, u32), scratch: &mut Option<Scratch>) {
         let (segment, state) = (&self.segments[at], &self.states[at]);
-        let Some((streams, wanted)) = state.streams.get() else {
+        let Some(chosen) = state.chosen.get() else {
             return;
         };
         if state.damage.get().is_some() {
@@ -193,8 +230,8 @@ impl Visit<'_> {
             Some(scratch) => Ok(scratch),
             None => Scratch::new().map(|new| scratch.insert(new)),
         };
-        let scanned = scratch.and_then(|s| segment.scan(block, self.ask, wanted, bar, s));
-        let (hits, bytes) = match scanned {
+        let scanned = scratch.and_then(|s| segment.scan(block, self.ask, chosen, bar, s));
+        let scanned = match scanned {
             Ok(scanned) => scanned,
             Err(damage) => {
                 state.damage.get_or_init(|| damage);
@@ -202,14 +239,16 @@ impl Visit<'_> {
             }
         };
         state.visited.store(true, Ordering::Relaxed);
+        self.blocks.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(scanned.records, Ordering::Relaxed);
         let mut collector = self.collector.lock();
-        for hit in hits {
+        for hit in scanned.hits {
             if collector.wants(hit.key)
-                && let Some(stream) = streams.get(hit.stream as usize)
+                && let Some(stream) = chosen.stream(hit.stream as usize)
             {
                 let place = Place {
                     segment: at,
-                    block,
+                    block: block.0,
                     row: hit.row,
                     body_bytes: hit.body_bytes,
                     body: hit.body,
@@ -217,6 +256,6 @@ impl Visit<'_> {
                 collector.take(hit.key, stream, Record::Sealed(place));
             }
         }
-        collector.spend(bytes);
+        collector.spend(scanned.bytes);
     }
 }

@@ -1,14 +1,16 @@
 //! Large batches and segments of many blocks, where words narrow, against a plain scan.
 
 use super::*;
-use crate::query::{FilterOp, LineFilter};
+use crate::config::BodyEncoding;
 use crate::record::{Key, NewRecord, pack};
-use crate::segment::{Segment, SegmentWriter};
-use crate::stream::{Ordinals, Stream, StreamPool};
+use crate::segment::{Common, Segment, SegmentWriter};
+use crate::stream::{Ordinals, Stream};
 use crate::tail::Batch;
+use crate::testing::{line_filter, query};
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use sonde_logql::ast::{LineFilter, LineOp};
 use sonde_proto::{Tenant, TraceId};
 use sonde_segment::SegmentMeta;
 use std::path::Path;
@@ -30,6 +32,7 @@ fn lines(rng: &mut ChaCha8Rng, count: u64) -> Vec<Line> {
             Arc::new(Stream {
                 labels: [("service_name", n.to_string())].into_iter().collect(),
                 resource: Arc::default(),
+                level: crate::stream::Level::Unknown,
             })
         })
         .collect();
@@ -112,14 +115,15 @@ fn in_tail(lines: &[Line]) -> Snapshot {
     }
 }
 
-fn in_segments(lines: &[Line], dir: &Path) -> Snapshot {
-    let pool = Arc::new(StreamPool::new(u64::MAX));
+fn in_segments(lines: &[Line], dir: &Path, bodies: BodyEncoding) -> Snapshot {
+    let dir = dir.join(format!("{bodies:?}"));
+    let common = Arc::new(Common::new(u64::MAX, bodies));
     let segment = |(id, lines): (u64, &[Line])| {
         let dir = dir.join(id.to_string());
         let (streams, ordinals) = Ordinals::of_all(lines.iter().map(|line| &line.stream));
         let mut sorted: Vec<&Line> = lines.iter().collect();
         sorted.sort_by_key(|line| (ordinals.of(&line.stream), line.key));
-        let mut writer = SegmentWriter::create(&dir, streams).unwrap();
+        let mut writer = SegmentWriter::create(&dir, streams, common.bodies).unwrap();
         for line in sorted {
             writer
                 .add(line.key, ordinals.of(&line.stream), &packed(line))
@@ -137,7 +141,7 @@ fn in_segments(lines: &[Line], dir: &Path) -> Snapshot {
             checksum: 0,
             extra: serde_json::Value::Null,
         };
-        Arc::new(Segment::open(meta, &dir, &pool, true).unwrap())
+        Arc::new(Segment::open(meta, &dir, &common, true).unwrap())
     };
     Snapshot {
         segments: (0..)
@@ -168,25 +172,24 @@ fn filter(rng: &mut ChaCha8Rng, lines: &[Line]) -> LineFilter {
         .max_by_key(|w| w.len())
         .unwrap();
     match rng.random_range(0..6) {
-        0 => LineFilter::new(FilterOp::Contains, word),
-        1 => LineFilter::new(
-            FilterOp::Contains,
+        0 => line_filter(LineOp::Contains, word),
+        1 => line_filter(
+            LineOp::Contains,
             ["deadlock", "dead", "adlock det", "missing1234"]
                 .choose(rng)
                 .unwrap(),
         ),
-        2 => LineFilter::new(
-            FilterOp::Matches,
+        2 => line_filter(
+            LineOp::Matches,
             &format!("{}.* [a-z]+", regex::escape(&piece)),
         ),
-        3 => LineFilter::new(
-            FilterOp::Matches,
+        3 => line_filter(
+            LineOp::Matches,
             &format!("({}|missing)", regex::escape(word)),
         ),
-        4 => LineFilter::new(FilterOp::NotContains, &piece),
-        _ => LineFilter::new(FilterOp::Contains, &piece),
+        4 => line_filter(LineOp::NotContains, &piece),
+        _ => line_filter(LineOp::Contains, &piece),
     }
-    .unwrap()
 }
 
 /// The keys that a look at every line finds.
@@ -234,23 +237,33 @@ fn words_narrow_and_leave_nothing_out() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let lines = lines(&mut rng, 8_000);
     let dir = tempfile::tempdir().unwrap();
-    let snapshots = [in_tail(&lines), in_segments(&lines, dir.path())];
+    let snapshots = [
+        in_tail(&lines),
+        in_segments(&lines, dir.path(), BodyEncoding::Plain),
+        in_segments(&lines, dir.path(), BodyEncoding::Templated),
+    ];
     for _ in 0..60 {
-        let filters = (0..rng.random_range(0..3))
+        let filters: Vec<_> = (0..rng.random_range(0..3))
             .map(|_| filter(&mut rng, &lines))
             .collect();
         let search = Search {
-            query: LogQuery::new(Vec::new(), filters),
+            query: query(Vec::new(), &filters),
             start: UnixNanos(*[0, 2_000_000].choose(&mut rng).unwrap()),
             end: UnixNanos(*[u64::MAX, 4_000_000].choose(&mut rng).unwrap()),
             limit: 0,
             direction: *[Direction::Backward, Direction::Forward]
                 .choose(&mut rng)
                 .unwrap(),
+            interval: Duration::ZERO,
             deadline: None,
         };
         let limits = limits(&mut rng);
-        check(&snapshots, &lines, &Ask::Lines(&search), limits);
+        check(
+            &snapshots,
+            &lines,
+            &Ask::Lines(&Lines::of_search(&search)),
+            limits,
+        );
     }
     for _ in 0..12 {
         let line = lines.choose(&mut rng).unwrap();

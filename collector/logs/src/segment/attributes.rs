@@ -88,11 +88,64 @@ impl<'a> Attributes<'a> {
         })
     }
 
+    /// The names that have a column of their own.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.names.iter().take(COLUMNS_MAX).copied()
+    }
+
+    /// Whether there are names without a column of their own.
+    pub(super) fn has_more_names(&self) -> bool {
+        self.names.len() > COLUMNS_MAX
+    }
+
+    /// Calls `each` with the records that have `value` under a name that `is_it`.
+    pub(super) fn rows_with(
+        &self,
+        is_it: impl Fn(&[u8]) -> bool,
+        value: &[u8],
+        mut each: impl FnMut(usize),
+    ) {
+        let may_have = |(at, column): (usize, &Column<'_>)| {
+            at >= COLUMNS_MAX || (is_it(self.names[at]) && column.has(value))
+        };
+        let may_have: Vec<bool> = self.columns.iter().enumerate().map(may_have).collect();
+        if !may_have.contains(&true) {
+            return;
+        }
+        let mut next = vec![0_usize; self.columns.len()];
+        for (row, shape) in self.of_records.iter().enumerate() {
+            let shape = usize::try_from(*shape)
+                .ok()
+                .and_then(|s| self.shapes.get(s));
+            for column in shape.into_iter().flatten() {
+                let column = *column as usize;
+                let place = next[column];
+                next[column] += 1;
+                if may_have[column] {
+                    let (name, own) = self.value(column, place);
+                    if own == value && (column < COLUMNS_MAX || is_it(name)) {
+                        each(row);
+                    }
+                }
+            }
+        }
+    }
+
     /// Calls `each` for every attribute of the records in `rows` (ascending), in order.
     pub(super) fn for_each<'s>(
         &'s self,
         rows: &[usize],
         mut each: impl FnMut(usize, &'s [u8], &'s [u8]),
+    ) {
+        self.for_each_in_column(rows, |row, _, name, value| each(row, name, value));
+    }
+
+    /// The same, with the place of the name among [`Self::names`]; beyond them for a name
+    /// without a column of its own.
+    pub(super) fn for_each_in_column<'s>(
+        &'s self,
+        rows: &[usize],
+        mut each: impl FnMut(usize, usize, &'s [u8], &'s [u8]),
     ) {
         let mut next = vec![0_usize; self.columns.len()];
         let mut rows = rows.iter().copied().peekable();
@@ -108,7 +161,7 @@ impl<'a> Attributes<'a> {
                 next[column] += 1;
                 if wanted {
                     let (name, value) = self.value(column, place);
-                    each(row, name, value);
+                    each(row, column, name, value);
                 }
             }
             if wanted {
@@ -149,6 +202,14 @@ impl<'a> Column<'a> {
             _ => return None,
         };
         Some(Self { texts, places })
+    }
+
+    /// Whether any record may have this value.
+    fn has(&self, value: &[u8]) -> bool {
+        match (&self.texts, &self.places) {
+            (Texts::Borrowed(texts), Some(_)) => texts.contains(&value),
+            (Texts::Borrowed(_), None) | (Texts::Uids(_), _) => true,
+        }
     }
 
     fn get(&self, at: usize) -> &[u8] {

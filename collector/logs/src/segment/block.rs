@@ -13,7 +13,7 @@
 //! ```
 
 use super::attributes::AttributesBuilder;
-use super::bodies;
+use super::bodies::BodyWriter;
 use super::directory::{ANY_IDENTIFIER, ANY_WORD, Extent, Head, Run, SECTIONS};
 use super::ids::IdsBuilder;
 use super::numbers::put;
@@ -91,15 +91,14 @@ impl BlockBuilder {
         &mut self,
         offset: u64,
         packer: &mut Packer,
+        bodies: &mut BodyWriter,
         terms: &mut BlockTerms,
         out: &mut Vec<u8>,
     ) -> Option<(Head, Vec<Run>)> {
         terms.begin(self.bodies.len() + self.attributes.bytes());
-        let mut from = 0;
-        for end in &self.ends {
-            terms.body(&self.bodies[from..*end]);
-            from = *end;
-        }
+        let of_run = |run: &Run| std::iter::repeat_n(run.stream, run.records as usize);
+        let streams = self.runs.iter().flat_map(of_run);
+        bodies.take(&self.bodies, &self.ends, streams, terms);
         let mut ends = [0; SECTIONS];
         out.clear();
         put_times(&self.times, out);
@@ -133,7 +132,7 @@ impl BlockBuilder {
         ends[5] = out.len();
         packer.pack_sized(&self.scratch, out);
         ends[6] = out.len();
-        bodies::put(&self.bodies, &self.ends, packer, out);
+        bodies.put(&self.bodies, &self.ends, packer, out);
         ends[7] = out.len();
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
         let extremes = |values: &[u64]| {

@@ -1,130 +1,141 @@
-//! The bodies of a block: the seam for how they are encoded.
+//! The bodies of a block, and how they are encoded.
 //!
 //! ```text
 //! section = encoding u8 │ …
-//!   0     = pages varint │ (records varint, bytes varint, packed bytes varint)* │ zstd frames
+//!   0     = plain: compressed pages (`plain`)
+//!   1     = templated: a block of `sonde_patterns`, whose templates are the segment's
 //! ```
 //!
-//! A page is about [`PAGE_BYTES`] of bodies, so that a few records of a block cost no more
-//! than their pages, while a scan unpacks all pages into one piece and searches that.
+//! Whatever the encoding, a reader asks for rows that satisfy filters, for some bodies, or
+//! for all. What templates decide needs no text.
 
-use super::numbers::{put_varint, take_bytes, take_count};
-use super::packing::{Packer, Unpacker};
-use crate::query::LineFilter;
+mod plain;
+mod templated;
+mod needles;
+mod statics;
+mod write;
+
+pub(super) use needles::Needles;
+pub(super) use write::BodyWriter;
+
+use super::packing::Unpacker;
+use plain::Plain;
+use sonde_logql::LineFilter;
+use sonde_patterns::Dictionary;
 use std::ops::Range;
+use std::sync::Arc;
+use templated::Templated;
 
 const PLAIN: u8 = 0;
-/// Smaller pages are unpacked sooner for a few records and compress less: 64 KiB instead of
-/// 256 KiB cost about 4 % of the bodies' size.
-const PAGE_BYTES: usize = 64 << 10;
+const TEMPLATED: u8 = 1;
 
-/// Appends the section of a block's bodies, which lie in `bytes` one after the other.
-pub(super) fn put(bytes: &[u8], ends: &[usize], packer: &mut Packer, out: &mut Vec<u8>) {
-    out.push(PLAIN);
-    let (mut pages, mut frames) = (Vec::new(), Vec::new());
-    let (mut from, mut records) = (0, 0_u64);
-    for (row, end) in ends.iter().enumerate() {
-        records += 1;
-        if *end - from >= PAGE_BYTES || row + 1 == ends.len() {
-            let before = frames.len();
-            packer.pack(&bytes[from..*end], &mut frames);
-            pages.extend([records, (end - from) as u64, (frames.len() - before) as u64]);
-            (from, records) = (*end, 0);
-        }
-    }
-    put_varint(pages.len() as u64 / 3, out);
-    pages.iter().for_each(|n| put_varint(*n, out));
-    out.extend_from_slice(&frames);
+/// Whether a section of bodies needs the templates of its segment.
+pub(super) fn is_templated(section: &[u8]) -> bool {
+    section.first() == Some(&TEMPLATED)
 }
 
 /// The bodies of a block, not unpacked yet.
-#[derive(Debug)]
-pub(super) struct Bodies<'a> {
-    pages: Vec<Page<'a>>,
-    /// Where each body ends among all bodies.
-    ends: &'a [usize],
+pub(super) enum Bodies<'a> {
+    Plain(Plain<'a>),
+    Templated(Box<Templated<'a>>),
 }
 
-#[derive(Debug)]
-struct Page<'a> {
-    rows: Range<usize>,
-    bytes: Range<usize>,
-    packed: &'a [u8],
+/// What [`Bodies::keep`] needs room for.
+pub(super) struct Room<'s> {
+    pub(super) unpacker: &'s mut Unpacker,
+    /// All bodies, where they were unpacked.
+    pub(super) text: &'s mut Vec<u8>,
+    pub(super) needles: &'s mut Needles,
+}
+
+/// What it took to look at bodies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    /// How many bytes were looked at.
+    pub(super) bytes: usize,
+    /// Whether all bodies were unpacked, and so lie in [`Room::text`].
+    pub(super) has_text: bool,
 }
 
 impl<'a> Bodies<'a> {
-    /// Reads the section of bodies that end at `ends`; nothing where the bytes are none.
+    /// Reads the section of plain bodies that end at `ends`; nothing where the bytes are none.
     pub(super) fn read(section: &'a [u8], ends: &'a [usize]) -> Option<Self> {
-        let (encoding, mut at) = section.split_first()?;
-        if *encoding != PLAIN {
-            return None;
+        match section.split_first()? {
+            (&PLAIN, rest) => Plain::read(rest, ends).map(Self::Plain),
+            _ => None,
         }
-        let mut sizes = Vec::new();
-        for _ in 0..take_count(&mut at)? {
-            sizes.push((
-                take_count(&mut at)?,
-                take_count(&mut at)?,
-                take_count(&mut at)?,
-            ));
+    }
+
+    /// Reads the section of templated bodies.
+    pub(super) fn read_templated(
+        section: &'a [u8],
+        ends: &'a [usize],
+        dictionary: &'a Arc<Dictionary>,
+    ) -> Option<Self> {
+        match section.split_first()? {
+            (&TEMPLATED, rest) => {
+                let read = Templated::read(rest, ends, dictionary)?;
+                Some(Self::Templated(Box::new(read)))
+            }
+            _ => None,
         }
-        let (mut pages, mut row, mut byte) = (Vec::new(), 0_usize, 0_usize);
-        for (records, bytes, packed) in sizes {
-            let rows = row..row.checked_add(records)?;
-            let bytes = byte..byte.checked_add(bytes)?;
-            (row, byte) = (rows.end, bytes.end);
-            pages.push(Page {
-                rows,
-                bytes,
-                packed: take_bytes(&mut at, packed)?,
-            });
+    }
+
+    /// Keeps of `rows` (ascending) those whose bodies satisfy all `filters`; nothing where
+    /// the bodies are damaged.
+    pub(super) fn keep(
+        &self,
+        filters: &[LineFilter],
+        rows: &mut Vec<usize>,
+        room: Room<'_>,
+    ) -> Option<Kept> {
+        if filters.is_empty() || rows.is_empty() {
+            return Some(Kept::default());
         }
-        (row == ends.len() && byte == ends.last().copied().unwrap_or(0)).then_some(())?;
-        Some(Self { pages, ends })
+        match self {
+            Self::Templated(bodies) => bodies.keep(filters, rows, room),
+            Self::Plain(bodies) => {
+                bodies.all(room.unpacker, room.text)?;
+                filter(filters.iter(), room.text, bodies.ends(), rows);
+                Some(Kept {
+                    bytes: room.text.len(),
+                    has_text: true,
+                })
+            }
+        }
     }
 
     /// Unpacks all bodies into `into`; nothing where they are damaged.
     pub(super) fn all(&self, unpacker: &mut Unpacker, into: &mut Vec<u8>) -> Option<()> {
-        let bytes = self.ends.last().copied().unwrap_or(0);
-        if into.len() < bytes {
-            into.resize(bytes, 0);
+        match self {
+            Self::Plain(bodies) => bodies.all(unpacker, into),
+            Self::Templated(bodies) => bodies.all(into),
         }
-        into.truncate(bytes);
-        for page in &self.pages {
-            unpacker.unpack(page.packed, into.get_mut(page.bytes.clone())?)?;
-        }
-        Some(())
     }
 
-    /// Calls `each` with the bodies of `rows` (ascending); unpacks their pages only. The
-    /// bytes that were unpacked; nothing where they are damaged.
+    /// Calls `each` with the bodies of `rows` (ascending), and unpacks as little more as can
+    /// be. The bytes that were unpacked; nothing where they are damaged.
     pub(super) fn some(
         &self,
         rows: &[usize],
         unpacker: &mut Unpacker,
-        page_bytes: &mut Vec<u8>,
-        mut each: impl FnMut(usize, &[u8]),
+        text: &mut Vec<u8>,
+        each: impl FnMut(usize, &[u8]),
     ) -> Option<usize> {
-        let (mut rows, mut unpacked) = (rows.iter().copied().peekable(), 0);
-        for page in &self.pages {
-            if rows.peek().is_none_or(|row| *row >= page.rows.end) {
-                continue;
-            }
-            page_bytes.resize(page.bytes.len(), 0);
-            unpacker.unpack(page.packed, page_bytes)?;
-            unpacked += page.bytes.len();
-            while let Some(row) = rows.next_if(|row| *row < page.rows.end) {
-                let body = self.range(row);
-                let within = body.start.checked_sub(page.bytes.start)?;
-                each(row, page_bytes.get(within..within + body.len())?);
-            }
+        match self {
+            Self::Plain(bodies) => bodies.some(rows, unpacker, text, each),
+            Self::Templated(bodies) => bodies.some(rows, text, each),
         }
-        Some(unpacked)
     }
+}
 
-    fn range(&self, row: usize) -> Range<usize> {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        start..self.ends[row]
-    }
+/// Where a body lies among all, which end at `ends`.
+fn range(ends: &[usize], row: usize) -> Option<Range<usize>> {
+    let start = match row.checked_sub(1) {
+        None => 0,
+        Some(before) => *ends.get(before)?,
+    };
+    Some(start..*ends.get(row)?)
 }
 
 /// Keeps of `rows` (ascending) those whose body satisfies all `filters`; the bodies lie in
@@ -132,19 +143,25 @@ impl<'a> Bodies<'a> {
 ///
 /// One needle is searched for in all bodies at once: what is common to all rows, finding
 /// out that a row has nothing, is then done once a block and not once a row.
-pub(super) fn filter(filters: &[LineFilter], bytes: &[u8], ends: &[usize], rows: &mut Vec<usize>) {
+fn filter<'f>(
+    filters: impl Iterator<Item = &'f LineFilter> + Clone,
+    bytes: &[u8],
+    ends: &[usize],
+    rows: &mut Vec<usize>,
+) {
     let body = |row: usize| {
         let start = if row == 0 { 0 } else { ends[row - 1] };
         &bytes[start..ends[row]]
     };
-    let wide = filters.iter().position(|f| f.finder().is_some());
-    if let Some(finder) = wide.and_then(|at| filters[at].finder()) {
-        keep_rows_with(finder, bytes, ends, rows);
+    let text = |filter: &'f LineFilter| match filter.as_contains() {
+        Some((text, false)) if !text.is_empty() => Some(text),
+        _ => None,
+    };
+    let wide = filters.clone().position(|f| text(f).is_some());
+    if let Some(text) = filters.clone().find_map(text) {
+        keep_rows_with(&memchr::memmem::Finder::new(text), bytes, ends, rows);
     }
-    let rest = filters
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| Some(*at) != wide);
+    let rest = filters.enumerate().filter(|(at, _)| Some(*at) != wide);
     for (_, filter) in rest {
         rows.retain(|row| filter.matches(body(*row)));
     }
@@ -157,9 +174,6 @@ fn keep_rows_with(
     rows: &mut Vec<usize>,
 ) {
     let length = finder.needle().len();
-    if length == 0 {
-        return;
-    }
     let (mut kept, mut read, mut at, mut next) = (0, 0, 0, 0);
     while let Some(found) = bytes.get(at..).and_then(|rest| finder.find(rest)) {
         let found = at + found;

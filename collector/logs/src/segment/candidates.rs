@@ -4,10 +4,10 @@ use super::directory::{ANY_IDENTIFIER, ANY_WORD};
 use super::reader::Segment;
 use super::vocabulary::Place;
 use super::{Damage, guarded};
-use crate::query::LineFilter;
-use crate::search::Ask;
+use crate::record::metadata;
+use crate::search::{Ask, Chosen, Lines};
 use crate::words::{Needle, Part, Whole, hash, hex};
-use sonde_proto::UnixNanos;
+use sonde_proto::{TraceId, UnixNanos};
 
 /// A block that may have what is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct Candidate {
     pub(crate) block: u32,
     pub(crate) first: UnixNanos,
     pub(crate) last: UnixNanos,
+    /// The equalities that a record of it may have by itself, a bit each.
+    pub(crate) may_have: u32,
 }
 
 /// Blocks of a segment, a bit each.
@@ -22,15 +24,19 @@ pub(crate) struct Candidate {
 struct Blocks(Vec<u64>);
 
 impl Segment {
-    /// The blocks that may have what is asked for; `wanted` says which streams are.
+    /// The blocks that may have what is asked for of the chosen streams.
     pub(crate) fn candidates(
         &self,
         ask: &Ask<'_>,
-        wanted: &[bool],
+        chosen: &Chosen<'_>,
     ) -> Result<Vec<Candidate>, Damage> {
         guarded(|| {
             self.directory.check()?;
-            let mut candidates = self.in_time_and_streams(ask, wanted)?;
+            let may_have = match ask.lines() {
+                Some(lines) if !chosen.all() => self.equalities(lines)?,
+                _ => Vec::new(),
+            };
+            let mut candidates = self.in_time_and_streams(ask, chosen, &may_have)?;
             if candidates.is_empty() {
                 return Ok(candidates);
             }
@@ -45,22 +51,28 @@ impl Segment {
     fn in_time_and_streams(
         &self,
         ask: &Ask<'_>,
-        wanted: &[bool],
+        chosen: &Chosen<'_>,
+        equalities: &[Blocks],
     ) -> Result<Vec<Candidate>, Damage> {
         let (start, end) = ask.times();
-        let all_wanted = wanted.iter().all(|wanted| *wanted);
         let mut candidates = Vec::new();
         for block in 0..self.directory.blocks() {
             let head = self.directory.head(block)?;
-            let is_wanted = |stream: u32| wanted.get(stream as usize).copied().unwrap_or(false);
-            if head.last >= start
-                && head.first < end
-                && (all_wanted || self.directory.runs(&head).any(|run| is_wanted(run.stream)))
-            {
+            if head.last < start || head.first >= end {
+                continue;
+            }
+            let bits = equalities.iter().enumerate();
+            let may_have = bits.fold(0, |bits, (n, of)| bits | u32::from(of.has(block)) << n);
+            let is_wanted = |stream: u32| {
+                let lacking = chosen.lacking(stream as usize);
+                lacking.is_some_and(|lacking| lacking & !may_have == 0)
+            };
+            if chosen.all() || self.directory.runs(&head).any(|run| is_wanted(run.stream)) {
                 candidates.push(Candidate {
                     block,
                     first: head.first,
                     last: head.last,
+                    may_have,
                 });
             }
         }
@@ -69,12 +81,9 @@ impl Segment {
 
     fn narrow(&self, ask: &Ask<'_>, blocks: &mut Blocks) -> Result<(), Damage> {
         match ask {
-            Ask::Lines(search) => {
-                let filters = search.query.filters().iter();
-                for one_of in filters.flat_map(LineFilter::required) {
-                    self.narrow_to_one_of(one_of, blocks)?;
-                }
-                Ok(())
+            Ask::Lines(lines) => {
+                let mut lists = lines.required.iter();
+                lists.try_for_each(|one_of| self.narrow_to_one_of(one_of, blocks))
             }
             Ask::Trace(id) => {
                 let mut found = Blocks::none(self.directory.blocks());
@@ -94,6 +103,26 @@ impl Segment {
                 Ok(())
             }
         }
+    }
+
+    /// For each equality, the blocks where a record may have it by itself: its value stands
+    /// whole in an attribute's value, or it is a column.
+    fn equalities(&self, lines: &Lines<'_>) -> Result<Vec<Blocks>, Damage> {
+        let of = |(name, value): &(String, String)| {
+            let mut found = Blocks::all(self.directory.blocks());
+            if matches!(name.as_str(), metadata::SPAN_ID | metadata::SEVERITY_NUMBER) {
+                return Ok(found);
+            }
+            for whole in Needle::token(value.as_bytes()).whole {
+                found.intersect(&self.with_whole(&whole, Place::Attributes)?);
+            }
+            if name == metadata::TRACE_ID && TraceId::from_hex(value).is_ok() {
+                let hash = hash(value.to_ascii_lowercase().as_bytes());
+                self.tokens.look_up(hash, |block| found.insert(block))?;
+            }
+            Ok(found)
+        };
+        lines.equalities.iter().map(of).collect()
     }
 
     /// Keeps the blocks whose bodies may contain one of the texts.
@@ -182,6 +211,10 @@ impl Segment {
 impl Blocks {
     fn none(blocks: u32) -> Self {
         Self(vec![0; (blocks as usize).div_ceil(64)])
+    }
+
+    fn all(blocks: u32) -> Self {
+        Self(vec![u64::MAX; (blocks as usize).div_ceil(64)])
     }
 
     /// Takes a block in; one that is not there is no block of the segment.

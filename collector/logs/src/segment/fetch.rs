@@ -1,22 +1,30 @@
 //! Gets whole records out of a block, packed as the tail keeps them.
 
 use super::attributes::Attributes;
+use super::bodies::Needles;
 use super::directory::Section;
 use super::numbers::take;
 use super::packing::Unpacker;
 use super::reader::{Block, Segment};
 use super::{Damage, guarded};
 use crate::record::{Key, NewRecord, pack};
+use sonde_logql::Scratch as Pipes;
 use sonde_proto::{SpanId, TraceId, UnixNanos};
 
 /// What reading a block needs room for; used again for the next.
 pub(crate) struct Scratch {
     pub(super) unpacker: Unpacker,
     pub(super) numbers: Vec<i64>,
-    pub(super) times: Vec<u64>,
+    pub(super) times: Vec<UnixNanos>,
     pub(super) ends: Vec<usize>,
     pub(super) bodies: Vec<u8>,
     pub(super) attributes: Vec<u8>,
+    pub(super) needles: Needles,
+    /// What a pipeline needs; of one query only.
+    pub(super) pipes: Pipes,
+    /// Room for some of the bodies.
+    pub(super) page: Vec<u8>,
+    pub(super) lines: Vec<u8>,
     packed: Vec<u8>,
 }
 
@@ -29,6 +37,10 @@ impl Scratch {
             ends: Vec::new(),
             bodies: Vec::new(),
             attributes: Vec::new(),
+            needles: Needles::default(),
+            pipes: Pipes::default(),
+            page: Vec::new(),
+            lines: Vec::new(),
             packed: Vec::new(),
         })
     }

@@ -4,19 +4,22 @@
 //! checksum whenever it is read. Memory: the streams, where there is room for them, and
 //! what tantivy keeps of its dictionary; the rest lies in the page cache.
 
-use super::bodies::Bodies;
+use super::bodies::{self, Bodies};
+use super::common::Common;
 use super::directory::{self, Directory, Head, Run, Section};
 use super::ids::Ids;
 use super::numbers::{take, take_bytes};
 use super::streams::{self, StreamList, Streams};
+use super::templates::{self, Templates};
 use super::tokens::{self, Tokens};
 use super::vocabulary::Vocabulary;
 use super::writer::BLOCKS;
 use super::{Damage, guarded};
 use crate::record::Key;
-use crate::stream::StreamPool;
+use sonde_patterns::Dictionary;
 use sonde_proto::{Position, UnixNanos};
 use sonde_segment::SegmentMeta;
+use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::directory::{Directory as _, MmapDirectory, OwnedBytes};
@@ -28,21 +31,23 @@ pub(crate) struct Segment {
     pub(super) directory: Directory,
     pub(super) tokens: Tokens,
     pub(super) vocabulary: Vocabulary,
+    templates: Templates,
     streams: Streams,
+    common: Arc<Common>,
     blocks: OwnedBytes,
 }
 
 impl Segment {
     /// Opens the segment in `dir`. Streams that another segment has too are taken from
-    /// `pool`. With `verify` every byte is held against its checksum now.
+    /// `common`. With `verify` every byte is held against its checksum now.
     pub(crate) fn open(
         meta: SegmentMeta,
         dir: &Path,
-        pool: &Arc<StreamPool>,
+        common: &Arc<Common>,
         verify: bool,
     ) -> Result<Self, Damage> {
         guarded(|| {
-            let segment = Self::map(meta, dir, pool)?;
+            let segment = Self::map(meta, dir, common)?;
             if verify {
                 segment.check()?;
             }
@@ -50,7 +55,7 @@ impl Segment {
         })
     }
 
-    fn map(meta: SegmentMeta, dir: &Path, pool: &Arc<StreamPool>) -> Result<Self, Damage> {
+    fn map(meta: SegmentMeta, dir: &Path, common: &Arc<Common>) -> Result<Self, Damage> {
         let files = MmapDirectory::open(dir).map_err(|error| Damage(error.to_string()))?;
         let map = |name: &str| -> Result<OwnedBytes, Damage> {
             let damaged = |why: &dyn std::fmt::Display| Damage(format!("{name}: {why}"));
@@ -60,10 +65,16 @@ impl Segment {
             file.read_bytes().map_err(|error| damaged(&error))
         };
         let directory = Directory::open(map(directory::FILE)?)?;
+        let templates = match dir.join(templates::FILE).try_exists() {
+            Ok(false) => None,
+            _ => Some(map(templates::FILE)?),
+        };
         Ok(Self {
+            templates: Templates::new(templates, &common.dictionaries),
             tokens: Tokens::open(map(tokens::FILE)?)?,
             vocabulary: Vocabulary::open(dir, directory.blocks())?,
-            streams: Streams::new(map(streams::FILE)?, pool),
+            streams: Streams::new(map(streams::FILE)?, &common.streams),
+            common: Arc::clone(common),
             blocks: map(BLOCKS)?,
             directory,
             meta,
@@ -76,11 +87,15 @@ impl Segment {
         self.tokens.check()?;
         self.vocabulary.check(self.directory.words_checksum())?;
         self.streams.check()?;
+        self.templates.check()?;
         let (mut records, mut end) = (0, 0);
         for number in 0..self.directory.blocks() {
             let block = self.block(number)?;
             for section in Section::ALL {
                 block.section(section)?;
+            }
+            if bodies::is_templated(block.section(Section::Bodies)?) {
+                block.dictionary()?;
             }
             records += u64::from(block.head.records);
             end = block.end();
@@ -105,6 +120,7 @@ impl Segment {
         Ok(Block {
             head: self.directory.head(number)?,
             segment: self,
+            dictionary: OnceCell::new(),
             number,
         })
     }
@@ -123,6 +139,7 @@ impl std::fmt::Debug for Segment {
 pub(super) struct Block<'s> {
     pub(super) head: Head,
     segment: &'s Segment,
+    dictionary: OnceCell<Arc<Dictionary>>,
     number: u32,
 }
 
@@ -163,7 +180,11 @@ impl<'s> Block<'s> {
     }
 
     /// The times of the records.
-    pub(super) fn times(&self, numbers: &mut Vec<i64>, into: &mut Vec<u64>) -> Result<(), Damage> {
+    pub(super) fn times(
+        &self,
+        numbers: &mut Vec<i64>,
+        into: &mut Vec<UnixNanos>,
+    ) -> Result<(), Damage> {
         let mut at = self.section(Section::Times)?;
         self.read_times(&mut at, numbers, into)
             .ok_or_else(|| self.nonsense(Section::Times))
@@ -173,7 +194,7 @@ impl<'s> Block<'s> {
         &self,
         at: &mut &[u8],
         numbers: &mut Vec<i64>,
-        into: &mut Vec<u64>,
+        into: &mut Vec<UnixNanos>,
     ) -> Option<()> {
         into.clear();
         let (code, rest) = at.split_first()?;
@@ -182,22 +203,22 @@ impl<'s> Block<'s> {
         let mut time = take_long(at)?;
         take(at, self.records().checked_sub(1)?, numbers)?;
         into.reserve(self.records());
-        into.push(time.wrapping_mul(scale));
+        into.push(UnixNanos(time.wrapping_mul(scale)));
         into.extend(numbers.iter().map(|step| {
             time = time.wrapping_add(step.cast_unsigned());
-            time.wrapping_mul(scale)
+            UnixNanos(time.wrapping_mul(scale))
         }));
         Some(())
     }
 
     /// The keys of the records at `rows`, whose times are among `times`.
-    pub(super) fn keys(&self, rows: &[usize], times: &[u64]) -> Result<Vec<Key>, Damage> {
+    pub(super) fn keys(&self, rows: &[usize], times: &[UnixNanos]) -> Result<Vec<Key>, Damage> {
         let mut at = self.section(Section::Order)?;
         self.read_keys(&mut at, rows, times)
             .ok_or_else(|| self.nonsense(Section::Order))
     }
 
-    fn read_keys(&self, at: &mut &[u8], rows: &[usize], times: &[u64]) -> Option<Vec<Key>> {
+    fn read_keys(&self, at: &mut &[u8], rows: &[usize], times: &[UnixNanos]) -> Option<Vec<Key>> {
         let mut position = take_long(at)?;
         let (mut steps, mut indexes) = (Vec::new(), Vec::new());
         take(at, self.records().checked_sub(1)?, &mut steps)?;
@@ -210,7 +231,7 @@ impl<'s> Block<'s> {
             index = index.wrapping_add(*more);
             if rows.next_if_eq(&row).is_some() {
                 keys.push(Key {
-                    time: UnixNanos(*times.get(row)?),
+                    time: *times.get(row)?,
                     position: Position(position),
                     index: u32::try_from(index).ok()?,
                 });
@@ -236,12 +257,23 @@ impl<'s> Block<'s> {
     }
 
     /// The bodies, which end at `ends`.
-    pub(super) fn bodies<'a>(&self, ends: &'a [usize]) -> Result<Bodies<'a>, Damage>
-    where
-        's: 'a,
-    {
+    pub(super) fn bodies<'a>(&'a self, ends: &'a [usize]) -> Result<Bodies<'a>, Damage> {
         let section = self.section(Section::Bodies)?;
-        Bodies::read(section, ends).ok_or_else(|| self.nonsense(Section::Bodies))
+        let bodies = match bodies::is_templated(section) {
+            true => Bodies::read_templated(section, ends, self.dictionary()?),
+            false => Bodies::read(section, ends),
+        };
+        bodies.ok_or_else(|| self.nonsense(Section::Bodies))
+    }
+
+    /// The templates of the segment.
+    fn dictionary(&self) -> Result<&Arc<Dictionary>, Damage> {
+        if let Some(known) = self.dictionary.get() {
+            return Ok(known);
+        }
+        let kept = &self.segment.common.dictionaries;
+        let dictionary = self.segment.templates.dictionary(kept)?;
+        Ok(self.dictionary.get_or_init(|| dictionary))
     }
 
     /// The trace IDs.

@@ -1,17 +1,23 @@
 //! Finds the records of one block that are asked for.
 //!
 //! Columns are read in the order of their price: times, which may show that nothing is
-//! wanted; bodies, where lines are asked for; and the keys of what is left.
+//! wanted; bodies, where lines are asked for; attributes, where a pipeline looks at them; and
+//! the keys of what is left.
 
+use super::Damage;
 use super::attributes::Attributes;
-use super::bodies;
+use super::bodies::{Kept, Room};
 use super::directory::Section;
 use super::fetch::Scratch;
+use super::pick::Picked;
 use super::reader::{Block, Segment};
-use super::{Damage, guarded};
+use super::stages::Stages;
 use crate::record::Key;
-use crate::search::{Ask, Direction};
+use crate::record::metadata::is_shown;
+use crate::search::{Ask, Chosen, Direction, Lines};
 use crate::words;
+use sonde_logql::LineFilter;
+use sonde_proto::UnixNanos;
 
 /// What records must beat to be among the best.
 #[derive(Clone, Copy, Debug)]
@@ -35,23 +41,37 @@ pub(crate) struct RowHit {
     pub(crate) body: Option<Box<[u8]>>,
 }
 
+/// What came of a block.
+#[derive(Debug, Default)]
+pub(crate) struct Scanned {
+    pub(crate) hits: Vec<RowHit>,
+    /// How many records of wanted streams and times it has.
+    pub(crate) records: u64,
+    pub(crate) bytes: usize,
+}
+
 impl Bar {
-    fn admits(&self, time: u64) -> bool {
+    fn admits(&self, time: UnixNanos) -> bool {
         self.worst.is_none_or(|worst| match self.direction {
-            Direction::Backward => time >= worst.time.0,
-            Direction::Forward => time <= worst.time.0,
+            Direction::Backward => time >= worst.time,
+            Direction::Forward => time <= worst.time,
         })
     }
 
+    /// Less is better.
+    pub(super) fn rank(&self, time: UnixNanos) -> u64 {
+        match self.direction {
+            Direction::Backward => u64::MAX - time.0,
+            Direction::Forward => time.0,
+        }
+    }
+
     /// Keeps the best of `rows` by their times, and what is as good as the last of these.
-    fn keep_best(&self, rows: &mut Vec<usize>, times: &[u64]) {
+    fn keep_best(&self, rows: &mut Vec<usize>, times: &[UnixNanos]) {
         if rows.len() <= self.limit || self.limit == 0 {
             return;
         }
-        let rank = |row: usize| match self.direction {
-            Direction::Backward => u64::MAX - times[row],
-            Direction::Forward => times[row],
-        };
+        let rank = |row: usize| self.rank(times[row]);
         let mut ranks: Vec<u64> = rows.iter().map(|row| rank(*row)).collect();
         let (_, last, _) = ranks.select_nth_unstable(self.limit - 1);
         let last = *last;
@@ -60,27 +80,25 @@ impl Bar {
 }
 
 impl Segment {
-    /// The records of a block that are asked for and beat `bar`, and how many bytes were
-    /// read. `wanted` says which streams are asked for.
+    /// The records of a block that are asked for and beat `bar`. `may_have` are the
+    /// equalities that a record of the block may have by itself, a bit each.
     pub(crate) fn scan(
         &self,
-        block: u32,
+        (block, may_have): (u32, u32),
         ask: &Ask<'_>,
-        wanted: &[bool],
+        chosen: &Chosen<'_>,
         bar: Bar,
         scratch: &mut Scratch,
-    ) -> Result<(Vec<RowHit>, usize), Damage> {
-        guarded(|| {
-            let block = self.block(block)?;
-            let mut scan = Scan {
-                block: &block,
-                bar,
-                scratch,
-                bytes: 0,
-            };
-            let hits = scan.run(ask, wanted)?;
-            Ok((hits, scan.bytes))
-        })
+    ) -> Result<Scanned, Damage> {
+        let block = self.block(block)?;
+        let mut scan = Scan {
+            block: &block,
+            bar,
+            scratch,
+            scanned: Scanned::default(),
+        };
+        scan.run(ask, chosen, may_have)?;
+        Ok(scan.scanned)
     }
 }
 
@@ -88,37 +106,46 @@ struct Scan<'a> {
     block: &'a Block<'a>,
     bar: Bar,
     scratch: &'a mut Scratch,
-    bytes: usize,
+    scanned: Scanned,
 }
 
 impl Scan<'_> {
-    fn run(&mut self, ask: &Ask<'_>, wanted: &[bool]) -> Result<Vec<RowHit>, Damage> {
-        let (mut rows, streams) = self.rows_of_streams(wanted);
-        if rows.is_empty() {
-            return Ok(Vec::new());
+    fn run(&mut self, ask: &Ask<'_>, chosen: &Chosen<'_>, may_have: u32) -> Result<(), Damage> {
+        let mut picked = Picked::of_streams(self.block, chosen, may_have);
+        if picked.runs.is_empty() {
+            return Ok(());
         }
         let scratch = &mut *self.scratch;
         self.block.times(&mut scratch.numbers, &mut scratch.times)?;
-        self.bytes += self.block.section(Section::Times)?.len();
-        let (start, end) = ask.times();
-        let (times, bar) = (&scratch.times, self.bar);
-        let in_time = |time: u64| start.0 <= time && time < end.0 && bar.admits(time);
-        rows.retain(|row| times.get(*row).is_some_and(|time| in_time(*time)));
-        if rows.is_empty() {
-            return Ok(Vec::new());
+        self.scanned.bytes += self.block.section(Section::Times)?.len();
+        let times = ask.times();
+        picked.keep_times(&scratch.times, times);
+        self.scanned.records = picked.records() as u64;
+        let bar = self.bar;
+        let mut rows = picked.rows();
+        rows.retain(|row| bar.admits(scratch.times[*row]));
+        if let Some(lines) = ask.lines() {
+            self.keep_after(lines, &mut rows)?;
         }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let scratch = &mut *self.scratch;
         self.block.ends(&mut scratch.numbers, &mut scratch.ends)?;
         let mut has_bodies = false;
         match ask {
-            Ask::Lines(search) if search.query.filters().is_empty() => {}
-            Ask::Lines(search) => {
-                self.unpack_bodies()?;
-                has_bodies = true;
-                let Scratch { bodies, ends, .. } = &mut *self.scratch;
-                bodies::filter(search.query.filters(), bodies, ends, &mut rows);
+            Ask::Lines(lines) => {
+                picked.keep_equalities(self.block, scratch, lines, chosen, &mut rows)?;
+                if !lines.filters.is_empty() && !rows.is_empty() {
+                    let kept = self
+                        .block
+                        .keep_lines(lines.filters, &mut rows, self.scratch)?;
+                    self.scanned.bytes += kept.bytes;
+                    has_bodies = kept.has_text;
+                }
             }
             Ask::Trace(id) => {
-                self.bytes += self.block.section(Section::Traces)?.len();
+                self.scanned.bytes += self.block.section(Section::Traces)?.len();
                 let of_trace = self.block.traces()?.rows_of(id.as_bytes());
                 rows.retain(|row| of_trace.binary_search(row).is_ok());
             }
@@ -128,36 +155,52 @@ impl Scan<'_> {
                 self.keep_rows_with_token(token.as_bytes(), &mut rows)?;
             }
         }
+        if let Some(veils) = chosen.veils() {
+            self.block.keep_visible(veils, &mut rows, self.scratch)?;
+        }
+        if let Some(lines) = ask.lines()
+            && let Some(pipeline) = &lines.pipeline
+            && !rows.is_empty()
+        {
+            let stages = Stages {
+                block: self.block,
+                picked: &picked,
+                chosen,
+                bar: self.bar,
+            };
+            let read = stages.keep_best(pipeline, &mut rows, has_bodies, self.scratch)?;
+            self.scanned.bytes += read;
+        }
         self.bar.keep_best(&mut rows, &self.scratch.times);
-        self.hits(&rows, &streams, has_bodies)
+        self.hits(&rows, &picked, has_bodies)
     }
 
-    /// The rows of streams that are asked for, and the stream of every row.
-    fn rows_of_streams(&self, wanted: &[bool]) -> (Vec<usize>, Vec<(usize, u32)>) {
-        let (mut rows, mut streams, mut at) = (Vec::new(), Vec::new(), 0);
-        for run in self.block.runs() {
-            let end = at + run.records as usize;
-            if wanted.get(run.stream as usize).copied().unwrap_or(false) {
-                rows.extend(at..end);
-            }
-            streams.push((end, run.stream));
-            at = end;
+    /// Keeps the rows that come after the last record that was had already.
+    fn keep_after(&mut self, lines: &Lines<'_>, rows: &mut Vec<usize>) -> Result<(), Damage> {
+        let Some(after) = lines.after else {
+            return Ok(());
+        };
+        let times = &self.scratch.times;
+        let of_its_time: Vec<usize> = rows
+            .iter()
+            .copied()
+            .filter(|row| times[*row] == after.time)
+            .collect();
+        let mut keys = Vec::new();
+        if !of_its_time.is_empty() {
+            keys = self.block.keys(&of_its_time, times)?;
         }
-        (rows, streams)
+        let mut keys = keys.into_iter();
+        let key = |time| Key { time, ..after };
+        rows.retain(|row| match times[*row] {
+            time if time == after.time => keys.next().is_some_and(|key| lines.is_after(key)),
+            time => lines.is_after(key(time)),
+        });
+        Ok(())
     }
 
     fn unpack_bodies(&mut self) -> Result<(), Damage> {
-        let Scratch {
-            unpacker,
-            ends,
-            bodies,
-            ..
-        } = &mut *self.scratch;
-        self.block
-            .bodies(ends)?
-            .all(unpacker, bodies)
-            .ok_or_else(|| self.block.nonsense(Section::Bodies))?;
-        self.bytes += bodies.len();
+        self.scanned.bytes += self.block.unpack_bodies(self.scratch)?;
         Ok(())
     }
 
@@ -174,11 +217,11 @@ impl Scan<'_> {
         unpacker
             .unpack_sized(self.block.section(Section::Attributes)?, attributes)
             .ok_or_else(nonsense)?;
-        self.bytes += attributes.len();
+        self.scanned.bytes += attributes.len();
         let mut has = vec![false; self.block.records()];
         let read = Attributes::read(attributes, has.len()).ok_or_else(nonsense)?;
         read.for_each(&*rows, |row, name, value| {
-            has[row] |= is_searched(name) && words::contains_token(value, token);
+            has[row] |= is_shown(name) && words::contains_token(value, token);
         });
         rows.retain(|row| {
             let start = row.checked_sub(1).map_or(0, |before| ends[before]);
@@ -187,39 +230,67 @@ impl Scan<'_> {
         Ok(())
     }
 
-    fn hits(
-        &mut self,
-        rows: &[usize],
-        streams: &[(usize, u32)],
-        has_bodies: bool,
-    ) -> Result<Vec<RowHit>, Damage> {
+    fn hits(&mut self, rows: &[usize], picked: &Picked, has_bodies: bool) -> Result<(), Damage> {
         if rows.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        self.bytes += self.block.section(Section::Order)?.len();
+        self.scanned.bytes += self.block.section(Section::Order)?.len();
         let keys = self.block.keys(rows, &self.scratch.times)?;
         let Scratch { ends, bodies, .. } = &*self.scratch;
-        let mut runs = streams.iter().peekable();
-        let mut hits = Vec::with_capacity(rows.len());
-        for (row, key) in rows.iter().copied().zip(keys) {
-            while runs.next_if(|(end, _)| *end <= row).is_some() {}
-            let Some((_, stream)) = runs.peek() else {
-                break;
-            };
+        let streams = picked.streams_of(rows);
+        let hits = rows.iter().copied().zip(keys).zip(streams);
+        let hits = hits.map(|((row, key), stream)| {
             let start = row.checked_sub(1).map_or(0, |before| ends[before]);
-            hits.push(RowHit {
+            RowHit {
                 key,
-                stream: *stream,
+                stream,
                 row,
                 body_bytes: ends[row] - start,
                 body: has_bodies.then(|| bodies[start..ends[row]].into()),
-            });
-        }
-        Ok(hits)
+            }
+        });
+        self.scanned.hits = hits.collect();
+        Ok(())
     }
 }
 
-/// Whether identifiers are looked for in the values of this name.
-pub(super) fn is_searched(name: &[u8]) -> bool {
-    name != sonde_proto::semconv::LOG_RECORD_UID.as_bytes()
+impl Block<'_> {
+    /// Keeps of `rows` those whose lines satisfy all filters. The ends of the bodies were
+    /// read.
+    pub(super) fn keep_lines(
+        &self,
+        filters: &[LineFilter],
+        rows: &mut Vec<usize>,
+        scratch: &mut Scratch,
+    ) -> Result<Kept, Damage> {
+        let Scratch {
+            unpacker,
+            ends,
+            bodies,
+            needles,
+            ..
+        } = scratch;
+        let room = Room {
+            unpacker,
+            text: bodies,
+            needles,
+        };
+        self.bodies(ends)?
+            .keep(filters, rows, room)
+            .ok_or_else(|| self.nonsense(Section::Bodies))
+    }
+
+    /// Unpacks all bodies, whose ends were read; how many bytes that were.
+    pub(super) fn unpack_bodies(&self, scratch: &mut Scratch) -> Result<usize, Damage> {
+        let Scratch {
+            unpacker,
+            ends,
+            bodies,
+            ..
+        } = scratch;
+        self.bodies(ends)?
+            .all(unpacker, bodies)
+            .ok_or_else(|| self.nonsense(Section::Bodies))?;
+        Ok(bodies.len())
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! CRC-32C u32 of the rest │ length varint │ zstd( count varint, stream* )
-//! stream = count varint, labels │ count varint, resource attributes
+//! stream = level u8 │ count varint, labels │ count varint, resource attributes
 //!          each a name and a value, as (length varint, bytes)
 //! ```
 //!
@@ -13,7 +13,7 @@
 use super::Damage;
 use super::numbers::{put_sized, put_varint, take_count, take_sized};
 use super::packing::{Packer, Unpacker};
-use crate::stream::{Stream, StreamPool};
+use crate::stream::{Level, Stream, StreamPool};
 use std::sync::{Arc, OnceLock};
 use tantivy::directory::OwnedBytes;
 
@@ -35,6 +35,7 @@ pub(super) fn write(streams: &[Arc<Stream>], packer: &mut Packer) -> Vec<u8> {
     let mut raw = Vec::new();
     put_varint(streams.len() as u64, &mut raw);
     for stream in streams {
+        raw.push(stream.level as u8);
         put_varint(stream.labels.len() as u64, &mut raw);
         for text in stream.labels.iter().flat_map(|(name, value)| [name, value]) {
             put_sized(text.as_bytes(), &mut raw);
@@ -104,12 +105,19 @@ fn parse(raw: &[u8]) -> Option<Vec<Arc<Stream>>> {
     let mut at = raw;
     let mut streams = Vec::new();
     for _ in 0..take_count(&mut at)? {
+        let (level, rest) = at.split_first()?;
+        let level = Level::of_number(*level)?;
+        at = rest;
         let labels = pairs(&mut at)?.into_iter().collect();
         let resource = pairs(&mut at)?
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
-        streams.push(Arc::new(Stream { labels, resource }));
+        streams.push(Arc::new(Stream {
+            labels,
+            resource,
+            level,
+        }));
     }
     Some(streams)
 }

@@ -2,7 +2,7 @@
 
 use super::attributes::Terms;
 use super::vocabulary::BlockWords;
-use crate::words::{IDENTIFIER_BYTES_MIN, Reach, for_each_word, hash, hex};
+use crate::words::{IDENTIFIER_BYTES_MIN, Reach, for_each_word, hash, hex, is_identifier};
 
 /// A block with more than one identifier in so many bytes is listed as having any: text
 /// that is random would otherwise take more room in the list than in the block.
@@ -12,6 +12,9 @@ const IDENTIFIERS_MIN: usize = 64;
 /// The same for plain words.
 const BYTES_PER_WORD: usize = 12;
 const WORDS_MIN: usize = 256;
+
+/// How many digits an address has at most before a dot.
+const GROUP_BYTES_MAX: usize = 3;
 
 /// A value that is longer is no pair.
 const PAIR_VALUE_BYTES_MAX: usize = 64;
@@ -66,6 +69,27 @@ impl BlockTerms {
             words,
             *words_max,
         );
+    }
+
+    /// Takes a word of a body, or an address with dots between its words.
+    pub(super) fn word(&mut self, word: &[u8]) {
+        // Of words only addresses have dots, and the first of these is near.
+        if word.iter().take(GROUP_BYTES_MAX + 1).any(|b| *b == b'.') {
+            return word.split(|b| *b == b'.').for_each(|part| self.word(part));
+        }
+        let Self {
+            identifiers,
+            reach,
+            identifiers_max,
+            body: words,
+            words_max,
+            ..
+        } = self;
+        if is_identifier(word) {
+            take_identifier(word, identifiers, reach, *identifiers_max);
+        } else {
+            take_plain(word, words, *words_max);
+        }
     }
 
     /// What is to be kept. `traces` are always listed, as 32 hex digits.
@@ -142,16 +166,33 @@ fn take_words(
     words_max: usize,
 ) {
     for_each_word(text, |word, is_identifier| {
-        if !is_identifier {
-            if words.count <= words_max {
-                words.insert(word, hash(word));
-            }
-        } else if word.len() < IDENTIFIER_BYTES_MIN
-            || (identifiers.list.len() <= identifiers_max && identifiers.insert(hash(word)))
-        {
-            reach.add(word);
+        if is_identifier {
+            take_identifier(word, identifiers, reach, identifiers_max);
+        } else {
+            take_plain(word, words, words_max);
         }
     });
+}
+
+#[inline]
+fn take_plain(word: &[u8], words: &mut Words, words_max: usize) {
+    if words.count <= words_max {
+        words.insert(word, hash(word));
+    }
+}
+
+#[inline]
+fn take_identifier(
+    word: &[u8],
+    identifiers: &mut Hashes,
+    reach: &mut Reach,
+    identifiers_max: usize,
+) {
+    if word.len() < IDENTIFIER_BYTES_MIN
+        || (identifiers.list.len() <= identifiers_max && identifiers.insert(hash(word)))
+    {
+        reach.add(word);
+    }
 }
 
 /// Different hashes. Forgetting all of them costs nothing: a slot counts only where it has

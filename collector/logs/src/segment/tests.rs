@@ -1,8 +1,9 @@
 //! A segment written and read back, searched, and damaged.
 
 use super::*;
+use crate::config::BodyEncoding;
 use crate::record::{Key, NewRecord, pack};
-use crate::stream::{Stream, StreamPool};
+use crate::stream::Stream;
 use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -19,13 +20,23 @@ fn streams(count: usize) -> Vec<Arc<Stream>> {
             .into_iter()
             .collect(),
         resource: [("os.type".to_owned(), "linux".repeat(n % 3))].into(),
+        level: crate::stream::Level::Unknown,
     };
     (0..count).map(|n| Arc::new(stream(n))).collect()
 }
 
 /// Writes records (by stream and key) as a segment.
 fn write(dir: &Path, streams: Vec<Arc<Stream>>, records: &[Sealed]) -> SegmentMeta {
-    let mut writer = SegmentWriter::create(dir, streams).unwrap();
+    write_as(dir, streams, records, BodyEncoding::Templated)
+}
+
+fn write_as(
+    dir: &Path,
+    streams: Vec<Arc<Stream>>,
+    records: &[Sealed],
+    bodies: BodyEncoding,
+) -> SegmentMeta {
+    let mut writer = SegmentWriter::create(dir, streams, bodies).unwrap();
     for (stream, key, packed) in records {
         writer.add(*key, *stream, packed).unwrap();
     }
@@ -44,8 +55,8 @@ fn write(dir: &Path, streams: Vec<Arc<Stream>>, records: &[Sealed]) -> SegmentMe
 }
 
 fn open(meta: &SegmentMeta, dir: &Path, verify: bool) -> Result<Arc<Segment>, Damage> {
-    let pool = Arc::new(StreamPool::new(u64::MAX));
-    Segment::open(meta.clone(), dir, &pool, verify).map(Arc::new)
+    let common = Arc::new(Common::new(u64::MAX, BodyEncoding::default()));
+    Segment::open(meta.clone(), dir, &common, verify).map(Arc::new)
 }
 
 fn read_all(segment: &Arc<Segment>) -> Result<Vec<Sealed>, Damage> {
@@ -59,12 +70,16 @@ fn read_all(segment: &Arc<Segment>) -> Result<Vec<Sealed>, Damage> {
 }
 
 fn check_reads_back(count: usize, records: &[Sealed]) {
-    let dir = tempfile::tempdir().unwrap();
     let streams = streams(count);
-    let meta = write(dir.path(), streams.clone(), records);
-    let segment = open(&meta, dir.path(), true).unwrap();
-    assert_eq!(&segment.streams().unwrap()[..], &streams[..]);
-    assert!(read_all(&segment).unwrap() == records);
+    for bodies in [BodyEncoding::Plain, BodyEncoding::Templated] {
+        let dir = tempfile::tempdir().unwrap();
+        let meta = write_as(dir.path(), streams.clone(), records, bodies);
+        let segment = open(&meta, dir.path(), true).unwrap();
+        assert_eq!(&segment.streams().unwrap()[..], &streams[..]);
+        assert!(read_all(&segment).unwrap() == records);
+        let has_templates = dir.path().join(templates::FILE).exists();
+        assert_eq!(has_templates, bodies == BodyEncoding::Templated);
+    }
 }
 
 /// What is unusual of a record, made from a seed.
@@ -244,6 +259,12 @@ fn a_changed_byte_of_any_file_is_damage_or_changes_nothing() {
         assert!(
             open(&meta, dir.path(), true).is_err(),
             "{} cut",
+            file.display()
+        );
+        std::fs::remove_file(&file).unwrap();
+        assert!(
+            open(&meta, dir.path(), true).is_err(),
+            "{} gone",
             file.display()
         );
         std::fs::write(&file, &good).unwrap();

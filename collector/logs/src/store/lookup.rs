@@ -2,15 +2,21 @@
 
 use super::LogStore;
 use crate::record::LogRecord;
-use crate::search::{Ask, Belonging, Found, Limits, LogAnswer, Record, Search, SearchError, run};
+use crate::search::{
+    Ask, Belonging, Found, Limits, Lines, LogAnswer, Looked, Record, Search, SearchError, Shown,
+    Shows, Snapshot, StreamVolumes, TenantSource, count, run,
+};
+use crate::segment::Damage;
 use crate::stream::Stream;
-use sonde_proto::{Tenant, TraceId};
+use sonde_proto::{Matcher, Tenant, TraceId, UnixNanos};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many threads a query may have, whatever is configured.
 const THREADS_MAX: usize = 64;
+/// How many records are looked for at a time where stages decide by what came before.
+const PAGE_MIN: usize = 5000;
 
 impl LogStore {
     /// Finds log lines.
@@ -20,23 +26,82 @@ impl LogStore {
     /// # Errors
     /// [`SearchError`] when a record that was found cannot be read.
     pub fn search(&self, tenant: &Tenant, search: &Search) -> Result<LogAnswer, SearchError> {
-        let snapshot = self.view.read().snapshot(tenant);
-        let searched_through = snapshot.applied_to;
-        let limits = self.limits(search.limit, search.deadline);
-        let mut found = run(&snapshot, &Ask::Lines(search), limits, self.threads());
-        if limits.records < search.limit && found.hits.len() >= limits.records {
-            found
-                .cut
-                .get_or_insert_with(|| format!("the answer is cut at {} records", limits.records));
+        let snapshot = self.snapshot(tenant);
+        let mut lines = Lines::of_search(search);
+        let mut limits = self.limits(search.limit, search.deadline);
+        let wanted = limits.records;
+        if lines.needs_order && wanted > 0 {
+            limits.records = wanted.max(PAGE_MIN);
+        }
+        let mut shows = Shows::new(search, self.config.answer_bytes_max);
+        let (mut records, mut looked) = (Vec::new(), Looked::default());
+        let mut cut = None;
+        while records.len() < wanted && cut.is_none() {
+            let mut found = run(&snapshot, &Ask::Lines(&lines), limits, self.threads());
+            self.note_damaged(&mut found);
+            looked.add(&found.looked);
+            cut = found.cut;
+            for hit in &found.hits {
+                match shows.show(hit)? {
+                    Shown::Record(record) => records.push(*record),
+                    Shown::Dropped => {}
+                    Shown::TooMuch => {
+                        let max = self.config.answer_bytes_max;
+                        cut.get_or_insert_with(|| format!("the answer is cut at {max} bytes of lines and labels; ask for a shorter time or fewer lines"));
+                        break;
+                    }
+                }
+                if records.len() >= wanted {
+                    break;
+                }
+            }
+            let last = found
+                .hits
+                .last()
+                .filter(|_| lines.needs_order && found.is_full);
+            let Some(last) = last else { break };
+            lines.go_on_after(last.key);
+            limits.scan_bytes = limits.scan_bytes.saturating_sub(found.looked.bytes);
+        }
+        if wanted < search.limit && records.len() >= wanted {
+            cut.get_or_insert_with(|| format!("the answer is cut at {wanted} records"));
         }
         Ok(LogAnswer {
-            records: self.shown(&mut found)?,
-            searched_through,
-            segments_visited: found.visited,
-            segments_skipped: found.skipped,
-            bytes_read: found.bytes_read,
-            cut: found.cut,
+            records,
+            searched_through: snapshot.applied_to,
+            terms: lines.terms(),
+            segments_visited: looked.visited,
+            segments_skipped: snapshot.segments.len() - looked.visited,
+            blocks_candidates: looked.candidates,
+            blocks_visited: looked.blocks,
+            records_read: looked.records,
+            bytes_read: looked.bytes,
+            cut,
         })
+    }
+
+    /// A tenant's logs for queries for numbers, which have an answer until `deadline`, or
+    /// none.
+    #[must_use]
+    pub fn source(&self, tenant: &Tenant, deadline: Option<Instant>) -> TenantSource<'_> {
+        TenantSource::new(self, tenant.clone(), deadline)
+    }
+
+    /// The streams that satisfy `matchers` and have records from `period.0` on and before
+    /// `period.1`, and how much of each. With `part`, the bytes of every part of the period
+    /// that is so long are told too. No bodies are read.
+    ///
+    /// # Errors
+    /// [`SearchError::Deadline`] when there was not enough time.
+    pub fn streams(
+        &self,
+        tenant: &Tenant,
+        matchers: &[Matcher],
+        period: (UnixNanos, UnixNanos),
+        part: Option<Duration>,
+        deadline: Option<Instant>,
+    ) -> Result<StreamVolumes, SearchError> {
+        count(&self.source(tenant, deadline), matchers, period, part)
     }
 
     /// The records of a trace, whenever they were, oldest first; the first `limit` of them.
@@ -79,10 +144,11 @@ impl LogStore {
         limit: usize,
         deadline: Option<Instant>,
     ) -> Result<Belonging, SearchError> {
-        let snapshot = self.view.read().snapshot(tenant);
+        let snapshot = self.snapshot(tenant);
         let limits = self.limits(limit.saturating_add(1), deadline);
         let mut found = run(&snapshot, ask, limits, self.threads());
-        let mut records = self.shown(&mut found)?;
+        self.note_damaged(&mut found);
+        let mut records = unpacked(&found)?;
         let mut cut = found.cut;
         if records.len() > limit {
             records.truncate(limit);
@@ -94,7 +160,7 @@ impl LogStore {
     /// The services that have logs here, by name.
     #[must_use]
     pub fn services(&self, tenant: &Tenant) -> Vec<String> {
-        let snapshot = self.view.read().snapshot(tenant);
+        let snapshot = self.snapshot(tenant);
         let mut names = BTreeSet::new();
         let mut add = |streams: &[Arc<Stream>]| {
             for name in streams.iter().map(|s| s.labels.get("service_name")) {
@@ -123,7 +189,8 @@ impl LogStore {
         }
     }
 
-    fn threads(&self) -> usize {
+    /// How many threads a query has.
+    pub(crate) fn threads(&self) -> usize {
         match usize::try_from(self.config.query_threads_max) {
             Ok(0) => std::thread::available_parallelism().map_or(1, usize::from),
             Ok(threads) => threads.min(THREADS_MAX),
@@ -131,19 +198,36 @@ impl LogStore {
         }
     }
 
-    /// The records as they are shown; damage that was met is left for `maintain`.
-    fn shown(&self, found: &mut Found) -> Result<Vec<LogRecord>, SearchError> {
-        for (id, damage) in std::mem::take(&mut found.damaged) {
-            self.telemetry.fail("read_segment");
-            self.damaged.lock().push((id, damage.0));
-        }
-        let hits = std::mem::take(&mut found.hits);
-        let records = hits.iter().map(|hit| match &hit.record {
-            Record::Packed(packed) => LogRecord::unpack(hit.key.time, &hit.stream, packed),
-            Record::Sealed(_) => None,
-        });
-        records
-            .collect::<Option<Vec<_>>>()
-            .ok_or(SearchError::Damaged)
+    /// How many bytes a query may look at.
+    pub(crate) fn scan_bytes_max(&self) -> u64 {
+        self.config.scan_bytes_max
     }
+
+    /// What a tenant has, at one instant.
+    pub(crate) fn snapshot(&self, tenant: &Tenant) -> Snapshot {
+        self.view.read().snapshot(tenant)
+    }
+
+    /// Leaves damage that was met for `maintain`.
+    pub(crate) fn note_damage(&self, segment: u64, damage: Damage) {
+        self.telemetry.fail("read_segment");
+        self.damaged.lock().push((segment, damage.0));
+    }
+
+    fn note_damaged(&self, found: &mut Found) {
+        for (id, damage) in std::mem::take(&mut found.damaged) {
+            self.note_damage(id, damage);
+        }
+    }
+}
+
+/// The records that were found.
+fn unpacked(found: &Found) -> Result<Vec<LogRecord>, SearchError> {
+    let records = found.hits.iter().map(|hit| match &hit.record {
+        Record::Packed(packed) => LogRecord::unpack(hit.key.time, &hit.stream, packed),
+        Record::Sealed(_) => None,
+    });
+    records
+        .collect::<Option<Vec<_>>>()
+        .ok_or(SearchError::Damaged)
 }

@@ -1,17 +1,17 @@
 //! What is done from time to time: seal, move damage aside, merge, let go.
 
-use super::seal::last_time;
 use super::writer::Writer;
 use super::{LogStore, StoreError};
-use sonde_proto::{Position, Tenant, UnixNanos};
+use sonde_proto::{Position, UnixNanos};
 use sonde_segment::SwapError;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl LogStore {
-    /// Publishes what was sealed and merged in the background, starts what is due, moves
-    /// damaged segments aside, and drops segments that are too old or too many. Does not
-    /// wait for anything but the manifest's swap.
+    /// Publishes what was sealed, merged and swept in the background, starts what is due,
+    /// moves damaged segments aside, drops segments that are too old or too many, and ends
+    /// delete requests of which nothing is left. Does not wait for anything but the
+    /// manifest's swap.
     ///
     /// Returns the position before which the journal may be trimmed.
     ///
@@ -20,6 +20,7 @@ impl LogStore {
     /// stays searchable, and the next call tries again.
     pub fn maintain(&self, now: UnixNanos) -> Result<Position, StoreError> {
         let mut writer = self.writer.lock();
+        self.tell_time(&mut writer, now);
         let sealed = self.advance_seal(&mut writer);
         if sealed.is_ok() && self.is_seal_due(&mut writer, now) {
             self.freeze(&mut writer);
@@ -28,11 +29,19 @@ impl LogStore {
         let quarantined = self.quarantine_damaged(&mut writer);
         let merged = self.advance_merge(&mut writer);
         let let_go = self.let_go(&mut writer, now);
+        let finished = self.finish_deletes(&mut writer, now);
         sealed.inspect_err(|_| self.telemetry.fail("seal"))?;
         quarantined?;
         merged?;
         let_go?;
+        finished?;
         Ok(writer.manifest.covers)
+    }
+
+    /// What time it is decides which records are past their retention.
+    pub(super) fn tell_time(&self, writer: &mut Writer, now: UnixNanos) {
+        writer.now = now;
+        self.view.write().now = now;
     }
 
     /// Seals everything that was applied, and waits for it.
@@ -41,6 +50,7 @@ impl LogStore {
     /// [`StoreError`] when it could not be written; the journal still has it.
     pub fn seal(&self, now: UnixNanos) -> Result<Position, StoreError> {
         let mut writer = self.writer.lock();
+        self.tell_time(&mut writer, now);
         self.finish_seal(&mut writer)?;
         if self.applied_to() > writer.manifest.covers {
             self.freeze(&mut writer);
@@ -83,22 +93,22 @@ impl LogStore {
         Ok(())
     }
 
-    /// Drops whole segments: those whose newest record is too old, then the oldest while
-    /// there are too many bytes.
+    /// Drops whole segments that are beyond the retention.
     pub(super) fn let_go(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), SwapError> {
-        let gone = self.let_go_of(writer, now);
+        let listed = writer.manifest.segments.clone();
+        let gone = self.retention.beyond(&listed, now);
         if gone.is_empty() {
             return Ok(());
         }
-        let ids: BTreeSet<u64> = gone.iter().map(|gone| gone.id).collect();
+        let ids: BTreeSet<u64> = gone.iter().map(|(segment, _)| segment.id).collect();
         let mut manifest = writer.manifest.clone();
         manifest.segments.retain(|s| !ids.contains(&s.id));
         self.dir.swap(&manifest)?;
         writer.manifest = manifest;
         writer.merge_due = true;
         self.view.write().replace_segments(&ids, None);
-        for segment in &gone {
-            self.telemetry.drop(segment.reason, segment.records);
+        for (segment, reason) in &gone {
+            self.telemetry.drop(reason, segment.records);
             self.dir.remove(&segment.tenant, segment.id);
         }
         tracing::info!(
@@ -108,42 +118,4 @@ impl LogStore {
         self.show_gauges(writer);
         Ok(())
     }
-
-    fn let_go_of(&self, writer: &Writer, now: UnixNanos) -> Vec<Gone> {
-        let horizon = match self.config.retention_seconds {
-            0 => UnixNanos(0),
-            seconds => now.minus(Duration::from_secs(seconds)),
-        };
-        let bytes_max = match self.config.retention_bytes_max {
-            0 => u64::MAX,
-            bytes => bytes,
-        };
-        let mut oldest_first: Vec<_> = writer.manifest.segments.iter().collect();
-        oldest_first.sort_unstable_by_key(|s| (last_time(s), s.id));
-        let mut bytes: u64 = oldest_first.iter().map(|s| s.bytes).sum();
-        let mut gone = Vec::new();
-        for segment in oldest_first {
-            let reason = match (last_time(segment) < horizon, bytes > bytes_max) {
-                (true, _) => "retention_age",
-                (false, true) => "retention_bytes",
-                (false, false) => break,
-            };
-            bytes -= segment.bytes;
-            gone.push(Gone {
-                tenant: segment.tenant.clone(),
-                id: segment.id,
-                records: segment.records,
-                reason,
-            });
-        }
-        gone
-    }
-}
-
-/// A segment that is let go, and why.
-struct Gone {
-    tenant: Tenant,
-    id: u64,
-    records: u64,
-    reason: &'static str,
 }

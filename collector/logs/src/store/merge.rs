@@ -1,54 +1,78 @@
-//! Merging: from several small segments to one, in the background.
+//! Merging: from several small segments to one, in the background; and sweeping, which is a
+//! merge of one. They take turns.
+
+mod sources;
 
 use super::LogStore;
 use super::StoreError;
-use super::pace::Pace;
 use super::plan::{self, Piece, PlanLimits};
-use super::seal::{About, Task, last_time};
+use super::seal::{Task, last_time};
+use super::sweep::note_deletes;
 use super::writer::Writer;
-use crate::record::Key;
-use crate::segment::{Cursor, Damage, Segment, SegmentWriter};
-use crate::stream::{Ordinals, Stream};
+use crate::segment::{Damage, Segment};
 use sonde_proto::Tenant;
 use sonde_segment::SegmentMeta;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How many records are written between two looks at whether to give up.
-const RECORDS_PER_LOOK: usize = 1024;
-
-/// A merged segment that waits for the manifest.
+/// What the work in the background came to.
 #[derive(Debug)]
 pub(super) enum Merged {
-    /// It was written.
-    Written {
-        sources: Vec<u64>,
-        segment: Arc<Segment>,
-    },
+    /// It waits for the manifest.
+    Written(Rewritten),
     /// A source turned out to be damaged.
     Damaged { id: u64, damage: Damage },
 }
 
+/// What is to become of segments.
+#[derive(Debug, Default)]
+pub(super) struct Rewritten {
+    /// These go.
+    pub(super) gone: Vec<u64>,
+    /// This takes their place, unless nothing is left of them.
+    pub(super) new: Option<Arc<Segment>>,
+    /// These have nothing of what the requests up to `through` delete.
+    pub(super) clean: Vec<u64>,
+    pub(super) through: u64,
+    /// How many records are left out because they outlived their retention.
+    pub(super) past: u64,
+    /// How many are left out because somebody asked for that.
+    pub(super) deleted: u64,
+}
+
+impl Rewritten {
+    /// Both together; only one of them has a new segment.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.gone.extend(other.gone);
+        self.clean.extend(other.clean);
+        self.new = self.new.or(other.new);
+        self.past += other.past;
+        self.deleted += other.deleted;
+        self
+    }
+}
+
 impl LogStore {
-    /// Publishes the merge if it is finished, and starts the next if one is due.
+    /// Publishes the work in the background if it is finished, and starts the next if some
+    /// is due.
     pub(super) fn advance_merge(&self, writer: &mut Writer) -> Result<(), StoreError> {
         if let Some(result) = writer.merging.poll() {
             self.publish_merge(writer, result)?;
         }
-        if writer.merge_due && !writer.merging.is_busy() {
+        if !writer.merging.is_busy() {
             self.start_merge(writer);
         }
         Ok(())
     }
 
-    /// Merges until nothing is left to merge, and waits for it.
+    /// Merges and sweeps until nothing is left to do, and waits for it.
     ///
     /// # Errors
-    /// [`StoreError`] when a merged segment could not be published; the others stay.
+    /// [`StoreError`] when a segment could not be published; the others stay.
     pub fn merge_all(&self) -> Result<(), StoreError> {
         let mut writer = self.writer.lock();
+        writer.merge_due = true;
         loop {
             if let Some(result) = writer.merging.wait() {
                 self.publish_merge(&mut writer, result)?;
@@ -60,23 +84,59 @@ impl LogStore {
         }
     }
 
+    /// Starts what is due: a sweep or a merge, in turns.
     fn start_merge(&self, writer: &mut Writer) {
-        writer.merge_due = false;
-        let Some(sources) = self.next_sources(writer) else {
-            return;
+        let started = match writer.sweeping.was_last {
+            true => self.merge(writer) || self.sweep(writer),
+            false => self.sweep(writer) || self.merge(writer),
         };
+        if !started {
+            writer.sweeping.was_last = false;
+        }
+    }
+
+    fn sweep(&self, writer: &mut Writer) -> bool {
+        let Some(sweep) = self.next_sweep(writer) else {
+            return false;
+        };
+        writer.sweeping.was_last = true;
+        let pace = Arc::clone(&writer.pace);
+        self.start(writer, move || sweep.run(&pace));
+        true
+    }
+
+    fn merge(&self, writer: &mut Writer) -> bool {
+        if !std::mem::take(&mut writer.merge_due) {
+            return false;
+        }
+        let sources = self.next_sources(writer).unwrap_or_default();
         let (Some(first), Some(last)) = (sources.first(), sources.last()) else {
-            return;
+            return false;
         };
+        writer.sweeping.was_last = false;
+        let cancel = self.config.delete_cancel_seconds;
+        let through = writer.requests.due_through(writer.now, cancel);
+        let hidden = self.view.read().hidden(&first.meta.tenant);
+        let hidden = hidden.through(through);
         let task = Task {
             dir: Arc::clone(&self.dir),
-            pool: Arc::clone(&self.pool),
+            common: Arc::clone(&self.common),
             tenant: first.meta.tenant.clone(),
             id: writer.manifest.take_id(),
             positions: (first.meta.positions.0, last.meta.positions.1),
         };
         let pace = Arc::clone(&writer.pace);
-        let work = move || task.merge(&sources, &pace);
+        self.start(writer, move || {
+            task.merge(&sources, &pace, &hidden, through)
+        });
+        true
+    }
+
+    fn start(
+        &self,
+        writer: &mut Writer,
+        work: impl Fn() -> Result<Merged, String> + Clone + Send + 'static,
+    ) {
         if let Some(result) = writer.merging.start(work)
             && let Err(error) = self.publish_merge(writer, Some(result))
         {
@@ -112,17 +172,18 @@ impl LogStore {
     ) -> Result<(), StoreError> {
         let panicked = || Err("the merging thread panicked".into());
         match result.unwrap_or_else(panicked) {
-            Ok(Merged::Written { sources, segment }) => {
-                self.replace_merged(writer, &sources, segment)
-            }
+            Ok(Merged::Written(rewritten)) => self.replace_rewritten(writer, rewritten),
             Ok(Merged::Damaged { id, damage }) => {
                 self.damaged.lock().push((id, damage.0));
                 writer.merge_due = true;
+                writer.sweeping.rest(writer.now);
                 Ok(())
             }
             Err(error) => {
-                // Not tried again before segments change: a full disk is not helped by trying.
+                // Not tried again before segments change, or before a while: a full disk is
+                // not helped by trying.
                 self.telemetry.fail("merge");
+                writer.sweeping.rest(writer.now);
                 tracing::warn!(
                     error,
                     "merging segments of logs failed; they stay as they are"
@@ -132,37 +193,68 @@ impl LogStore {
         }
     }
 
-    fn replace_merged(
+    fn replace_rewritten(
         &self,
         writer: &mut Writer,
-        sources: &[u64],
-        segment: Arc<Segment>,
+        rewritten: Rewritten,
     ) -> Result<(), StoreError> {
-        let gone: BTreeSet<u64> = sources.iter().copied().collect();
-        let (tenant, id) = (segment.meta.tenant.clone(), segment.meta.id);
+        let Rewritten { gone, new, .. } = &rewritten;
         if !gone.iter().all(|id| writer.manifest.segment(*id).is_some()) {
             // Retention or quarantine took a source meanwhile; merge what is left anew.
             writer.merge_due = true;
-            self.dir.remove(&tenant, id);
+            self.discard(new.as_deref());
             return Ok(());
         }
         let mut manifest = writer.manifest.clone();
-        manifest.segments.retain(|s| !gone.contains(&s.id));
-        manifest.segments.push(segment.meta.clone());
+        manifest.segments = rewritten.apply_to(&manifest.segments);
+        if manifest == writer.manifest {
+            writer
+                .sweeping
+                .note(rewritten.clean.into_iter(), writer.now);
+            return Ok(());
+        }
         if let Err(error) = self.dir.swap(&manifest) {
+            writer.sweeping.rest(writer.now);
             if !error.may_be_in_force() {
-                self.dir.remove(&tenant, id);
+                self.discard(new.as_deref());
             }
             return Err(error.into());
         }
-        writer.manifest = manifest;
-        writer.merge_due = true;
-        self.view.write().replace_segments(&gone, Some(segment));
-        for id in gone {
-            self.dir.remove(&tenant, id);
+        let before = std::mem::replace(&mut writer.manifest, manifest);
+        let gone: BTreeSet<u64> = rewritten.gone.into_iter().collect();
+        self.view.write().replace_segments(&gone, rewritten.new);
+        for meta in before.segments.iter().filter(|s| gone.contains(&s.id)) {
+            self.dir.remove(&meta.tenant, meta.id);
         }
+        writer.merge_due |= !gone.is_empty();
+        writer
+            .sweeping
+            .note(rewritten.clean.into_iter(), writer.now);
+        self.telemetry.drop("retention_stream", rewritten.past);
+        self.telemetry.drop("deleted", rewritten.deleted);
         self.show_gauges(writer);
         Ok(())
+    }
+
+    fn discard(&self, segment: Option<&Segment>) {
+        if let Some(segment) = segment {
+            self.dir.remove(&segment.meta.tenant, segment.meta.id);
+        }
+    }
+}
+
+impl Rewritten {
+    /// The segments there are afterwards.
+    fn apply_to(&self, segments: &[SegmentMeta]) -> Vec<SegmentMeta> {
+        let mut segments = segments.to_vec();
+        segments.retain(|s| !self.gone.contains(&s.id));
+        for segment in &mut segments {
+            if self.clean.contains(&segment.id) {
+                note_deletes(segment, self.through);
+            }
+        }
+        segments.extend(self.new.iter().map(|s| s.meta.clone()));
+        segments
     }
 }
 
@@ -177,104 +269,4 @@ fn piece(meta: &SegmentMeta) -> Piece {
         start: meta.start,
         end: last_time(meta),
     }
-}
-
-impl Task {
-    /// Writes the records of `sources` as one segment, in the order of streams and keys.
-    fn merge(&self, sources: &[Arc<Segment>], pace: &Pace) -> Result<Merged, String> {
-        let received = sources.iter().map(|s| last_time(&s.meta)).max();
-        let about = About {
-            received: received.unwrap_or_default(),
-        };
-        let mut damaged = None;
-        let written = Merge::open(sources, &mut damaged).and_then(|(mut merge, streams)| {
-            self.write(about, streams, |segment| {
-                merge.run(segment, pace, sources, &mut damaged)
-            })
-        });
-        match (written, damaged) {
-            (Ok(segment), None) => Ok(Merged::Written {
-                sources: sources.iter().map(|s| s.meta.id).collect(),
-                segment,
-            }),
-            (_, Some((id, damage))) => Ok(Merged::Damaged { id, damage }),
-            (Err(error), None) => Err(error),
-        }
-    }
-}
-
-/// Sources on their way into one segment.
-struct Merge {
-    cursors: Vec<Cursor>,
-    /// The ordinal in the new segment of each source's streams.
-    ordinals: Vec<Vec<u32>>,
-}
-
-/// What a source has next: the ordinal of the stream, the key, the source.
-type Front = Reverse<(u32, Key, usize)>;
-
-impl Merge {
-    /// Opens the sources; also gives the streams of the new segment.
-    fn open(
-        sources: &[Arc<Segment>],
-        damaged: &mut Option<(u64, Damage)>,
-    ) -> Result<(Self, Vec<Arc<Stream>>), String> {
-        let mut cursors = Vec::new();
-        for source in sources {
-            cursors.push(source.cursor().map_err(|d| met(source, d, damaged))?);
-        }
-        let all = cursors.iter().flat_map(|c| c.streams().iter());
-        let (streams, ordinals) = Ordinals::of_all(all);
-        let of_source = |c: &Cursor| c.streams().iter().map(|s| ordinals.of(s)).collect();
-        let merge = Self {
-            ordinals: cursors.iter().map(of_source).collect(),
-            cursors,
-        };
-        Ok((merge, streams))
-    }
-
-    fn run(
-        &mut self,
-        segment: &mut SegmentWriter,
-        pace: &Pace,
-        sources: &[Arc<Segment>],
-        damaged: &mut Option<(u64, Damage)>,
-    ) -> Result<(), String> {
-        let started = Instant::now();
-        let (mut records, mut bytes) = (0_usize, 0_u64);
-        let mut fronts: BinaryHeap<Front> = (0..sources.len())
-            .filter_map(|source| self.front(source))
-            .collect();
-        while let Some(Reverse((stream, key, source))) = fronts.pop() {
-            let cursor = &mut self.cursors[source];
-            if let Some(record) = cursor.record() {
-                bytes += record.packed.len() as u64;
-                segment
-                    .add(key, stream, record.packed)
-                    .map_err(|error| error.to_string())?;
-            }
-            cursor
-                .advance()
-                .map_err(|damage| met(&sources[source], damage, damaged))?;
-            fronts.extend(self.front(source));
-            records += 1;
-            if records.is_multiple_of(RECORDS_PER_LOOK) && !pace.may_go_on(bytes, started) {
-                return Err("the store is closing".into());
-            }
-        }
-        Ok(())
-    }
-
-    fn front(&self, source: usize) -> Option<Front> {
-        let record = self.cursors[source].record()?;
-        let stream = *self.ordinals[source].get(record.stream as usize)?;
-        Some(Reverse((stream, record.key, source)))
-    }
-}
-
-/// Notes which source is damaged.
-fn met(source: &Segment, damage: Damage, damaged: &mut Option<(u64, Damage)>) -> String {
-    let message = damage.to_string();
-    *damaged = Some((source.meta.id, damage));
-    message
 }

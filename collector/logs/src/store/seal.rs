@@ -5,8 +5,8 @@ use super::StoreError;
 use super::view::FrozenTail;
 use super::writer::{Extra, Writer};
 use crate::dedup::SavedMarks;
-use crate::segment::{Segment, SegmentWriter};
-use crate::stream::{Ordinals, Stream, StreamPool};
+use crate::segment::{Common, Segment, SegmentWriter};
+use crate::stream::{Ordinals, Stream};
 use crate::tail::{Batch, TailRecord};
 use serde_json::Value;
 use sonde_proto::{Position, Tenant, UnixNanos};
@@ -33,7 +33,7 @@ pub(super) struct Sealed {
 #[derive(Clone)]
 pub(super) struct Task {
     pub(super) dir: Arc<SegmentDir>,
-    pub(super) pool: Arc<StreamPool>,
+    pub(super) common: Arc<Common>,
     pub(super) tenant: Tenant,
     pub(super) id: u64,
     pub(super) positions: (Position, Position),
@@ -44,6 +44,8 @@ pub(super) struct Task {
 pub(super) struct About {
     /// When the last of them arrived.
     pub(super) received: UnixNanos,
+    /// The requests to delete up to this number are carried out.
+    pub(super) deletes_through: u64,
 }
 
 /// From when on a segment's records are too old together: the time of the last of them, but
@@ -77,7 +79,7 @@ impl LogStore {
         let positions = (writer.manifest.covers, frozen.covers);
         let task = |tenant: &Tenant, id| Task {
             dir: Arc::clone(&self.dir),
-            pool: Arc::clone(&self.pool),
+            common: Arc::clone(&self.common),
             tenant: tenant.clone(),
             id,
             positions,
@@ -145,6 +147,7 @@ impl LogStore {
             .extend(sealed.iter().map(|s| s.segment.meta.clone()));
         let extra = Extra {
             marks: frozen.marks.clone(),
+            deletes: writer.requests.save(),
         };
         manifest.extra =
             serde_json::to_value(extra).map_err(|error| StoreError::Seal(error.to_string()))?;
@@ -177,6 +180,7 @@ impl Task {
         let received = batches.iter().map(|b| b.received()).max();
         let about = About {
             received: received.unwrap_or_default(),
+            deletes_through: 0,
         };
         let segment = self.write(about, streams, |segment| {
             slots.iter().try_for_each(|slot| {
@@ -189,7 +193,7 @@ impl Task {
     }
 
     /// Deletes what was written of the segment.
-    fn discard(&self) {
+    pub(super) fn discard(&self) {
         self.dir.remove(&self.tenant, self.id);
     }
 
@@ -216,7 +220,8 @@ impl Task {
             .dir
             .create(&self.tenant, self.id)
             .map_err(|e| text(&e))?;
-        let mut writer = SegmentWriter::create(&path, streams).map_err(|e| text(&e))?;
+        let mut writer =
+            SegmentWriter::create(&path, streams, self.common.bodies).map_err(|e| text(&e))?;
         fill(&mut writer)?;
         let written = writer.finish().map_err(|e| text(&e))?;
         self.dir
@@ -234,9 +239,10 @@ impl Task {
             extra: serde_json::json!({
                 "raw_bytes": written.raw_bytes,
                 "received": about.received,
+                "deletes_through": about.deletes_through,
             }),
         };
-        let opened = Segment::open(meta, &path, &self.pool, false);
+        let opened = Segment::open(meta, &path, &self.common, false);
         opened.map(Arc::new).map_err(|damage| {
             format!(
                 "the segment {} cannot be read back: {damage}",

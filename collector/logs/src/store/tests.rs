@@ -1,9 +1,12 @@
 //! The store as a whole: applied, sealed, asked, opened again.
 
+mod queries;
 mod oracle;
 mod bounds;
 mod unusual;
 mod damage;
+mod patterns;
+mod deletes;
 
 use super::*;
 use crate::Search;
@@ -17,7 +20,7 @@ fn a_record_is_found_from_the_tail_from_a_segment_and_after_a_start() {
     let store = open(dir.path(), &quiet());
     apply(&store, 0, "pay", vec![record(5, "POST /pay took 7ms")]);
     assert_eq!(
-        bodies(&store, r#"{service="pay"} |= "took 7""#),
+        bodies(&store, r#"{service_name="pay"} |= "took 7""#),
         ["POST /pay took 7ms"]
     );
     assert_eq!(
@@ -27,7 +30,7 @@ fn a_record_is_found_from_the_tail_from_a_segment_and_after_a_start() {
 
     assert_eq!(store.seal(NOW).unwrap(), Position(1));
     assert_eq!(
-        bodies(&store, r#"{service="pay"} |= "took 7""#),
+        bodies(&store, r#"{service_name="pay"} |= "took 7""#),
         ["POST /pay took 7ms"]
     );
     assert_eq!(store.stats().tail_records, 0);
@@ -39,10 +42,13 @@ fn a_record_is_found_from_the_tail_from_a_segment_and_after_a_start() {
         (Position(1), Position(1))
     );
     assert_eq!(
-        bodies(&store, r#"{service="pay"} |= "took 7""#),
+        bodies(&store, r#"{service_name="pay"} |= "took 7""#),
         ["POST /pay took 7ms"]
     );
-    assert_eq!(bodies(&store, r#"{service="other"}"#), Vec::<String>::new());
+    assert_eq!(
+        bodies(&store, r#"{service_name="other"}"#),
+        Vec::<String>::new()
+    );
     assert_eq!(store.services(&Tenant::default()), ["pay"]);
 }
 

@@ -1,9 +1,10 @@
 //! What queries see.
 
+use super::retention::Retention;
 use super::{OpenError, Stats};
+use crate::hidden::{Hidden, Request};
 use crate::search::Snapshot;
-use crate::segment::Segment;
-use crate::stream::StreamPool;
+use crate::segment::{Common, Segment};
 use crate::tail::{self, Batch};
 use crate::telemetry::Telemetry;
 use sonde_proto::{Position, Tenant, UnixNanos};
@@ -12,12 +13,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Segments and tail of every tenant. Locked for moments only.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct View {
     pub(super) applied_to: Position,
     /// Everything before this position is in segments.
     pub(super) covers: Position,
     tenants: BTreeMap<Tenant, TenantView>,
+    /// What is asked to be deleted and hidden until it is gone, by tenant.
+    pub(super) requests: BTreeMap<Tenant, Vec<Arc<Request>>>,
+    retention: Arc<Retention>,
+    /// What time it is for the retention of streams.
+    pub(super) now: UnixNanos,
 }
 
 #[derive(Debug, Default)]
@@ -33,11 +39,19 @@ struct TenantView {
 pub(super) type FrozenTail = Vec<(Tenant, Vec<Arc<Batch>>)>;
 
 impl View {
-    pub(super) fn new(segments: Vec<Arc<Segment>>, covers: Position) -> Self {
+    pub(super) fn new(
+        segments: Vec<Arc<Segment>>,
+        covers: Position,
+        retention: Arc<Retention>,
+        now: UnixNanos,
+    ) -> Self {
         let mut view = Self {
             applied_to: covers,
             covers,
             tenants: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            retention,
+            now,
         };
         for segment in segments {
             view.tenant(&segment.meta.tenant.clone())
@@ -63,6 +77,16 @@ impl View {
             segments: view.segments.clone(),
             tail: view.frozen.iter().chain(&view.active).cloned().collect(),
             applied_to: self.applied_to,
+            hidden: self.hidden(tenant),
+        }
+    }
+
+    /// What of a tenant's records is not to be seen.
+    pub(super) fn hidden(&self, tenant: &Tenant) -> Hidden {
+        let ages = self.retention.ages(tenant);
+        Hidden {
+            requests: self.requests.get(tenant).cloned().unwrap_or_default(),
+            ages: ages.map(|ages| (Arc::clone(ages), self.now)),
         }
     }
 
@@ -162,7 +186,7 @@ impl View {
 pub(super) fn open_segments(
     dir: &SegmentDir,
     manifest: &mut Manifest,
-    pool: &Arc<StreamPool>,
+    common: &Arc<Common>,
     verify: bool,
     telemetry: &Telemetry,
 ) -> Result<Vec<Arc<Segment>>, OpenError> {
@@ -170,7 +194,7 @@ pub(super) fn open_segments(
     for meta in manifest.segments.clone() {
         let (id, tenant) = (meta.id, meta.tenant.clone());
         let path = dir.path(&tenant, id);
-        match Segment::open(meta, &path, pool, verify) {
+        match Segment::open(meta, &path, common, verify) {
             Ok(segment) => segments.push(Arc::new(segment)),
             Err(damage) => {
                 if let Some(cause) = dir.why_unreadable(&tenant, id) {

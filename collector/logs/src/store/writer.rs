@@ -2,9 +2,11 @@
 
 use super::LogStore;
 use super::background::Background;
+use super::delete::{Requests, SavedRequests};
 use super::merge::Merged;
 use super::pace::Pace;
 use super::seal::{Frozen, Sealed};
+use super::sweep::Sweeping;
 use crate::config::Config;
 use crate::dedup::{Marks, SavedMarks};
 use crate::intake::Intake;
@@ -31,6 +33,11 @@ pub(super) struct Writer {
     pub(super) merging: Background<Result<Merged, String>>,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
+    /// What is asked to be deleted.
+    pub(super) requests: Requests,
+    pub(super) sweeping: Sweeping,
+    /// The time, as `maintain` was told last.
+    pub(super) now: UnixNanos,
     /// Holds merging back.
     pub(super) pace: Arc<Pace>,
     /// The first entry that was refused for want of room.
@@ -42,13 +49,25 @@ pub(super) struct Writer {
 #[serde(default)]
 pub(super) struct Extra {
     pub(super) marks: SavedMarks,
+    pub(super) deletes: SavedRequests,
 }
 
 impl Writer {
-    pub(super) fn new(manifest: Manifest, config: &Config, telemetry: &Telemetry) -> Self {
-        let extra: Extra = serde_json::from_value(manifest.extra.clone()).unwrap_or_default();
+    /// # Errors
+    /// What the manifest has for the store and cannot be read.
+    pub(super) fn new(
+        manifest: Manifest,
+        config: &Config,
+        telemetry: &Telemetry,
+        now: UnixNanos,
+    ) -> Result<Self, String> {
+        let extra: Extra = match manifest.extra.is_null() {
+            true => Extra::default(),
+            false => serde_json::from_value(manifest.extra.clone())
+                .map_err(|error| format!("its part for logs cannot be read: {error}"))?,
+        };
         let marks = Marks::restore(config.uid_files_max, &extra.marks);
-        Self {
+        Ok(Self {
             manifest,
             intake: Intake::new(config, marks, telemetry.clone()),
             tail_since: None,
@@ -57,9 +76,12 @@ impl Writer {
             sealing: Background::new("logs-seal"),
             merging: Background::new("logs-merge"),
             merge_due: true,
+            requests: Requests::restore(extra.deletes)?,
+            sweeping: Sweeping::default(),
+            now,
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
             refused: None,
-        }
+        })
     }
 
     /// Ends the work in the background; its results are not published.

@@ -7,6 +7,12 @@ use sonde_proto::LabelsBuilder;
 use sonde_proto::walk::{Attributes, Scope};
 use std::sync::Arc;
 
+/// What stands before the name of a label that a Loki client pushed, in the attributes of the
+/// resource that stands for its stream: these are labels, whatever is configured.
+const PUSHED: &str = "loki.label.";
+const SERVICE_NAME: &str = "service_name";
+const LEVEL: &str = "level";
+
 /// The rules that turn a resource and a scope into a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct LabelRules {
@@ -82,13 +88,18 @@ impl LabelRules {
     }
 }
 
-/// The same stream at a level.
+/// The same stream at a level. A label that a sender set stays as it is.
 pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
-    let mut labels = stream.labels.to_builder();
-    labels.set("level", level.as_str());
+    let mut labels = stream.labels.clone();
+    if labels.get(LEVEL).is_empty() {
+        let mut builder = labels.to_builder();
+        builder.set(LEVEL, level.as_str());
+        labels = builder.build();
+    }
     Stream {
-        labels: labels.build(),
+        labels,
         resource: Arc::clone(&stream.resource),
+        level,
     }
 }
 
@@ -103,15 +114,22 @@ struct Building<'r> {
 impl Building<'_> {
     /// Takes an attribute as a label; false where it is none.
     fn label(&mut self, key: &str, value: &str) -> bool {
-        if value.is_empty()
-            || self.labels.len() >= self.rules.labels_max
-            || !self.rules.is_label(key)
-        {
+        let pushed = key.strip_prefix(PUSHED).filter(|name| !name.is_empty());
+        if value.is_empty() || (pushed.is_none() && !self.rules.is_label(key)) {
+            return false;
+        }
+        let name = label_name(pushed.unwrap_or(key));
+        let known = self.labels.iter().position(|(own, _)| *own == name);
+        // A pushed stream's service is added to its own labels, so it needs no room.
+        if known.is_none() && self.labels.len() >= self.rules.labels_max && name != SERVICE_NAME {
             return false;
         }
         let kept = shortened(value, self.rules.value_bytes_max);
         self.cut.labels += u64::from(kept.len() < value.len());
-        self.labels.push((label_name(key), kept.to_owned()));
+        match known {
+            Some(at) => kept.clone_into(&mut self.labels[at].1),
+            None => self.labels.push((name, kept.to_owned())),
+        }
         true
     }
 
@@ -137,6 +155,7 @@ impl Building<'_> {
             Stream {
                 labels: labels.build(),
                 resource: self.rest.into(),
+                level: Level::Unknown,
             },
             self.cut,
         )

@@ -1,8 +1,9 @@
 //! A record's level, from its severity.
 
 /// How serious a record is, in OpenTelemetry's six ranges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Level {
+    #[default]
     Unknown,
     Trace,
     Debug,
@@ -54,6 +55,20 @@ impl Level {
             .into_iter()
             .find(|(names, _)| names.iter().any(|n| n.eq_ignore_ascii_case(text)));
         known.map_or(Self::Unknown, |(_, level)| level)
+    }
+
+    /// The level of a number, as `as u8` gives it.
+    pub(crate) fn of_number(number: u8) -> Option<Self> {
+        let all = [
+            Self::Unknown,
+            Self::Trace,
+            Self::Debug,
+            Self::Info,
+            Self::Warn,
+            Self::Error,
+            Self::Fatal,
+        ];
+        all.get(usize::from(number)).copied()
     }
 
     /// The value of the label `level`.

@@ -62,6 +62,7 @@ mod tests {
             Arc::new(Stream {
                 labels: [(name, value)].into_iter().collect(),
                 resource: [(resource.to_owned(), String::new())].into(),
+                level: crate::stream::Level::Unknown,
             })
         };
         let all = [

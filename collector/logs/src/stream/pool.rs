@@ -87,6 +87,7 @@ mod tests {
         Arc::new(Stream {
             labels: [("service_name", n.to_string())].into_iter().collect(),
             resource: Arc::default(),
+            level: crate::stream::Level::Unknown,
         })
     }
 

@@ -97,3 +97,29 @@ fn the_level_comes_from_the_number_then_from_the_text() {
     check(25, "", "unknown");
     check(-3, "nonsense", "unknown");
 }
+
+#[test]
+fn pushed_labels_are_labels_under_their_own_names_and_keep_their_level() {
+    let config = Config {
+        labels: Vec::new(),
+        labels_max: 3,
+        ..Config::default()
+    };
+    let pushed = [
+        ("service.name", "pay"),
+        ("loki.label.app", "x"),
+        ("loki.label.level", "ERR"),
+        ("loki.label.zone", "z"),
+        ("loki.label.service_name", "pay"),
+        ("loki.label.more", "1"),
+    ];
+    let (stream, _) = stream(&config, &pushed);
+    assert_eq!(
+        stream.labels.to_string(),
+        r#"{app="x", level="ERR", service_name="pay", zone="z"}"#
+    );
+    let error = at_level(&stream, Level::Error);
+    assert_eq!((error.labels, error.level), (stream.labels, Level::Error));
+    let more = ("loki.label.more".to_owned(), "1".to_owned());
+    assert!(stream.resource.contains(&more));
+}

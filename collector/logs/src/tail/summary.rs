@@ -1,7 +1,6 @@
 //! The words of a batch, so that most needles need not look at its records.
 
 use super::Batch;
-use crate::query::LineFilter;
 use crate::record::Packed;
 use crate::search::Ask;
 use crate::words::{Needle, Part, Reach, Whole, for_each_word, hash, hex};
@@ -48,9 +47,8 @@ impl Summary {
     /// Whether the words allow for what is asked for.
     pub(super) fn may_have(&self, ask: &Ask<'_>) -> bool {
         match ask {
-            Ask::Lines(search) => {
-                let filters = search.query.filters().iter();
-                let mut lists = filters.flat_map(LineFilter::required);
+            Ask::Lines(lines) => {
+                let mut lists = lines.required.iter();
                 lists.all(|one_of| one_of.iter().any(|text| self.allows(&Needle::inside(text))))
             }
             Ask::Trace(id) => self.has(hash(&hex(id.as_bytes()))),
@@ -76,11 +74,7 @@ impl Summary {
 /// Whether words say anything about what is asked for.
 pub(super) fn narrows(ask: &Ask<'_>) -> bool {
     match ask {
-        Ask::Lines(search) => search
-            .query
-            .filters()
-            .iter()
-            .any(|f| !f.required().is_empty()),
+        Ask::Lines(lines) => !lines.required.is_empty(),
         Ask::Trace(_) | Ask::Token(_) => true,
     }
 }

@@ -20,6 +20,7 @@ fn encoding_of(values: &[Vec<u8>]) -> u8 {
     let mut writer = ColumnWriter::default();
     let named: Vec<Vec<u8>> = writer
         .write(&spans, &bodies, &mut Zip::new(), (&mut head, &mut data))
+        .0
         .iter()
         .map(|value| value.of(&bodies).to_vec())
         .collect();

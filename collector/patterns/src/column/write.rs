@@ -3,7 +3,7 @@
 use super::distinct::Distinct;
 use super::{CONST, EACH, HEX, IDS, NUMBER_DIGITS_MAX, PADDED, RUNS, TEXT, WHOLE};
 use crate::bits::{pack, width_of};
-use crate::class::{DIGITS, LOWER_HEX, signature};
+use crate::class::{DIGITS, LOWER_HEX, NO_WORD, signature};
 use crate::encode::Zip;
 use crate::split::Span;
 use crate::wire::put_varint;
@@ -89,19 +89,21 @@ pub(crate) struct ColumnWriter {
 
 impl ColumnWriter {
     /// Appends a column's head (but for its number) and data. Values are spans of `bodies`, at
-    /// least one. Gives back all different values, most of them only once.
+    /// least one. Gives back all different values, most of them only once, and whether each of
+    /// them is a word or nothing.
     pub(crate) fn write<'a>(
         &'a mut self,
         values: &'a [Span],
         bodies: &[u8],
         zip: &mut Zip,
         out: (&mut Vec<u8>, &mut Vec<u8>),
-    ) -> &'a [Span] {
+    ) -> (&'a [Span], bool) {
         let (head, data) = out;
         let looks = Looks::of(values, bodies);
+        let are_words = looks.signature & NO_WORD == 0;
         if looks.changes == 1 {
             write_const(values, bodies, head);
-            return &values[..1];
+            return (&values[..1], are_words);
         }
         let bits = looks.bits(values.len());
         let each = values.len() as f64 * bits;
@@ -130,11 +132,12 @@ impl ColumnWriter {
             put_varint(head, values.len() as u64);
             self.write_stored(values, bodies, &looks, zip, (head, data));
         }
-        if repeats {
+        let values = if repeats {
             &self.distinct.entries
         } else {
             values
-        }
+        };
+        (values, are_words)
     }
 
     fn find_runs(&mut self, values: &[Span], bodies: &[u8]) {

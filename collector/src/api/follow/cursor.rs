@@ -86,6 +86,10 @@ impl Cursor {
             labels: stream_labels(line),
         });
         self.newest = past.last().map(|line| line.time).max(self.newest);
+        if let Some(oldest) = past.first().filter(|_| is_full) {
+            // What was left out before it is left out for good, and does not come as new.
+            self.from = self.from.max(oldest.time);
+        }
         self.ahead_waits |= ahead.len() + self.ahead_sent() > SENT_MAX;
         let ahead = if self.ahead_waits { Vec::new() } else { ahead };
         let mut there: HashMap<(UnixNanos, u64), u32> = HashMap::new();
@@ -235,6 +239,19 @@ mod tests {
             assert!(cursor.sent.len() <= SENT_MAX);
         }
         assert!(cursor.from() > UnixNanos::from_secs(100));
+    }
+
+    #[test]
+    fn what_was_left_out_before_a_full_answer_does_not_come_later() {
+        let mut cursor = Cursor::new(UnixNanos::from_secs(900));
+        let full = Answer {
+            is_full: true,
+            ..past(&[line(998, "y"), line(999, "z")])
+        };
+        assert_eq!(texts(&cursor.take(full).0), ["y", "z"]);
+        assert_eq!(cursor.from(), UnixNanos::from_secs(998));
+        let (new, gap) = cursor.take(past(&[line(998, "y"), line(999, "z"), line(1000, "new")]));
+        assert_eq!((texts(&new), gap), (vec!["new"], None));
     }
 
     #[test]

@@ -54,7 +54,10 @@ impl From<ApiError> for LokiError {
 impl From<ParseError> for LokiError {
     fn from(error: ParseError) -> Self {
         let (line, column) = (error.line, error.column);
-        Self::bad_request(format!("parse error at line {line}, col {column}: {error}"))
+        Self::bad_request(format!(
+            "parse error at line {line}, col {column}: {}",
+            error.message
+        ))
     }
 }
 
@@ -127,7 +130,7 @@ pub(super) struct Took {
 impl Took {
     pub(super) fn reading(reading: &Reading, time: Duration, returned: usize) -> Self {
         Self {
-            bytes: reading.bytes,
+            bytes: reading.line_bytes,
             lines: reading.records,
             segments: reading.segments_visited,
             time,

@@ -3,6 +3,7 @@
 //! [`crate::receive::loki_push`].
 
 mod answer;
+mod delete;
 mod detected;
 mod fields;
 mod index;
@@ -55,6 +56,13 @@ pub(super) fn router() -> Router<Api> {
             get(patterns::patterns).post(patterns::patterns),
         )
         .route("/tail", get(tail::tail))
+        .route(
+            "/delete",
+            get(delete::list)
+                .post(delete::add)
+                .put(delete::add)
+                .delete(delete::cancel),
+        )
         .route(
             "/format_query",
             get(status::format_query).post(status::format_query),

@@ -1,5 +1,6 @@
-//! `patterns`: what the lines of a query look like, and how many there are of each over time,
-//! by a sample of the newest lines.
+//! `patterns`: what the lines of a query look like, and how many there are of each over time.
+//! The store counts all lines of a selector; where there are stages behind it, a sample of the
+//! newest lines is looked at.
 
 use super::answer::{LokiError, success_with};
 use super::parameters::{Parameters, QUERY_PERIOD};
@@ -12,9 +13,13 @@ use axum::response::Response;
 use serde_json::json;
 use sonde_logql::ast::Expr;
 use sonde_patterns::{ClusterLimits, Clusters, Pattern};
+use sonde_proto::{Matcher, Tenant, UnixNanos};
+use std::time::{Duration, Instant};
 
-/// How many lines are looked at.
+/// How many lines are looked at where there are stages.
 const LINES_MAX: usize = 10_000;
+/// How long lines are counted: the newest come first, so that what there is then is an answer.
+const COUNTING_MAX: Duration = Duration::from_secs(8);
 
 pub(super) async fn patterns(
     State(api): State<Api>,
@@ -28,12 +33,38 @@ pub(super) async fn patterns(
         ));
     };
     let period = parameters.period(api.now(), QUERY_PERIOD)?;
-    let step = parameters.step(period)?.as_secs().max(1);
+    let step = parameters.step(period)?;
+    if log.stages.is_empty() {
+        return stored(&api, tenant, log.matchers, period, step).await;
+    }
+    let step = step.as_secs().max(1);
     let search = newest(&log, period, LINES_MAX)?;
     let (found, _) = find(&api, tenant, search).await?;
-    let patterns = clustered(&found.lines, step).into_iter();
+    Ok(answer(clustered(&found.lines, step), found.reading.cut))
+}
+
+/// The patterns that the store counts.
+async fn stored(
+    api: &Api,
+    tenant: Tenant,
+    matchers: Vec<Matcher>,
+    period: (UnixNanos, UnixNanos),
+    step: Duration,
+) -> Result<Response, LokiError> {
+    let asked = api.ask(move |sources, deadline| {
+        let soon = Instant::now() + COUNTING_MAX;
+        let deadline = deadline.map_or(soon, |deadline| deadline.min(soon));
+        let logs = &sources.logs;
+        Ok(logs.patterns(&tenant, &matchers, period, step, Some(deadline)))
+    });
+    let found = asked.await?;
+    Ok(answer(found.patterns, found.reading.cut))
+}
+
+fn answer(patterns: Vec<Pattern>, cut: Option<String>) -> Response {
+    let patterns = patterns.into_iter();
     let data = patterns.map(|p| json!({ "pattern": p.text, "samples": p.samples }));
-    Ok(success_with(data.collect::<Vec<_>>(), found.reading.cut))
+    success_with(data.collect::<Vec<_>>(), cut)
 }
 
 /// The patterns of lines, the most frequent first, with how many there are in each step of so
@@ -51,7 +82,6 @@ fn clustered(lines: &[Line], step: u64) -> Vec<Pattern> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sonde_proto::UnixNanos;
 
     #[test]
     fn lines_that_look_alike_are_one_pattern_with_counts_over_time() {

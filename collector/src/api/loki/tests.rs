@@ -1,6 +1,8 @@
 //! Every endpoint of a whole collector, over lines that were pushed to it: the shapes that
 //! clients read.
 
+mod delete;
+
 use crate::{Collector, Config};
 use serde_json::{Value, json};
 use sonde_proto::{Clock as _, Position, SystemClock};

@@ -132,11 +132,13 @@ fn carry_out(
 fn read(reading: &Reading, returned: Option<usize>, time: Duration) -> Value {
     json!({
         "records": reading.records,
-        "line_bytes": reading.bytes,
-        "store_bytes": reading.store_bytes,
+        "line_bytes": reading.line_bytes,
+        "bytes_read": reading.bytes_read,
+        "terms": reading.terms,
         "segments_visited": reading.segments_visited,
         "segments_skipped": reading.segments_skipped,
-        "pages": reading.pages,
+        "blocks_candidates": reading.blocks_candidates,
+        "blocks_visited": reading.blocks_visited,
         "returned": returned,
         "searched_through": reading.searched_through,
         "milliseconds": u64::try_from(time.as_millis()).unwrap_or(u64::MAX),

@@ -1,5 +1,6 @@
 //! `GET /status/logs`: what logs are stored, and what they cost: of the store, of each tenant,
-//! and of the asking tenant's largest streams and labels.
+//! and of the asking tenant's largest streams and labels; how long they are kept, what was
+//! asked to be deleted, and what was left out.
 
 use super::{Api, ApiError, SearchParameters, tenant};
 use crate::api::Sources;
@@ -11,6 +12,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sonde_logs::{DeleteRequest, DeleteStatus, TenantUsage};
 use sonde_proto::{Labels, Tenant, UnixNanos};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,11 +79,21 @@ impl Asked {
             }
         }
         let labels = largest_labels(&own, self.top);
+        let usage = sources.stores.logs.usage(0);
+        let own_usage = sources.stores.logs.usage_of(&self.tenant, self.top);
+        let mut store = json!(sources.stores.logs.stats());
+        let sealed = usage.iter().map(|of| of.line_bytes - of.tail_line_bytes);
+        // What lies on disk is to be compared with these.
+        store["line_bytes"] = sealed.sum::<u64>().into();
         Ok(json!({
             "start": self.period.0,
             "end": self.period.1,
             "tenant": self.tenant.as_str(),
-            "store": sources.stores.logs.stats(),
+            "store": store,
+            "usage": usage.iter().take(TENANTS_MAX).map(usage_of).collect::<Vec<_>>(),
+            "retention": own_usage.retention,
+            "deletes": own_usage.deletes,
+            "largest": own_usage.largest,
             "tenants": tenants,
             "streams": largest_streams(own, self.top),
             "labels": labels,
@@ -89,6 +101,26 @@ impl Asked {
             "cut": cut,
         }))
     }
+}
+
+/// What a tenant has altogether. What it asked to delete is its own affair.
+fn usage_of(usage: &TenantUsage) -> Value {
+    let waits = |request: &&DeleteRequest| request.status == DeleteStatus::Received;
+    json!({
+        "tenant": usage.tenant,
+        "streams": usage.streams,
+        "records": usage.records,
+        "line_bytes": usage.line_bytes,
+        "disk_bytes": usage.disk_bytes,
+        "parts": usage.parts,
+        "segments": usage.segments,
+        "oldest": usage.oldest,
+        "newest": usage.newest,
+        "tail_records": usage.tail_records,
+        "tail_bytes": usage.tail_bytes,
+        "deletes_waiting": usage.deletes.iter().filter(waits).count(),
+        "retention": usage.retention,
+    })
 }
 
 fn failed(error: &ReadError) -> ApiError {

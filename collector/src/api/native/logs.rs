@@ -4,7 +4,9 @@ use super::{Api, ApiError, SearchParameters, tenant};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use sonde_logs::{Direction, LogAnswer, LogQuery, Search};
+use sonde_logql::LogQuery;
+use sonde_logs::{Direction, LogAnswer, Search};
+use std::time::Duration;
 
 pub(super) async fn search(
     State(api): State<Api>,
@@ -32,6 +34,7 @@ pub(super) async fn search(
             end,
             limit,
             direction,
+            interval: Duration::ZERO,
             deadline,
         };
         sources

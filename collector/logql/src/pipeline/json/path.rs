@@ -2,6 +2,7 @@
 //!
 //! All places are looked for in one pass; of equal keys the first counts. An object or an
 //! array is taken as it is written. A place that the line does not have yields an empty label.
+//! A key with an escape that is none ends the search; as in Loki, that is no mistake here.
 
 use super::Names;
 use super::scan::{Bad, Scan, Value};
@@ -62,6 +63,7 @@ impl Paths {
         let mut visit = Visit {
             paths: &self.paths,
             open: all,
+            is_over: false,
             key: &mut names.key,
             taker,
         };
@@ -82,6 +84,8 @@ struct Visit<'v, 't> {
     paths: &'v [(String, Vec<Step>)],
     /// Those not found yet.
     open: Set,
+    /// Nothing more can be found.
+    is_over: bool,
     key: &'v mut String,
     taker: &'v mut Taker<'t>,
 }
@@ -116,14 +120,17 @@ impl Visit<'_, '_> {
         let mut is_first = true;
         while let Some(key) = scan.next_key(is_first)? {
             is_first = false;
-            let key = key.text(self.key)?;
+            let Ok(key) = key.text(self.key) else {
+                self.is_over = true;
+                return Ok(());
+            };
             let matching = those(
                 self.paths,
                 set & self.open,
                 |steps| matches!(&steps[depth], Step::Key(wanted) if wanted == key),
             );
             self.inner(scan, matching, depth)?;
-            if self.open == 0 {
+            if self.open == 0 || self.is_over {
                 return Ok(());
             }
         }
@@ -135,7 +142,7 @@ impl Visit<'_, '_> {
         while scan.next_element(at == 0)? {
             let matching = self.those(set & self.open, |steps| steps[depth] == Step::Index(at));
             self.inner(scan, matching, depth)?;
-            if self.open == 0 {
+            if self.open == 0 || self.is_over {
                 return Ok(());
             }
             at += 1;

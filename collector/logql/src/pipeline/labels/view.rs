@@ -1,8 +1,10 @@
 //! All three layers of a record's labels, as one.
 
-use super::{DUPLICATE_SUFFIX, ERROR, ERROR_DETAILS, LabelSet, Mistake, of_metadata, of_stream};
+use super::below::{INDEXED_FROM, Marks, of_metadata, of_stream};
+use super::{DUPLICATE_SUFFIX, ERROR, ERROR_DETAILS, LabelSet, Mistake};
 use crate::ast::Grouping;
 use crate::source::Record;
+use ahash::AHashSet;
 use sonde_proto::{Labels, LabelsBuilder};
 use std::borrow::Cow;
 
@@ -115,21 +117,6 @@ impl<'s> LabelsView<'s> {
         builder.build()
     }
 
-    /// Whether a key of this name must be kept apart: the stream has it, even where it was
-    /// dropped, or the metadata has it still.
-    pub(in crate::pipeline) fn is_taken(&self, name: &str) -> bool {
-        self.stream(name).is_some() || (self.metadata(name).is_some() && !self.set.is_hidden(name))
-    }
-
-    /// Whether nothing that a parser finds could become the label of this name any more.
-    pub(in crate::pipeline) fn is_settled(&self, name: &str) -> bool {
-        self.set.parsed(name).is_some() || self.is_taken(name)
-    }
-
-    fn stream(&self, name: &str) -> Option<&'s str> {
-        of_stream(&self.record, name)
-    }
-
     fn metadata(&self, name: &str) -> Option<&'s str> {
         of_metadata(&self.record, name)
     }
@@ -141,39 +128,74 @@ impl<'s> LabelsView<'s> {
 
     fn for_each_of_stream(&self, each: &mut impl FnMut(Cow<'s, str>, &'s str, Category)) {
         for (name, value) in self.record.stream.labels.iter() {
-            if !self.is_covered(name) {
+            let is_metadata = name.ends_with(DUPLICATE_SUFFIX) && self.metadata(name).is_some();
+            if !is_metadata && !self.is_covered(name) {
                 each(name.into(), value, Category::Stream);
             }
         }
     }
 
+    /// Of one name, the last counts.
     fn for_each_metadata(&self, each: &mut impl FnMut(Cow<'s, str>, &'s str, Category)) {
-        let own = self.record.metadata;
-        let common = self.record.stream.metadata;
-        for (at, (name, value)) in common.iter().enumerate() {
-            let is_last = !own.iter().any(|(later, _)| later == name)
-                && !common[at + 1..].iter().any(|(later, _)| later == name);
-            if is_last {
-                self.one_of_metadata(name, value, each);
+        let own = self.record.metadata.iter();
+        let common = self.record.stream.metadata.iter();
+        let all = common
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .chain(own.copied());
+        let count = self.record.metadata.len() + self.record.stream.metadata.len();
+        if count >= INDEXED_FROM {
+            let mut seen = AHashSet::with_capacity(count);
+            let all: Vec<_> = all.collect();
+            for (name, value) in all.into_iter().rev() {
+                let name = self.called(name);
+                if seen.insert(name.clone()) {
+                    self.one_of_metadata(name, value, each);
+                }
             }
+            return;
         }
-        for (at, (name, value)) in own.iter().enumerate() {
-            if !own[at + 1..].iter().any(|(later, _)| later == name) {
-                self.one_of_metadata(name, value, each);
+        // A bit for each name that may come again: nearly none does.
+        let (mut again, mut later) = (0_u64, Marks::default());
+        let own = self.record.metadata.iter().rev().map(|(name, _)| *name);
+        let common = self.record.stream.metadata.iter().rev();
+        let names = own.chain(common.map(|(name, _)| name.as_str()));
+        for (behind, name) in names.enumerate() {
+            again |= u64::from(later.may_have(name)) << (count - 1 - behind);
+            later.add(name);
+        }
+        for (at, (name, value)) in all.clone().enumerate() {
+            let called = self.called(name);
+            let is_suffixed = called.ends_with(DUPLICATE_SUFFIX);
+            let comes_again = (is_suffixed || again >> at & 1 == 1) && {
+                let mut later = all.clone().skip(at + 1);
+                later.any(|(later, _)| self.is_called(later, &called))
+            };
+            if !comes_again {
+                self.one_of_metadata(called, value, each);
             }
         }
     }
 
+    /// What metadata of this name is called: another name where the stream has this one.
+    fn called(&self, name: &'s str) -> Cow<'s, str> {
+        match of_stream(&self.record, name) {
+            None => Cow::Borrowed(name),
+            Some(_) => Cow::Owned(format!("{name}{DUPLICATE_SUFFIX}")),
+        }
+    }
+
+    fn is_called(&self, name: &'s str, called: &str) -> bool {
+        let rest = called.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest == DUPLICATE_SUFFIX)
+            && self.called(name) == called
+    }
+
     fn one_of_metadata(
         &self,
-        name: &'s str,
+        name: Cow<'s, str>,
         value: &'s str,
         each: &mut impl FnMut(Cow<'s, str>, &'s str, Category),
     ) {
-        let name = match self.stream(name) {
-            None => Cow::Borrowed(name),
-            Some(_) => Cow::Owned(format!("{name}{DUPLICATE_SUFFIX}")),
-        };
         if !self.is_covered(&name) && name != ERROR && name != ERROR_DETAILS {
             each(name, value, Category::StructuredMetadata);
         }

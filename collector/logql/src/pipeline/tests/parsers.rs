@@ -74,6 +74,28 @@ fn json_strings_lose_their_escapes() {
     check(r#"{"a":"x\q","b":1}"#, r#"a="" b="1""#);
     check(r#"{"a":"x\ud83d","b":1}"#, r#"a="" b="1""#);
     check(r#"{"a":"x\u00g0","b":1}"#, r#"a="" b="1""#);
+    check(r#"{"a":"\ud83d\u0041","b":1}"#, r#"a="" b="1""#);
+    // Control characters need none.
+    check(
+        "{\"a\":\"x\t\u{1}\ny\",\"b\":1}",
+        r#"a="x\t\u{1}\ny" b="1""#,
+    );
+    // In a key it is a mistake, but only where all keys matter.
+    check_bad_json(
+        r#"{"c":1,"a\q":2,"b":3}"#,
+        r#"c="1""#,
+        "a key has an unknown escape at byte 1",
+    );
+    check_labels(
+        r#"| json b="b", c="c""#,
+        r#"{"c":1,"a\q":2,"b":3}"#,
+        r#"b="" c="1""#,
+    );
+    check_labels(
+        r#"| json b="t[0].b", c="c", d="d""#,
+        r#"{"d":1,"t":[{"a\q":2,"b":3}],"c":4}"#,
+        r#"b="" c="" d="1""#,
+    );
     check_bytes(
         "| json",
         b"{\"a\":\"x\xff\xfey\"}",
@@ -210,6 +232,9 @@ fn logfmt_leaves_out_what_is_malformed() {
     check(r#"a="\q" d=1"#, r#"d="1""#);
     check(r#"a="\u12" d=1"#, r#"d="1""#);
     check("\u{fffd}=1 a=2", r#"a="2""#);
+    // Control characters need no escapes, beside other escapes neither.
+    check("a=\"x\ny\" d=1", r#"a="x\ny" d="1""#);
+    check("a=\"\\\\x\ny\u{1}\" d=1", r#"a="\\x\ny\u{1}" d="1""#);
 }
 
 #[test]

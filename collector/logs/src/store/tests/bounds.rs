@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::LogRecord;
-use crate::query::LogQuery;
+use sonde_logql::LogQuery;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -124,7 +124,7 @@ fn many_scopes_under_a_large_resource_do_not_multiply_it() {
     assert!(store.stats().tail_bytes < 32 << 20);
     for _ in 0..2 {
         assert_eq!(
-            bodies(&store, "{service=\"a\"} |= \"line 1999\""),
+            bodies(&store, "{service_name=\"a\"} |= \"line 1999\""),
             ["line 1999"]
         );
         assert_eq!(store.stats().records, 2_000);
@@ -353,7 +353,7 @@ fn a_needle_reads_little_and_the_newest_are_read_without_the_rest() {
         .search(
             &Tenant::default(),
             &Search {
-                query: LogQuery::parse("{service=\"b\"}").unwrap(),
+                query: LogQuery::parse("{service_name=\"b\"}").unwrap(),
                 ..search("")
             },
         )

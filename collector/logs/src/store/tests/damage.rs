@@ -67,6 +67,75 @@ fn whichever_file_of_a_segment_is_damaged_cut_or_gone_the_rest_is_served() {
 }
 
 #[test]
+fn whichever_file_is_damaged_answers_are_right_or_the_segment_is_moved_aside() {
+    let fresh = tempfile::tempdir().unwrap();
+    two_segments(fresh.path());
+    let count = files(fresh.path()).len();
+    let mut aside = 0;
+    for at in 0..count {
+        // Nothing is verified at the start, so it is queries and merging that meet the damage.
+        for place in [0, 1, 2] {
+            let dir = tempfile::tempdir().unwrap();
+            two_segments(dir.path());
+            let file = files(dir.path()).swap_remove(at);
+            let mut bytes = std::fs::read(&file).unwrap();
+            let middle = (bytes.len() - 1) * place / 2;
+            bytes[middle] ^= 0x40;
+            std::fs::write(&file, bytes).unwrap();
+            let store = open(dir.path(), &quiet());
+            let ask = |query: &str| {
+                let answer = store.search(&Tenant::default(), &search(query)).unwrap();
+                answer
+                    .records
+                    .into_iter()
+                    .map(|r| r.body)
+                    .collect::<Vec<_>>()
+            };
+            let name = format!("{} {place}", file.display());
+            for _ in 0..2 {
+                for query in ["{}", "{} |= \"line\"", "{} |= \"line 0\" or \"line 1\""] {
+                    let found = ask(query);
+                    let whole = ["line 1", "line 0"];
+                    assert!(
+                        found == whole || found == whole[..1],
+                        "{name} {query}: {found:?}"
+                    );
+                }
+                store.maintain(NOW).unwrap();
+            }
+            store.merge_all().unwrap();
+            store.maintain(NOW).unwrap();
+            let stats = store.stats();
+            assert_eq!(stats.records, 2 - stats.quarantined, "{name}");
+            aside += stats.quarantined;
+        }
+    }
+    assert!(aside >= count as u64, "{aside} of {count} files");
+}
+
+#[test]
+fn a_damaged_manifest_is_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    two_segments(dir.path());
+    let path = dir.path().join("manifest.json");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let opened = LogStore::open(dir.path(), &quiet(), &mut Registry::default(), NOW);
+    let message = opened.unwrap_err().to_string();
+    for part in [
+        "manifest.json",
+        "its checksum does not hold",
+        "restore it from a backup",
+    ] {
+        assert!(message.contains(part), "{message}");
+    }
+    // Nothing was deleted meanwhile.
+    assert!(!files(dir.path()).is_empty());
+}
+
+#[test]
 fn damage_that_a_query_meets_is_reported_and_moved_aside() {
     let dir = tempfile::tempdir().unwrap();
     two_segments(dir.path());

@@ -5,12 +5,13 @@
 //! in the same order. Rerun one seed with `SEED=n`.
 
 use super::*;
+use crate::BodyEncoding;
 use crate::Direction;
-use crate::query::{FilterOp, LineFilter, LogQuery};
-use crate::testing::body;
+use crate::testing::{body, line_filter, query};
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use sonde_logql::ast::{LineFilter, LineOp, Stage};
 use sonde_proto::{MatchOp, Matcher};
 
 const SEEDS: u64 = 8;
@@ -180,6 +181,9 @@ impl Scenario {
 
     fn crash(&mut self) {
         self.store = None;
+        // So that segments of both encodings are asked, and merged with each other.
+        let encodings = [BodyEncoding::Plain, BodyEncoding::Templated];
+        self.config.bodies = *encodings.choose(&mut self.rng).unwrap();
         let store = open(self.dir.path(), &self.config);
         let from = usize::try_from(store.resume_from().0).unwrap();
         let replay: Vec<_> = (from..self.journal.len())
@@ -193,7 +197,7 @@ impl Scenario {
         let tenant = tenants().choose(&mut self.rng).unwrap().clone();
         let start = self.rng.random_range(0..40);
         let search = Search {
-            query: LogQuery::new(self.matchers(), self.filters()),
+            query: query(self.matchers(), &self.filters()),
             start: UnixNanos(if self.rng.random_bool(0.5) { 0 } else { start }),
             end: UnixNanos(if self.rng.random_bool(0.5) {
                 u64::MAX
@@ -204,6 +208,7 @@ impl Scenario {
             direction: *[Direction::Backward, Direction::Forward]
                 .choose(&mut self.rng)
                 .unwrap(),
+            interval: std::time::Duration::ZERO,
             deadline: None,
         };
         let answer = self.store().search(&tenant, &search).unwrap();
@@ -249,16 +254,16 @@ impl Scenario {
 
     fn filter(&mut self) -> LineFilter {
         let op = *[
-            FilterOp::Contains,
-            FilterOp::Contains,
-            FilterOp::NotContains,
-            FilterOp::Matches,
-            FilterOp::NotMatches,
+            LineOp::Contains,
+            LineOp::Contains,
+            LineOp::NotContains,
+            LineOp::Matches,
+            LineOp::NotMatches,
         ]
         .choose(&mut self.rng)
         .unwrap();
         let pattern =
-            matches!(op, FilterOp::Matches | FilterOp::NotMatches) && self.rng.random_bool(0.5);
+            matches!(op, LineOp::Matches | LineOp::NotMatches) && self.rng.random_bool(0.5);
         let text = match pattern {
             true => match self.rng.random_bool(0.5) {
                 true => (*PATTERNS.choose(&mut self.rng).unwrap()).to_owned(),
@@ -277,12 +282,12 @@ impl Scenario {
             },
             false => regex::escape(&self.needle()).replace("\\-", "-"),
         };
-        let text = if pattern || matches!(op, FilterOp::Matches | FilterOp::NotMatches) {
+        let text = if pattern || matches!(op, LineOp::Matches | LineOp::NotMatches) {
             text
         } else {
             self.needle()
         };
-        LineFilter::new(op, &text).unwrap()
+        line_filter(op, &text)
     }
 
     /// Mostly a piece of a line that is there, often of whole words.
@@ -325,7 +330,10 @@ impl Scenario {
                 &line.tenant == tenant
                     && time
                     && asked
-                    && search.query.filters().iter().all(|f| naive(f, &line.body))
+                    && search.query.expr().stages.iter().all(|stage| match stage {
+                        Stage::Line(filter) => naive(filter, &line.body),
+                        _ => panic!("only line filters are asked for"),
+                    })
             })
             .collect();
         found.sort_by_key(|line| line.time);
@@ -348,18 +356,23 @@ impl Scenario {
 
 /// The filter, as plainly as it can be written.
 fn naive(filter: &LineFilter, line: &[u8]) -> bool {
-    let text = filter.text().as_bytes();
+    let shown = filter.alternatives[0].text.as_str();
+    let text = shown.as_bytes();
     let contains = || text.is_empty() || line.windows(text.len()).any(|w| w == text);
     let matches = || {
-        let pattern = regex::bytes::Regex::new(filter.text()).unwrap();
+        let pattern = regex::bytes::RegexBuilder::new(shown)
+            .dot_matches_new_line(true)
+            .build()
+            .unwrap();
         let shown = String::from_utf8_lossy(line);
         pattern.is_match(line) || pattern.is_match(shown.as_bytes())
     };
-    match filter.op() {
-        FilterOp::Contains => contains(),
-        FilterOp::NotContains => !contains(),
-        FilterOp::Matches => matches(),
-        FilterOp::NotMatches => !matches(),
+    match filter.op {
+        LineOp::Contains => contains(),
+        LineOp::NotContains => !contains(),
+        LineOp::Matches => matches(),
+        LineOp::NotMatches => !matches(),
+        LineOp::Pattern | LineOp::NotPattern => panic!("patterns are not asked for"),
     }
 }
 

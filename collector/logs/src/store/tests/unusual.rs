@@ -74,7 +74,10 @@ fn segments_share_the_streams_they_have_in_common() {
     }
     for _ in 0..2 {
         assert_eq!(store.services(&Tenant::default()), ["a"]);
-        assert_eq!((store.stats().segments, store.pool.len()), (20, 1));
+        assert_eq!(
+            (store.stats().segments, store.common.streams_kept()),
+            (20, 1)
+        );
         drop(store);
         store = open(dir.path(), &quiet());
     }
@@ -84,7 +87,7 @@ fn segments_share_the_streams_they_have_in_common() {
 fn segments_whose_streams_have_no_room_in_memory_answer_as_others_do() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path(), &quiet());
-    store.pool = std::sync::Arc::new(crate::stream::StreamPool::new(1));
+    store.common = std::sync::Arc::new(Common::new(1, quiet().bodies));
     for n in 0..6 {
         let service = ["a", "b"][usize::try_from(n % 2).unwrap()];
         apply(
@@ -97,12 +100,12 @@ fn segments_whose_streams_have_no_room_in_memory_answer_as_others_do() {
     }
     for _ in 0..2 {
         assert_eq!(
-            bodies(&store, "{service=\"b\"}"),
+            bodies(&store, "{service_name=\"b\"}"),
             ["line 5", "line 3", "line 1"]
         );
         assert_eq!(store.services(&Tenant::default()), ["a", "b"]);
         store.merge_all().unwrap();
     }
     assert!(store.stats().segments < 6);
-    assert_eq!(store.pool.len(), 0);
+    assert_eq!(store.common.streams_kept(), 0);
 }

@@ -1,0 +1,161 @@
+//! Bodies as templates and their variables: filters ask the templates first.
+
+use super::{Kept, Needles, Room, range};
+use sonde_logql::LineFilter;
+use sonde_patterns::{Block, Dictionary, RowPatterns, RowSet};
+use std::sync::Arc;
+
+/// Of a filter that asks for one of more texts than this, every row is looked at.
+const TEXTS_MAX: usize = 8;
+
+/// Templated bodies, not put together yet.
+pub(in crate::segment) struct Templated<'a> {
+    dictionary: &'a Arc<Dictionary>,
+    block: Block<'a>,
+    bytes: usize,
+    /// Where each body ends among all bodies.
+    ends: &'a [usize],
+}
+
+impl<'a> Templated<'a> {
+    /// Reads bodies that end at `ends`; nothing where the bytes are none of these.
+    pub(super) fn read(
+        bytes: &'a [u8],
+        ends: &'a [usize],
+        dictionary: &'a Arc<Dictionary>,
+    ) -> Option<Self> {
+        let block = Block::read(dictionary, bytes).ok()?;
+        let agrees =
+            block.rows() == ends.len() && block.bytes() == ends.last().copied().unwrap_or(0);
+        agrees.then_some(Self {
+            dictionary,
+            block,
+            bytes: bytes.len(),
+            ends,
+        })
+    }
+
+    /// Keeps of `rows` those whose bodies satisfy all `filters`.
+    pub(super) fn keep(
+        &self,
+        filters: &[LineFilter],
+        rows: &mut Vec<usize>,
+        room: Room<'_>,
+    ) -> Option<Kept> {
+        let Room { text, needles, .. } = room;
+        let mut found = RowSet::default();
+        let mut open = Vec::new();
+        for filter in filters {
+            let is_decided = match filter.as_contains() {
+                Some((text, negated)) => {
+                    match needles.of(self.dictionary, text, self.block.bytes()) {
+                        Some(needle) => {
+                            self.block.rows_containing(needle, &mut found).ok()?;
+                            rows.retain(|row| found.contains(*row) != negated);
+                            true
+                        }
+                        None => false,
+                    }
+                }
+                None => {
+                    self.narrow(filter, rows, needles)?;
+                    false
+                }
+            };
+            if rows.is_empty() {
+                return Some(self.kept(0));
+            }
+            if !is_decided {
+                open.push(filter);
+            }
+        }
+        if open.is_empty() {
+            return Some(self.kept(0));
+        }
+        if rows.len() > self.ends.len() / 2 {
+            self.all(text)?;
+            super::filter(open.iter().copied(), text, self.ends, rows);
+            return Some(Kept {
+                has_text: true,
+                ..self.kept(text.len())
+            });
+        }
+        let mut kept = Vec::new();
+        let looked = self.some(rows, text, |row, body| {
+            if open.iter().all(|filter| filter.matches(body)) {
+                kept.push(row);
+            }
+        })?;
+        *rows = kept;
+        Some(self.kept(looked))
+    }
+
+    /// Keeps the rows that contain one of the texts without which the filter cannot hold.
+    fn narrow(
+        &self,
+        filter: &LineFilter,
+        rows: &mut Vec<usize>,
+        needles: &mut Needles,
+    ) -> Option<()> {
+        let texts = filter.any_of().unwrap_or_default();
+        if !(1..=TEXTS_MAX).contains(&texts.len()) || texts.iter().any(Vec::is_empty) {
+            return Some(());
+        }
+        let (mut any, mut found) = (RowSet::none(self.ends.len()), RowSet::default());
+        for text in &texts {
+            let Some(needle) = needles.of(self.dictionary, text, self.block.bytes()) else {
+                return Some(());
+            };
+            self.block.rows_containing(needle, &mut found).ok()?;
+            any.unite(&found);
+        }
+        rows.retain(|row| any.contains(*row));
+        Some(())
+    }
+
+    fn kept(&self, text: usize) -> Kept {
+        Kept {
+            bytes: self.bytes + text,
+            has_text: false,
+        }
+    }
+
+    /// Puts all bodies together in `into`.
+    pub(super) fn all(&self, into: &mut Vec<u8>) -> Option<()> {
+        let mut ends = Vec::new();
+        into.clear();
+        self.block.bodies(into, &mut ends).ok()?;
+        (ends == self.ends).then_some(())
+    }
+
+    /// Calls `each` with the bodies of `rows`; the bytes that these have.
+    pub(super) fn some(
+        &self,
+        rows: &[usize],
+        text: &mut Vec<u8>,
+        mut each: impl FnMut(usize, &[u8]),
+    ) -> Option<usize> {
+        let (mut set, mut ends) = (RowSet::none(self.ends.len()), Vec::new());
+        rows.iter().for_each(|row| set.insert(*row));
+        text.clear();
+        self.block.bodies_of(&set, text, &mut ends).ok()?;
+        if ends.len() != rows.len() {
+            return None;
+        }
+        let mut from = 0;
+        for (row, end) in rows.iter().zip(ends) {
+            let body = text.get(from..end)?;
+            if body.len() != range(self.ends, *row)?.len() {
+                return None;
+            }
+            each(*row, body);
+            from = end;
+        }
+        Some(text.len())
+    }
+
+    /// The pattern of each row.
+    pub(in crate::segment) fn patterns(&self) -> Option<RowPatterns> {
+        self.block.patterns().ok()
+    }
+}

@@ -1,0 +1,355 @@
+//! The patterns of a period's lines.
+//!
+//! ```text
+//! blocks and batches, newest first ─▶ threads ─▶ texts and counts ─▶ by count ─▶ clusters
+//! ```
+//!
+//! Exact texts are counted first, by all threads, and nearly equal ones are put together at
+//! the end, the most frequent first: so the answer does not depend on who came when.
+
+use super::LogStore;
+use crate::record::Packed;
+use crate::search::{Ask, Chosen, Lines, Reading, Snapshot};
+use crate::segment::{Alike, Candidate, Damage, Scratch, Steps, StreamList};
+use crate::tail::Batch;
+use ahash::AHashMap;
+use sonde_logql::source::{Needs, Scan};
+use sonde_patterns::{ClusterLimits, Clusters, Pattern, pattern_of};
+use sonde_proto::{Matcher, Tenant, UnixNanos};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// How many counts a thread keeps, of a text in a step, and how many bytes of texts.
+const COUNTS_MAX: usize = 1 << 18;
+const TEXT_BYTES_MAX: usize = 16 << 20;
+/// Of a longer text no more is kept.
+const TEXT_CHARS_MAX: usize = 4096;
+
+/// The patterns of a period's lines.
+#[derive(Clone, Debug, Default)]
+pub struct LinePatterns {
+    /// The most frequent first, with how many lines in each step, by the step's first second.
+    pub patterns: Vec<Pattern>,
+    /// How it went.
+    pub reading: Reading,
+}
+
+/// A block of the segment at a place, or the batch at a place.
+#[derive(Clone, Copy)]
+enum Part {
+    Block(usize, Candidate),
+    Batch(usize),
+}
+
+impl LogStore {
+    /// What the lines look like that are from `period.0` on and before `period.1`, of the
+    /// streams that satisfy `matchers`, and how many of each there are in every step. Of
+    /// templated bodies little text is read.
+    ///
+    /// Where the deadline or a limit is reached, the newest were counted, and
+    /// [`Reading::cut`] says so.
+    #[must_use]
+    pub fn patterns(
+        &self,
+        tenant: &Tenant,
+        matchers: &[Matcher],
+        period: (UnixNanos, UnixNanos),
+        step: Duration,
+        deadline: Option<Instant>,
+    ) -> LinePatterns {
+        let snapshot = self.snapshot(tenant);
+        let scan = Scan {
+            matchers,
+            filters: &[],
+            start: period.0,
+            end: period.1,
+            needs: Needs::default(),
+            metadata: None,
+            equalities: &[],
+        };
+        let lines = Lines::of_scan(&scan);
+        let seconds = step.as_secs().max(1);
+        let streams: Vec<_> = snapshot.segments.iter().map(|_| OnceLock::new()).collect();
+        let mut work = Work {
+            snapshot: &snapshot,
+            lines: &lines,
+            steps: Steps {
+                start: period.0,
+                end: period.1,
+                nanos: seconds.saturating_mul(1_000_000_000),
+            },
+            chosen: Vec::new(),
+            parts: Vec::new(),
+            next: AtomicUsize::new(0),
+            deadline,
+            bytes_max: self.scan_bytes_max() / self.threads().max(1) as u64,
+        };
+        let mut counts = Counts::default();
+        work.find_parts(&streams, &mut counts);
+        counts.reading.blocks_candidates = work.parts.len() as u64;
+        for more in work.carry_out(self.threads()) {
+            counts.add(more);
+        }
+        for (id, damage) in std::mem::take(&mut counts.damaged) {
+            let left_out = format!("segment {id:016x} is damaged and was left out: {damage}");
+            counts.cut(left_out);
+            self.note_damage(id, damage);
+        }
+        let visited = work.chosen.iter().flatten().count();
+        counts.reading.segments_visited = visited;
+        counts.reading.segments_skipped = snapshot.segments.len() - visited;
+        counts.reading.searched_through = snapshot.applied_to;
+        counts.clustered(seconds)
+    }
+}
+
+struct Work<'a> {
+    snapshot: &'a Snapshot,
+    lines: &'a Lines<'a>,
+    steps: Steps,
+    /// Of each segment, where it is looked at.
+    chosen: Vec<Option<Chosen<'a>>>,
+    /// The newest first.
+    parts: Vec<(UnixNanos, Part)>,
+    next: AtomicUsize,
+    deadline: Option<Instant>,
+    /// For each thread.
+    bytes_max: u64,
+}
+
+impl<'a> Work<'a> {
+    fn find_parts(&mut self, streams: &'a [OnceLock<StreamList>], counts: &mut Counts) {
+        let (start, end) = (self.steps.start, self.steps.end);
+        let ask = Ask::Lines(self.lines);
+        for (at, segment) in self.snapshot.segments.iter().enumerate() {
+            self.chosen.push(None);
+            if segment.meta.end < start || segment.meta.start >= end || start >= end {
+                continue;
+            }
+            let found = segment.streams().and_then(|list| {
+                let list = streams[at].get_or_init(|| list);
+                let veils = self.snapshot.veils_of_segment(segment, list);
+                let chosen = Chosen::new(list, &ask, veils);
+                if chosen.any() {
+                    let blocks = segment.candidates(&ask, &chosen)?.into_iter();
+                    let parts = blocks.map(|block| (block.last, Part::Block(at, block)));
+                    self.parts.extend(parts);
+                    self.chosen[at] = Some(chosen);
+                }
+                Ok(())
+            });
+            if let Err(damage) = found {
+                counts.damaged.push((segment.meta.id, damage));
+            }
+        }
+        for (at, batch) in self.snapshot.tail.iter().enumerate() {
+            if let Some((first, last)) = batch.times()
+                && last >= start
+                && first < end
+            {
+                self.parts.push((last, Part::Batch(at)));
+            }
+        }
+        self.parts.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
+    }
+
+    fn carry_out(&self, threads: usize) -> Vec<Counts> {
+        let threads = threads.min(self.parts.len());
+        std::thread::scope(|scope| {
+            let helpers: Vec<_> = (1..threads)
+                .filter_map(|_| {
+                    let name = std::thread::Builder::new().name("logs-query".into());
+                    // Where the system has no thread left, there are fewer.
+                    name.spawn_scoped(scope, || self.work()).ok()
+                })
+                .collect();
+            let mut all = vec![self.work()];
+            for helper in helpers {
+                match helper.join() {
+                    Ok(counts) => all.push(counts),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            all
+        })
+    }
+
+    /// Counts the lines of one part after the other, until none is left.
+    fn work(&self) -> Counts {
+        let (mut counts, mut scratch) = (Counts::default(), None);
+        while let Some((_, part)) = self.parts.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            if self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+            {
+                counts.cut("there was no time for all lines: the newest were counted; ask for a shorter time".into());
+                break;
+            }
+            if counts.reading.bytes_read > self.bytes_max {
+                counts.cut("there are too many lines for one answer: the newest were counted; ask for a shorter time".into());
+                break;
+            }
+            match part {
+                Part::Batch(at) => self.count_batch(&self.snapshot.tail[*at], &mut counts),
+                Part::Block(at, block) => self.count_block(*at, *block, &mut scratch, &mut counts),
+            }
+        }
+        counts
+    }
+
+    fn count_block(
+        &self,
+        at: usize,
+        block: Candidate,
+        scratch: &mut Option<Scratch>,
+        counts: &mut Counts,
+    ) {
+        let segment = &self.snapshot.segments[at];
+        let Some(Some(chosen)) = self.chosen.get(at) else {
+            return;
+        };
+        if counts.damaged.iter().any(|(id, _)| *id == segment.meta.id) {
+            return;
+        }
+        let scratch = match scratch {
+            Some(scratch) => Ok(scratch),
+            None => Scratch::new().map(|new| scratch.insert(new)),
+        };
+        let read = scratch.and_then(|scratch| {
+            segment.patterns(block, self.steps, chosen, scratch, |alike| {
+                counts.count(&alike)
+            })
+        });
+        match read {
+            Ok((records, bytes)) => {
+                counts.reading.blocks_visited += 1;
+                counts.reading.records += records;
+                counts.reading.bytes_read += bytes;
+            }
+            Err(damage) => counts.damaged.push((segment.meta.id, damage)),
+        }
+    }
+
+    fn count_batch(&self, batch: &Batch, counts: &mut Counts) {
+        let ask = Ask::Lines(self.lines);
+        let chosen = Chosen::new(batch.streams(), &ask, self.snapshot.veils_of_batch(batch));
+        for record in batch.records() {
+            let time = record.key.time;
+            let is_wanted = time >= self.steps.start
+                && time < self.steps.end
+                && chosen.lacking(record.ordinal).is_some();
+            let Some(packed) = Packed::read(record.packed).filter(|_| is_wanted) else {
+                continue;
+            };
+            if chosen.hides_record(record.ordinal, record.key, packed.body) {
+                continue;
+            }
+            counts.count(&Alike {
+                pattern: &pattern_of(packed.body),
+                step: self.steps.of(time),
+                lines: 1,
+            });
+            counts.reading.records += 1;
+            counts.reading.bytes_read += packed.body.len() as u64;
+        }
+    }
+}
+
+/// Lines by what they look like.
+#[derive(Default)]
+struct Counts {
+    numbers: AHashMap<Box<str>, u32>,
+    text_bytes: usize,
+    /// Of a text's number and a step.
+    lines: AHashMap<(u32, u64), u64>,
+    reading: Reading,
+    damaged: Vec<(u64, Damage)>,
+}
+
+impl Counts {
+    fn count(&mut self, alike: &Alike<'_>) {
+        let Some(number) = self.number(alike.pattern) else {
+            return self.cut_many();
+        };
+        let is_full = self.lines.len() >= COUNTS_MAX;
+        match self.lines.get_mut(&(number, alike.step)) {
+            Some(lines) => *lines += alike.lines,
+            None if is_full => self.cut_many(),
+            None => {
+                self.lines.insert((number, alike.step), alike.lines);
+            }
+        }
+    }
+
+    /// The number of a text; nothing where there is no room for another.
+    fn number(&mut self, text: &str) -> Option<u32> {
+        let end = text.char_indices().nth(TEXT_CHARS_MAX);
+        let text = end.map_or(text, |(end, _)| &text[..end]);
+        if let Some(number) = self.numbers.get(text) {
+            return Some(*number);
+        }
+        if self.text_bytes + text.len() > TEXT_BYTES_MAX {
+            return None;
+        }
+        self.text_bytes += text.len() + size_of::<(Box<str>, u32)>();
+        let number = self.numbers.len() as u32;
+        self.numbers.insert(text.into(), number);
+        Some(number)
+    }
+
+    fn cut_many(&mut self) {
+        self.cut("there are too many different lines: the rarer ones may be missing; ask for a shorter time or a longer step".into());
+    }
+
+    fn cut(&mut self, why: String) {
+        self.reading.cut.get_or_insert(why);
+    }
+
+    fn add(&mut self, more: Self) {
+        let texts = by_number(&more.numbers);
+        for ((number, step), lines) in more.lines {
+            self.count(&Alike {
+                pattern: texts[number as usize],
+                step,
+                lines,
+            });
+        }
+        self.reading.add(&more.reading);
+        for (id, damage) in more.damaged {
+            if !self.damaged.iter().any(|(known, _)| *known == id) {
+                self.damaged.push((id, damage));
+            }
+        }
+    }
+
+    fn clustered(self, seconds: u64) -> LinePatterns {
+        let texts = by_number(&self.numbers);
+        let mut totals = vec![0_u64; texts.len()];
+        for ((number, _), lines) in &self.lines {
+            totals[*number as usize] += lines;
+        }
+        let mut counts: Vec<_> = self.lines.into_iter().collect();
+        counts.sort_unstable_by_key(|((number, step), _)| {
+            let number = *number as usize;
+            (std::cmp::Reverse(totals[number]), texts[number], *step)
+        });
+        let mut clusters = Clusters::new(ClusterLimits::default());
+        for ((number, step), lines) in counts {
+            let second = i64::try_from(step.saturating_mul(seconds)).unwrap_or(i64::MAX);
+            clusters.add_template(texts[number as usize], second, lines);
+        }
+        LinePatterns {
+            patterns: clusters.finish(),
+            reading: self.reading,
+        }
+    }
+}
+
+fn by_number(numbers: &AHashMap<Box<str>, u32>) -> Vec<&str> {
+    let mut texts = vec![""; numbers.len()];
+    for (text, number) in numbers {
+        texts[*number as usize] = text;
+    }
+    texts
+}

@@ -1,0 +1,121 @@
+//! Patterns of lines, wherever these lie and however they are encoded.
+
+use super::*;
+use crate::{BodyEncoding, LinePatterns, NewDelete};
+use sonde_logql::LogQuery;
+use std::time::Duration;
+
+const STEP: Duration = Duration::from_secs(10);
+
+fn seconds(n: u64) -> u64 {
+    n * 1_000_000_000
+}
+
+fn config(bodies: BodyEncoding) -> Config {
+    Config {
+        bodies,
+        delete_cancel_seconds: 0,
+        ..quiet()
+    }
+}
+
+/// Lines of two services over 60 seconds, some in segments and some not.
+fn fill(store: &LogStore) {
+    for n in 0..60_u64 {
+        let web = [
+            format!("GET /items/{n} took {}ms", n * 7 % 90),
+            format!(
+                r#"{{"level":"info","msg":"order {n} placed","user_id":{}}}"#,
+                n % 5
+            ),
+        ];
+        let web = web
+            .iter()
+            .map(|text| record(seconds(n) + 1, text))
+            .collect();
+        apply(store, n * 2, "web", web);
+        let late = format!("worker {n} stopped");
+        apply(
+            store,
+            n * 2 + 1,
+            "worker",
+            vec![record(seconds(n) + 1, &late)],
+        );
+        if n == 20 || n == 40 {
+            store.seal(NOW).unwrap();
+        }
+    }
+}
+
+fn ask(store: &LogStore, query: &str, period: (u64, u64)) -> LinePatterns {
+    let query = LogQuery::parse(query).unwrap();
+    let period = (UnixNanos(seconds(period.0)), UnixNanos(seconds(period.1)));
+    let tenant = Tenant::default();
+    store.patterns(&tenant, query.matchers(), period, STEP, None)
+}
+
+/// The texts with their counts by step.
+fn found(store: &LogStore, query: &str, period: (u64, u64)) -> Vec<(String, Vec<(i64, u64)>)> {
+    let answer = ask(store, query, period);
+    assert_eq!(answer.reading.cut, None);
+    let patterns = answer.patterns.into_iter();
+    let mut found: Vec<_> = patterns.map(|p| (p.text, p.samples)).collect();
+    found.sort();
+    found
+}
+
+fn every_step(lines: u64) -> Vec<(i64, u64)> {
+    (0..6).map(|n| (n * 10, lines)).collect()
+}
+
+#[test]
+fn lines_of_segments_and_of_the_tail_are_counted_by_pattern_and_step() {
+    let expected = [
+        ("<_>order <_> placed<_>", every_step(10)),
+        ("GET /items/<_> took <_>", every_step(10)),
+        ("worker <_> stopped", every_step(10)),
+    ];
+    let expected = expected.map(|(text, samples)| (text.to_owned(), samples));
+    for bodies in [BodyEncoding::Plain, BodyEncoding::Templated] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), &config(bodies));
+        fill(&store);
+        assert_eq!(found(&store, r#"{service_name=~".+"}"#, (0, 60)), expected);
+        let of_worker = found(&store, r#"{service_name="worker"}"#, (15, 30));
+        let (text, samples) = &expected[2];
+        assert_eq!(of_worker, [(text.clone(), vec![(10, 5), (20, 10)])]);
+        store.seal(NOW).unwrap();
+        store.merge_all().unwrap();
+        assert_eq!(found(&store, r#"{service_name=~".+"}"#, (0, 60)), expected);
+        assert!(found(&store, r#"{service_name="other"}"#, (0, 60)).is_empty());
+        assert!(found(&store, r#"{service_name="web"}"#, (50, 50)).is_empty());
+        let delete = NewDelete {
+            query: LogQuery::parse(r#"{service_name="web"} |= "GET""#).unwrap(),
+            start: UnixNanos(0),
+            end: UnixNanos(seconds(30)),
+            created_at: NOW,
+        };
+        store.delete(&Tenant::default(), delete).unwrap();
+        let left = found(&store, r#"{service_name="web"}"#, (0, 60));
+        assert_eq!(left[0], expected[0]);
+        assert_eq!(left[1].1, every_step(10)[3..], "{samples:?}");
+    }
+}
+
+#[test]
+fn without_time_it_is_said_that_lines_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &config(BodyEncoding::Templated));
+    fill(&store);
+    let (tenant, now) = (Tenant::default(), std::time::Instant::now());
+    let all = (UnixNanos(0), UnixNanos(u64::MAX));
+    let answer = store.patterns(&tenant, &[], all, STEP, Some(now));
+    assert!(answer.patterns.is_empty());
+    assert!(
+        answer
+            .reading
+            .cut
+            .unwrap()
+            .contains("no time for all lines")
+    );
+}
