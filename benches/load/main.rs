@@ -27,6 +27,7 @@ mod query;
 mod restart;
 mod send;
 mod soak;
+#[path = "../../collector/logs/benches/logs/text.rs"]
 mod text;
 
 use std::process::ExitCode;

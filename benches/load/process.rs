@@ -54,8 +54,11 @@ pub(crate) struct Status {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Used {
     pub(crate) cpu_seconds: f64,
+    /// Pages of mapped files included, which the system takes back when it needs them.
     pub(crate) rss_bytes: u64,
     pub(crate) rss_peak_bytes: u64,
+    /// Without these.
+    pub(crate) anonymous_bytes: u64,
 }
 
 impl Sonde {
@@ -220,6 +223,7 @@ impl Sonde {
             cpu_seconds: ticks / 100.0,
             rss_bytes: bytes("VmRSS:"),
             rss_peak_bytes: bytes("VmHWM:"),
+            anonymous_bytes: bytes("RssAnon:"),
         })
     }
 

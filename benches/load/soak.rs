@@ -151,13 +151,14 @@ impl Soak {
     /// Looks how it goes, and prints a line now and then.
     async fn look(&self, data: &Path) -> Result<Stretch, Failure> {
         println!(
-            "{:>6} {:>8} {:>12} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9}",
+            "{:>6} {:>8} {:>12} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9}",
             "s",
             "MB/s",
             "lag records",
             "p50 ms",
             "p99 ms",
             "RSS MB",
+            "anon MB",
             "disk MB",
             "store MB",
             "segments"
@@ -179,14 +180,16 @@ impl Soak {
                 let seconds = printed.elapsed().as_secs_f64();
                 let sent = self.ledger.body_bytes();
                 let all = since.all();
+                let used = self.sonde.used()?;
                 println!(
-                    "{:>6.0} {:>8.1} {:>12} {:>8.1} {:>8.1} {:>8.0} {:>8.0} {:>8.0} {:>9}",
+                    "{:>6.0} {:>8.1} {:>12} {:>8.1} {:>8.1} {:>8.0} {:>8.0} {:>8.0} {:>8.0} {:>9}",
                     self.load.begun.elapsed().as_secs_f64(),
                     megabytes(sent - bytes) / seconds,
                     since.lag_max,
                     all.quantile_ms(0.5),
                     all.quantile_ms(0.99),
-                    megabytes(self.sonde.used()?.rss_bytes),
+                    megabytes(used.rss_bytes),
+                    megabytes(used.anonymous_bytes),
                     megabytes(disk_bytes(data)),
                     megabytes(status.stored_bytes),
                     status.segments,
@@ -217,7 +220,10 @@ impl Soak {
         figures.add(name, lag.as_secs_f64());
         let name = "records acknowledged but not searchable, at most";
         figures.add(name, whole.lag_max as f64);
-        figures.add("most memory, MB", megabytes(used.rss_peak_bytes));
+        let name = "most memory, MB, mapped files included";
+        figures.add(name, megabytes(used.rss_peak_bytes));
+        let name = "memory at the end, MB, without";
+        figures.add(name, megabytes(used.anonymous_bytes));
         let cores = used.cpu_seconds / took.as_secs_f64();
         figures.add("cores in use, merging included", cores);
         figures.add(

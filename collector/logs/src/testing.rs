@@ -1,5 +1,5 @@
 //! What the tests of this crate share: entries to apply, and a store in a directory.
-use crate::{Config, Direction, LogStore, Search};
+use crate::{BodyEncoding, Config, Direction, LogStore, Search};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
 use sonde_logql::LogQuery;
@@ -112,6 +112,8 @@ pub(crate) fn quiet() -> Config {
         seal_interval_ms: u64::MAX,
         retention_seconds: 0,
         merge_factor: 3,
+        // All that plain bodies do, and more.
+        bodies: BodyEncoding::Templated,
         ..Config::default()
     }
 }

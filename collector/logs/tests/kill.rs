@@ -10,7 +10,7 @@ use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_logql::LogQuery;
-use sonde_logs::{Config, DeleteStatus, Direction, LogStore, NewDelete, Search};
+use sonde_logs::{BodyEncoding, Config, DeleteStatus, Direction, LogStore, NewDelete, Search};
 use sonde_proto::otlp::common::{AnyValue, any_value::Value};
 use sonde_proto::otlp::{self, logs, logs_service::ExportLogsServiceRequest, resource::Resource};
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
@@ -37,6 +37,7 @@ fn config() -> Config {
         seal_interval_ms: 0,
         tail_bytes_max: 64 << 10,
         segment_bytes_max: 64 << 10,
+        bodies: BodyEncoding::Templated,
         merge_factor: 2,
         merge_bytes_per_second_max: 0,
         retention_seconds: 0,

@@ -101,6 +101,32 @@ impl Encoder {
         out: &mut Vec<u8>,
         mut token: impl FnMut(&[u8]),
     ) -> Result<(), TooLarge> {
+        let shortest = self.limits.token_bytes_min;
+        let mut long = |word: &[u8]| {
+            if word.len() >= shortest {
+                token(word);
+            }
+        };
+        self.encode_values(bodies, out, |value, is_word| {
+            if is_word {
+                long(value);
+            } else if value.len() >= shortest {
+                tokens(value, &mut long);
+            }
+        })
+    }
+
+    /// The same, but `value` gets everything that is not static text as it is, and whether it
+    /// is one word: for a store that finds words in text itself.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn encode_values<'a>(
+        &mut self,
+        bodies: impl IntoIterator<Item = (&'a [u8], u64)>,
+        out: &mut Vec<u8>,
+        mut value: impl FnMut(&[u8], bool),
+    ) -> Result<(), TooLarge> {
         self.block.clear();
         for (body, source) in bodies {
             let bytes = self.block.bodies.len() + body.len();
@@ -115,7 +141,7 @@ impl Encoder {
         }
         self.block.count_templates(self.templates.len());
         let start = out.len();
-        self.write(out, &mut token);
+        self.write(out, &mut value);
         if !self.write_raw_if_smaller(start, out) {
             self.templates.keep(&self.block.used);
         }
@@ -275,7 +301,7 @@ impl Encoder {
     }
 
     /// Appends the block, as `block` reads it.
-    fn write(&mut self, out: &mut Vec<u8>, token: &mut impl FnMut(&[u8])) {
+    fn write(&mut self, out: &mut Vec<u8>, each: &mut impl FnMut(&[u8], bool)) {
         let block = &mut self.block;
         put_varint(out, block.rows.len() as u64);
         put_varint(out, block.bodies.len() as u64);
@@ -301,20 +327,11 @@ impl Encoder {
                 &mut self.zip,
                 (&mut block.head, &mut block.data),
             );
-            let any_text = !are_words && self.templates.is_text(number as u32);
+            let are_words = are_words || !self.templates.is_text(number as u32);
             for value in distinct {
                 let value = value.of(&block.bodies);
-                if value.len() < self.limits.token_bytes_min {
-                    continue;
-                }
-                if any_text {
-                    tokens(value, |word| {
-                        if word.len() >= self.limits.token_bytes_min {
-                            token(word);
-                        }
-                    });
-                } else {
-                    token(value);
+                if !value.is_empty() {
+                    each(value, are_words);
                 }
             }
         }

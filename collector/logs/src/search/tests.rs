@@ -123,7 +123,7 @@ fn in_segments(lines: &[Line], dir: &Path, bodies: BodyEncoding) -> Snapshot {
         let (streams, ordinals) = Ordinals::of_all(lines.iter().map(|line| &line.stream));
         let mut sorted: Vec<&Line> = lines.iter().collect();
         sorted.sort_by_key(|line| (ordinals.of(&line.stream), line.key));
-        let mut writer = SegmentWriter::create(&dir, streams, common.bodies).unwrap();
+        let mut writer = SegmentWriter::create(&dir, streams, &common).unwrap();
         for line in sorted {
             writer
                 .add(line.key, ordinals.of(&line.stream), &packed(line))

@@ -11,10 +11,12 @@
 
 mod plain;
 mod templated;
+mod encoders;
 mod needles;
 mod statics;
 mod write;
 
+pub(super) use encoders::Encoders;
 pub(super) use needles::Needles;
 pub(super) use write::BodyWriter;
 

@@ -1,5 +1,6 @@
 //! What the segments of a store have in common.
 
+use super::bodies::Encoders;
 use super::templates::Dictionaries;
 use crate::config::BodyEncoding;
 use crate::stream::StreamPool;
@@ -14,7 +15,9 @@ const DICTIONARY_BYTES_MAX: usize = 64 << 20;
 pub(crate) struct Common {
     pub(super) streams: Arc<StreamPool>,
     pub(super) dictionaries: Dictionaries,
-    pub(crate) bodies: BodyEncoding,
+    pub(super) encoders: Encoders,
+    /// How bodies are encoded from now on.
+    pub(super) bodies: BodyEncoding,
 }
 
 impl Common {
@@ -23,6 +26,7 @@ impl Common {
         Self {
             streams: Arc::new(StreamPool::new(stream_bytes_max)),
             dictionaries: Dictionaries::new(DICTIONARY_BYTES_MAX),
+            encoders: Encoders::default(),
             bodies,
         }
     }

@@ -36,7 +36,8 @@ fn write_as(
     records: &[Sealed],
     bodies: BodyEncoding,
 ) -> SegmentMeta {
-    let mut writer = SegmentWriter::create(dir, streams, bodies).unwrap();
+    let common = Arc::new(Common::new(u64::MAX, bodies));
+    let mut writer = SegmentWriter::create(dir, streams, &common).unwrap();
     for (stream, key, packed) in records {
         writer.add(*key, *stream, packed).unwrap();
     }

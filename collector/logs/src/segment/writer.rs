@@ -2,6 +2,7 @@
 
 use super::block::BlockBuilder;
 use super::bodies::BodyWriter;
+use super::common::Common;
 use super::directory::{self, DirectoryBuilder};
 use super::packing::Packer;
 use super::streams;
@@ -9,7 +10,6 @@ use super::templates;
 use super::terms::BlockTerms;
 use super::tokens::{self, TokensBuilder};
 use super::vocabulary::VocabularyBuilder;
-use crate::config::BodyEncoding;
 use crate::record::{Key, Packed};
 use crate::stream::Stream;
 use sonde_proto::UnixNanos;
@@ -72,18 +72,18 @@ pub(crate) enum WriteError {
 
 impl SegmentWriter {
     /// Starts a segment in the directory `dir`, which is created. `streams` are the streams
-    /// of its records, in their order; `bodies` says how these are encoded.
+    /// of its records, in their order.
     pub(crate) fn create(
         dir: &Path,
         streams: Vec<Arc<Stream>>,
-        bodies: BodyEncoding,
+        common: &Arc<Common>,
     ) -> Result<Self, WriteError> {
         let io = io_error(dir);
         std::fs::create_dir_all(dir).map_err(&io)?;
         let vocabulary = VocabularyBuilder::create(dir).map_err(words_error(dir))?;
         let blocks = File::create(dir.join(BLOCKS)).map_err(&io)?;
         Ok(Self {
-            bodies: BodyWriter::new(bodies, &streams),
+            bodies: BodyWriter::new(common, &streams),
             streams,
             block: BlockBuilder::default(),
             terms: BlockTerms::default(),
@@ -165,8 +165,8 @@ impl SegmentWriter {
         write(directory::FILE, &directory).map_err(&io)?;
         let streams = streams::write(&self.streams, &mut self.packer);
         write(streams::FILE, &streams).map_err(&io)?;
-        if let Some(dictionary) = self.bodies.dictionary() {
-            write(templates::FILE, &templates::write(dictionary)).map_err(&io)?;
+        if let Some(templates) = self.bodies.finish() {
+            write(templates::FILE, &templates).map_err(&io)?;
         }
         let tokens = File::create(dir.join(tokens::FILE)).map_err(&io)?;
         let mut tokens = BufWriter::with_capacity(1 << 18, tokens);

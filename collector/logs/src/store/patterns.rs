@@ -218,7 +218,7 @@ impl<'a> Work<'a> {
         };
         let read = scratch.and_then(|scratch| {
             segment.patterns(block, self.steps, chosen, scratch, |alike| {
-                counts.count(&alike)
+                counts.count(&alike);
             })
         });
         match read {

@@ -221,7 +221,7 @@ impl Task {
             .create(&self.tenant, self.id)
             .map_err(|e| text(&e))?;
         let mut writer =
-            SegmentWriter::create(&path, streams, self.common.bodies).map_err(|e| text(&e))?;
+            SegmentWriter::create(&path, streams, &self.common).map_err(|e| text(&e))?;
         fill(&mut writer)?;
         let written = writer.finish().map_err(|e| text(&e))?;
         self.dir

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::config::BodyEncoding;
+use crate::segment::common::Common;
 use crate::segment::packing::Packer;
 use crate::segment::terms::BlockTerms;
 use proptest::prelude::*;
@@ -30,7 +31,11 @@ struct Written {
 }
 
 fn write(blocks: &[Vec<Vec<u8>>], encoding: BodyEncoding) -> Written {
-    let mut writer = BodyWriter::new(encoding, &[]);
+    write_with(&Arc::new(Common::new(0, encoding)), blocks)
+}
+
+fn write_with(common: &Arc<Common>, blocks: &[Vec<Vec<u8>>]) -> Written {
+    let mut writer = BodyWriter::new(common, &[]);
     let (mut packer, mut terms) = (Packer::new().unwrap(), BlockTerms::default());
     let (mut sections, mut words) = (Vec::new(), Vec::new());
     for bodies in blocks {
@@ -52,10 +57,9 @@ fn write(blocks: &[Vec<Vec<u8>>], encoding: BodyEncoding) -> Written {
         of_block.sort_unstable();
         words.push((of_block, identifiers, summary.reach));
     }
-    let dictionary = writer.dictionary().map(|write| {
-        let mut bytes = Vec::new();
-        write(&mut bytes);
-        Arc::new(Dictionary::read(&bytes).unwrap())
+    let dictionary = writer.finish().map(|file| {
+        // Behind the checksum.
+        Arc::new(Dictionary::read(&file[4..]).unwrap())
     });
     Written {
         sections,
@@ -141,6 +145,27 @@ fn bodies_of_many_pages_and_kinds_read_back() {
     // More than a templated block takes.
     check_reads_back(&[vec![vec![b'z'; 65 << 20], b"a 1".to_vec()]]);
     check_reads_back(&lines(&mut ChaCha8Rng::seed_from_u64(1), 5, 300));
+}
+
+#[test]
+fn an_encoder_goes_from_segment_to_segment_and_brings_no_templates_along() {
+    let common = Arc::new(Common::new(0, BodyEncoding::Templated));
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    for _ in 0..4 {
+        let blocks = lines(&mut rng, 2, 200);
+        let (written, fresh) = (
+            write_with(&common, &blocks),
+            write(&blocks, BodyEncoding::Plain),
+        );
+        assert_eq!(written.words, fresh.words);
+        for (at, bodies) in blocks.iter().enumerate() {
+            let (bytes, ends) = laid(bodies);
+            let mut all = Vec::new();
+            let read = written.read(at, &ends);
+            read.all(&mut Unpacker::new().unwrap(), &mut all).unwrap();
+            assert!(all == bytes);
+        }
+    }
 }
 
 #[test]

@@ -3,14 +3,17 @@
 use super::statics::StaticWords;
 use super::{PLAIN, TEMPLATED, plain};
 use crate::config::BodyEncoding;
+use crate::segment::common::Common;
 use crate::segment::packing::Packer;
+use crate::segment::templates;
 use crate::segment::terms::BlockTerms;
 use crate::stream::Stream;
-use sonde_patterns::{Encoder, Limits};
+use sonde_patterns::Encoder;
 use std::sync::Arc;
 
 /// Encodes bodies, block after block.
 pub(in crate::segment) struct BodyWriter {
+    common: Arc<Common>,
     encoder: Option<Encoder>,
     statics: StaticWords,
     /// For each stream, which others write alike.
@@ -22,21 +25,13 @@ pub(in crate::segment) struct BodyWriter {
 
 impl BodyWriter {
     /// Nothing written yet of a segment with these streams.
-    pub(in crate::segment) fn new(encoding: BodyEncoding, streams: &[Arc<Stream>]) -> Self {
-        let limits = Limits {
-            // Of short identifiers too it is noted what they look like.
-            token_bytes_min: 1,
-            ..Limits::default()
-        };
-        let encoder = match encoding {
-            BodyEncoding::Plain => None,
-            BodyEncoding::Templated => Some(Encoder::new(limits)),
-        };
-        let sources = match encoding {
-            BodyEncoding::Plain => Vec::new(),
-            BodyEncoding::Templated => sources(streams),
+    pub(in crate::segment) fn new(common: &Arc<Common>, streams: &[Arc<Stream>]) -> Self {
+        let (encoder, sources) = match common.bodies {
+            BodyEncoding::Plain => (None, Vec::new()),
+            BodyEncoding::Templated => (Some(common.encoders.take()), sources(streams)),
         };
         Self {
+            common: Arc::clone(common),
             encoder,
             statics: StaticWords::default(),
             sources,
@@ -75,8 +70,14 @@ impl BodyWriter {
         let sources = &self.sources;
         let source = |stream: u32| sources.get(stream as usize).copied().unwrap_or(0);
         let sourced = bodies(bytes, ends).zip(streams.map(source));
-        let word = |word: &[u8]| terms.word(word);
-        if encoder.encode(sourced, &mut self.templated, word).is_err() {
+        let value = |value: &[u8], is_word: bool| match is_word {
+            true => terms.word(value),
+            false => terms.body(value),
+        };
+        if encoder
+            .encode_values(sourced, &mut self.templated, value)
+            .is_err()
+        {
             return false;
         }
         self.statics.take(encoder, terms);
@@ -101,11 +102,12 @@ impl BodyWriter {
         }
     }
 
-    /// Appends the dictionary of the templates to what it returns; nothing where no block
-    /// needs one.
-    pub(in crate::segment) fn dictionary(self) -> Option<impl FnOnce(&mut Vec<u8>)> {
-        let encoder = self.encoder.filter(|_| self.any_templated);
-        encoder.map(|mut encoder| move |out: &mut Vec<u8>| encoder.finish(out))
+    /// The file of the templates; nothing where no block needs one.
+    pub(in crate::segment) fn finish(self) -> Option<Vec<u8>> {
+        let mut encoder = self.encoder?;
+        let file = templates::write(|out| encoder.finish(out));
+        self.common.encoders.give_back(encoder);
+        self.any_templated.then_some(file)
     }
 }
 
@@ -122,12 +124,12 @@ fn bodies<'a>(bytes: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = &'a [u
 /// A stream that says nothing of a service is alone.
 fn sources(streams: &[Arc<Stream>]) -> Vec<u64> {
     let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
-    let source = |(ordinal, stream): (u64, &Arc<Stream>)| {
+    let source = |stream: &Arc<Stream>| {
         let of = |label: &str| stream.labels.get(label);
         match of("service_name") {
-            "" => hasher.hash_one(ordinal),
+            "" => hasher.hash_one(stream.labels.iter().collect::<Vec<_>>()),
             service => hasher.hash_one((service, of("k8s_container_name"))),
         }
     };
-    (0..).zip(streams).map(source).collect()
+    streams.iter().map(source).collect()
 }

@@ -1,5 +1,5 @@
 //! Lines of nginx, of JSON, and of Java, of about 217 bytes, with 200,000 request IDs and as
-//! many addresses: what the log store's own benchmark stores.
+//! many addresses: what the benchmarks of the log store and of the whole program store.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
