@@ -43,11 +43,13 @@ fn rooms_use_only_the_rooms_below_them() {
         ("sonde-template", &[]),
         ("sonde-ui", &[]),
         ("sonde-lex", &[]),
+        ("sonde-exposition", &[]),
         (
             "sonde-logql",
             &["sonde-proto", "sonde-lex", "sonde-template"],
         ),
         ("sonde-logql-oracle", &["sonde-proto", "sonde-logql"]),
+        ("sonde-promql", &["sonde-proto", "sonde-lex"]),
         ("sonde-patterns", &[]),
         ("sonde-journal", &["sonde-proto"]),
         ("sonde-segment", &["sonde-proto"]),
@@ -64,7 +66,7 @@ fn rooms_use_only_the_rooms_below_them() {
         ("sonde-traces", &["sonde-proto", "sonde-segment"]),
         (
             "sonde-metrics",
-            &["sonde-proto", "sonde-segment", "sonde-lex"],
+            &["sonde-proto", "sonde-segment", "sonde-promql"],
         ),
         (
             "sonde-rules",

@@ -90,7 +90,8 @@ pub struct HttpConfig {
     #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// The URL under which people reach this port, for links in notifications.
-    /// Empty: `http://` and the address listened on.
+    /// Empty: `http://` and the address listened on. Where `listen` is an address of this
+    /// machine alone, requests must name this URL's host, or this machine.
     pub external_url: String,
     /// The longest a query may run, in seconds.
     #[schemars(range(min = 1))]
@@ -98,6 +99,19 @@ pub struct HttpConfig {
     /// How many queries may run at once; further ones wait.
     #[schemars(range(min = 1, max = 10_000))]
     pub queries_max: usize,
+    /// Whether whoever asks is shown figures of all tenants: what each has stored, and what was
+    /// left out. Where it is not set, only who asks from this machine is, where `listen` is
+    /// such an address.
+    pub operator: Option<bool>,
+    /// How many bytes of answers may wait for their clients to read them; further answers wait.
+    #[schemars(range(min = 1))]
+    pub unread_bytes_max: u64,
+}
+
+impl HttpConfig {
+    pub(crate) fn shows_all_tenants(&self) -> bool {
+        self.operator.unwrap_or(self.listen.ip().is_loopback())
+    }
 }
 
 impl Default for HttpConfig {
@@ -107,6 +121,8 @@ impl Default for HttpConfig {
             external_url: String::new(),
             query_seconds_max: 30,
             queries_max: 16,
+            operator: None,
+            unread_bytes_max: 256 << 20,
         }
     }
 }

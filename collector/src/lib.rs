@@ -18,6 +18,7 @@ mod load;
 mod lookup;
 mod api;
 mod run;
+mod serve;
 mod durable;
 mod telemetry;
 

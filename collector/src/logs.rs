@@ -1,9 +1,9 @@
 //! Logs as APIs ask for them: lines with their labels, numbers, streams.
 
 use sonde_logs::{LinePatterns, LogStore, SearchError, TenantSource};
-use sonde_proto::{Matcher, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Matcher, Tenant, UnixNanos};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use sonde_logs::Reading;
 pub(crate) use sonde_logs::{
@@ -70,7 +70,7 @@ impl LogReader {
     }
 
     /// The logs of one tenant, for metric queries.
-    pub(crate) fn source(&self, tenant: &Tenant, deadline: Option<Instant>) -> TenantSource<'_> {
+    pub(crate) fn source(&self, tenant: &Tenant, deadline: &Deadline) -> TenantSource<'_> {
         self.store.source(tenant, deadline)
     }
 
@@ -112,7 +112,7 @@ impl LogReader {
         matchers: &[Matcher],
         period: (UnixNanos, UnixNanos),
         step: Duration,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> LinePatterns {
         self.store
             .patterns(tenant, matchers, period, step, deadline)
@@ -128,7 +128,7 @@ impl LogReader {
         tenant: &Tenant,
         matchers: &[Matcher],
         period: (UnixNanos, UnixNanos),
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> Result<Streams, ReadError> {
         self.streams_by_parts(tenant, matchers, period, None, deadline)
     }
@@ -143,7 +143,7 @@ impl LogReader {
         matchers: &[Matcher],
         period: (UnixNanos, UnixNanos),
         part: Option<Duration>,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> Result<Streams, ReadError> {
         let found = self.store.streams(tenant, matchers, period, part, deadline);
         Ok(found?)

@@ -9,10 +9,10 @@ use crate::stores::Stores;
 use serde::Serialize;
 use sonde_alerts::{AlertStatus, Alerts};
 use sonde_logs::{Belonging, LogRecord};
-use sonde_proto::{Position, SpanId, Tenant, TraceId, UnixNanos};
+use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_traces::Trace;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const TRACES_MAX: usize = 20;
 const LOGS_MAX: usize = 1000;
@@ -60,7 +60,7 @@ pub(crate) fn lookup(
     alerts: &Alerts,
     tenant: &Tenant,
     id: &str,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Found, String> {
     let id = id.trim();
     let searched_through = SearchedThrough {
@@ -80,7 +80,7 @@ pub(crate) fn lookup(
     }
     let mut traces: Vec<Trace> = Vec::new();
     for trace_id in &trace_ids {
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if deadline.has_passed() {
             cut = Some("the time for the query was over before all traces were read".into());
             break;
         }

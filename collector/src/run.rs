@@ -14,6 +14,7 @@ use crate::evaluate::{Evaluator, Parts, StoreQuery};
 use crate::load;
 use crate::logs::LogReader;
 use crate::receive::{loki_push, otlp_grpc, otlp_http};
+use crate::serve::{bounded, serve};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
 use parking_lot::Mutex;
@@ -227,14 +228,16 @@ impl Collector {
                 serve(
                     listeners.otlp_http,
                     otlp_http::router(Arc::clone(&admission)),
-                    stopped,
+                    told(stopped),
                 ),
             )),
         ];
         let push = loki_push::router(admission, loki_push::Limits::from(&config.logs));
         let router =
             crate::api::router(Api::new(sources, &config.http, pages_stopped.clone()), push);
-        let pages = tokio::spawn(ended("HTTP", serve(listeners.http, router, pages_stopped)));
+        let router = bounded(router, config.http.unread_bytes_max);
+        let pages = serve(listeners.http, router, told(pages_stopped));
+        let pages = tokio::spawn(ended("HTTP", pages));
         announce(addresses);
         Ok(Self {
             addresses,
@@ -559,16 +562,6 @@ fn announce(addresses: Addresses) {
     tracing::info!(name = %"otlp.grpc", addr = %addresses.otlp_grpc, "listening");
     tracing::info!(name = %"otlp.http", addr = %addresses.otlp_http, "listening");
     tracing::info!(name = %"http", addr = %addresses.http, "listening");
-}
-
-async fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    stopped: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    axum::serve(listener, router)
-        .with_graceful_shutdown(told(stopped))
-        .await
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+/// The label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
+
 /// Sorted, distinct label names with non-empty values. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
@@ -119,6 +122,16 @@ impl LabelsBuilder {
         self
     }
 
+    /// The same with texts that other sets have too: a name that ten thousand sets have needs
+    /// to be in memory once.
+    pub fn set_shared(&mut self, name: &Arc<str>, value: &Arc<str>) -> &mut Self {
+        self.0.retain(|(n, _)| n != name);
+        if !value.is_empty() {
+            self.0.push((Arc::clone(name), Arc::clone(value)));
+        }
+        self
+    }
+
     /// Removes a label.
     pub fn remove(&mut self, name: &str) -> &mut Self {
         self.set(name, "")
@@ -162,5 +175,12 @@ mod tests {
             .collect();
         assert_eq!(labels.to_string(), r#"{a="2"}"#);
         assert_eq!(labels.get("b"), "");
+        let texts = ["a", "3", "c", ""].map(std::sync::Arc::from);
+        let mut builder = labels.to_builder();
+        builder.set_shared(&texts[0], &texts[1]);
+        builder.set_shared(&texts[2], &texts[0]);
+        assert_eq!(builder.clone().build().to_string(), r#"{a="3", c="a"}"#);
+        builder.set_shared(&texts[0], &texts[3]);
+        assert_eq!(builder.build().to_string(), r#"{c="a"}"#);
     }
 }

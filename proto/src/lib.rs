@@ -2,8 +2,10 @@
 //!
 //! Read in the order of a record's life: whose it is ([`Tenant`]), what it is ([`Signal`]),
 //! what it looks like on the wire ([`otlp`], [`walk`]), where it was written ([`Entry`],
-//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`], [`re2`]).
+//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`], [`re2`]), and how
+//! long an answer about it is worth waiting for ([`Deadline`]).
 
+mod deadline;
 mod tenant;
 mod signal;
 mod entry;
@@ -17,9 +19,10 @@ pub mod re2;
 pub mod semconv;
 pub mod walk;
 
+pub use deadline::{Deadline, GiveUp};
 pub use entry::{Entry, Position};
 pub use id::{IdError, SpanId, TraceId};
-pub use labels::{Fingerprint, Labels, LabelsBuilder};
+pub use labels::{Fingerprint, Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use signal::{Partition, Signal};
 pub use tenant::{Tenant, TenantError};

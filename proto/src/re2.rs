@@ -19,8 +19,10 @@ use regex::bytes::{Regex, RegexBuilder};
 
 /// The largest compiled pattern, in bytes: a pattern is input, its automaton is memory.
 const SIZE_MAX: usize = 1 << 20;
-/// The largest cache a pattern's lazy automaton may fill, in bytes.
+/// The largest cache a pattern's lazy automaton may fill, in bytes; every thread has its own.
 const CACHE_MAX: usize = 4 << 20;
+/// The same of all patterns that are carried out together.
+const CACHES_MAX: usize = 16 << 20;
 /// How deep groups may nest.
 pub const DEPTH_MAX: u32 = 100;
 
@@ -64,7 +66,21 @@ pub enum Dot {
 /// # Errors
 /// [`BadRegex`] where it is no regular expression of Go, or too large a one.
 pub fn compile(pattern: &str, dot: Dot) -> Result<Regex, BadRegex> {
-    build(&translate(pattern)?, dot)
+    compile_beside(pattern, dot, 1)
+}
+
+/// Compiles one of `patterns` patterns that are searched for together: they share the memory
+/// that few of them would have for each.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_beside(pattern: &str, dot: Dot, patterns: usize) -> Result<Regex, BadRegex> {
+    build(&translate(pattern)?, dot, cache(patterns))
+}
+
+/// How large the cache of each may become.
+fn cache(patterns: usize) -> usize {
+    CACHE_MAX.min(CACHES_MAX / patterns.max(1))
 }
 
 /// Compiles a pattern that matches whole values.
@@ -74,25 +90,25 @@ pub fn compile(pattern: &str, dot: Dot) -> Result<Regex, BadRegex> {
 pub fn compile_whole(pattern: &str, dot: Dot) -> Result<Regex, BadRegex> {
     let translated = translate(pattern)?;
     // Alone first: `a)|(b` would close the group around it and so leave the anchors.
-    build(&translated, dot)?;
-    build(&format!("^(?:{translated})$"), dot)
+    build(&translated, dot, CACHE_MAX)?;
+    build(&format!("^(?:{translated})$"), dot, CACHE_MAX)
 }
 
-/// Compiles a search for any of several texts at once.
+/// Compiles a search for any of several texts at once, beside so many other patterns.
 ///
 /// # Errors
 /// [`BadRegex`] where they are too many or too long.
-pub fn compile_texts(texts: &[Vec<u8>]) -> Result<Regex, BadRegex> {
+pub fn compile_texts(texts: &[Vec<u8>], patterns: usize) -> Result<Regex, BadRegex> {
     let escape = |text: &Vec<u8>| regex::escape(&String::from_utf8_lossy(text));
     let escaped: Vec<String> = texts.iter().map(escape).collect();
-    build(&escaped.join("|"), Dot::InLine)
+    build(&escaped.join("|"), Dot::InLine, cache(patterns))
 }
 
-fn build(pattern: &str, dot: Dot) -> Result<Regex, BadRegex> {
+fn build(pattern: &str, dot: Dot, cache: usize) -> Result<Regex, BadRegex> {
     RegexBuilder::new(pattern)
         .dot_matches_new_line(dot == Dot::Any)
         .size_limit(SIZE_MAX)
-        .dfa_size_limit(CACHE_MAX)
+        .dfa_size_limit(cache)
         .nest_limit(DEPTH_MAX)
         .build()
         .map_err(|error| match error {
@@ -380,5 +396,21 @@ fn class_character(inner: &str) -> Result<(char, &str), BadRegex> {
         Some('\\') if inner.len() > 1 => character(inner),
         Some(c) => Ok((c, &inner[c.len_utf8()..])),
         None => Err(BadRegex::new("unclosed character class")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_that_are_carried_out_together_share_their_memory() {
+        let check = |patterns, expected| assert_eq!(cache(patterns), expected, "{patterns}");
+        check(0, CACHE_MAX);
+        check(4, CACHE_MAX);
+        check(100, CACHES_MAX / 100);
+        // However little that is, they find what they find.
+        let regex = compile_beside("a.{3,9}b", Dot::Any, 100_000).unwrap();
+        assert!(regex.is_match(b"xx a1234b") && !regex.is_match(b"xx a12b"));
     }
 }

@@ -11,7 +11,7 @@
 //! bytes ── validate_logs ──▶ Counts            is it logs, how many, and can they be walked?
 //! bytes ── logs ───────────▶ Logs              checks, then walks
 //!          Logs::trusted ──▶ Logs              walks what was checked before it was stored
-//!                             └▶ ResourceLogs ─▶ ScopeLogs ─▶ LogRecord ─▶ Attribute, Value
+//!                             └▶ ResourceLogs ─▶ ScopeLogs ─▶ LogRecord ─▶ Attribute, Value, Unread
 //! ```
 //!
 //! Invariants, all held by differential tests against prost: the walker accepts exactly
@@ -23,6 +23,7 @@
 //! and [`logs`] then walks a re-encoded copy in which they are merged.
 
 mod wire;
+mod text;
 mod validate;
 mod shape;
 mod measure;
@@ -34,7 +35,7 @@ pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
 pub use measure::Measure;
 pub use unkept::{Bounds, Unkept};
 pub use validate::Counts;
-pub use value::{Attribute, Attributes, List, Value};
+pub use value::{Attribute, Attributes, List, Unread, UnreadAttribute, UnreadAttributes, Value};
 
 use std::borrow::Cow;
 

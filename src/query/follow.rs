@@ -2,7 +2,8 @@
 //!
 //! The collector writes one JSON object a line: a log line, `{"alive": time}` when nothing
 //! came for a while, `{"gap": time}` when lines before that time came too fast and were left
-//! out, or `{"error": why}` before it ends. Where the connection breaks, it is asked again from a
+//! out, `{"late": n, "before": time}` when lines came too late to be followed, or
+//! `{"error": why}` before it ends. Where the connection breaks, it is asked again from a
 //! while before the last line, and what was shown already is left out.
 
 use super::line::{Line, Style};
@@ -23,7 +24,7 @@ const MISSED_LINES_MAX: usize = 10_000;
 /// The longest line of an answer.
 const EVENT_BYTES_MAX: usize = 64 << 20;
 /// Lines may arrive so much later than others that are newer.
-const OVERLAP_NANOS: u64 = 10_000_000_000;
+const OVERLAP_NANOS: u64 = 60_000_000_000;
 /// How many lines are remembered for the overlap.
 const SHOWN_MAX: usize = 100_000;
 
@@ -147,6 +148,11 @@ impl Follower<'_> {
                     render::time(Some(before))
                 ));
             }
+        } else if let Some(lines) = value["late"].as_u64() {
+            render::note(&format!(
+                "{lines} lines from before {} came too late to be shown here; a query without --follow finds them",
+                render::time(value["before"].as_u64())
+            ));
         } else if let Some(time) = value["alive"].as_u64() {
             self.shown.is_alive(time);
         } else if let Ok(line) = serde_json::from_value::<Line>(value)
@@ -297,7 +303,7 @@ mod tests {
         let mut shown = Shown::new(100 * SECOND);
         assert!(shown.is_new(&line(100 * SECOND, "a")));
         shown.is_alive(5000 * SECOND);
-        assert_eq!(shown.resume(), 4990 * SECOND);
+        assert_eq!(shown.resume(), 4940 * SECOND);
         assert!(shown.lines.is_empty());
     }
 

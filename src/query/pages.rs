@@ -6,7 +6,7 @@ use crate::client::{AskError, Client};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-/// How many lines one answer has at most.
+/// How many lines one answer has at most, where the collector allows as many.
 const PAGE_LINES_MAX: usize = 5000;
 
 /// Which lines.
@@ -32,7 +32,8 @@ pub(super) struct Lines {
 /// # Errors
 /// The first refusal.
 pub(super) async fn fetch(client: &Client, wanted: Wanted<'_>) -> Result<Lines, AskError> {
-    let mut pages = Pages::new(wanted);
+    let page = client.lines_max().await.min(PAGE_LINES_MAX);
+    let mut pages = Pages::new(wanted, page);
     while let Some((period, limit)) = pages.next() {
         let (start, end, limit) = (
             period.start.to_string(),
@@ -62,6 +63,8 @@ pub(super) async fn fetch(client: &Client, wanted: Wanted<'_>) -> Result<Lines, 
 /// before it ended, as more lines may have it; those that are known are left out.
 struct Pages<'a> {
     wanted: Wanted<'a>,
+    /// How many lines one answer may have.
+    page: usize,
     period: Period,
     /// In the order of the direction.
     lines: Vec<Line>,
@@ -74,9 +77,10 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    fn new(wanted: Wanted<'a>) -> Self {
+    fn new(wanted: Wanted<'a>, page: usize) -> Self {
         Self {
             wanted,
+            page: page.max(1),
             period: wanted.period,
             lines: Vec::new(),
             edge: HashMap::new(),
@@ -93,7 +97,7 @@ impl<'a> Pages<'a> {
             return None;
         }
         let missing = self.wanted.limit - self.lines.len();
-        self.asked = missing.saturating_add(self.edge_len).min(PAGE_LINES_MAX);
+        self.asked = missing.saturating_add(self.edge_len).min(self.page);
         Some((self.period, self.asked))
     }
 
@@ -115,12 +119,19 @@ impl<'a> Pages<'a> {
             }
         }
         let is_enough = self.lines.len() >= self.wanted.limit;
-        if was_full && fresh == 0 && !is_enough {
+        // Each answer would begin to tell its lines apart anew.
+        let is_only = is_distinct(self.wanted.query);
+        let page = self.page;
+        if was_full && !is_enough && is_only {
             self.cut = Some(format!(
-                "more than {PAGE_LINES_MAX} lines have the same time; narrow the query to see the rest"
+                "a query with distinct has {page} lines at most, and these are the first; ask for a shorter time to see the rest"
+            ));
+        } else if was_full && fresh == 0 && !is_enough {
+            self.cut = Some(format!(
+                "more than {page} lines have the same time; narrow the query to see the rest"
             ));
         }
-        self.is_done = is_enough || !was_full || fresh == 0;
+        self.is_done = is_enough || !was_full || fresh == 0 || is_only;
         self.turn();
     }
 
@@ -153,6 +164,43 @@ impl<'a> Pages<'a> {
     }
 }
 
+/// Whether a query has a stage `| distinct`, which looks at all lines together.
+fn is_distinct(query: &str) -> bool {
+    let bare = without_texts(query);
+    let mut stages = bare.split('|').skip(1).map(str::trim_start);
+    stages.any(|stage| {
+        let end = stage.find(|c: char| !c.is_alphanumeric() && c != '_');
+        let (word, rest) = stage.split_at(end.unwrap_or(stage.len()));
+        let is_filter = rest.trim_start().starts_with(['=', '!', '<', '>']);
+        word.eq_ignore_ascii_case("distinct") && !is_filter
+    })
+}
+
+/// A query with its texts empty, and without its comments.
+fn without_texts(query: &str) -> String {
+    let (mut bare, mut chars) = (String::new(), query.chars());
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    if c == '\\' {
+                        chars.next();
+                    }
+                }
+            }
+            '`' => {
+                let _ = chars.find(|c| *c == '`');
+            }
+            '#' => {
+                let _ = chars.find(|c| *c == '\n');
+            }
+            _ => {}
+        }
+        bare.push(c);
+    }
+    bare
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,17 +219,27 @@ mod tests {
 
     /// Answers as a collector does, and says how often it was asked.
     fn answered(stored: &[Line], limit: usize, forward: bool) -> (Lines, usize) {
+        answered_by(stored, "{}", (limit, PAGE_LINES_MAX), forward)
+    }
+
+    /// The same, of one that gives so many lines at once.
+    fn answered_by(
+        stored: &[Line],
+        query: &str,
+        (limit, page): (usize, usize),
+        forward: bool,
+    ) -> (Lines, usize) {
         let period = Period {
             start: 0,
             end: 1 << 40,
         };
         let wanted = Wanted {
-            query: "{}",
+            query,
             period,
             limit,
             forward,
         };
-        let mut pages = Pages::new(wanted);
+        let mut pages = Pages::new(wanted, page);
         let mut asked = 0;
         while let Some((period, limit)) = pages.next() {
             let mut found: Vec<_> = stored
@@ -192,6 +250,7 @@ mod tests {
             if !forward {
                 found.reverse();
             }
+            assert!(limit <= page, "it is refused");
             found.truncate(limit);
             pages.add(found);
             asked += 1;
@@ -239,5 +298,40 @@ mod tests {
         let (found, _) = answered(&stored, 7000, false);
         assert_eq!(found.lines.len(), PAGE_LINES_MAX);
         assert!(found.cut.is_some());
+    }
+
+    #[test]
+    fn a_collector_that_gives_less_at_once_is_asked_more_often() {
+        let stored: Vec<_> = (0..2000).map(|n| line(n, "x")).collect();
+        let (found, asked) = answered_by(&stored, "{}", (2000, 300), false);
+        assert_eq!((found.lines.len(), found.cut), (2000, None));
+        assert_eq!(asked, 7);
+        assert_eq!(answered_by(&stored, "{}", (10, 1), true).0.lines.len(), 1);
+    }
+
+    #[test]
+    fn what_looks_at_all_lines_together_is_asked_once() {
+        let stored: Vec<_> = (0..2000).map(|n| line(n, "x")).collect();
+        let query = "{} | json | distinct user";
+        let (found, asked) = answered_by(&stored, query, (2000, 300), false);
+        assert_eq!((found.lines.len(), asked), (300, 1));
+        assert!(found.cut.unwrap().contains("at most"));
+        let (found, _) = answered_by(&stored, query, (100, 300), false);
+        assert_eq!((found.lines.len(), found.cut), (100, None));
+        for query in ["{}|distinct a", "{} |= `x` |\n DISTINCT a, b | json"] {
+            assert!(is_distinct(query), "{query}");
+        }
+        for query in [
+            "{}",
+            r#"{} |= "| distinct a""#,
+            r#"{} |= "\" | distinct a" |= "b""#,
+            "{} |= `| distinct a`",
+            "{} # | distinct a",
+            "{} | distinct = `x`",
+            "{} | distinctly > 5",
+            "{distinct=`a`}",
+        ] {
+            assert!(!is_distinct(query), "{query}");
+        }
     }
 }

@@ -27,7 +27,10 @@ pub(super) async fn logs(arguments: &LogStatusArguments) -> Result<ExitCode, Fai
 }
 
 fn show(out: &mut Text, status: &Value, since: &str) {
-    store(out, &status["store"]);
+    // It is for who runs the collector.
+    if status["store"].is_object() {
+        store(out, &status["store"]);
+    }
     disk(out, status);
     kept(out, &status["retention"]);
     left_out(out, &status["dropped"]);
@@ -84,8 +87,21 @@ fn store(out: &mut Text, store: &Value) {
     if quarantined > 0 {
         out.line(
             Tone::Bad,
-            &format!("{quarantined} segments are damaged and were moved aside"),
+            &format!("{quarantined} segments were found damaged or missing since the start"),
         );
+    }
+    let aside = store["aside_segments"].as_u64().unwrap_or(0);
+    if aside > 0 {
+        let size = bytes(&store["aside_bytes"]);
+        out.line(
+            Tone::Bad,
+            &format!(
+                "{aside} damaged segments lie in quarantine/, {size}; nothing deletes them but you, and delete requests do not reach them"
+            ),
+        );
+    }
+    for trouble in render::list(store, "troubles") {
+        out.line(Tone::Bad, trouble.as_str().unwrap_or(""));
     }
 }
 

@@ -139,7 +139,7 @@ async fn a_tail_says_what_it_could_not_show_and_asks_again_for_what_it_missed() 
         )
     };
     let first = format!(
-        "{HEAD}{{\"alive\":{now}}}\n{}{}{{\"gap\":{}}}\n{}{{\"time\":",
+        "{HEAD}{{\"alive\":{now}}}\n{}{}{{\"gap\":{}}}\n{{\"late\":3,\"before\":{now}}}\n{}{{\"time\":",
         line(1),
         line(2),
         now + 7,
@@ -159,12 +159,13 @@ async fn a_tail_says_what_it_could_not_show_and_asks_again_for_what_it_missed() 
         notes.contains("came faster than they could be sent"),
         "{notes}"
     );
+    assert!(notes.contains("3 lines from before"), "{notes}");
     assert!(notes.contains("trying again"), "{notes}");
     assert!(notes.trim_end().ends_with("sonde: no."), "{notes}");
     assert!(!output.status.success());
     let paths = served.await.unwrap();
     assert!(paths[0].contains("limit=3"), "{paths:?}");
-    let resumed = format!("start={}", now - 10 * SECOND + 7);
+    let resumed = format!("start={}", now - 60 * SECOND + 7);
     assert!(paths[1].contains(&resumed), "{paths:?}");
 }
 

@@ -8,7 +8,7 @@ use sonde_logql::ast::Expr;
 use sonde_logql::eval::{EvalLimits, evaluate};
 use sonde_logql::source::{Record, Scan, Scanned, Sink, Source, Span, Stop, StreamView};
 use sonde_logql::{Grid, Value};
-use sonde_proto::{Labels, UnixNanos};
+use sonde_proto::{Deadline, Labels, UnixNanos};
 
 const RECORDS: usize = 10_000_000;
 const STREAMS: usize = 300;
@@ -108,8 +108,16 @@ fn counts_by_level(criterion: &mut Criterion) {
             UnixNanos(START + minutes * MINUTE),
         );
         let grid = Grid::range(start, end, MINUTE).expect("a grid");
-        let run =
-            || evaluate(&expr, &grid, &source, &EvalLimits::default(), None).expect("an answer");
+        let run = || {
+            evaluate(
+                &expr,
+                &grid,
+                &source,
+                &EvalLimits::default(),
+                &Deadline::never(),
+            )
+            .expect("an answer")
+        };
         let Value::Matrix(series) = run().value else {
             panic!("a matrix");
         };
@@ -201,8 +209,16 @@ fn counts_by_attributes(criterion: &mut Criterion) {
         };
         let end = UnixNanos(START + ATTRIBUTED as u64 * 1_000_000);
         let grid = Grid::range(UnixNanos(START + MINUTE), end, MINUTE).expect("a grid");
-        let run =
-            || evaluate(&expr, &grid, &source, &EvalLimits::default(), None).expect("an answer");
+        let run = || {
+            evaluate(
+                &expr,
+                &grid,
+                &source,
+                &EvalLimits::default(),
+                &Deadline::never(),
+            )
+            .expect("an answer")
+        };
         let Value::Matrix(series) = run().value else {
             panic!("a matrix");
         };

@@ -16,7 +16,7 @@ pub enum Expr {
 }
 
 /// `{selector} stage…`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LogExpr {
     /// What the stream's labels must satisfy, all of it.
     pub matchers: Vec<Matcher>,
@@ -95,6 +95,14 @@ pub enum LineOp {
     Pattern,
     /// `!>`: it does not.
     NotPattern,
+}
+
+impl LineOp {
+    /// Whether a regular expression stands behind it.
+    #[must_use]
+    pub fn is_regex(self) -> bool {
+        matches!(self, Self::Matches | Self::NotMatches)
+    }
 }
 
 /// `label="path"`: what a parser takes out, and under which name.

@@ -20,8 +20,7 @@ use crate::value::{Grid, Value};
 use ahash::AHashMap;
 use engine::{Engine, Operand, Shared};
 use limits::Budget;
-use sonde_proto::UnixNanos;
-use std::time::Instant;
+use sonde_proto::{Deadline, UnixNanos};
 
 mod limits;
 mod lattice;
@@ -69,7 +68,7 @@ pub fn instant<S: Source>(
     time: UnixNanos,
     source: &S,
     limits: &EvalLimits,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Evaluated, EvalError> {
     evaluate(expr, &Grid::instant(time), source, limits, deadline)
 }
@@ -84,7 +83,7 @@ pub fn range<S: Source>(
     step_ns: u64,
     source: &S,
     limits: &EvalLimits,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Evaluated, EvalError> {
     let Some(grid) = Grid::range(start, end, step_ns) else {
         return Err(EvalError::Query(
@@ -103,7 +102,7 @@ pub fn evaluate<S: Source>(
     grid: &Grid,
     source: &S,
     limits: &EvalLimits,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Evaluated, EvalError> {
     if grid.len() > limits.steps_max {
         return Err(EvalError::TooMuch(format!(

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 
 pub(crate) use address::AddressRange;
 pub(crate) use pattern::Template;
-pub(crate) use re2::compile as compile_regex;
+pub(crate) use re2::{compile as compile_regex, patterns};
 
 /// Why a stage cannot be carried out: which one, what is wrong, what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,11 +76,20 @@ impl LineFilter {
     /// # Errors
     /// What is wrong with a regular expression, a pattern or a range of addresses.
     pub fn compile(filter: &ast::LineFilter) -> Result<Self, CompileError> {
+        let alone = filter.alternatives.len();
+        Self::compile_beside(filter, alone)
+    }
+
+    /// Compiles one of the filters of a query that has so many regular expressions.
+    pub(crate) fn compile_beside(
+        filter: &ast::LineFilter,
+        patterns: usize,
+    ) -> Result<Self, CompileError> {
         let shown = shown(filter);
         let asked = filter
             .alternatives
             .iter()
-            .map(|alternative| Asked::new(filter.op, alternative))
+            .map(|alternative| Asked::new(filter.op, alternative, patterns))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|reason| CompileError::new(&shown, reason))?;
         let is_negated = is_negated(filter.op);
@@ -98,7 +107,7 @@ impl LineFilter {
         };
         Ok(Self {
             is_negated,
-            tests: tests(asked).map_err(|reason| CompileError::new(&shown, reason))?,
+            tests: tests(asked, patterns).map_err(|reason| CompileError::new(&shown, reason))?,
             shown,
             any_of,
             text,
@@ -180,7 +189,7 @@ enum Asked {
 }
 
 impl Asked {
-    fn new(op: LineOp, alternative: &ast::LineText) -> Result<Self, String> {
+    fn new(op: LineOp, alternative: &ast::LineText, patterns: usize) -> Result<Self, String> {
         let text = alternative.text.as_str();
         if alternative.is_ip {
             return match op {
@@ -201,7 +210,7 @@ impl Asked {
                     return Ok(Self::Texts(texts));
                 }
                 Ok(Self::Regex {
-                    regex: re2::compile_filter(text)?,
+                    regex: re2::compile_filter(text, patterns)?,
                     any_of: literal::required(&hir),
                 })
             }
@@ -219,7 +228,7 @@ impl Asked {
 }
 
 /// The tests for what is asked: all texts in one.
-fn tests(asked: Vec<Asked>) -> Result<Vec<Test>, String> {
+fn tests(asked: Vec<Asked>, patterns: usize) -> Result<Vec<Test>, String> {
     let mut texts = Vec::new();
     let mut tests = Vec::new();
     for one in asked {
@@ -236,7 +245,7 @@ fn tests(asked: Vec<Asked>) -> Result<Vec<Test>, String> {
     match texts.as_slice() {
         [] => {}
         [text] => tests.insert(0, Test::Text(Box::new(Finder::new(text).into_owned()))),
-        texts => tests.insert(0, Test::Texts(re2::any_text(texts)?)),
+        texts => tests.insert(0, Test::Texts(re2::any_text(texts, patterns)?)),
     }
     Ok(tests)
 }

@@ -13,7 +13,9 @@ pub mod ast;
 mod parse;
 pub mod format;
 
-pub use parse::{TEXT_BYTES_MAX, locate, parse, parse_narrow, parse_selector};
+pub use parse::{
+    TEXT_BYTES_MAX, locate, parse, parse_labels, parse_narrow, parse_selector, parse_selectors,
+};
 pub use sonde_lex::ParseError;
 
 mod filter;

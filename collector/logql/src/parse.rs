@@ -32,8 +32,11 @@ pub const TEXT_BYTES_MAX: usize = 128 << 10;
 const DEPTH_MAX: usize = 100;
 /// The most stages of a pipeline, names of a list, matchers of a selector, label filters of a stage.
 const LIST_MAX: usize = 100;
-/// The most regular expressions of a query that are compiled here: each may take a megabyte.
+/// The most regular expressions of a query, or of selectors that are asked for together: each
+/// may take a megabyte.
 const PATTERNS_MAX: usize = 100;
+/// The most selectors that are asked for together.
+const SELECTORS_MAX: usize = 100;
 
 /// Reads and checks a query: for lines or for numbers.
 ///
@@ -61,15 +64,43 @@ pub fn parse_narrow(text: &str) -> Result<Expr, ParseError> {
 /// # Errors
 /// [`ParseError`] when the text is anything else.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
+    Parser::new(text)?.selector_alone()
+}
+
+/// Reads selectors that are asked for together, each as [`parse_selector`] does: what one query
+/// may have of regular expressions is for all of them.
+///
+/// # Errors
+/// [`ParseError`] when one of them is no selector, and when they are too many.
+pub fn parse_selectors<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+) -> Result<Vec<Vec<Matcher>>, ParseError> {
+    let mut selectors = Vec::new();
+    let mut patterns = 0;
+    for text in texts {
+        let mut parser = Parser::new(text)?;
+        if selectors.len() >= SELECTORS_MAX {
+            return Err(parser.error(format!(
+                "at most {SELECTORS_MAX} selectors are asked for together; use a regular expression, or ask in parts"
+            )));
+        }
+        parser.patterns = patterns;
+        selectors.push(parser.selector_alone()?);
+        patterns = parser.patterns;
+    }
+    Ok(selectors)
+}
+
+/// Reads the labels of a stream as they are written: `{service_name="checkout"}`. No regular
+/// expression is compiled for whoever writes one there.
+///
+/// # Errors
+/// [`ParseError`] when the text is anything else.
+pub fn parse_labels(text: &str) -> Result<Vec<(String, String)>, ParseError> {
     let mut parser = Parser::new(text)?;
-    if *parser.peek() == Token::End {
-        return Ok(Vec::new());
-    }
-    let matchers = parser.selector()?;
-    match parser.peek() {
-        Token::End => Ok(matchers),
-        _ => Err(parser.unexpected("nothing behind the selector: only labels are chosen here")),
-    }
+    let labels = parser.labels()?;
+    parser.nothing_behind()?;
+    Ok(labels)
 }
 
 /// Where in a query the stage stands that could not be compiled, and why. Compiling knows
@@ -120,6 +151,23 @@ impl<'a> Parser<'a> {
             is_narrow: false,
             is_compiling: false,
         })
+    }
+
+    /// A selector that is the whole text; an empty text is `{}`.
+    fn selector_alone(&mut self) -> Result<Vec<Matcher>, ParseError> {
+        if *self.peek() == Token::End {
+            return Ok(Vec::new());
+        }
+        let matchers = self.selector()?;
+        self.nothing_behind()?;
+        Ok(matchers)
+    }
+
+    fn nothing_behind(&self) -> Result<(), ParseError> {
+        match self.peek() {
+            Token::End => Ok(()),
+            _ => Err(self.unexpected("nothing behind the selector: only labels are chosen here")),
+        }
     }
 
     fn root(mut self) -> Result<Expr, ParseError> {

@@ -30,6 +30,7 @@ mod take;
 use crate::ast::Stage;
 use crate::filter::CompileError;
 use crate::source::{Needs, Record};
+use sonde_proto::Deadline;
 use std::borrow::Cow;
 
 pub use labels::{Category, ERROR, ERROR_DETAILS, LabelsView};
@@ -38,6 +39,9 @@ pub use unwrap::{SampleError, Unwrapper, unwrap_value};
 
 use labels::LabelSet;
 use step::{Buffers, Done, Step};
+
+/// How much work is done between two looks at the clock: bytes of lines, mostly.
+const WORK_BETWEEN_LOOKS: u64 = 1 << 18;
 
 /// Stages, compiled.
 #[derive(Clone, Debug)]
@@ -55,6 +59,48 @@ pub struct Scratch {
     labels: LabelSet,
     line: Vec<u8>,
     buffers: Buffers,
+    until: Until,
+}
+
+/// How long records go through a pipeline.
+#[derive(Debug, Default)]
+struct Until {
+    deadline: Deadline,
+    /// Since the clock was last looked at.
+    work: u64,
+    has_passed: bool,
+}
+
+impl Until {
+    /// Accounts for work; whether it is too late for more.
+    fn is_past(&mut self, work: u64) -> bool {
+        self.work += work;
+        if self.work >= WORK_BETWEEN_LOOKS && !self.has_passed {
+            self.work = 0;
+            self.has_passed = self.deadline.has_passed();
+        }
+        self.has_passed
+    }
+}
+
+impl Scratch {
+    /// Drops all records from when the deadline has passed: look at [`Scratch::gave_up`].
+    #[must_use]
+    pub fn until(deadline: &Deadline) -> Self {
+        Self {
+            until: Until {
+                deadline: deadline.clone(),
+                ..Until::default()
+            },
+            ..Self::default()
+        }
+    }
+
+    /// Whether records were dropped because the deadline had passed.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.until.has_passed
+    }
 }
 
 /// A record that went through a pipeline.
@@ -102,9 +148,10 @@ impl Pipeline {
         limits: &PipelineLimits,
         wanted: &Wanted,
     ) -> Result<Self, CompileError> {
+        let patterns = crate::filter::patterns(stages);
         let mut steps = stages
             .iter()
-            .map(Step::compile)
+            .map(|stage| Step::compile(stage, patterns))
             .collect::<Result<Vec<_>, _>>()?;
         let mut wanted = wanted.clone();
         let mut parses_later = false;
@@ -133,7 +180,8 @@ impl Pipeline {
         self.steps.is_empty()
     }
 
-    /// Carries out the stages; `None` where one of them drops the record.
+    /// Carries out the stages; `None` where one of them drops the record, or where the
+    /// scratch's deadline has passed.
     pub fn run<'s>(&self, record: &Record<'s>, scratch: &'s mut Scratch) -> Option<Processed<'s>> {
         let is_own = self.carry_out(record, scratch)?;
         Some(Processed::new(record, scratch, is_own))
@@ -145,6 +193,9 @@ impl Pipeline {
         let mut is_own = false;
         for (at, step) in self.steps.iter().enumerate() {
             let line = if is_own { &scratch.line } else { record.line };
+            if scratch.until.is_past(step.work(line.len())) {
+                return None;
+            }
             let (labels, buffers) = (&mut scratch.labels, &mut scratch.buffers);
             match step.run(at, record, line, labels, &self.limits, buffers) {
                 Done::Goes => {}

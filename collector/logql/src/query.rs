@@ -53,8 +53,9 @@ impl LogQuery {
             .position(|stage| !matches!(stage, Stage::Line(_)))
             .unwrap_or(expr.stages.len());
         let (first, rest) = expr.stages.split_at(leading);
+        let patterns = crate::filter::patterns(&expr.stages);
         let filters = first.iter().filter_map(|stage| match stage {
-            Stage::Line(filter) => Some(LineFilter::compile(filter)),
+            Stage::Line(filter) => Some(LineFilter::compile_beside(filter, patterns)),
             _ => None,
         });
         Ok(Self {

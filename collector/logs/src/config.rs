@@ -8,6 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sonde_proto::semconv;
 
+/// Less is no use for [`Config::mapped_bytes_max`].
+const MAPPED_BYTES_MIN: u64 = 1 << 20;
+
 /// How the bodies of records lie in segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -81,6 +84,9 @@ pub struct Config {
     pub scan_bytes_max: u64,
     /// How many threads one query may use. 0 is one for each processor.
     pub query_threads_max: u64,
+    /// How many bytes of segments stay open, which means mapped into memory: those that were
+    /// read last, beside what queries and merges read just now. 0 is no limit.
+    pub mapped_bytes_max: u64,
     /// Whether the checksums of all segments are verified at the start. Off, the start is
     /// quicker and each piece is verified whenever it is read.
     pub verify_at_open: bool,
@@ -90,8 +96,15 @@ impl Config {
     /// Whether a store can be opened with it.
     ///
     /// # Errors
-    /// Which selector or tenant of `retention` cannot be read, and why.
+    /// Which selector or tenant of `retention` cannot be read, and why; or which number makes
+    /// no sense.
     pub fn check(&self) -> Result<(), String> {
+        if (1..MAPPED_BYTES_MIN).contains(&self.mapped_bytes_max) {
+            return Err(format!(
+                "mapped_bytes_max: with {} bytes every query would open its segments anew; give {MAPPED_BYTES_MIN} or more, or 0 for no limit",
+                self.mapped_bytes_max
+            ));
+        }
         crate::store::check_retention(self)
     }
 }
@@ -121,6 +134,7 @@ impl Default for Config {
             answer_bytes_max: 64 << 20,
             scan_bytes_max: 64 << 30,
             query_threads_max: 0,
+            mapped_bytes_max: 512 << 20,
             verify_at_open: false,
         }
     }

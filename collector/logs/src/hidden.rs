@@ -203,11 +203,13 @@ pub(crate) struct StreamVeil {
 impl StreamVeil {
     /// Whether records between these times, both among them, may be hidden.
     pub(crate) fn may_hide(&self, first: UnixNanos, last: UnixNanos) -> bool {
-        self.is_past(first)
-            || self
-                .requests
-                .iter()
-                .any(|request| request.start <= last && first <= request.end)
+        self.is_past(first) || self.may_delete(first, last)
+    }
+
+    /// Whether somebody may have asked to delete records between these times, both among them.
+    pub(crate) fn may_delete(&self, first: UnixNanos, last: UnixNanos) -> bool {
+        let mut requests = self.requests.iter();
+        requests.any(|request| request.start <= last && first <= request.end)
     }
 
     /// Whether all records between these times and positions, the last ones among them, are
@@ -239,13 +241,18 @@ impl StreamVeil {
 
     /// Whether a record is hidden.
     pub(crate) fn hides(&self, time: UnixNanos, position: Position, body: &[u8]) -> bool {
+        self.is_past(time) || self.deletes(time, position, body)
+    }
+
+    /// Whether somebody asked to delete a record.
+    pub(crate) fn deletes(&self, time: UnixNanos, position: Position, body: &[u8]) -> bool {
         let wants = |request: &Arc<Request>| {
             position < request.before
                 && request.start <= time
                 && time <= request.end
                 && request.query.matches_line(body)
         };
-        self.is_past(time) || self.requests.iter().any(wants)
+        self.requests.iter().any(wants)
     }
 
     /// Whether a record of this time is older than its stream is kept.

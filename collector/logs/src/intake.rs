@@ -3,18 +3,18 @@
 use crate::config::Config;
 use crate::dedup::{Marks, Uid};
 use crate::record::{Key, NewRecord, pack};
-use crate::stream::{LabelRules, Level, Stream, at_level};
+use crate::stream::{LEVELS, LabelRules, Level, Stream, at_level};
 use crate::tail::Batch;
 use crate::telemetry::Telemetry;
 use ahash::AHashMap;
-use sonde_proto::walk::{self, LogRecord, ResourceLogs, Scope, Value};
+use sonde_proto::walk::{self, LogRecord, ResourceLogs, Scope};
 use sonde_proto::{Entry, Position, Signal, SpanId, Tenant, TraceId, UnixNanos, semconv};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How many bytes of resources are remembered with their streams.
-const KNOWN_BYTES_MAX: usize = 16 << 20;
+const KNOWN_BYTES_MAX: usize = 128 << 20;
 
 /// How many bytes of resources and scopes one entry may spread over streams, beside some
 /// times its own size. Every scope has a stream of its own with all of the resource in it,
@@ -30,6 +30,8 @@ pub(crate) struct Intake {
     attributes_bytes_max: usize,
     marks: Marks,
     known: Known,
+    /// Which tail is being filled, from 1 on.
+    tail: u64,
     taken: Taken,
     telemetry: Telemetry,
 }
@@ -55,7 +57,26 @@ struct Known {
 #[derive(Debug)]
 struct Levels {
     base: Stream,
-    at: [Option<Arc<Stream>>; 7],
+    at: [Option<AtLevel>; LEVELS],
+}
+
+/// A stream, and the tail that it was counted in last.
+#[derive(Debug)]
+struct AtLevel {
+    stream: Arc<Stream>,
+    counted_in: u64,
+}
+
+/// What a stream at a level takes beside the stream without one, whose texts it shares.
+const LEVEL_BYTES: usize = 160;
+const LABEL_BYTES: usize = 32;
+
+impl Levels {
+    fn bytes(&self) -> usize {
+        let base = usize::try_from(self.base.bytes()).unwrap_or(usize::MAX);
+        let level = LEVEL_BYTES + self.base.labels.len() * LABEL_BYTES;
+        base.saturating_add(self.at.iter().flatten().count() * level)
+    }
 }
 
 impl Known {
@@ -72,15 +93,33 @@ impl Known {
     }
 
     fn insert(&mut self, key: Box<[u8]>, levels: Levels) {
-        let streams = 1 + levels.at.iter().flatten().count();
-        let each = usize::try_from(levels.base.bytes()).unwrap_or(usize::MAX);
-        let bytes = key.len().saturating_add(each.saturating_mul(streams));
+        let bytes = key.len().saturating_add(levels.bytes());
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > KNOWN_BYTES_MAX / 2 {
             self.before = std::mem::take(&mut self.now);
             self.bytes = bytes;
         }
         self.now.insert(key, levels);
+    }
+
+    /// The stream under `key`, which is known, at a level; and how many bytes it takes in the
+    /// tail of this number beside what is in there already.
+    fn at(&mut self, key: &[u8], level: Level, tail: u64) -> (&Arc<Stream>, u64) {
+        let levels = self
+            .now
+            .get_mut(key)
+            .expect("find_streams was called for this key just before");
+        let Levels { base, at } = levels;
+        let at = at[level as usize].get_or_insert_with(|| {
+            self.bytes += LEVEL_BYTES + base.labels.len() * LABEL_BYTES;
+            AtLevel {
+                stream: Arc::new(at_level(base, level)),
+                counted_in: 0,
+            }
+        });
+        let is_counted = std::mem::replace(&mut at.counted_in, tail) == tail;
+        let bytes = if is_counted { 0 } else { at.stream.bytes() };
+        (&at.stream, bytes)
     }
 }
 
@@ -90,9 +129,12 @@ struct Source<'s> {
     position: Position,
     received_at: UnixNanos,
     stream_key: &'s [u8],
+    /// The batch's numbers of the streams that were looked up already, by level.
+    streams: [Option<u32>; LEVELS],
 }
 
-type Attributes<'a> = Vec<(&'a str, Cow<'a, str>)>;
+/// Names and values, as bytes: that they are texts was found out when the entry was checked.
+type Attributes<'a> = Vec<(&'a [u8], Cow<'a, [u8]>)>;
 
 impl Intake {
     pub(crate) fn new(config: &Config, marks: Marks, telemetry: Telemetry) -> Self {
@@ -103,6 +145,7 @@ impl Intake {
             attributes_bytes_max: limit(config.attributes_bytes_max),
             marks,
             known: Known::default(),
+            tail: 1,
             taken: Taken::default(),
             telemetry,
         }
@@ -111,6 +154,11 @@ impl Intake {
     /// What has been seen of every log file.
     pub(crate) fn marks(&self) -> &Marks {
         &self.marks
+    }
+
+    /// Begins a new tail: what streams take in memory is counted once in each.
+    pub(crate) fn begin_tail(&mut self) {
+        self.tail += 1;
     }
 
     /// Takes an entry's records into its tenant's batch. What is no valid OTLP is counted
@@ -152,14 +200,15 @@ impl Intake {
                         is_bare = true;
                     }
                 }
-                let source = Source {
+                let mut source = Source {
                     tenant: &entry.tenant,
                     position,
                     received_at: entry.received_at,
                     stream_key: &stream_key,
+                    streams: [None; LEVELS],
                 };
                 for record in scope.records() {
-                    self.take_record(&record, &source, index, &mut attributes, batch);
+                    self.take_record(&record, &mut source, index, &mut attributes, batch);
                     index += 1;
                 }
             }
@@ -194,7 +243,7 @@ impl Intake {
     fn take_record<'a>(
         &mut self,
         record: &LogRecord<'a>,
-        source: &Source<'_>,
+        source: &mut Source<'_>,
         index: u32,
         attributes: &mut Attributes<'a>,
         batch: &mut Batch,
@@ -204,13 +253,13 @@ impl Intake {
         if uid.is_some_and(|uid| !self.marks.is_new(source.tenant, uid)) {
             return self.telemetry.drop("duplicate", 1);
         }
-        let stream = self.stream(source.stream_key, level);
+        let stream = self.stream(source, level, batch);
         let key = Key {
             time: time_of(record, source.received_at),
             position: source.position,
             index,
         };
-        let body = body(&record.body);
+        let body = record.body.bytes();
         let new = NewRecord {
             observed: UnixNanos(record.observed_time_unix_nano),
             severity: u8::try_from(record.severity_number)
@@ -221,10 +270,8 @@ impl Intake {
             span_id: SpanId::from_slice(record.span_id).ok(),
             body: &body,
         };
-        let pairs = attributes
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        if batch.push(key, &stream, |out| pack(&new, pairs, out)) {
+        let pairs = attributes.iter().map(|(name, value)| (*name, &**value));
+        if batch.push_of(stream, key, |out| pack(&new, pairs, out)) {
             self.taken.records += 1;
             self.taken.body_bytes += body.len() as u64;
         } else {
@@ -232,15 +279,13 @@ impl Intake {
         }
     }
 
-    fn stream(&mut self, key: &[u8], level: Level) -> Arc<Stream> {
-        let levels = self
-            .known
-            .now
-            .get_mut(key)
-            .expect("find_streams was called for this key just before");
-        let stream = levels.at[level as usize]
-            .get_or_insert_with(|| Arc::new(at_level(&levels.base, level)));
-        Arc::clone(stream)
+    /// The batch's number of the stream of a record.
+    fn stream(&mut self, source: &mut Source<'_>, level: Level, batch: &mut Batch) -> u32 {
+        let known = &mut source.streams[level as usize];
+        *known.get_or_insert_with(|| {
+            let (stream, bytes) = self.known.at(source.stream_key, level, self.tail);
+            batch.stream(stream, bytes)
+        })
     }
 
     /// Collects what is kept of a record's attributes, and its `log.record.uid`.
@@ -252,15 +297,18 @@ impl Intake {
     ) -> Option<Uid> {
         into.clear();
         let (mut bytes, mut dropped, mut uid) = (0_usize, 0, None);
-        let own = record.attributes().map(|a| (a.key, a.value.text()));
+        let own = record.unread_attributes();
+        let own = own.map(|a| (a.key, a.value.text()));
         let text = record.severity_text;
         let unsaid = !text.is_empty() && !text.eq_ignore_ascii_case(level.as_str());
-        let severity = unsaid.then_some(("severity_text", Cow::Borrowed(text)));
-        let event = (!record.event_name.is_empty())
-            .then_some(("event.name", Cow::Borrowed(record.event_name)));
+        let said =
+            |name: &'static str, text: &'a str| (name.as_bytes(), Cow::Borrowed(text.as_bytes()));
+        let severity = unsaid.then(|| said("severity_text", text));
+        let event = record.event_name;
+        let event = (!event.is_empty()).then(|| said("event.name", event));
         for (name, value) in own.chain(severity).chain(event) {
-            if name == semconv::LOG_RECORD_UID {
-                uid = Uid::parse(&value);
+            if *name == *semconv::LOG_RECORD_UID.as_bytes() {
+                uid = std::str::from_utf8(&value).ok().and_then(Uid::parse);
             }
             let with = bytes.saturating_add(name.len()).saturating_add(value.len());
             if into.len() >= self.attributes_max || with > self.attributes_bytes_max {
@@ -284,21 +332,4 @@ fn time_of(record: &LogRecord<'_>, received_at: UnixNanos) -> UnixNanos {
     known
         .map_or(received_at, UnixNanos)
         .min(UnixNanos(u64::MAX - 1))
-}
-
-/// The bytes that searches see: text and bytes as they came, anything else as its text.
-fn body<'a>(value: &Value<'a>) -> Cow<'a, [u8]> {
-    match value {
-        Value::Str(text) => Cow::Borrowed(text.as_bytes()),
-        Value::Bytes(bytes) => Cow::Borrowed(bytes),
-        Value::Empty
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Double(_)
-        | Value::List(_)
-        | Value::Map(_) => match value.text() {
-            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-        },
-    }
 }

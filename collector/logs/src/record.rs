@@ -14,7 +14,7 @@
 pub(crate) mod metadata;
 mod pack;
 
-pub(crate) use pack::{NewRecord, Packed, pack};
+pub(crate) use pack::{NewRecord, Packed, append, pack};
 
 use crate::stream::Stream;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};

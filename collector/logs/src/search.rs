@@ -12,7 +12,7 @@ mod source;
 mod volumes;
 
 pub(crate) use ask::Ask;
-pub(crate) use chosen::Chosen;
+pub(crate) use chosen::{Chosen, Room};
 pub(crate) use collect::{Collector, Limits, Record};
 pub(crate) use lines::Lines;
 pub(crate) use run::{Found, Looked, Snapshot, run};
@@ -25,8 +25,8 @@ pub use volumes::{StreamVolume, StreamVolumes};
 use crate::record::LogRecord;
 use serde::Serialize;
 use sonde_logql::LogQuery;
-use sonde_proto::{Position, UnixNanos};
-use std::time::{Duration, Instant};
+use sonde_proto::{Deadline, Position, UnixNanos};
+use std::time::Duration;
 
 /// Which records come first, and so which are left out beyond the limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ pub struct Search {
     /// The least time between two of them.
     pub interval: Duration,
     /// When to stop and answer with what was found.
-    pub deadline: Option<Instant>,
+    pub deadline: Deadline,
 }
 
 /// What a search found, and how it went.

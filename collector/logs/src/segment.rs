@@ -9,8 +9,9 @@
 //! streams     the streams, in the order of their content
 //! ```
 //!
-//! Records lie in the order of their streams, those of a stream in the order of their keys.
-//! A block is up to 256 KiB of bodies of one stream, or of several small ones that are
+//! A segment as sealed is one part, where records lie in the order of their streams, those of
+//! a stream in the order of their keys; merging may put several parts into one segment
+//! (`parts`). A block is up to 256 KiB of bodies of one stream, or of several small ones that are
 //! neighbours: streams are in the order of their content, so similar text lies together,
 //! and thousands of small streams cost a few bytes each.
 //!
@@ -19,9 +20,9 @@
 //! rest for records that are shown. Every column has its own checksum, looked at whenever it
 //! is read.
 //!
-//! The whole seam to the rest of the store: [`SegmentWriter`], and [`Segment`] with `open`,
-//! `streams`, `candidates`, `scan`, `fetch` and `cursor`. Damage is a [`Damage`], whatever
-//! the layer that found it.
+//! The whole seam to the rest of the store: [`SegmentWriter`]; [`Handle`], by which a segment is
+//! known and opened; and [`Segment`], an open one, with `streams`, `candidates`, `scan`, `fetch`,
+//! `cursor` and `join`. Damage is a [`Damage`], whatever the layer that found it.
 
 mod numbers;
 mod packing;
@@ -35,9 +36,13 @@ mod terms;
 mod block;
 mod tokens;
 mod vocabulary;
+mod parts;
 mod directory;
 mod writer;
+mod proof;
 mod reader;
+mod mapped;
+mod handle;
 mod candidates;
 mod pick;
 mod stages;
@@ -45,6 +50,7 @@ mod scan;
 mod feed;
 mod fetch;
 mod cursor;
+mod join;
 mod visible;
 mod patterns;
 
@@ -52,12 +58,16 @@ pub(crate) use candidates::Candidate;
 pub(crate) use common::Common;
 pub(crate) use cursor::Cursor;
 pub(crate) use feed::{Ended, Fed, Feeding};
-pub(crate) use fetch::{Scratch, Wanted};
+pub(crate) use fetch::Wanted;
+pub(crate) use handle::{Handle, ReadError, Reader};
+pub(crate) use join::{JoinError, JoinSource, join, join_well};
+pub(crate) use mapped::Mapped;
 pub(crate) use patterns::{Alike, Steps};
+pub(crate) use proof::{Proof, prove};
 pub(crate) use reader::Segment;
 pub(crate) use scan::Bar;
 pub(crate) use streams::StreamList;
-pub(crate) use writer::SegmentWriter;
+pub(crate) use writer::{SegmentWriter, WriteError, Written};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -15,6 +15,8 @@ mod background;
 mod pace;
 mod writer;
 mod seal;
+mod unsealed;
+mod suspects;
 mod merge;
 mod plan;
 mod delete;
@@ -33,7 +35,7 @@ pub(crate) use sweep::{anywhere, place};
 pub use usage::{StreamUsage, TenantUsage};
 
 use crate::config::Config;
-use crate::segment::Common;
+use crate::segment::{Common, Mapped};
 use crate::telemetry::Telemetry;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
@@ -78,17 +80,12 @@ pub enum OpenError {
     /// The directory or its manifest cannot be used.
     #[error("cannot open the log store: {0}")]
     Dir(#[from] sonde_segment::OpenError),
-    /// A segment lies there and cannot be read, which says nothing about its bytes.
+    /// A segment of another version of the format lies there.
     #[error(
-        "cannot open the log store: cannot read the segment {}: {cause}; mend that, or move the segment away to go without it",
-        path.display()
+        "cannot open the log store: the segment {} is of another version of the format than this program reads; start the version that wrote it, or move the store's directory away to start empty",
+        .0.display()
     )]
-    Segment {
-        /// Where it lies.
-        path: std::path::PathBuf,
-        /// Why it cannot be read.
-        cause: std::io::Error,
-    },
+    Version(std::path::PathBuf),
     /// A damaged segment could not be taken out of the manifest.
     #[error("cannot open the log store: {0}")]
     Quarantine(#[from] SwapError),
@@ -124,6 +121,13 @@ pub struct Stats {
     pub newest: Option<UnixNanos>,
     /// How many segments were found damaged or missing since the start.
     pub quarantined: u64,
+    /// How many damaged segments lie in the store's `quarantine/`, of this and earlier starts.
+    /// Nothing deletes them but a person, and delete requests do not reach them.
+    pub aside_segments: u64,
+    /// Their bytes on disk.
+    pub aside_bytes: u64,
+    /// What is wrong and a person should do something about, in words.
+    pub troubles: Vec<String>,
     /// What a crash would replay the journal from.
     pub resume_from: Position,
     /// Everything before this position is searchable.
@@ -131,8 +135,8 @@ pub struct Stats {
 }
 
 impl LogStore {
-    /// Opens the store in `dir`, creating it if need be. Damaged segments are moved aside
-    /// and the rest is served.
+    /// Opens the store in `dir`, creating it if need be. Damaged segments are moved aside,
+    /// those that cannot be read stay where they are, and the rest is served.
     ///
     /// # Errors
     /// [`OpenError`] when the directory cannot be used or the manifest is damaged.
@@ -145,18 +149,14 @@ impl LogStore {
         let telemetry = Telemetry::register(registry);
         let retention = Arc::new(Retention::new(config).map_err(OpenError::Config)?);
         let (dir, mut manifest) = SegmentDir::open(dir)?;
-        let common = Arc::new(Common::new(STREAM_BYTES_MAX, config.bodies));
-        let segments = view::open_segments(
-            &dir,
-            &mut manifest,
-            &common,
-            config.verify_at_open,
-            &telemetry,
-        )?;
+        let mapped = Mapped::new(config.mapped_bytes_max, &telemetry);
+        let common = Arc::new(Common::new(STREAM_BYTES_MAX, config.bodies).with(mapped));
+        let segments = view::open_segments(&dir, &mut manifest, &common, config, now)?;
+        telemetry.drop("damaged_segment", dir.quarantined());
         let mut view = View::new(segments, manifest.covers, Arc::clone(&retention), now);
         let writer = Writer::new(manifest, config, &telemetry, now);
         let writer = writer.map_err(OpenError::Extra)?;
-        view.requests = writer.requests.in_force();
+        view.put_requests(&writer.requests);
         let store = Self {
             config: config.clone(),
             dir: Arc::new(dir),
@@ -191,6 +191,9 @@ impl LogStore {
     pub fn stats(&self) -> Stats {
         let mut stats = self.view.read().stats();
         stats.quarantined = self.dir.quarantined();
+        let aside = self.dir.aside();
+        (stats.aside_segments, stats.aside_bytes) = (aside.segments, aside.bytes);
+        stats.troubles.extend_from_slice(self.dir.troubles());
         stats
     }
 

@@ -6,7 +6,7 @@ mod order;
 mod pool;
 
 pub(crate) use labels::{LabelRules, at_level};
-pub(crate) use level::Level;
+pub(crate) use level::{LEVELS, Level};
 pub(crate) use order::Ordinals;
 pub(crate) use pool::StreamPool;
 

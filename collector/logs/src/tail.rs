@@ -22,7 +22,9 @@ const SUMMARY_BYTES_MIN: usize = JOINED_BYTES_MAX / 2;
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     streams: Vec<Arc<Stream>>,
+    /// The number of each stream by its address, while records are added.
     ordinals: AHashMap<usize, u32>,
+    /// What its streams take that no batch before it in the tail has.
     stream_bytes: u64,
     records: Vec<Slot>,
     packed: Vec<u8>,
@@ -50,12 +52,12 @@ pub(crate) struct TailRecord<'a> {
 }
 
 impl Batch {
-    /// Adds a record that `pack` writes. False, and nothing is added, when the batch could
-    /// not address it.
-    pub(crate) fn push(
+    /// Adds a record of a stream of this batch that `pack` writes. False, and nothing is
+    /// added, when the batch could not address it.
+    pub(crate) fn push_of(
         &mut self,
+        stream: u32,
         key: Key,
-        stream: &Arc<Stream>,
         pack: impl FnOnce(&mut Vec<u8>),
     ) -> bool {
         let before = self.packed.len();
@@ -68,7 +70,6 @@ impl Batch {
             self.packed.truncate(before);
             return false;
         };
-        let stream = self.ordinal(stream);
         self.records.push(Slot {
             key,
             stream,
@@ -78,14 +79,28 @@ impl Batch {
         true
     }
 
-    fn ordinal(&mut self, stream: &Arc<Stream>) -> u32 {
+    /// Adds a record of any stream.
+    #[cfg(test)]
+    pub(crate) fn push(
+        &mut self,
+        key: Key,
+        stream: &Arc<Stream>,
+        pack: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let stream = self.stream(stream, stream.bytes());
+        self.push_of(stream, key, pack)
+    }
+
+    /// The number of a stream in this batch, which takes it in if need be. `bytes` says how
+    /// much it takes in memory beside what other batches of the tail have of it.
+    pub(crate) fn stream(&mut self, stream: &Arc<Stream>, bytes: u64) -> u32 {
+        self.stream_bytes += bytes;
         let next = u32::try_from(self.streams.len())
-            .expect("fewer streams than bytes, and those are addressed by u32");
+            .expect("a batch is of some gigabytes at most, and every stream takes bytes of these");
         *self
             .ordinals
             .entry(Arc::as_ptr(stream) as usize)
             .or_insert_with(|| {
-                self.stream_bytes += stream.bytes();
                 self.streams.push(Arc::clone(stream));
                 next
             })
@@ -158,25 +173,34 @@ impl Batch {
     fn joined(&self, later: &Self) -> Self {
         let mut joined = Self {
             streams: self.streams.clone(),
-            ordinals: self.ordinals.clone(),
+            ordinals: addresses(&self.streams).zip(0..).collect(),
             stream_bytes: self.stream_bytes,
             records: self.records.clone(),
             packed: self.packed.clone(),
             received: self.received.max(later.received),
             summary: OnceLock::new(),
         };
+        let of_later = later.streams.iter();
+        let of_later: Vec<u32> = of_later.map(|stream| joined.stream(stream, 0)).collect();
+        joined.stream_bytes += later.stream_bytes;
         for record in later.records() {
-            joined.push(record.key, record.stream, |out| {
+            joined.push_of(of_later[record.ordinal], record.key, |out| {
                 out.extend_from_slice(record.packed);
             });
         }
+        joined.ordinals = AHashMap::new();
         joined
     }
 }
 
+fn addresses(streams: &[Arc<Stream>]) -> impl Iterator<Item = usize> {
+    streams.iter().map(|stream| Arc::as_ptr(stream) as usize)
+}
+
 /// Makes a batch visible at the end of a list, joined with what is small before it. A
 /// record is copied about as often as a binary counter carries.
-pub(crate) fn append(batches: &mut Vec<Arc<Batch>>, batch: Batch) {
+pub(crate) fn append(batches: &mut Vec<Arc<Batch>>, mut batch: Batch) {
+    batch.ordinals = AHashMap::new();
     let mut batch = Arc::new(batch);
     while let Some(last) = batches.last() {
         let fits = last.packed.len() + batch.packed.len() <= JOINED_BYTES_MAX;

@@ -16,6 +16,8 @@ pub(crate) struct Telemetry {
     pub(crate) segments: Gauge,
     pub(crate) segment_bytes: Gauge,
     pub(crate) tail_bytes: Gauge,
+    pub(crate) mapped_bytes: Gauge,
+    pub(crate) segment_opens: Counter,
 }
 
 /// The label `reason`.
@@ -61,6 +63,16 @@ impl Telemetry {
             "sonde_logs_tail_bytes",
             "Bytes of records in memory that are not sealed yet",
             own.tail_bytes.clone(),
+        );
+        registry.register(
+            "sonde_logs_mapped_bytes",
+            "Bytes of segments that are open, mapped into memory",
+            own.mapped_bytes.clone(),
+        );
+        registry.register(
+            "sonde_logs_segment_opens",
+            "How often segments were opened to read of them",
+            own.segment_opens.clone(),
         );
         own
     }

@@ -6,7 +6,7 @@ use sonde_logql::LogQuery;
 use sonde_logql::ast::{LineFilter, LineOp, LineText, LogExpr, Stage};
 use sonde_proto::otlp::common::{AnyValue, any_value::Value};
 use sonde_proto::otlp::{self, logs, logs_service::ExportLogsServiceRequest, resource::Resource};
-use sonde_proto::{Entry, Matcher, Position, Signal, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Entry, Matcher, Position, Signal, Tenant, UnixNanos};
 use std::path::Path;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ pub(crate) fn search(query: &str) -> Search {
         limit: 1000,
         direction: Direction::Backward,
         interval: Duration::ZERO,
-        deadline: None,
+        deadline: Deadline::never(),
     }
 }
 

@@ -13,7 +13,7 @@ use sonde_logql::LogQuery;
 use sonde_logs::{BodyEncoding, Config, DeleteStatus, Direction, LogStore, NewDelete, Search};
 use sonde_proto::otlp::common::{AnyValue, any_value::Value};
 use sonde_proto::otlp::{self, logs, logs_service::ExportLogsServiceRequest, resource::Resource};
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, UnixNanos};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -332,7 +332,7 @@ impl Promised {
             limit: usize::MAX,
             direction: Direction::Forward,
             interval: Duration::ZERO,
-            deadline: None,
+            deadline: Deadline::never(),
         };
         let answer = store.search(&Tenant::default(), &search).unwrap();
         assert_eq!(answer.cut, None);

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sonde_promql::Features;
 
 /// How much the metric store holds, for how long, and what it accepts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -45,6 +46,8 @@ pub struct Config {
     pub segment_bytes_max: u64,
     /// How many bytes of segment indexes are kept in memory between queries.
     pub index_cache_bytes_max: u64,
+    /// Which experimental parts of PromQL may be used.
+    pub features: Features,
 }
 
 impl Default for Config {
@@ -77,6 +80,7 @@ impl Default for Config {
             merge_fan_in: 4,
             segment_bytes_max: 512 << 20,
             index_cache_bytes_max: 256 << 20,
+            features: Features::default(),
         }
     }
 }

@@ -233,10 +233,7 @@ impl Ingest<'_> {
         };
         for (at, series) in group.series.iter().enumerate() {
             // A histogram that ended without saying its bounds ends in all its series.
-            let value = values
-                .get(at)
-                .copied()
-                .unwrap_or_else(crate::sample::stale_nan);
+            let value = values.get(at).copied().unwrap_or_else(crate::stale_nan);
             self.push_one(*series, time, value);
         }
     }

@@ -1,16 +1,15 @@
-//! The time-series database and PromQL.
+//! The time-series database, asked in PromQL.
 //!
 //! The path of a sample: an OTLP request is read in place ([`translate`]) and its points are
 //! appended to the series in memory ([`head`]), found by the bytes that identify them. Sealing
 //! writes what is in memory as one immutable file per tenant ([`segment`]) and swaps the
-//! manifest that says which journal position the files cover. A query ([`promql`]) selects
-//! series over segments and memory ([`select`]) and evaluates one series at a time.
+//! manifest that says which journal position the files cover. A query ([`promql`], a crate of its
+//! own) selects series over segments and memory ([`select`]) one at a time.
 //!
 //! Nothing here knows the journal, HTTP or another store, reads a clock, or reads
 //! configuration files.
 
 mod config;
-mod sample;
 mod chunk;
 mod symbols;
 mod postings;
@@ -25,14 +24,12 @@ mod telemetry;
 #[cfg(test)]
 mod testing;
 
-pub mod promql;
-
 pub use config::Config;
-pub use promql::{
-    InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries, Sample,
-    parse_selector,
+pub use sonde_promql as promql;
+pub use sonde_promql::{
+    Features, InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries,
+    STALE_NAN_BITS, Sample, Samples, is_stale, parse_selector, stale_nan,
 };
-pub use sample::{STALE_NAN_BITS, Samples, is_stale, stale_nan};
 pub use store::{MetricStore, OpenError, Stats, StoreError};
 pub use tenant::Metadata;
 pub use translate::exemplar::Exemplar;

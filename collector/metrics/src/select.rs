@@ -1,9 +1,9 @@
 //! From matchers to series with their samples, over segments and head.
 
+use crate::Samples;
 use crate::chunk::open::ClosedChunk;
 use crate::postings::Index;
 use crate::promql::source::{Series, Source, Stop, TimeRange};
-use crate::sample::Samples;
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::tenant::TenantStore;
 use ahash::{AHashMap, AHashSet};

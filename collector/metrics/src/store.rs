@@ -45,6 +45,17 @@ pub enum OpenError {
     /// Its directory or manifest could not be used.
     #[error("cannot open the metric store: {0}")]
     Directory(#[from] sonde_segment::OpenError),
+    /// A segment cannot be read, which says nothing about its bytes.
+    #[error(
+        "cannot open the metric store: cannot read the segment {}: {cause}; mend that, or move the segment away to go without it",
+        path.display()
+    )]
+    Segment {
+        /// Where it lies.
+        path: std::path::PathBuf,
+        /// Why it cannot be read.
+        cause: std::io::Error,
+    },
     /// A damaged segment could not be moved aside.
     #[error("cannot open the metric store: {0}")]
     Quarantine(#[from] SwapError),
@@ -111,7 +122,13 @@ impl MetricStore {
                     let tenant = tenants.entry(meta.tenant.clone()).or_default();
                     tenant.state.write().segments.push(Arc::new(segment));
                 }
-                Err(error) => dir.quarantine(&mut manifest, meta.id, &error.to_string())?,
+                Err(error) => {
+                    if let Some(cause) = dir.why_unreadable(&meta.tenant, meta.id) {
+                        let path = dir.path(&meta.tenant, meta.id);
+                        return Err(OpenError::Segment { path, cause });
+                    }
+                    dir.quarantine(&mut manifest, meta.id, &error.to_string())?;
+                }
             }
         }
         tenants
@@ -277,7 +294,7 @@ pub(crate) fn samples_of(
     store: &MetricStore,
     tenant: &Tenant,
     matchers: &[sonde_proto::Matcher],
-) -> std::collections::BTreeMap<sonde_proto::Labels, crate::sample::Samples> {
+) -> std::collections::BTreeMap<sonde_proto::Labels, crate::Samples> {
     use crate::promql::source::{Series as _, Source as _, TimeRange};
     let tenant = store.tenant(tenant).unwrap_or_default();
     let source = crate::select::TenantSource {
@@ -290,7 +307,7 @@ pub(crate) fn samples_of(
     };
     let found = source.select(matchers, range, usize::MAX).unwrap();
     let read = |series: crate::select::StoredSeries| {
-        let mut samples = crate::sample::Samples::default();
+        let mut samples = crate::Samples::default();
         series.read(&mut samples).unwrap();
         (series.labels(), samples)
     };

@@ -2,9 +2,9 @@
 
 use crate::head::Head;
 use crate::postings::Index as _;
-use crate::sample::{Samples, is_stale};
 use crate::segment::{IndexCache, Segment, SegmentError};
 use crate::translate::wire::Metric;
+use crate::{Samples, is_stale};
 use parking_lot::RwLock;
 use sonde_proto::{Labels, MatchOp, Matcher};
 use std::collections::BTreeMap;

@@ -7,7 +7,8 @@
 //! Prometheus before version 3 includes the start of a range, we (as version 3) do not. Times
 //! are chosen so that no sample and no subquery step ever lies on an edge: samples are at
 //! 2 ms more than a multiple of 4 ms, subquery steps at whole seconds, queries 123 ms after a
-//! whole second, and no subquery stands inside another.
+//! whole second, and no subquery stands inside another. What version 3 means otherwise is in
+//! [`expressions::EXPLAINED`], each with its reason, and must differ.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,16 +18,21 @@ mod data;
 mod expressions;
 #[path = "oracle/server.rs"]
 mod server;
+#[path = "oracle/words.rs"]
+mod words;
 
 use data::{BASE, Dataset, STEPS};
 use server::{Answer, Prometheus};
-use sonde_metrics::{MetricStore, QueryLimits, QueryValue};
+use sonde_metrics::{Features, MetricStore, QueryError, QueryLimits, QueryValue, promql};
 use sonde_proto::{Tenant, UnixNanos};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How far two numbers may be apart, relative to the larger one: sums in another order.
 const TOLERANCE: f64 = 1e-9;
+
+/// When instant queries are asked.
+const INSTANT: i64 = BASE + 2_400_123;
 
 /// Starts, ends and steps of range queries: over all samples and beyond, into what comes
 /// before them, and closer together than the samples are.
@@ -36,15 +42,67 @@ const GRIDS: [(i64, i64, i64); 3] = [
     (BASE + 1_700_123, BASE + 1_760_123, 4_000),
 ];
 
-#[test]
-fn every_expression_gives_what_prometheus_gives() {
-    let dir = tempfile::tempdir().unwrap();
-    let Some(programs) = server::find() else {
+/// The programs, or `None` where they may be missing.
+fn programs() -> Option<server::Programs> {
+    let found = server::find();
+    if found.is_none() {
         assert!(
             std::env::var("CI").as_deref() != Ok("true"),
             "no prometheus on a machine that must have one"
         );
         println!("skipped: no prometheus (run tests/setup)");
+    }
+    found
+}
+
+/// What is written of an expression, and what is said of a wrong one, to the letter.
+#[test]
+fn every_expression_is_written_and_refused_in_the_same_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(programs) = programs() else {
+        return;
+    };
+    let prometheus = Prometheus::start(&programs, dir.path(), "# EOF\n");
+    let ours = |expr: &str| match promql::parse(expr, &Features::default()) {
+        Ok(tree) => Ok(promql::pretty(&tree)),
+        Err(error) => Err(format!(
+            "invalid parameter \"query\": {}",
+            QueryError::from(error)
+        )),
+    };
+    for (expr, why) in words::WORDED_OTHERWISE {
+        assert_ne!(ours(expr), prometheus.format(expr), "{expr}: {why}");
+    }
+    let otherwise = |expr: &str| {
+        let known = words::WORDED_OTHERWISE.iter();
+        known.clone().any(|(known, _)| *known == expr)
+    };
+    let mut differing = Vec::new();
+    let mut all = expressions::all();
+    all.extend(words::wrong());
+    for expr in all.iter().filter(|expr| !otherwise(expr)) {
+        let (ours, theirs) = (ours(expr), prometheus.format(expr));
+        if ours != theirs {
+            differing.push(format!("{expr}\n  we:   {ours:?}\n  they: {theirs:?}"));
+        }
+    }
+    assert!(
+        differing.is_empty(),
+        "{} of {} differ:\n{}",
+        differing.len(),
+        all.len(),
+        differing
+            .into_iter()
+            .take(60)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+#[test]
+fn every_expression_gives_what_prometheus_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(programs) = programs() else {
         return;
     };
     let dataset = Dataset::generate();
@@ -55,6 +113,18 @@ fn every_expression_gives_what_prometheus_gives() {
         &dataset.open_metrics(),
     );
     let (mut differing, mut telling) = (Vec::new(), 0);
+    for (expr, why) in expressions::EXPLAINED {
+        let difference = compare_instant(&store, &prometheus, expr);
+        assert!(difference.is_some(), "no longer differs: {expr} ({why})");
+    }
+    for expr in expressions::ORDERED {
+        let QueryValue::Vector(ours) = instant(&store, expr).unwrap() else {
+            panic!("{expr} is no vector");
+        };
+        let ours: Vec<_> = ours.iter().map(|sample| labels(&sample.labels)).collect();
+        assert!(ours.len() > 1, "{expr}");
+        assert_eq!(ours, prometheus.order(expr, INSTANT), "{expr}");
+    }
     let expressions = expressions::all();
     for expr in &expressions {
         for grid in GRIDS {
@@ -105,15 +175,14 @@ fn compare_range(
     .map(|why| format!("range   {expr} by {step}: {why}"))
 }
 
+fn instant(store: &MetricStore, expr: &str) -> Result<QueryValue, QueryError> {
+    let (tenant, limits) = (Tenant::default(), QueryLimits::default());
+    store.instant(&tenant, expr, UnixNanos::from_millis(INSTANT), &limits)
+}
+
 fn compare_instant(store: &MetricStore, prometheus: &Prometheus, expr: &str) -> Option<String> {
-    let time = BASE + 2_400_123;
-    let ours = store.instant(
-        &Tenant::default(),
-        expr,
-        UnixNanos::from_millis(time),
-        &QueryLimits::default(),
-    );
-    let theirs = prometheus.instant(expr, time);
+    let ours = instant(store, expr);
+    let theirs = prometheus.instant(expr, INSTANT);
     difference(
         &ours.map(ours_as_answer).map_err(|e| e.to_string()),
         &theirs,

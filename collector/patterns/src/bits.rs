@@ -19,14 +19,17 @@ pub(crate) fn pack(numbers: impl Iterator<Item = u64>, width: u8, out: &mut Vec<
     if width == 0 {
         return;
     }
-    let (mut held, mut bits) = (0_u128, 0_u32);
+    let (mut held, mut bits) = (0_u64, 0_u32);
+    let width = u32::from(width);
+    out.reserve(bytes_of(numbers.size_hint().0, width as u8));
     for number in numbers {
-        held |= u128::from(number) << bits;
-        bits += u32::from(width);
+        held |= number << bits;
+        bits += width;
         if bits >= 64 {
-            out.extend_from_slice(&(held as u64).to_le_bytes());
-            held >>= 64;
+            out.extend_from_slice(&held.to_le_bytes());
             bits -= 64;
+            // What of the number had no room; nothing where it ended with the eight bytes.
+            held = number.checked_shr(width - bits).unwrap_or(0);
         }
     }
     let left = bits.div_ceil(8) as usize;

@@ -24,6 +24,7 @@ mod damage;
 mod limits;
 mod wire;
 mod bits;
+mod text;
 mod class;
 mod tokens;
 mod split;

@@ -14,6 +14,7 @@ mod fields;
 mod json;
 
 use crate::class::{Masks, TEXT_SLOT, WORD_SLOT, has_reserved};
+use crate::text::append;
 use crate::tokens::address;
 
 /// A longer body is kept raw: its template would hardly come twice.
@@ -111,7 +112,7 @@ impl Splitter {
             let from = self.masks.word_start(digit);
             let word_end = self.masks.gap_from(digit).unwrap_or(body.len());
             let to = address(body, from, word_end).unwrap_or(word_end);
-            self.template.extend_from_slice(&body[at..from]);
+            append(&mut self.template, &body[at..from]);
             self.variable(WORD_SLOT, from, to);
             at = to;
         }

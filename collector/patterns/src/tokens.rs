@@ -85,10 +85,16 @@ fn is_group(word: &[u8]) -> bool {
 }
 
 /// Where the IPv4 address ends whose first group is the word `from..to`, if there is one.
+#[inline]
 pub(crate) fn address(text: &[u8], from: usize, to: usize) -> Option<usize> {
     if text.get(to) != Some(&b'.') || !is_group(&text[from..to]) {
         return None;
     }
+    address_from(text, from, to)
+}
+
+/// The same, of a group with a dot behind it.
+fn address_from(text: &[u8], from: usize, to: usize) -> Option<usize> {
     let word_at = |at: usize| text.get(at).copied().is_some_and(is_word_byte);
     let goes_on_before = from >= 2 && text[from - 1] == b'.' && word_at(from - 2);
     let mut end = to;

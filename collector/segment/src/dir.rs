@@ -5,27 +5,36 @@
 //! swapped in ([`SegmentDir::swap`]), then what it replaced is deleted
 //! ([`SegmentDir::remove`]). A crash between any two steps leaves rubbish, never a lie.
 
+mod swap;
+mod aside;
+mod files;
+
+pub use aside::Aside;
+
 use crate::{Manifest, ManifestError, SegmentMeta};
+use aside::QUARANTINE;
+use files::{children, remove_path, sync_dir, sync_tree};
 use sonde_proto::Tenant;
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use swap::{COPY_TEMP, Found, MANIFEST_TEMP};
 
-const MANIFEST: &str = "manifest.json";
-const MANIFEST_TEMP: &str = "manifest.json.tmp";
 const SEGMENTS: &str = "segments";
-const QUARANTINE: &str = "quarantine";
-
-/// How many damaged segments are kept for a person to look at; the oldest go first.
-const QUARANTINED_MAX: usize = 16;
 
 /// A directory of segments and its manifest.
 #[derive(Debug)]
 pub struct SegmentDir {
     root: PathBuf,
     quarantined: AtomicU64,
+    aside_segments: AtomicU64,
+    aside_bytes: AtomicU64,
+    /// What was found at open that a person should know.
+    troubles: Vec<String>,
+    /// How the directory of the manifest is synced.
+    sync: fn(&Path) -> io::Result<()>,
 }
 
 /// Why a directory of segments could not be opened.
@@ -77,27 +86,25 @@ impl SwapError {
     }
 }
 
-/// The steps of a swap, in order; a test stops after each of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
-    Created,
-    Written,
-    Synced,
-    Renamed,
-    DirectorySynced,
-}
-
 impl SegmentDir {
     /// Opens the directory, creating it if need be, and tidies up after a crash: what the
     /// manifest does not list is deleted, and what it lists but is gone is counted in
     /// [`Self::quarantined`] and left out of the manifest that is returned.
     ///
+    /// Where the manifest is damaged, its copy serves. That may be the one before, so what it
+    /// does not list is then moved aside instead.
+    ///
     /// # Errors
-    /// [`OpenError`] when the directory cannot be read or written, or the manifest is damaged.
+    /// [`OpenError`] when the directory cannot be read or written, or the manifest and its
+    /// copy are damaged.
     pub fn open(dir: &Path) -> Result<(Self, Manifest), OpenError> {
-        let this = Self {
+        let mut this = Self {
             root: dir.to_owned(),
             quarantined: AtomicU64::new(0),
+            aside_segments: AtomicU64::new(0),
+            aside_bytes: AtomicU64::new(0),
+            troubles: Vec::new(),
+            sync: sync_dir,
         };
         for path in [
             this.root.clone(),
@@ -107,12 +114,56 @@ impl SegmentDir {
             fs::create_dir_all(&path).map_err(open_error("create", &path))?;
         }
         this.sync_new_directories()?;
-        let mut manifest = this.read_manifest()?;
-        let temp = this.root.join(MANIFEST_TEMP);
-        remove_path(&temp).map_err(open_error("delete", &temp))?;
-        this.delete_unlisted(&manifest)?;
+        let Found {
+            mut manifest,
+            in_place_of,
+        } = this.read_manifest()?;
+        for temp in [MANIFEST_TEMP, COPY_TEMP].map(|name| this.root.join(name)) {
+            remove_path(&temp).map_err(open_error("delete", &temp))?;
+        }
+        match &in_place_of {
+            None => this.delete_unlisted(&manifest)?,
+            Some(why) => this.recover(&mut manifest, why)?,
+        }
         manifest.segments.retain(|meta| this.is_there(meta));
+        this.count_aside();
         Ok((this, manifest))
+    }
+
+    /// Goes on with the copy of the manifest.
+    fn recover(&mut self, manifest: &mut Manifest, why: &str) -> Result<(), OpenError> {
+        let (root, mut moved) = (self.root.display().to_string(), 0);
+        for path in self.unlisted(manifest)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let number = name.and_then(|name| u64::from_str_radix(name, 16).ok());
+            // Numbers are never used twice, whoever gave them.
+            let next = number.map_or(0, |number| number.saturating_add(1));
+            manifest.next_id = manifest.next_id.max(next);
+            let to = self.move_aside(&path, "unlisted");
+            moved += u64::from(
+                to.map_err(|error| open_error("move aside", &path)(error.cause))?
+                    .is_some(),
+            );
+        }
+        self.restore(manifest);
+        let trouble = format!(
+            "the manifest in {root} was not usable ({why}), and its copy is in force; {moved} segments that the copy does not list were moved to {QUARANTINE}/"
+        );
+        tracing::error!("{trouble}");
+        self.troubles.push(trouble);
+        Ok(())
+    }
+
+    /// What was found wrong with the directory when it was opened, in words for a person.
+    #[must_use]
+    pub fn troubles(&self) -> &[String] {
+        &self.troubles
+    }
+
+    /// Syncs the directory of the manifest in another way: what a store does where that fails
+    /// cannot be seen on a disk that works.
+    pub fn sync_with(&mut self, sync: fn(&Path) -> io::Result<()>) {
+        self.sync = sync;
     }
 
     /// A process that was killed may have made directories that it did not come to sync; what
@@ -164,42 +215,6 @@ impl SegmentDir {
         sync_dir(&parent).map_err(swap_error("sync", &parent))
     }
 
-    /// Puts a manifest in force, durably and in one step.
-    ///
-    /// # Errors
-    /// [`SwapError`] when it could not be written; the previous manifest is then still in
-    /// force, unless the very last step (syncing the directory) failed: then either is.
-    pub fn swap(&self, manifest: &Manifest) -> Result<(), SwapError> {
-        self.swap_in_steps(manifest, |_| Ok(()))
-    }
-
-    fn swap_in_steps(
-        &self,
-        manifest: &Manifest,
-        mut done: impl FnMut(Step) -> io::Result<()>,
-    ) -> Result<(), SwapError> {
-        let (path, temp) = (self.root.join(MANIFEST), self.root.join(MANIFEST_TEMP));
-        let mut replaced = false;
-        let mut write = || {
-            let bytes = manifest.encode()?;
-            let mut file = File::create(&temp)?;
-            done(Step::Created)?;
-            file.write_all(&bytes)?;
-            done(Step::Written)?;
-            file.sync_all()?;
-            done(Step::Synced)?;
-            fs::rename(&temp, &path)?;
-            replaced = true;
-            done(Step::Renamed)?;
-            sync_dir(&self.root)?;
-            done(Step::DirectorySynced)
-        };
-        write().map_err(|cause| SwapError {
-            replaced,
-            ..swap_error("write the manifest", &path)(cause)
-        })
-    }
-
     /// Deletes a segment that the manifest in force no longer lists. Readers that have its
     /// files open keep them; what cannot be deleted now is deleted at the next open.
     pub fn remove(&self, tenant: &Tenant, id: u64) {
@@ -209,121 +224,53 @@ impl SegmentDir {
         }
     }
 
-    /// Takes a damaged segment out of the manifest, puts the rest in force, and moves the
-    /// segment aside. The rest goes on being served.
-    ///
-    /// # Errors
-    /// [`SwapError`] when the manifest could not be swapped; nothing was moved then.
-    pub fn quarantine(
-        &self,
-        manifest: &mut Manifest,
-        id: u64,
-        reason: &str,
-    ) -> Result<(), SwapError> {
-        let Some(at) = manifest.segments.iter().position(|s| s.id == id) else {
-            return Ok(());
-        };
-        let meta = manifest.segments.remove(at);
-        if let Err(error) = self.swap(manifest) {
-            manifest.segments.insert(at, meta);
-            return Err(error);
-        }
-        let word: String = reason
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .take(40)
-            .collect();
-        let (from, to) = (
-            self.path(&meta.tenant, id),
-            self.root.join(QUARANTINE).join(format!("{id:016x}-{word}")),
-        );
-        self.quarantined.fetch_add(1, Ordering::Relaxed);
-        tracing::error!(segment = %from.display(), aside = %to.display(), records = meta.records, reason, "a segment is damaged and was moved aside; the rest is served");
-        if let Err(error) = remove_path(&to).and_then(|()| fs::rename(&from, &to)) {
-            tracing::warn!(segment = %from.display(), %error, "could not move a damaged segment aside; the next start deletes it");
-        }
-        self.forget_oldest_quarantined();
-        Ok(())
-    }
-
-    /// Why the segment cannot be read although it lies there: a failing disk, a missing
-    /// permission, too many open files. What is seen of such a segment says nothing about its
-    /// bytes, so it must not be taken for damaged.
-    #[must_use]
-    pub fn why_unreadable(&self, tenant: &Tenant, id: u64) -> Option<io::Error> {
-        let missing = |error: &io::Error| {
-            matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            )
-        };
-        read_a_byte_of_each(&self.path(tenant, id))
-            .err()
-            .filter(|error| !missing(error))
-    }
-
-    /// How many segments were found damaged or missing since the directory was opened.
-    #[must_use]
-    pub fn quarantined(&self) -> u64 {
-        self.quarantined.load(Ordering::Relaxed)
-    }
-
     fn tenant_dir(&self, tenant: &Tenant) -> PathBuf {
         self.root.join(SEGMENTS).join(tenant.as_str())
     }
 
-    fn read_manifest(&self) -> Result<Manifest, OpenError> {
-        let path = self.root.join(MANIFEST);
-        match fs::read(&path) {
-            Ok(bytes) => {
-                Manifest::decode(&bytes).map_err(|cause| OpenError::Manifest { path, cause })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
-            Err(error) => Err(open_error("read", &path)(error)),
+    fn delete_unlisted(&self, manifest: &Manifest) -> Result<(), OpenError> {
+        for path in self.unlisted(manifest)? {
+            tracing::info!(path = %path.display(), "deleting a segment that no manifest lists: a crash left it");
+            remove_path(&path).map_err(open_error("delete", &path))?;
         }
+        Ok(())
     }
 
-    fn delete_unlisted(&self, manifest: &Manifest) -> Result<(), OpenError> {
+    /// What lies among the segments and is not listed.
+    fn unlisted(&self, manifest: &Manifest) -> Result<Vec<PathBuf>, OpenError> {
         let listed: HashSet<PathBuf> = manifest
             .segments
             .iter()
             .map(|s| self.path(&s.tenant, s.id))
             .collect();
-        for tenant_dir in children(&self.root.join(SEGMENTS))? {
-            if !tenant_dir.is_dir() {
-                remove_path(&tenant_dir).map_err(open_error("delete", &tenant_dir))?;
-                continue;
-            }
-            for path in children(&tenant_dir)?
-                .into_iter()
-                .filter(|path| !listed.contains(path))
-            {
-                tracing::info!(path = %path.display(), "deleting a segment that no manifest lists: a crash left it");
-                remove_path(&path).map_err(open_error("delete", &path))?;
+        let list = |dir: &Path| children(dir).map_err(open_error("list", dir));
+        let mut unlisted = Vec::new();
+        for tenant_dir in list(&self.root.join(SEGMENTS))? {
+            if tenant_dir.is_dir() {
+                let all = list(&tenant_dir)?.into_iter();
+                unlisted.extend(all.filter(|path| !listed.contains(path)));
+            } else if !listed.iter().any(|path| path.starts_with(&tenant_dir)) {
+                // Otherwise it may be a link to a disk that is not there just now.
+                unlisted.push(tenant_dir);
             }
         }
-        Ok(())
+        Ok(unlisted)
     }
 
+    /// Whether a listed segment lies there, as far as can be seen: one that the system does not
+    /// let us look at is not missing.
     fn is_there(&self, meta: &SegmentMeta) -> bool {
         let path = self.path(&meta.tenant, meta.id);
-        let there = path.exists();
-        if !there {
-            self.quarantined.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(segment = %path.display(), records = meta.records, "a listed segment is missing; the rest is served");
-        }
-        there
-    }
-
-    fn forget_oldest_quarantined(&self) {
-        let Ok(mut aside) = children(&self.root.join(QUARANTINE)) else {
-            return;
-        };
-        aside.sort_unstable();
-        let surplus = aside.len().saturating_sub(QUARANTINED_MAX);
-        for path in &aside[..surplus] {
-            if let Err(error) = remove_path(path) {
-                tracing::warn!(path = %path.display(), %error, "could not delete an old quarantined segment");
+        match path.try_exists() {
+            Ok(true) => true,
+            Ok(false) => {
+                self.quarantined.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(segment = %path.display(), records = meta.records, "a listed segment is missing; the rest is served");
+                false
+            }
+            Err(error) => {
+                tracing::error!(segment = %path.display(), records = meta.records, %error, "a listed segment cannot be looked at; it stays listed");
+                true
             }
         }
     }
@@ -346,54 +293,6 @@ fn swap_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
         cause,
         replaced: false,
     }
-}
-
-fn children(dir: &Path) -> Result<Vec<PathBuf>, OpenError> {
-    let list = || {
-        fs::read_dir(dir)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<io::Result<Vec<_>>>()
-    };
-    list().map_err(open_error("list", dir))
-}
-
-/// Deletes a file or a directory with everything in it; one that is gone is fine.
-fn remove_path(path: &Path) -> io::Result<()> {
-    let outcome = match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-/// Whether a file, or every file in a directory, can be read.
-fn read_a_byte_of_each(path: &Path) -> io::Result<()> {
-    if !path.is_dir() {
-        return File::open(path)?.read(&mut [0]).map(drop);
-    }
-    for entry in fs::read_dir(path)? {
-        read_a_byte_of_each(&entry?.path())?;
-    }
-    Ok(())
-}
-
-/// Syncs a file, or a directory after everything in it.
-fn sync_tree(path: &Path) -> io::Result<()> {
-    if !path.is_dir() {
-        return File::open(path)?.sync_all();
-    }
-    for entry in fs::read_dir(path)? {
-        sync_tree(&entry?.path())?;
-    }
-    sync_dir(path)
-}
-
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! manifest.json                 which segments exist, and the journal position they cover
+//! manifest.copy.json            the same bytes again, for when a disk damages the first
 //! segments/<tenant>/<16 hex>    one immutable segment: a file or a directory
-//! quarantine/<16 hex>-<reason>  damaged segments, moved aside for a person to look at
+//! quarantine/<16 hex>-<reason>  damaged segments, moved aside for a person; never deleted
 //! ```
 //!
 //! Invariants:
@@ -24,5 +25,5 @@ mod dir;
 pub mod blocks;
 pub mod plan;
 
-pub use dir::{OpenError, SegmentDir, SwapError};
+pub use dir::{Aside, OpenError, SegmentDir, SwapError};
 pub use manifest::{FORMAT_VERSION, Manifest, ManifestError, SegmentMeta};

@@ -18,7 +18,7 @@ use sonde_proto::{Clock, Entry, Partition, Signal, Tenant, UnixNanos};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use usage::{Exceeded, Shared, Usage};
 
 /// How long a sender waits for its turn before it is told to come back.
@@ -125,7 +125,7 @@ pub(crate) struct Admission {
     telemetry: Arc<Telemetry>,
     limits: OtlpLimits,
     point_times: PointTimes,
-    requests: Semaphore,
+    requests: Arc<Semaphore>,
     tenants: Mutex<HashMap<Tenant, Arc<Usage>>>,
     usage: Shared,
 }
@@ -149,7 +149,7 @@ impl Admission {
             telemetry,
             limits: limits.clone(),
             point_times,
-            requests: Semaphore::new(limits.requests_max),
+            requests: Arc::new(Semaphore::new(limits.requests_max)),
             tenants: Mutex::new(tenants.into_iter().map(used).collect()),
             usage: Shared::default(),
         }
@@ -159,11 +159,12 @@ impl Admission {
     ///
     /// # Errors
     /// [`Refusal::Unavailable`] when it does not come in time.
-    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+    pub(crate) async fn turn(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let busy = |reason: &str| Refusal::Unavailable {
             reason: reason.into(),
         };
-        match tokio::time::timeout(TURN_WITHIN, self.requests.acquire()).await {
+        let turn = Arc::clone(&self.requests).acquire_owned();
+        match tokio::time::timeout(TURN_WITHIN, turn).await {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) => Err(busy("the collector is stopping")),
             Err(_) => Err(busy("otlp.limits.requests_max requests are in flight")),

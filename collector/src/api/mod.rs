@@ -11,7 +11,9 @@ mod pages;
 mod parameters;
 mod prometheus;
 mod samples;
+mod sites;
 mod time;
+mod turns;
 
 use crate::config::HttpConfig;
 use crate::consume::Progress;
@@ -25,10 +27,14 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use sonde_alerts::Alerts;
 use sonde_journal::Journal;
-use sonde_proto::{Clock, Signal, Tenant, UnixNanos};
+use sonde_proto::{Clock, Deadline, Signal, Tenant, UnixNanos};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use std::time::Duration;
+use tokio::sync::watch;
+use turns::Turns;
+
+/// How many queries are read and compiled at once; none takes longer than a second or two.
+const READ_AT_ONCE: usize = 4;
 
 /// Everything that answers are made of.
 pub(crate) struct Sources {
@@ -47,10 +53,14 @@ pub(crate) struct Sources {
 #[derive(Clone)]
 pub(crate) struct Api {
     sources: Arc<Sources>,
-    queries: Arc<Semaphore>,
+    reads: Turns,
+    queries: Turns,
     query_time_max: Duration,
-    /// One permit for each query that may be followed.
-    follows: Arc<Semaphore>,
+    /// One for each query that may be followed.
+    follows: Turns,
+    hosts: sites::Hosts,
+    /// Whether figures of all tenants are shown to whoever asks.
+    is_operator: bool,
     stopped: watch::Receiver<bool>,
 }
 
@@ -62,37 +72,71 @@ impl Api {
     ) -> Self {
         Self {
             sources: Arc::new(sources),
-            queries: Arc::new(Semaphore::new(config.queries_max)),
+            reads: Turns::new(READ_AT_ONCE),
+            queries: Turns::new(config.queries_max),
             query_time_max: Duration::from_secs(config.query_seconds_max),
-            follows: Arc::new(Semaphore::new(follow::FOLLOWED_MAX)),
+            follows: Turns::new(follow::FOLLOWED_MAX),
+            hosts: sites::Hosts::new(config),
+            is_operator: config.shows_all_tenants(),
             stopped,
         }
     }
 
-    /// Runs a question on a thread of its own, with its deadline, when it is its turn.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Sources, Option<Instant>) -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        let turn = Arc::clone(&self.queries).acquire_owned();
-        let permit = tokio::time::timeout(self.query_time_max, turn)
-            .await
-            .map_err(|_| ApiError::timeout("too many queries are running; try again"))?
-            .map_err(|_| ApiError::unavailable("the collector is stopping"))?;
-        let deadline = Instant::now().checked_add(self.query_time_max);
-        let sources = Arc::clone(&self.sources);
-        let answer = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            question(&sources, deadline)
-        });
-        answer.await.map_err(|_| {
-            ApiError::internal("the query failed inside; this is a defect, please report it")
-        })?
+    /// One tenant's questions.
+    fn of(&self, tenant: &Tenant) -> Asker {
+        Asker {
+            api: self.clone(),
+            tenant: tenant.clone(),
+        }
     }
 
     fn now(&self) -> UnixNanos {
         self.sources.clock.now()
     }
+}
+
+/// One tenant's questions.
+struct Asker {
+    api: Api,
+    tenant: Tenant,
+}
+
+impl Asker {
+    /// Reads and compiles what is asked, on a thread of its own: what a query may have of
+    /// regular expressions can take a second.
+    async fn read<T: Send + 'static>(
+        self,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let Self { api, tenant } = self;
+        let turn = api.reads.wait(&tenant, api.query_time_max).await?;
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            read()
+        });
+        read.await.map_err(|_| failed_inside())
+    }
+
+    /// Runs a question on a thread of its own, with its deadline, when it is its turn. The
+    /// deadline has passed as soon as nobody waits for the answer.
+    async fn ask<T: Send + 'static>(
+        self,
+        question: impl FnOnce(&Sources, &Deadline) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let Self { api, tenant } = self;
+        let turn = api.queries.wait(&tenant, api.query_time_max).await?;
+        let deadline = Deadline::within(api.query_time_max);
+        let _waits = deadline.give_up_on_drop();
+        let answer = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            question(&api.sources, &deadline)
+        });
+        answer.await.map_err(|_| failed_inside())?
+    }
+}
+
+fn failed_inside() -> ApiError {
+    ApiError::internal("the query failed inside; this is a defect, please report it")
 }
 
 /// The tenant of a request.
@@ -103,6 +147,7 @@ fn tenant(headers: &HeaderMap) -> Result<Tenant, ApiError> {
 /// All routes of the port, with those of the door that Loki's clients push to.
 pub(crate) fn router(api: Api, push: Router) -> Router {
     let prometheus = prometheus::router();
+    let hosts = axum::middleware::from_fn_with_state(api.hosts.clone(), sites::check_host);
     Router::new()
         .nest("/sonde/v1", native::router())
         .nest("/prometheus/api/v1", prometheus.clone())
@@ -112,4 +157,5 @@ pub(crate) fn router(api: Api, push: Router) -> Router {
         .fallback(pages::page)
         .with_state(api)
         .merge(push)
+        .layer(hosts)
 }

@@ -43,24 +43,35 @@ pub(super) fn instant(name: &str, text: &str, now: UnixNanos) -> Result<UnixNano
         .map_err(|_| refused())
 }
 
-/// Reads a duration: `90s`, `1h30m`, `250ms`, or a number of seconds.
+/// Reads a duration that is more than nothing: `90s`, `1h30m`, `250ms`, or a number of seconds.
 ///
 /// # Errors
 /// When the text is no positive duration, naming the parameter.
 pub(super) fn duration(name: &str, text: &str) -> Result<Duration, ApiError> {
+    let read = duration_or_zero(name, text)?;
+    if read.is_zero() {
+        return Err(ApiError::bad_request(format!(
+            "{name}: {text:?} is no time; it must be more than nothing"
+        )));
+    }
+    Ok(read)
+}
+
+/// The same, where none at all has a meaning.
+///
+/// # Errors
+/// When the text is no duration, naming the parameter.
+pub(super) fn duration_or_zero(name: &str, text: &str) -> Result<Duration, ApiError> {
     let text = text.trim();
     let seconds = text
         .parse::<f64>()
         .ok()
         .and_then(|s| Duration::try_from_secs_f64(s).ok());
-    seconds
-        .or_else(|| span(text))
-        .filter(|d| !d.is_zero())
-        .ok_or_else(|| {
-            ApiError::bad_request(format!(
-                "{name}: {text:?} is no duration; use \"15s\", \"1h30m\" or a number of seconds"
-            ))
-        })
+    seconds.or_else(|| span(text)).ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "{name}: {text:?} is no duration; use \"15s\", \"1h30m\" or a number of seconds"
+        ))
+    })
 }
 
 /// Prometheus' durations: numbers with units, largest first.
@@ -125,5 +136,9 @@ mod tests {
         for text in ["", "0", "-5", "5 s", "1e40", "99999999999999999y"] {
             assert!(duration("step", text).is_err(), "{text}");
         }
+        for text in ["0", "0s", "0.0"] {
+            assert_eq!(duration_or_zero("interval", text).unwrap(), Duration::ZERO);
+        }
+        assert!(duration_or_zero("interval", "-1").is_err());
     }
 }

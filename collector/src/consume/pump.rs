@@ -260,7 +260,9 @@ impl Run {
 
     fn maintain_if_due(&mut self, maintained: UnixNanos) -> UnixNanos {
         let now = self.clock.now();
-        if now.since(maintained) < MAINTAIN_EVERY {
+        // Where the clock stepped back, nobody knows how long it has been.
+        let is_recent = now >= maintained && now.since(maintained) < MAINTAIN_EVERY;
+        if is_recent {
             return maintained;
         }
         match self.consumer.maintain(now, self.progress.caught_up()) {

@@ -35,6 +35,19 @@ impl Clock for Hurried {
     }
 }
 
+/// A clock that is set back by a day when it was looked at for the first time.
+#[derive(Default)]
+struct SetBack(AtomicU64);
+
+impl Clock for SetBack {
+    fn now(&self) -> UnixNanos {
+        match self.0.fetch_add(1, Ordering::SeqCst) {
+            0 => UnixNanos::from_secs(200_000),
+            _ => UnixNanos::from_secs(100_000),
+        }
+    }
+}
+
 /// A journal that tells what it was told to forget.
 struct Told {
     journal: FileJournal,
@@ -171,16 +184,13 @@ impl Bed {
     }
 
     fn start(&self, consumer: Box<dyn Consumer>) -> Pump {
+        self.start_at(consumer, Arc::new(Hurried::default()))
+    }
+
+    fn start_at(&self, consumer: Box<dyn Consumer>, clock: Arc<dyn Clock>) -> Pump {
         let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
         let telemetry = Arc::clone(&self.telemetry);
-        Pump::start(
-            SPANS,
-            journal,
-            consumer,
-            Arc::new(Hurried::default()),
-            telemetry,
-        )
-        .unwrap()
+        Pump::start(SPANS, journal, consumer, clock, telemetry).unwrap()
     }
 
     fn failures(&self) -> u64 {
@@ -256,6 +266,15 @@ fn the_journal_is_trimmed_also_while_the_store_cannot_be_maintained() {
     wait_for(&bed.trimmed, &Position(1));
     pump.finish();
     assert!(bed.failures() > 0);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_stop_maintenance() {
+    let bed = Bed::new(0);
+    let (consumer, events) = Faulty::new(Fault::None);
+    let pump = bed.start_at(consumer, Arc::new(SetBack::default()));
+    wait_for(&events, &Event::Maintained { caught_up: true });
+    pump.finish();
 }
 
 #[test]

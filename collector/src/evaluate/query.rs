@@ -1,7 +1,7 @@
 //! The rules' question, asked of the metric store.
 
-use sonde_metrics::{MetricStore, QueryError, QueryLimits, QueryValue, promql};
-use sonde_proto::{Labels, Tenant, UnixNanos};
+use sonde_metrics::{Features, MetricStore, QueryError, QueryLimits, QueryValue, promql};
+use sonde_proto::{Deadline, Labels, Tenant, UnixNanos};
 use sonde_rules::{ExprError, Query, Sample};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ impl StoreQuery {
 impl Query for StoreQuery {
     fn instant(&self, expr: &str, time: UnixNanos) -> Result<Vec<Sample>, String> {
         let limits = QueryLimits {
-            deadline: Instant::now().checked_add(RULE_TIME_MAX),
+            deadline: Deadline::within(RULE_TIME_MAX),
             ..QueryLimits::default()
         };
         let value = self.store.instant(&Tenant::default(), expr, time, &limits);
@@ -58,12 +58,14 @@ impl Query for StoreQuery {
     }
 }
 
-/// Whether text is PromQL.
+/// Whether text is PromQL. What is an experiment passes; where it is not enabled, the
+/// evaluation says so.
 ///
 /// # Errors
 /// What is wrong, and where in `expr`.
 pub(crate) fn check(expr: &str) -> Result<(), ExprError> {
-    promql::parse(expr).map(drop).map_err(|error| ExprError {
+    let parsed = promql::parse(expr, &Features::all());
+    parsed.map(drop).map_err(|error| ExprError {
         message: error.message.clone(),
         line: error.line,
         column: error.column,

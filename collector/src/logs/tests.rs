@@ -10,7 +10,7 @@ use sonde_proto::otlp::common::{AnyValue, any_value::Value};
 use sonde_proto::otlp::logs::{LogRecord, ResourceLogs, ScopeLogs};
 use sonde_proto::otlp::logs_service::ExportLogsServiceRequest;
 use sonde_proto::otlp::{kv, resource::Resource};
-use sonde_proto::{Entry, Position, Signal, UnixNanos};
+use sonde_proto::{Deadline, Entry, Position, Signal, UnixNanos};
 use std::time::Duration;
 
 const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
@@ -79,7 +79,7 @@ impl Bed {
             limit,
             direction,
             interval: Duration::ZERO,
-            deadline: None,
+            deadline: Deadline::never(),
         };
         let found = self.reader.search(&self.tenant, &search).unwrap();
         assert_eq!(found.reading.cut, None);
@@ -244,7 +244,7 @@ fn lines_are_an_interval_apart_where_one_is_asked_for() {
         limit: 100,
         direction: Direction::Forward,
         interval: Duration::from_nanos(4),
-        deadline: None,
+        deadline: Deadline::never(),
     };
     let texts = |search: &LineSearch| {
         let found = bed.reader.search(&bed.tenant, search).unwrap();
@@ -265,7 +265,7 @@ fn streams_have_their_entries_and_bytes_by_parts_of_a_period() {
     let part = Some(Duration::from_nanos(4));
     let found = bed
         .reader
-        .streams_by_parts(&bed.tenant, &[], period, part, None)
+        .streams_by_parts(&bed.tenant, &[], period, part, &Deadline::never())
         .unwrap();
     let shown: Vec<_> = found
         .streams
@@ -298,7 +298,7 @@ fn an_answer_is_bounded_in_bytes_and_says_so() {
         limit: 100,
         direction: Direction::Backward,
         interval: Duration::ZERO,
-        deadline: None,
+        deadline: Deadline::never(),
     };
     let found = bed.reader.search(&bed.tenant, &search).unwrap();
     assert!(
@@ -309,7 +309,7 @@ fn an_answer_is_bounded_in_bytes_and_says_so() {
     assert_eq!(found.lines[0].time, UnixNanos(50));
     assert!(found.reading.cut.unwrap().contains("bytes"));
     // What is only counted is counted whole.
-    let source = bed.reader.source(&bed.tenant, None);
+    let source = bed.reader.source(&bed.tenant, &Deadline::never());
     let scan = Scan {
         matchers: &[],
         filters: &[],
@@ -376,7 +376,7 @@ fn a_scan_gives_as_much_as_is_needed_of_what_is_wanted() {
         metadata: None,
         equalities: &[],
     };
-    let source = bed.reader.source(&bed.tenant, None);
+    let source = bed.reader.source(&bed.tenant, &Deadline::never());
     let mut needs = sonde_logql::source::Needs::default();
     let (sinks, scanned) = source.scan(&scan(needs), Notes::default).unwrap();
     assert_eq!(sinks[0].times, [(1, 0), (2, 0)]);
@@ -405,8 +405,8 @@ fn a_scan_gives_as_much_as_is_needed_of_what_is_wanted() {
 fn a_number_is_not_made_of_a_part() {
     let bed = Bed::new(10);
     bed.apply(&[("service.name", "a")], vec![record(1, "one")]);
-    let past = Instant::now();
-    let source = bed.reader.source(&bed.tenant, Some(past));
+    let past = Deadline::within(Duration::ZERO);
+    let source = bed.reader.source(&bed.tenant, &past);
     let scan = Scan {
         matchers: &[],
         filters: &[],

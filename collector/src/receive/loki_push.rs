@@ -13,6 +13,7 @@ pub(crate) mod level;
 mod protobuf;
 mod request;
 
+use super::arrive::arrived;
 use super::otlp_http;
 use crate::admit::{Admission, Refusal};
 use axum::body::Body;
@@ -104,16 +105,14 @@ async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result<Option<Str
     };
     let tenant = super::tenant(headers).map_err(|error| counted(error.into()))?;
     let format = format(headers).map_err(|reason| counted(malformed(reason)))?;
-    let (_turn, body) = otlp_http::arrived(admission, Signal::Logs, body).await?;
+    let (turn, body) = arrived(admission, Signal::Logs, body).await?;
     let bytes_max = admission.request_bytes_max();
     let limits = door.limits;
-    // Reading and decompressing megabytes would keep others on this thread waiting.
-    let read = tokio::task::spawn_blocking(move || read(format, &body, bytes_max, limits));
-    let read = read.await.map_err(|_| {
-        counted(Refusal::Unavailable {
-            reason: "reading the request failed inside".into(),
-        })
-    })?;
+    // Reading and decompressing megabytes would keep others on this thread waiting. The turn
+    // goes along: whoever leaves now does not begin another.
+    let read = tokio::task::spawn_blocking(move || (turn, read(format, body, bytes_max, limits)));
+    let failed = |_| counted(otlp_http::failed_inside());
+    let (_turn, read) = read.await.map_err(failed)?;
     let pushed = read.map_err(|stop| {
         counted(match stop {
             Stop::Malformed(reason) => malformed(reason),
@@ -172,11 +171,16 @@ fn format(headers: &HeaderMap) -> Result<Format, String> {
     }
 }
 
-fn read(format: Format, body: &[u8], bytes_max: usize, limits: Limits) -> Result<Pushed, Stop> {
+/// Reads a request. Beside it there is never more than what is made of it.
+fn read(format: Format, body: Bytes, bytes_max: usize, limits: Limits) -> Result<Pushed, Stop> {
     let mut pushed = Pushed::new(bytes_max, limits);
     match format {
-        Format::Json => json::read(body, &mut pushed)?,
-        Format::Protobuf => protobuf::read(&unsnapped(body, bytes_max)?, &mut pushed)?,
+        Format::Json => json::read(&body, &mut pushed)?,
+        Format::Protobuf => {
+            let plain = unsnapped(&body, bytes_max)?;
+            drop(body);
+            protobuf::read(&plain, &mut pushed)?;
+        }
     }
     Ok(pushed)
 }
@@ -272,8 +276,8 @@ impl Pushed {
     }
 
     fn end_stream(&mut self) -> Result<(), Stop> {
-        if let Some(labels) = self.labels.take() {
-            self.request.end_stream(&labels)?;
+        if self.labels.take().is_some() {
+            self.request.end_stream()?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod loki_push;
+mod arrive;
 mod partial;
 
 use sonde_proto::{Tenant, TenantError};

@@ -3,8 +3,9 @@
 //! `POST /v1/{logs,traces,metrics}` with gzip, zstd or no compression. Failures are a
 //! `google.rpc.Status` in the encoding of the request.
 
+use super::arrive::arrived;
 use super::partial::ExportResponse;
-use crate::admit::{Admission, Refusal, TAKEN_WITHIN, Taken};
+use crate::admit::{Admission, Refusal, Taken};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -18,7 +19,6 @@ use sonde_proto::otlp::metrics_service::ExportMetricsServiceResponse;
 use sonde_proto::otlp::trace_service::ExportTraceServiceResponse;
 use sonde_proto::otlp::{logs_service, metrics_service, trace_service};
 use std::sync::Arc;
-use tokio::sync::SemaphorePermit;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
@@ -110,14 +110,26 @@ async fn take(
         refusal
     };
     let tenant = super::tenant(headers).map_err(|error| counted(error.into()))?;
-    let (_turn, body) = arrived(admission, signal, body).await?;
-    let payload = match encoding {
-        Encoding::Protobuf => body,
+    let (turn, body) = arrived(admission, signal, body).await?;
+    let (_turn, payload) = match encoding {
+        Encoding::Protobuf => (turn, body),
         Encoding::Json => {
-            to_protobuf(&body).map_err(|reason| counted(Refusal::Malformed { signal, reason }))?
+            // Megabytes of JSON would keep others on this thread waiting. The turn goes along:
+            // whoever leaves now does not begin another.
+            let read = tokio::task::spawn_blocking(move || (turn, to_protobuf(&body)));
+            let (turn, read) = read.await.map_err(|_| counted(failed_inside()))?;
+            let malformed = |reason| counted(Refusal::Malformed { signal, reason });
+            (turn, read.map_err(malformed)?)
         }
     };
     admission.admit(tenant, signal, payload).await
+}
+
+/// What is answered where reading a request ends in a defect.
+pub(super) fn failed_inside() -> Refusal {
+    Refusal::Unavailable {
+        reason: "reading the request failed inside".into(),
+    }
 }
 
 /// A response in OTLP's JSON: numbers of 64 bits are texts, and what is empty is left out.
@@ -137,42 +149,6 @@ fn json<R: ExportResponse + serde::Serialize>(response: &R) -> serde_json::Resul
         }
     }
     serde_json::to_vec(&json)
-}
-
-/// Waits for its turn, and for a whole body. Refusals are counted.
-pub(super) async fn arrived(
-    admission: &Admission,
-    signal: Signal,
-    body: Body,
-) -> Result<(SemaphorePermit<'_>, Bytes), Refusal> {
-    let counted = |refusal: Refusal| {
-        admission.refused(signal, &refusal);
-        refusal
-    };
-    let limit = admission.request_bytes_max();
-    let turn = admission.turn().await.map_err(counted)?;
-    let arrived = tokio::time::timeout(TAKEN_WITHIN, axum::body::to_bytes(body, limit)).await;
-    let body = arrived.map_err(|_| {
-        counted(Refusal::Unavailable {
-            reason: format!("the body did not arrive within {TAKEN_WITHIN:?}"),
-        })
-    })?;
-    let body = body.map_err(|error| counted(unreadable(signal, limit, &error)))?;
-    Ok((turn, body))
-}
-
-fn unreadable(signal: Signal, limit: usize, error: &axum::Error) -> Refusal {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(at) = cause {
-        if at.is::<http_body_util::LengthLimitError>() {
-            return Refusal::TooLarge { limit };
-        }
-        cause = at.source();
-    }
-    Refusal::Malformed {
-        signal,
-        reason: format!("cannot read the body: {error}"),
-    }
 }
 
 fn encoding(headers: &HeaderMap) -> Option<Encoding> {

@@ -10,7 +10,8 @@ type Function = Arc<dyn Fn(&[Value]) -> Result<Value, String> + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) enum Entry {
-    Own(Function),
+    /// With what a call costs beside what its arguments and its result do, in steps.
+    Own(Function, u64),
     /// Called through [`Host`].
     Host,
     /// `{{tmpl "name" data}}`: the output of a template as a value.
@@ -34,7 +35,17 @@ impl Funcs {
     where
         F: Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'static,
     {
-        self.0.insert(name.into(), Entry::Own(Arc::new(function)));
+        self.add_costly(name, 0, function)
+    }
+
+    /// Adds a function, a call of which costs so many [steps](crate::Limits::steps) beside what
+    /// its arguments and its result do.
+    pub fn add_costly<F>(&mut self, name: &str, steps: u64, function: F) -> &mut Self
+    where
+        F: Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'static,
+    {
+        let entry = Entry::Own(Arc::new(function), steps);
+        self.0.insert(name.into(), entry);
         self
     }
 

@@ -13,7 +13,7 @@ pub(crate) const VARIABLES_MAX: usize = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many steps: actions, commands, rounds of a loop, and parts of the values that
-    /// functions yield.
+    /// functions take and yield.
     pub steps: u64,
     /// How long the output, and any value on the way to it, may be.
     pub output_bytes: usize,

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span, Status};
 use sonde_proto::otlp::trace_service::ExportTraceServiceRequest;
-use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
+use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
 use sonde_segment::blocks::{Reader, Writer};
 use sonde_traces::{Config, Search, TraceQuery, TraceStore};
 use std::time::{Duration, Instant};
@@ -187,7 +187,7 @@ fn read(c: &mut Criterion) {
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 20,
-        deadline: None,
+        deadline: Deadline::never(),
     };
     group.bench_function("newest_20_failed_slow", |b| {
         b.iter(|| {

@@ -13,11 +13,10 @@ use crate::store::{TraceStore, View};
 use crate::token::{self, Kind};
 use ahash::AHashSet;
 use serde::Serialize;
-use sonde_proto::{Position, SpanId, Tenant, TraceId, UnixNanos};
+use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
-use std::time::Instant;
 
 /// How many bytes of a trace are read for each of the spans that may be shown: spans are
 /// smaller, so this only stops traces that are large beyond all sense.
@@ -37,7 +36,7 @@ pub struct Search {
     /// How many traces are wanted.
     pub limit: usize,
     /// When to stop searching and return what was found.
-    pub deadline: Option<Instant>,
+    pub deadline: Deadline,
 }
 
 /// What a search found.
@@ -233,9 +232,7 @@ impl TraceStore {
                 self.config().search_traces_max
             ));
         }
-        let late = search
-            .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline);
+        let late = search.deadline.has_passed();
         late.then(|| {
             "the time for this search ran out; narrow the query or the time range".to_owned()
         })

@@ -1,6 +1,6 @@
 //! The walk itself: resource → scope → record.
 
-use super::value::{Attributes, Value, next_inside, text};
+use super::value::{Attributes, Unread, UnreadAttributes, next_inside, text};
 use super::wire::{Cursor, DEPTH_MAX, Wire};
 use std::borrow::Cow;
 
@@ -49,7 +49,7 @@ pub struct LogRecord<'a> {
     /// The severity as the source wrote it.
     pub severity_text: &'a str,
     /// The message.
-    pub body: Value<'a>,
+    pub body: Unread<'a>,
     /// How many attributes the sender left out.
     pub dropped_attributes_count: u32,
     /// W3C trace flags in the lowest byte.
@@ -199,7 +199,7 @@ impl<'a> LogRecord<'a> {
                 (11, Wire::Fixed64(n)) => record.observed_time_unix_nano = n,
                 (2, Wire::Varint(n)) => record.severity_number = n as i32,
                 (3, Wire::Len(s)) => record.severity_text = text(s),
-                (5, Wire::Len(body)) => record.body = Value::read(body),
+                (5, Wire::Len(body)) => record.body = Unread::new(body),
                 (6, Wire::Len(_)) if !attributes => {
                     attributes = true;
                     record.attributes = before;
@@ -222,7 +222,7 @@ impl<'a> LogRecord<'a> {
             observed_time_unix_nano: 0,
             severity_number: 0,
             severity_text: "",
-            body: Value::Empty,
+            body: Unread::default(),
             dropped_attributes_count: 0,
             flags: 0,
             trace_id: &[],
@@ -236,5 +236,11 @@ impl<'a> LogRecord<'a> {
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
         Attributes::new(self.attributes, 6)
+    }
+
+    /// The same, for whoever wants the bytes of names and values.
+    #[must_use]
+    pub fn unread_attributes(&self) -> UnreadAttributes<'a> {
+        UnreadAttributes::new(self.attributes())
     }
 }

@@ -14,6 +14,7 @@
 
 use super::WalkError;
 use super::shape::{self, Field, REPEATED_MAX, Shape};
+use super::text::{PAIR_DEPTH, is_ascii, pair};
 use super::validate::{message, string, unknown};
 use super::wire::{Cursor, DEPTH_MAX, Wire};
 use crate::Signal;
@@ -76,6 +77,7 @@ impl Measure {
     }
 
     /// How many elements the occurrence of a repeated field adds.
+    #[inline]
     fn repeated(
         &mut self,
         at: &Cursor<'_>,
@@ -84,7 +86,19 @@ impl Measure {
         depth: u32,
     ) -> Result<u64, WalkError> {
         match (field, wire) {
-            (Field::Messages(shape) | Field::Records(shape), Wire::Len(_)) => {
+            (Field::Pairs(_), Wire::Len(inside))
+                if depth >= PAIR_DEPTH
+                    && let Some((name, value)) = pair(inside.bytes())
+                    && is_ascii(inside.bytes()) =>
+            {
+                self.text_bytes(name.len());
+                self.text_bytes(value.len());
+                Ok(1)
+            }
+            (
+                Field::Messages(shape) | Field::Records(shape) | Field::Pairs(shape),
+                Wire::Len(_),
+            ) => {
                 self.records += u64::from(matches!(field, Field::Records(_)));
                 let (inside, depth) = message(at, wire, depth)?;
                 self.walk(inside, shape, depth)?;
@@ -102,8 +116,14 @@ impl Measure {
         }
     }
 
+    #[inline]
     fn bytes(&mut self, inside: Cursor<'_>) {
-        let len = inside.bytes().len() as u64;
+        self.text_bytes(inside.bytes().len());
+    }
+
+    #[inline]
+    fn text_bytes(&mut self, len: usize) {
+        let len = len as u64;
         if len > 0 {
             self.decoded_bytes += len.max(BYTES_CAPACITY_MIN);
         }
@@ -126,7 +146,7 @@ fn capacity(len: u64) -> u64 {
 
 fn size_of_one(field: Field) -> u64 {
     let size = match field {
-        Field::Messages(shape) | Field::Records(shape) => shape.size,
+        Field::Messages(shape) | Field::Records(shape) | Field::Pairs(shape) => shape.size,
         Field::Texts => size_of::<String>(),
         _ => size_of::<u64>(),
     };

@@ -26,6 +26,8 @@ pub(super) enum Field {
     Messages(&'static Shape),
     /// As `Messages`, of what a request is sent for.
     Records(&'static Shape),
+    /// As `Messages`, of `KeyValue`s.
+    Pairs(&'static Shape),
     Texts,
     Varints,
     Fixed64s,
@@ -36,21 +38,19 @@ pub(super) enum Field {
 pub(super) struct Shape {
     /// The bytes of the decoded type itself, without what it points to.
     pub(super) size: usize,
-    fields: [Field; NUMBER_MAX + 1],
-    /// The place of each repeated field among those of the message.
-    places: [u8; NUMBER_MAX + 1],
+    /// Each field, and its place among the repeated ones of the message.
+    fields: [(Field, u8); NUMBER_MAX + 1],
 }
 
 impl Shape {
     const fn of<T>(known: &[(usize, Field)]) -> Self {
-        let mut fields = [Field::Unknown; NUMBER_MAX + 1];
-        let mut places = [0; NUMBER_MAX + 1];
+        let mut fields = [(Field::Unknown, 0); NUMBER_MAX + 1];
         let (mut at, mut repeated) = (0, 0);
         while at < known.len() {
             let (number, field) = known[at];
-            fields[number] = field;
+            fields[number] = (field, 0);
             if field.is_repeated() {
-                places[number] = repeated;
+                fields[number].1 = repeated;
                 repeated += 1;
             }
             at += 1;
@@ -59,17 +59,15 @@ impl Shape {
         Self {
             size: size_of::<T>(),
             fields,
-            places,
         }
     }
 
     /// The field of that number, and its place where it is repeated.
     #[inline]
     pub(super) fn field(&self, number: u32) -> (Field, usize) {
-        let number = number as usize;
-        match (self.fields.get(number), self.places.get(number)) {
-            (Some(&field), Some(&place)) => (field, usize::from(place)),
-            _ => (Field::Unknown, 0),
+        match self.fields.get(number as usize) {
+            Some((field, place)) => (*field, usize::from(*place)),
+            None => (Field::Unknown, 0),
         }
     }
 }
@@ -78,13 +76,19 @@ impl Field {
     const fn is_repeated(self) -> bool {
         matches!(
             self,
-            Self::Messages(_) | Self::Records(_) | Self::Texts | Self::Varints | Self::Fixed64s
+            Self::Messages(_)
+                | Self::Records(_)
+                | Self::Pairs(_)
+                | Self::Texts
+                | Self::Varints
+                | Self::Fixed64s
         )
     }
 }
 
 use Field::{
-    Bytes, Fixed32, Fixed64, Fixed64s, Message, Messages, Records, Text, Texts, Varint, Varints,
+    Bytes, Fixed32, Fixed64, Fixed64s, Message, Messages, Pairs, Records, Text, Texts, Varint,
+    Varints,
 };
 
 pub(super) static LOGS_REQUEST: Shape =
@@ -104,7 +108,7 @@ pub(super) static LOG_RECORD: Shape = Shape::of::<logs::LogRecord>(&[
     (2, Varint),
     (3, Text),
     (5, Message(&ANY_VALUE)),
-    (6, Messages(&KEY_VALUE)),
+    (6, Pairs(&KEY_VALUE)),
     (7, Varint),
     (8, Fixed32),
     (9, Bytes),
@@ -134,7 +138,7 @@ pub(super) static SPAN: Shape = Shape::of::<trace::Span>(&[
     (6, Varint),
     (7, Fixed64),
     (8, Fixed64),
-    (9, Messages(&KEY_VALUE)),
+    (9, Pairs(&KEY_VALUE)),
     (10, Varint),
     (11, Messages(&EVENT)),
     (12, Varint),
@@ -147,7 +151,7 @@ pub(super) static SPAN: Shape = Shape::of::<trace::Span>(&[
 pub(super) static EVENT: Shape = Shape::of::<trace::span::Event>(&[
     (1, Fixed64),
     (2, Text),
-    (3, Messages(&KEY_VALUE)),
+    (3, Pairs(&KEY_VALUE)),
     (4, Varint),
 ]);
 
@@ -155,7 +159,7 @@ pub(super) static LINK: Shape = Shape::of::<trace::span::Link>(&[
     (1, Bytes),
     (2, Bytes),
     (3, Text),
-    (4, Messages(&KEY_VALUE)),
+    (4, Pairs(&KEY_VALUE)),
     (5, Varint),
     (6, Fixed32),
 ]);
@@ -183,7 +187,7 @@ pub(super) static METRIC: Shape = Shape::of::<metrics::Metric>(&[
     (9, Message(&HISTOGRAM)),
     (10, Message(&EXPONENTIAL_HISTOGRAM)),
     (11, Message(&SUMMARY)),
-    (12, Messages(&KEY_VALUE)),
+    (12, Pairs(&KEY_VALUE)),
 ]);
 
 pub(super) static GAUGE: Shape = Shape::of::<metrics::Gauge>(&[(1, Records(&NUMBER_POINT))]);
@@ -205,7 +209,7 @@ pub(super) static NUMBER_POINT: Shape = Shape::of::<metrics::NumberDataPoint>(&[
     (4, Fixed64),
     (5, Messages(&EXEMPLAR)),
     (6, Fixed64),
-    (7, Messages(&KEY_VALUE)),
+    (7, Pairs(&KEY_VALUE)),
     (8, Varint),
 ]);
 
@@ -217,7 +221,7 @@ pub(super) static HISTOGRAM_POINT: Shape = Shape::of::<metrics::HistogramDataPoi
     (6, Fixed64s),
     (7, Fixed64s),
     (8, Messages(&EXEMPLAR)),
-    (9, Messages(&KEY_VALUE)),
+    (9, Pairs(&KEY_VALUE)),
     (10, Varint),
     (11, Fixed64),
     (12, Fixed64),
@@ -225,7 +229,7 @@ pub(super) static HISTOGRAM_POINT: Shape = Shape::of::<metrics::HistogramDataPoi
 
 pub(super) static EXPONENTIAL_POINT: Shape =
     Shape::of::<metrics::ExponentialHistogramDataPoint>(&[
-        (1, Messages(&KEY_VALUE)),
+        (1, Pairs(&KEY_VALUE)),
         (2, Fixed64),
         (3, Fixed64),
         (4, Fixed64),
@@ -250,7 +254,7 @@ pub(super) static SUMMARY_POINT: Shape = Shape::of::<metrics::SummaryDataPoint>(
     (4, Fixed64),
     (5, Fixed64),
     (6, Messages(&QUANTILE)),
-    (7, Messages(&KEY_VALUE)),
+    (7, Pairs(&KEY_VALUE)),
     (8, Varint),
 ]);
 
@@ -263,11 +267,11 @@ pub(super) static EXEMPLAR: Shape = Shape::of::<metrics::Exemplar>(&[
     (4, Bytes),
     (5, Bytes),
     (6, Fixed64),
-    (7, Messages(&KEY_VALUE)),
+    (7, Pairs(&KEY_VALUE)),
 ]);
 
 pub(super) static RESOURCE: Shape = Shape::of::<resource::Resource>(&[
-    (1, Messages(&KEY_VALUE)),
+    (1, Pairs(&KEY_VALUE)),
     (2, Varint),
     (3, Messages(&ENTITY_REF)),
 ]);
@@ -278,7 +282,7 @@ pub(super) static ENTITY_REF: Shape =
 pub(super) static SCOPE: Shape = Shape::of::<common::InstrumentationScope>(&[
     (1, Text),
     (2, Text),
-    (3, Messages(&KEY_VALUE)),
+    (3, Pairs(&KEY_VALUE)),
     (4, Varint),
 ]);
 
@@ -300,4 +304,4 @@ pub(super) static ARRAY_VALUE: Shape =
     Shape::of::<common::ArrayValue>(&[(1, Messages(&ANY_VALUE))]);
 
 pub(super) static KEY_VALUE_LIST: Shape =
-    Shape::of::<common::KeyValueList>(&[(1, Messages(&KEY_VALUE))]);
+    Shape::of::<common::KeyValueList>(&[(1, Pairs(&KEY_VALUE))]);

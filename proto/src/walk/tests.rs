@@ -16,7 +16,7 @@ fn walked(logs: &Logs<'_>) -> ExportLogsServiceRequest {
         observed_time_unix_nano: r.observed_time_unix_nano,
         severity_number: r.severity_number,
         severity_text: r.severity_text.into(),
-        body: Some(r.body.to_any()),
+        body: Some(r.body.read().to_any()),
         attributes: attributes(r.attributes()),
         dropped_attributes_count: r.dropped_attributes_count,
         flags: r.flags,
@@ -45,6 +45,21 @@ fn walked(logs: &Logs<'_>) -> ExportLogsServiceRequest {
     ExportLogsServiceRequest {
         resource_logs: logs.resources().map(resource).collect(),
     }
+}
+
+/// Whether names and values are the same to whoever looks at their bytes only.
+fn unread_agree(logs: &Logs<'_>) -> bool {
+    let scopes = logs.resources().flat_map(|resource| resource.scopes());
+    let mut records = scopes.flat_map(|scope| scope.records());
+    records.all(|record| {
+        let text = |text: &str| text.as_bytes().to_vec();
+        let read = record.attributes();
+        let read = read.map(|a| (text(a.key), text(&a.value.text())));
+        let unread = record.unread_attributes();
+        unread
+            .map(|a| (a.key.to_vec(), a.value.text().into_owned()))
+            .eq(read)
+    })
 }
 
 fn plain(mut request: ExportLogsServiceRequest) -> ExportLogsServiceRequest {
@@ -86,6 +101,7 @@ fn check(bytes: &[u8]) {
     walked(&Logs::trusted(bytes));
     match (ExportLogsServiceRequest::decode(bytes), logs(bytes)) {
         (Ok(expected), Ok(found)) => {
+            assert!(unread_agree(&found));
             // NaN is unequal to itself, so the texts are compared.
             let (found, expected) = (walked(&found), plain(expected));
             assert_eq!(format!("{found:?}"), format!("{expected:?}"));
@@ -322,7 +338,14 @@ fn text_of_every_kind_is_as_the_types_write_it() {
             .records()
             .next()
             .unwrap();
-        assert_eq!(record.body.text(), crate::otlp::text(&value));
+        let text = crate::otlp::text(&value);
+        assert_eq!(record.body.read().text(), text);
+        assert_eq!(record.body.text(), text.as_bytes());
+        let as_it_came = match &value.value {
+            Some(Any::BytesValue(bytes)) => bytes.as_slice(),
+            _ => text.as_bytes(),
+        };
+        assert_eq!(record.body.bytes(), as_it_came);
     }
 }
 

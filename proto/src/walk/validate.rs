@@ -4,6 +4,7 @@
 //! another, skips fields it does not know, and counts down the nesting.
 
 use super::WalkError;
+use super::text::{PAIR_DEPTH, is_ascii, pair};
 use super::wire::{Cursor, DEPTH_MAX, TOO_DEEP, Wire};
 
 /// What a request holds.
@@ -63,6 +64,15 @@ fn bytes<'a>(at: &Cursor<'a>, wire: Wire<'a>) -> Result<Cursor<'a>, WalkError> {
 #[inline]
 pub(super) fn string<'a>(at: &Cursor<'a>, wire: Wire<'a>) -> Result<(), WalkError> {
     let inside = bytes(at, wire)?;
+    if is_ascii(inside.bytes()) {
+        Ok(())
+    } else {
+        utf8(inside)
+    }
+}
+
+#[inline(never)]
+fn utf8(inside: Cursor<'_>) -> Result<(), WalkError> {
     match std::str::from_utf8(inside.bytes()) {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -80,6 +90,12 @@ fn expect(at: &Cursor<'_>, right: bool) -> Result<(), WalkError> {
     } else {
         Err(at.error("a number has another wire type than its field"))
     }
+}
+
+/// Whether a `KeyValue` is two texts of ASCII, with which nothing can be wrong.
+#[inline]
+fn is_plain_pair(inside: Cursor<'_>, depth_left: u32) -> bool {
+    depth_left >= PAIR_DEPTH && pair(inside.bytes()).is_some() && is_ascii(inside.bytes())
 }
 
 /// A field that OTLP does not have, or not yet.
@@ -214,6 +230,18 @@ impl Check {
         let Wire::Len(inside) = wire else {
             return Err(outer.error("a field that holds bytes has another wire type"));
         };
+        if is_plain_pair(inside, depth) {
+            return Ok(());
+        }
+        self.key_value_fields(outer, inside, depth)
+    }
+
+    fn key_value_fields(
+        &mut self,
+        outer: &Cursor<'_>,
+        inside: Cursor<'_>,
+        depth: u32,
+    ) -> Result<(), WalkError> {
         let (mut at, depth) = message(outer, Wire::Len(inside), depth)?;
         let mut value = false;
         while let Some((tag, wire)) = at.field(depth)? {

@@ -27,6 +27,11 @@ pub enum Value<'a> {
     Map(Attributes<'a>),
 }
 
+/// A value that nobody has looked at yet: for whoever wants no more than its bytes, and need
+/// not find out once more that a text is one.
+#[derive(Clone, Copy, Debug)]
+pub struct Unread<'a>(Cursor<'a>);
+
 /// A named value.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attribute<'a> {
@@ -35,6 +40,19 @@ pub struct Attribute<'a> {
     /// The value.
     pub value: Value<'a>,
 }
+
+/// A named value that nobody has looked at yet.
+#[derive(Clone, Copy, Debug)]
+pub struct UnreadAttribute<'a> {
+    /// The bytes of the name.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: Unread<'a>,
+}
+
+/// Named values as [`Attributes`] has them, not looked at yet.
+#[derive(Clone, Copy, Debug)]
+pub struct UnreadAttributes<'a>(Attributes<'a>);
 
 /// The values of a list, in order.
 #[derive(Clone, Copy, Debug)]
@@ -119,6 +137,96 @@ impl<'a> Value<'a> {
     }
 }
 
+/// No value.
+impl Default for Unread<'_> {
+    fn default() -> Self {
+        Self(Cursor::new(&[]))
+    }
+}
+
+impl<'a> Unread<'a> {
+    pub(super) fn new(at: Cursor<'a>) -> Self {
+        Self(at)
+    }
+
+    /// Looks at it.
+    #[must_use]
+    pub fn read(self) -> Value<'a> {
+        Value::read(self.0)
+    }
+
+    /// The bytes of [`Value::text`].
+    #[must_use]
+    pub fn text(self) -> Cow<'a, [u8]> {
+        match self.only_text() {
+            Some(text) => Cow::Borrowed(text),
+            None => bytes_of(self.read().text()),
+        }
+    }
+
+    /// Text and bytes as they came, anything else as the bytes of its text.
+    #[must_use]
+    pub fn bytes(self) -> Cow<'a, [u8]> {
+        if let Some(text) = self.only_text() {
+            return Cow::Borrowed(text);
+        }
+        match self.read() {
+            Value::Bytes(bytes) => Cow::Borrowed(bytes),
+            other => bytes_of(other.text()),
+        }
+    }
+
+    /// The text, where it is nothing else.
+    #[inline]
+    fn only_text(mut self) -> Option<&'a [u8]> {
+        match self.0.field(DEPTH_MAX) {
+            Ok(Some((1, Wire::Len(text)))) if self.0.bytes().is_empty() => Some(text.bytes()),
+            _ => None,
+        }
+    }
+}
+
+fn bytes_of(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+impl<'a> UnreadAttribute<'a> {
+    #[inline]
+    fn read(at: Cursor<'a>) -> Self {
+        let mut attribute = Self {
+            key: &[],
+            value: Unread::default(),
+        };
+        let mut fields = at;
+        while let Ok(Some((tag, wire))) = fields.field(DEPTH_MAX) {
+            match (tag, wire) {
+                (1, Wire::Len(key)) => attribute.key = key.bytes(),
+                (2, Wire::Len(value)) => attribute.value = Unread(value),
+                _ => {}
+            }
+        }
+        attribute
+    }
+}
+
+impl<'a> UnreadAttributes<'a> {
+    pub(super) fn new(attributes: Attributes<'a>) -> Self {
+        Self(attributes)
+    }
+}
+
+impl<'a> Iterator for UnreadAttributes<'a> {
+    type Item = UnreadAttribute<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        next_inside(&mut self.0.at, self.0.tag).map(UnreadAttribute::read)
+    }
+}
+
 impl<'a> Attribute<'a> {
     fn read(mut at: Cursor<'a>) -> Self {
         let mut attribute = Self::default();
@@ -176,6 +284,7 @@ impl<'a> Iterator for List<'a> {
 }
 
 /// The next field of this number that holds bytes.
+#[inline]
 pub(super) fn next_inside<'a>(at: &mut Cursor<'a>, tag: u32) -> Option<Cursor<'a>> {
     loop {
         match at.field(DEPTH_MAX) {

@@ -50,11 +50,52 @@ impl<'a> Cursor<'a> {
 
     /// Reads the next field, or `None` at the end of the message. `depth_left` bounds the
     /// nesting of groups, which are skipped.
-    #[inline]
+    ///
+    /// Nearly every field has a key of one byte and a length of one or two, so these are read
+    /// where the caller stands: half of the time of a call for each field.
+    #[inline(always)]
     pub(super) fn field(&mut self, depth_left: u32) -> Result<Option<(u32, Wire<'a>)>, WalkError> {
-        if self.rest.is_empty() {
+        let Some((&key, rest)) = self.rest.split_first() else {
             return Ok(None);
+        };
+        if (8..0x80).contains(&key) {
+            let tag = u32::from(key >> 3);
+            let found = match (key & 7, rest) {
+                (0, [number, rest @ ..]) if *number < 0x80 => {
+                    Some((Wire::Varint(u64::from(*number)), rest))
+                }
+                (1, _) => rest
+                    .split_first_chunk()
+                    .map(|(number, rest)| (Wire::Fixed64(u64::from_le_bytes(*number)), rest)),
+                (2, _) => self.short(rest),
+                _ => None,
+            };
+            if let Some((value, rest)) = found {
+                self.rest = rest;
+                return Ok(Some((tag, value)));
+            }
         }
+        self.field_long(depth_left)
+    }
+
+    /// Bytes whose length is written in one byte or two, and what follows them.
+    #[inline(always)]
+    fn short(&self, after_key: &'a [u8]) -> Option<(Wire<'a>, &'a [u8])> {
+        let (len, rest) = match after_key {
+            [len, rest @ ..] if *len < 0x80 => (usize::from(*len), rest),
+            [low, high, rest @ ..] if *high < 0x80 => {
+                (usize::from(*low & 0x7f) | usize::from(*high) << 7, rest)
+            }
+            _ => return None,
+        };
+        let (inside, rest) = rest.split_at_checked(len)?;
+        let end = self.end - rest.len();
+        Some((Wire::Len(Self { rest: inside, end }), rest))
+    }
+
+    /// Reads any field, and says what is wrong with one that cannot be read.
+    #[inline(never)]
+    fn field_long(&mut self, depth_left: u32) -> Result<Option<(u32, Wire<'a>)>, WalkError> {
         let (tag, kind) = self.key()?;
         let value = match kind {
             0 => Wire::Varint(self.varint()?),

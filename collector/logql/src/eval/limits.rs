@@ -5,8 +5,8 @@
 
 use crate::pipeline::PipelineLimits;
 use crate::source::Stop;
+use sonde_proto::Deadline;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 /// What an evaluation may take.
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ const WORK_BETWEEN_LOOKS: u64 = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct Budget {
     pub(crate) limits: EvalLimits,
-    deadline: Option<Instant>,
+    deadline: Deadline,
     state_bytes: AtomicU64,
     values: AtomicU64,
     label_bytes: AtomicU64,
@@ -90,10 +90,10 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub(crate) fn new(limits: &EvalLimits, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(limits: &EvalLimits, deadline: &Deadline) -> Self {
         Self {
             limits: limits.clone(),
-            deadline,
+            deadline: deadline.clone(),
             state_bytes: AtomicU64::new(0),
             values: AtomicU64::new(0),
             label_bytes: AtomicU64::new(0),
@@ -101,9 +101,13 @@ impl Budget {
         }
     }
 
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.deadline
+    }
+
     /// Looks at the clock.
     pub(crate) fn look(&self) -> Result<(), Stop> {
-        if self.deadline.is_some_and(|end| Instant::now() >= end) {
+        if self.deadline.has_passed() {
             return Err(Stop::Deadline);
         }
         Ok(())

@@ -185,10 +185,11 @@ impl std::fmt::Display for Keep {
 
 /// The line filters that see lines as they came, and the stages behind them.
 fn leading_filters(stages: &[Stage]) -> Result<(Vec<LineFilter>, &[Stage]), EvalError> {
+    let patterns = crate::filter::patterns(stages);
     let mut filters = Vec::new();
     let mut rest = stages;
     while let [Stage::Line(filter), behind @ ..] = rest {
-        filters.push(LineFilter::compile(filter).map_err(query)?);
+        filters.push(LineFilter::compile_beside(filter, patterns).map_err(query)?);
         rest = behind;
     }
     Ok((filters, rest))

@@ -63,7 +63,7 @@ impl<'c, C: Cell> RangeSink<'c, C> {
             slot: Slot::NONE,
             key: Key::default(),
             last: None,
-            scratch: Scratch::default(),
+            scratch: Scratch::until(budget.deadline()),
             work: Work::default(),
             held: compiled.needs_order.then(Held::default),
         }
@@ -118,6 +118,9 @@ impl<'c, C: Cell> RangeSink<'c, C> {
 
     /// Everything that was counted.
     pub(crate) fn finish(mut self) -> Result<Table<C>, Stop> {
+        if self.scratch.gave_up() {
+            return Err(Stop::Deadline);
+        }
         self.dense.drain(&mut self.table, self.budget)?;
         Ok(self.table)
     }

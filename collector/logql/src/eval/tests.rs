@@ -30,7 +30,13 @@ fn at(time: u64) -> Grid {
 
 fn ask(world: &World, text: &str, grid: &Grid) -> Result<Evaluated, EvalError> {
     let source = VecSource::ordered(world);
-    evaluate(&parsed(text), grid, &source, &EvalLimits::default(), None)
+    evaluate(
+        &parsed(text),
+        grid,
+        &source,
+        &EvalLimits::default(),
+        &sonde_proto::Deadline::never(),
+    )
 }
 
 /// A value as text, one series a line.

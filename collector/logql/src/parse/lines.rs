@@ -55,6 +55,9 @@ impl Parser<'_> {
             op.as_str()
         );
         let text = self.quoted(&what)?;
+        if op.is_regex() {
+            self.check_pattern(at)?;
+        }
         Ok(LineText { text, is_ip: false })
     }
 

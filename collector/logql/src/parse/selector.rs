@@ -8,25 +8,48 @@ use sonde_proto::{MatchOp, Matcher, MatcherError};
 impl Parser<'_> {
     pub(super) fn selector(&mut self) -> Result<Vec<Matcher>, ParseError> {
         let at = self.at();
+        let matchers = self.braced(|parser, name, op| parser.matcher(&name, op))?;
+        self.check_narrow(&matchers, at)?;
+        Ok(matchers)
+    }
+
+    /// The same form, but names with their values: what does not choose needs no expression.
+    pub(super) fn labels(&mut self) -> Result<Vec<(String, String)>, ParseError> {
+        self.braced(|parser, name, op| {
+            if op != MatchOp::Equal {
+                let op = op.as_str();
+                let message =
+                    format!("label {name:?} is compared with {op}; labels are given with =");
+                return Err(parser.error(message));
+            }
+            let value = parser.quoted("a text in quotes such as \"checkout\"")?;
+            Ok((name, value))
+        })
+    }
+
+    /// `{name=…, …}`; `read` takes what stands behind the operator.
+    fn braced<T>(
+        &mut self,
+        read: impl Fn(&mut Self, String, MatchOp) -> Result<T, ParseError>,
+    ) -> Result<Vec<T>, ParseError> {
         self.expect_sign(
             "{",
             "to begin a selector such as {service_name=\"checkout\"}",
         )?;
-        let mut matchers = Vec::new();
+        let mut all = Vec::new();
         while !self.take_sign("}") {
-            self.check_count(matchers.len(), "matchers")?;
+            self.check_count(all.len(), "matchers")?;
             let name = self.name("a label's name such as service_name, or \"}\"")?;
             let Some(op) = self.match_op() else {
                 return Err(self.unexpected("=, !=, =~ or !~ behind a label's name"));
             };
-            matchers.push(self.matcher(&name, op)?);
+            all.push(read(self, name, op)?);
             if !self.take_sign(",") {
                 self.expect_sign("}", "or \",\" behind a matcher")?;
                 break;
             }
         }
-        self.check_narrow(&matchers, at)?;
-        Ok(matchers)
+        Ok(all)
     }
 
     /// Loki's rule, where it is demanded.

@@ -92,7 +92,10 @@ impl Parser<'_> {
             "regexp" => {
                 let what =
                     "a regular expression in quotes with named groups, such as \"(?P<ip>\\\\S+)\"";
-                Ok(Stage::Regexp(self.quoted(what)?))
+                let at = self.at();
+                let text = self.quoted(what)?;
+                self.check_pattern(at)?;
+                Ok(Stage::Regexp(text))
             }
             "pattern" => {
                 let what = "a pattern in quotes, such as \"<ip> - <_>\"";

@@ -14,8 +14,9 @@ pub(super) struct Regexp {
 }
 
 impl Regexp {
-    pub(super) fn compile(pattern: &str) -> Result<Self, String> {
-        let regex = compile_regex(pattern)?;
+    /// Compiles one of the regular expressions of a query that has so many.
+    pub(super) fn compile(pattern: &str, patterns: usize) -> Result<Self, String> {
+        let regex = compile_regex(pattern, patterns)?;
         let names: Vec<(usize, String)> = regex
             .capture_names()
             .enumerate()

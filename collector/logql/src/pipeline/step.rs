@@ -16,6 +16,9 @@ use crate::filter::{CompileError, LineFilter, Template, push_lossy};
 use crate::source::{Needs, Record};
 use regex::bytes::CaptureLocations;
 
+/// A template may take its steps for any line.
+const TEMPLATE_WORK: u64 = 1 << 15;
+
 /// A stage, compiled.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -70,10 +73,11 @@ struct Own {
 }
 
 impl Step {
-    pub(super) fn compile(stage: &Stage) -> Result<Self, CompileError> {
+    /// Compiles a stage; all stages have so many regular expressions.
+    pub(super) fn compile(stage: &Stage, patterns: usize) -> Result<Self, CompileError> {
         let shown = |name: &str, text: &str| format!("| {name} {}", sonde_lex::quoted(text));
         Ok(match stage {
-            Stage::Line(filter) => Self::Line(LineFilter::compile(filter)?),
+            Stage::Line(filter) => Self::Line(LineFilter::compile_beside(filter, patterns)?),
             Stage::Json(extractions) if extractions.is_empty() => Self::parse(Parser::Json),
             Stage::Json(extractions) => {
                 let paths = Paths::compile(extractions)
@@ -90,7 +94,7 @@ impl Step {
                 extractions: extractions.clone(),
             })),
             Stage::Regexp(text) => {
-                let regexp = Regexp::compile(text)
+                let regexp = Regexp::compile(text, patterns)
                     .map_err(|reason| CompileError::new(shown("regexp", text), reason))?;
                 Self::parse(Parser::Regexp(Box::new(regexp)))
             }
@@ -108,6 +112,14 @@ impl Step {
             Stage::Keep(selectors) => Self::Keep(selectors.clone()),
             Stage::Distinct(names) => Self::Distinct(names.clone()),
         })
+    }
+
+    /// About how much work the step is for a line of so many bytes, in bytes looked at.
+    pub(super) fn work(&self, line_bytes: usize) -> u64 {
+        match self {
+            Self::LineFormat(_) | Self::LabelFormat(_) => TEMPLATE_WORK,
+            _ => 16 + line_bytes as u64,
+        }
     }
 
     fn parse(parser: Parser) -> Self {

@@ -6,7 +6,7 @@ use sonde_logql::ast::Expr;
 use sonde_logql::eval::{EvalError, EvalLimits, evaluate};
 use sonde_logql::{Grid, Value};
 use sonde_logql_oracle::{Errors, Key, Refused, Table, World, query, text};
-use sonde_proto::{Labels, UnixNanos};
+use sonde_proto::{Deadline, Labels, UnixNanos};
 use std::collections::BTreeMap;
 
 #[test]
@@ -89,7 +89,13 @@ fn answer(
         Grid::range(grid.start, grid.end, grid.step).expect("a grid of the generator")
     };
     let source = Scattered::new(world, seed);
-    match evaluate(&expr, &times, &source, &EvalLimits::default(), None) {
+    match evaluate(
+        &expr,
+        &times,
+        &source,
+        &EvalLimits::default(),
+        &Deadline::never(),
+    ) {
         Ok(evaluated) => Ok(evaluated.value),
         Err(error) => Err(Failure::Eval(error)),
     }

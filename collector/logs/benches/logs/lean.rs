@@ -64,7 +64,7 @@ pub(crate) fn megabytes_per_second(dir: &Path, corpus: &Corpus) -> f64 {
                     let mut document = TantivyDocument::default();
                     document.add_u64(time, record.time_unix_nano);
                     document.add_u64(stream, n as u64);
-                    if let Value::Str(line) = record.body {
+                    if let Value::Str(line) = record.body.read() {
                         document.add_text(body, line);
                         block.extend_from_slice(line.as_bytes());
                     }

@@ -6,9 +6,12 @@
 //!
 //! `SONDE_BENCH_RECORDS` sets how many records there are; 1,000,000 without it. With the
 //! argument `few` the other layouts are left out; with `compare` only the seals of both
-//! encodings are measured, in turns.
+//! encodings are measured, in turns. With `files DIRECTORY` it is all over real text instead:
+//! `collector/logs/benches/corpora target/corpora`, which runs programs and keeps their logs,
+//! then `cargo bench -p sonde-logs -- files target/corpora`.
 
 mod corpus;
+mod files;
 mod lean;
 mod measure;
 mod numbers;
@@ -19,7 +22,7 @@ use measure::{Figures, median, seconds};
 use prometheus_client::registry::Registry;
 use sonde_logql::LogQuery;
 use sonde_logs::{BodyEncoding, Config, Direction, LogStore, Search};
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Instant;
@@ -41,6 +44,10 @@ fn size_max(bodies: BodyEncoding) -> f64 {
 }
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if files::run(&arguments) {
+        return;
+    }
     let records = std::env::var("SONDE_BENCH_RECORDS").ok();
     let records = records.and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     let dir = tempfile::tempdir().expect("the machine has a temporary directory");
@@ -221,7 +228,7 @@ fn search(query: &str, limit: usize) -> Search {
         limit,
         direction: Direction::Backward,
         interval: std::time::Duration::ZERO,
-        deadline: None,
+        deadline: Deadline::never(),
     }
 }
 
@@ -324,5 +331,35 @@ fn ask(dir: &Path, bodies: BodyEncoding) -> Figures {
         "",
     );
     numbers::ask(&store, &mut figures);
+    figures.add(
+        "opening a segment that did not stay open, µs",
+        opening(dir, bodies),
+        "",
+    );
     figures
+}
+
+/// By how much a question of every segment takes longer where none stays open, for each of
+/// them, in microseconds.
+fn opening(dir: &Path, bodies: BodyEncoding) -> f64 {
+    let absent = search("{} |= `absent0000`", 1);
+    let ask = |mapped_bytes_max| {
+        let config = Config {
+            mapped_bytes_max,
+            ..config(bodies)
+        };
+        let store = LogStore::open(dir, &config, &mut Registry::default(), NOW)
+            .expect("the bench's directory is what it wrote");
+        let mut times: Vec<f64> = (0..100)
+            .map(|_| {
+                seconds(|| {
+                    let found = store.search(&Tenant::default(), &absent);
+                    assert!(found.is_ok_and(|found| found.cut.is_none()));
+                })
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        median(&times) * 1e6 / store.stats().segments as f64
+    };
+    ask(1) - ask(0)
 }

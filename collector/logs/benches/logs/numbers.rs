@@ -5,7 +5,7 @@ use sonde_logql::LogQuery;
 use sonde_logql::ast::Expr;
 use sonde_logql::eval::{self, EvalLimits};
 use sonde_logs::{Direction, LogStore, Search};
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -103,9 +103,16 @@ pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
         let mut times: Vec<f64> = (0..5)
             .map(|_| {
                 seconds(|| {
-                    let source = store.source(&tenant, None);
+                    let source = store.source(&tenant, &Deadline::never());
                     let limits = EvalLimits::default();
-                    let value = eval::range(&expr, (start, end), MINUTE, &source, &limits, None);
+                    let value = eval::range(
+                        &expr,
+                        (start, end),
+                        MINUTE,
+                        &source,
+                        &limits,
+                        &Deadline::never(),
+                    );
                     let value = value.expect("the bench's queries are within all limits");
                     assert_eq!(value.scanned.cut, None);
                     black_box(value);
@@ -119,8 +126,14 @@ pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
         panic!("{COUNT} is a query for numbers");
     };
     let count = || {
-        let source = store.source(&tenant, None);
-        let value = eval::instant(&expr, end, &source, &EvalLimits::default(), None);
+        let source = store.source(&tenant, &Deadline::never());
+        let value = eval::instant(
+            &expr,
+            end,
+            &source,
+            &EvalLimits::default(),
+            &Deadline::never(),
+        );
         black_box(value.expect("the bench's queries are within all limits"));
     };
     let mut times: Vec<f64> = (0..5).map(|_| seconds(count) * 1e3).collect();
@@ -132,7 +145,7 @@ pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
     );
     let minute = Duration::from_nanos(MINUTE);
     let patterns = || {
-        let found = store.patterns(&tenant, &[], (start, end), minute, None);
+        let found = store.patterns(&tenant, &[], (start, end), minute, &Deadline::never());
         assert!(!found.patterns.is_empty());
     };
     let mut times: Vec<f64> = (0..3).map(|_| seconds(patterns) * 1e3).collect();
@@ -150,7 +163,7 @@ pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
             limit: 100,
             direction: Direction::Backward,
             interval: Duration::ZERO,
-            deadline: None,
+            deadline: Deadline::never(),
         };
         let mut times: Vec<f64> = (0..5)
             .map(|_| {
@@ -166,7 +179,7 @@ pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
     let mut times: Vec<f64> = (0..5)
         .map(|_| {
             seconds(|| {
-                let found = store.streams(&tenant, &[], (start, end), None, None);
+                let found = store.streams(&tenant, &[], (start, end), None, &Deadline::never());
                 assert!(found.is_ok_and(|found| !found.streams.is_empty()));
             }) * 1e3
         })

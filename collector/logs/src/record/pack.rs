@@ -32,8 +32,9 @@ pub(crate) fn pack<'k, 'v>(
     out: &mut Vec<u8>,
 ) {
     let flag = |on: bool, bit: u8| if on { bit } else { 0 };
-    out.push(flag(record.trace_id.is_some(), HAS_TRACE) | flag(record.span_id.is_some(), HAS_SPAN));
-    out.push(record.severity);
+    let flags =
+        flag(record.trace_id.is_some(), HAS_TRACE) | flag(record.span_id.is_some(), HAS_SPAN);
+    out.extend_from_slice(&[flags, record.severity]);
     put_number(record.observed.0, out);
     if let Some(id) = &record.trace_id {
         out.extend_from_slice(id.as_bytes());
@@ -89,7 +90,30 @@ impl<'a> Packed<'a> {
 
 fn put_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     put_number(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
+    append(bytes, out);
+}
+
+/// Appends bytes. Names and values are mostly of four to thirty-two, which are copied as two
+/// pieces that overlap: a call of the system's library takes longer than that.
+#[inline]
+pub(crate) fn append(bytes: &[u8], out: &mut Vec<u8>) {
+    match bytes.len() {
+        4..8 => ends::<4>(bytes, out),
+        8..16 => ends::<8>(bytes, out),
+        16..32 => ends::<16>(bytes, out),
+        _ => out.extend_from_slice(bytes),
+    }
+}
+
+/// Appends the first and the last `N` of at least so many bytes and less than twice as many.
+#[inline]
+fn ends<const N: usize>(bytes: &[u8], out: &mut Vec<u8>) {
+    let end = out.len() + bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        out.extend_from_slice(first);
+        out.truncate(end - N);
+        out.extend_from_slice(last);
+    }
 }
 
 #[expect(
@@ -104,7 +128,18 @@ fn put_number(mut n: u64, out: &mut Vec<u8>) {
     out.push(n as u8);
 }
 
+#[inline]
 fn number(at: &mut &[u8]) -> Option<u64> {
+    match at.split_first() {
+        Some((byte, rest)) if *byte < 0x80 => {
+            *at = rest;
+            Some(u64::from(*byte))
+        }
+        _ => long_number(at),
+    }
+}
+
+fn long_number(at: &mut &[u8]) -> Option<u64> {
     let mut n = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = at.split_first()?;

@@ -4,8 +4,10 @@ use super::Ask;
 use crate::hidden::{StreamVeil, Veils};
 use crate::record::Key;
 use crate::record::metadata::{self, StreamMetadata};
+use crate::segment::StreamList;
 use crate::stream::Stream;
 use sonde_logql::source::StreamView;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Which streams are asked for, and what a pipeline needs to know of them.
@@ -13,8 +15,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Chosen<'s> {
     streams: &'s [Arc<Stream>],
     wanted: Vec<Wanted>,
-    /// Made when first needed.
-    metadata: Vec<OnceLock<StreamMetadata>>,
+    /// Made when first needed, and that of each stream when that is.
+    metadata: OnceLock<Box<[OnceLock<StreamMetadata>]>>,
     /// Whether all streams are asked for, with all of their records.
     all: bool,
     /// What is hidden of them; nothing where all is to be seen.
@@ -33,7 +35,7 @@ impl<'s> Chosen<'s> {
         let mut chosen = Self {
             streams,
             wanted: Vec::new(),
-            metadata: streams.iter().map(|_| OnceLock::new()).collect(),
+            metadata: OnceLock::new(),
             all: false,
             veils,
         };
@@ -118,6 +120,63 @@ impl<'s> Chosen<'s> {
     }
 
     fn metadata(&self, at: usize) -> &[(String, String)] {
-        self.metadata[at].get_or_init(|| metadata::of_stream(&self.streams[at]))
+        let none = || self.streams.iter().map(|_| OnceLock::new()).collect();
+        let all = self.metadata.get_or_init(none);
+        all[at].get_or_init(|| metadata::of_stream(&self.streams[at]))
+    }
+
+    /// About how many bytes it takes.
+    fn bytes(&self) -> u64 {
+        let of_stream = size_of::<Wanted>()
+            + self.veils.as_ref().map_or(0, |_| VEIL_BYTES)
+            + self.metadata.get().map_or(0, |_| METADATA_BYTES);
+        (self.streams.len() * of_stream) as u64
+    }
+}
+
+/// What a veil of a stream takes, and its metadata.
+const VEIL_BYTES: usize = 64;
+const METADATA_BYTES: usize = 64;
+
+/// How many bytes the streams of all segments take that one query has in hand. They stay until
+/// it ends, for which block comes next is a matter of times.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// 0 is no limit.
+    bytes_max: u64,
+    bytes: AtomicU64,
+}
+
+impl Room {
+    pub(crate) fn new(bytes_max: u64) -> Self {
+        Self {
+            bytes_max,
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes the streams of another segment in.
+    ///
+    /// # Errors
+    /// What the answer says where there is no room for them.
+    pub(crate) fn take(&self, streams: &StreamList, chosen: &Chosen<'_>) -> Result<(), String> {
+        // Most lists are kept for all queries, and most streams for all segments.
+        let own: u64 = match Arc::strong_count(streams) {
+            0 | 1 => {
+                let own = streams.iter().filter(|s| Arc::strong_count(s) == 1);
+                let own: u64 = own.map(|stream| stream.bytes()).sum();
+                own + size_of_val(&streams[..]) as u64
+            }
+            _ => 0,
+        };
+        let more = own + chosen.bytes();
+        let bytes = self.bytes.fetch_add(more, Ordering::Relaxed) + more;
+        match self.bytes_max {
+            0 => Ok(()),
+            max if bytes <= max => Ok(()),
+            max => Err(format!(
+                "the query stopped because the streams it has to choose from take more than {max} bytes; ask for a shorter time or fewer streams"
+            )),
+        }
     }
 }

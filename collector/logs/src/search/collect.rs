@@ -4,22 +4,21 @@ use super::Direction;
 use crate::record::Key;
 use crate::segment::Bar;
 use crate::stream::Stream;
-use sonde_proto::UnixNanos;
+use sonde_proto::{Deadline, UnixNanos};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// How many bytes are read between two looks at the clock: a few records can be large.
 const BYTES_PER_LOOK: u64 = 8 << 20;
 
 /// How much one search may take.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) records: usize,
     pub(crate) answer_bytes: u64,
     pub(crate) scan_bytes: u64,
-    pub(crate) deadline: Option<Instant>,
+    pub(crate) deadline: Deadline,
 }
 
 /// The best records so far.
@@ -178,6 +177,10 @@ impl Collector {
         !self.stopped
     }
 
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.limits.deadline
+    }
+
     /// Looks at the clock; true when the search has to stop.
     pub(crate) fn check_deadline(&mut self) -> bool {
         if !self.stopped && self.deadline_passed() {
@@ -187,9 +190,14 @@ impl Collector {
     }
 
     fn deadline_passed(&self) -> bool {
-        self.limits
-            .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
+        self.limits.deadline.has_passed()
+    }
+
+    /// Ends the search, unless it has ended.
+    pub(crate) fn stop_for(&mut self, why: String) {
+        if !self.stopped {
+            self.stop(why);
+        }
     }
 
     fn stop(&mut self, why: String) {

@@ -2,7 +2,7 @@
 
 use super::collect::{Hit, Place, Record};
 use super::{Ask, Collector, Limits};
-use crate::segment::{Damage, Scratch, Segment, Wanted};
+use crate::segment::{Handle, ReadError, Reader, Wanted};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +10,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// With more blocks than this, other threads help.
 const BLOCKS_ALONE: usize = 4;
 
-/// The hits with their records packed, within the limits; and the damaged segments.
+/// The hits with their records packed, within the limits; and the segments that could not be
+/// read.
 pub(super) fn fetch(
-    segments: &[Arc<Segment>],
+    segments: &[Arc<Handle>],
     hits: Vec<Hit>,
     ask: &Ask<'_>,
     limits: Limits,
     threads: usize,
-) -> (Collector, Vec<(u64, Damage)>) {
+) -> (Collector, Vec<(u64, ReadError)>) {
     let mut collector = Collector::new(ask.direction(), limits);
     let mut sealed = Vec::new();
     for hit in hits {
@@ -35,10 +36,10 @@ pub(super) fn fetch(
     let blocks: Vec<_> = sealed
         .chunk_by(|(_, _, a), (_, _, b)| (a.segment, a.block) == (b.segment, b.block))
         .collect();
-    let (collector, damaged) = (Mutex::new(collector), Mutex::new(Vec::new()));
+    let (collector, unread) = (Mutex::new(collector), Mutex::new(Vec::new()));
     let next = AtomicUsize::new(0);
     let work = || {
-        let mut scratch = None;
+        let mut reader = Reader::default();
         while let Some(hits) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some((_, _, first)) = hits.first() else {
                 continue;
@@ -52,21 +53,18 @@ pub(super) fn fetch(
                     body: place.body.as_deref(),
                 })
                 .collect();
-            let scratch = match &mut scratch {
-                Some(scratch) => Ok(scratch),
-                none => Scratch::new().map(|new| none.insert(new)),
+            let each = |at: usize, packed: &[u8]| {
+                let (key, stream, _) = &hits[at];
+                let mut collector = collector.lock();
+                if collector.wants(*key) {
+                    collector.take(*key, stream, Record::Packed(packed.into()));
+                }
             };
-            let fetched = scratch.and_then(|scratch| {
-                segment.fetch(first.block, &wanted, scratch, |at, packed| {
-                    let (key, stream, _) = &hits[at];
-                    let mut collector = collector.lock();
-                    if collector.wants(*key) {
-                        collector.take(*key, stream, Record::Packed(packed.into()));
-                    }
-                })
+            let fetched = reader.of(segment).and_then(|(segment, scratch)| {
+                Ok(segment.fetch(first.block, &wanted, scratch, each)?)
             });
-            if let Err(damage) = fetched {
-                damaged.lock().push((segment.meta.id, damage));
+            if let Err(error) = fetched {
+                unread.lock().push((segment.meta.id, error));
             }
         }
     };
@@ -82,5 +80,5 @@ pub(super) fn fetch(
     } else {
         work();
     }
-    (collector.into_inner(), damaged.into_inner())
+    (collector.into_inner(), unread.into_inner())
 }

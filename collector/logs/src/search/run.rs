@@ -6,12 +6,12 @@ use super::{Ask, Collector, Direction, Limits, fetch, sealed};
 use crate::hidden::{Hidden, Veils};
 use crate::record::Packed;
 use crate::record::metadata::Metadata;
-use crate::segment::{Damage, Segment, StreamList};
+use crate::segment::{Handle, ReadError, StreamList};
 use crate::store::{anywhere, place};
 use crate::tail::Batch;
 use sonde_logql::Scratch;
 use sonde_logql::source::Record as Viewed;
-use sonde_proto::Position;
+use sonde_proto::{Deadline, Position};
 use std::sync::Arc;
 
 /// How many records of the tail are looked at between two looks at the clock.
@@ -20,20 +20,18 @@ const RECORDS_PER_LOOK: usize = 1024;
 /// Everything a tenant has, at one instant.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) segments: Vec<Arc<Handle>>,
     pub(crate) tail: Vec<Arc<Batch>>,
     pub(crate) applied_to: Position,
     /// What of it is not to be seen.
     pub(crate) hidden: Hidden,
+    /// How many bytes the streams take that a query has in hand; 0 is no limit.
+    pub(crate) stream_bytes_max: u64,
 }
 
 impl Snapshot {
     /// What is hidden of a segment's streams.
-    pub(crate) fn veils_of_segment(
-        &self,
-        segment: &Segment,
-        streams: &StreamList,
-    ) -> Option<Veils> {
+    pub(crate) fn veils_of_segment(&self, segment: &Handle, streams: &StreamList) -> Option<Veils> {
         self.hidden.at(&place(&segment.meta)).over(streams)
     }
 
@@ -56,8 +54,8 @@ pub(crate) struct Found {
     /// Whether there may be more beyond what an answer may have.
     pub(crate) is_full: bool,
     pub(crate) cut: Option<String>,
-    /// Segments that turned out to be damaged.
-    pub(crate) damaged: Vec<(u64, Damage)>,
+    /// Segments that could not be read.
+    pub(crate) unread: Vec<(u64, ReadError)>,
 }
 
 /// What was looked at.
@@ -85,8 +83,8 @@ impl Looked {
 }
 
 /// Asks `ask` of the snapshot, with as many threads as `threads`. No lock is held.
-pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: Limits, threads: usize) -> Found {
-    let mut collector = Collector::new(ask.direction(), limits);
+pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: &Limits, threads: usize) -> Found {
+    let mut collector = Collector::new(ask.direction(), limits.clone());
     let (start, end) = ask.times();
     if limits.records == 0 || start >= end {
         return Found {
@@ -99,7 +97,7 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: Limits, threads: u
     }
     // The tail is the newest, so it raises the bar first where the newest are wanted; it is
     // in memory, so it costs little where they are not.
-    let (mut pipes, mut records) = (Scratch::default(), 0);
+    let (mut pipes, mut records) = (Scratch::until(&limits.deadline), 0);
     for batch in snapshot.tail.iter().rev() {
         let veils = snapshot.veils_of_batch(batch);
         records += visit_batch(batch, ask, veils, &mut collector, &mut pipes);
@@ -108,35 +106,34 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: Limits, threads: u
     let mut looked = visited.looked;
     // Where stages decide by what came before, what there is no room for comes later.
     let goes_on = ask.lines().is_some_and(|lines| lines.needs_order);
-    let mut is_full = visited.collector.is_full();
-    let (hits, bytes, cut) = visited.collector.finish(goes_on);
+    let mut collector = visited.collector;
+    // The pipelines drop everything from then on.
+    collector.check_deadline();
+    let mut is_full = collector.is_full();
+    let (hits, bytes, cut) = collector.finish(goes_on);
     looked.bytes = bytes;
     looked.records += records;
     let shown = Limits {
-        deadline: None,
+        deadline: Deadline::never(),
         scan_bytes: u64::MAX,
-        ..limits
+        ..limits.clone()
     };
     let (collector, more) = fetch::fetch(&snapshot.segments, hits, ask, shown, threads);
     is_full |= collector.is_full();
     let (hits, _, cut_again) = collector.finish(goes_on);
-    let mut damaged = visited.damaged;
-    damaged.extend(more);
-    damaged.sort_by_key(|(id, _)| *id);
-    damaged.dedup_by_key(|(id, _)| *id);
+    let mut unread = visited.unread;
+    unread.extend(more);
+    unread.sort_by_key(|(id, _)| *id);
+    unread.dedup_by_key(|(id, _)| *id);
     let mut cut: Vec<String> = cut.into_iter().chain(cut_again).collect();
     cut.dedup();
-    cut.extend(
-        damaged
-            .iter()
-            .map(|(id, damage)| format!("segment {id:016x} is damaged and was left out: {damage}")),
-    );
+    cut.extend(unread.iter().map(|(id, error)| error.left_out(*id)));
     Found {
         hits,
         looked,
         is_full,
         cut: (!cut.is_empty()).then(|| cut.join("; ")),
-        damaged,
+        unread,
     }
 }
 

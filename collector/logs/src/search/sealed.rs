@@ -3,15 +3,16 @@
 //! Segments and blocks wait in one heap, in the order of the best time that they can have.
 //! A segment that comes out is replaced by those of its blocks that can match; a block that
 //! comes out is read. So blocks of segments that overlap are read in the right order, and
-//! when the best that is left cannot beat what was found, nothing more is read at all.
+//! when the best that is left cannot beat what was found, nothing more is read at all. A thread
+//! has one segment open at a time.
 
-use super::chosen::Chosen;
+use super::chosen::{Chosen, Room};
 use super::collect::{Place, Record};
 use super::run::Looked;
 use super::{Ask, Collector, Direction, Snapshot};
-use crate::segment::{Damage, Scratch, Segment, StreamList};
+use crate::segment::{Handle, ReadError, Reader, StreamList};
 use parking_lot::{Condvar, Mutex};
-use sonde_proto::UnixNanos;
+use sonde_proto::{Deadline, UnixNanos};
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -38,14 +39,16 @@ struct Queue {
 
 struct Visit<'a> {
     snapshot: &'a Snapshot,
-    segments: &'a [Arc<Segment>],
-    /// The streams of each segment, once it was opened.
+    segments: &'a [Arc<Handle>],
+    /// The streams of each segment, once they were asked for.
     streams: &'a [OnceLock<StreamList>],
     ask: &'a Ask<'a>,
+    deadline: Deadline,
     collector: Mutex<Collector>,
     queue: Mutex<Queue>,
     changed: Condvar,
     states: Vec<State<'a>>,
+    room: Room,
     candidates: AtomicU64,
     blocks: AtomicU64,
     records: AtomicU64,
@@ -56,7 +59,7 @@ struct Visit<'a> {
 struct State<'a> {
     chosen: OnceLock<Chosen<'a>>,
     visited: AtomicBool,
-    damage: OnceLock<Damage>,
+    unread: OnceLock<ReadError>,
 }
 
 /// What came of visiting segments.
@@ -64,7 +67,7 @@ pub(super) struct Visited {
     pub(super) collector: Collector,
     /// All but the bytes, which the collector counts.
     pub(super) looked: Looked,
-    pub(super) damaged: Vec<(u64, Damage)>,
+    pub(super) unread: Vec<(u64, ReadError)>,
 }
 
 /// Gives `collector` what is asked for.
@@ -76,22 +79,7 @@ pub(super) fn visit(
 ) -> Visited {
     let segments = &snapshot.segments[..];
     let streams: Vec<_> = segments.iter().map(|_| OnceLock::new()).collect();
-    let mut visit = Visit {
-        snapshot,
-        segments,
-        streams: &streams,
-        ask,
-        collector: Mutex::new(collector),
-        queue: Mutex::new(Queue {
-            items: BinaryHeap::new(),
-            opening: 0,
-        }),
-        changed: Condvar::new(),
-        states: segments.iter().map(|_| State::default()).collect(),
-        candidates: AtomicU64::new(0),
-        blocks: AtomicU64::new(0),
-        records: AtomicU64::new(0),
-    };
+    let mut visit = Visit::new(snapshot, &streams, ask, collector);
     let (start, end) = ask.times();
     let in_time = segments
         .iter()
@@ -118,10 +106,10 @@ pub(super) fn visit(
         visit.work(usize::MAX);
     }
     let states = segments.iter().zip(visit.states);
-    let (mut visited, mut damaged) = (0, Vec::new());
+    let (mut visited, mut unread) = (0, Vec::new());
     for (segment, state) in states {
         visited += usize::from(state.visited.into_inner());
-        damaged.extend(state.damage.into_inner().map(|d| (segment.meta.id, d)));
+        unread.extend(state.unread.into_inner().map(|e| (segment.meta.id, e)));
     }
     Visited {
         collector: visit.collector.into_inner(),
@@ -133,11 +121,38 @@ pub(super) fn visit(
             records: visit.records.into_inner(),
             bytes: 0,
         },
-        damaged,
+        unread,
     }
 }
 
-impl Visit<'_> {
+impl<'a> Visit<'a> {
+    fn new(
+        snapshot: &'a Snapshot,
+        streams: &'a [OnceLock<StreamList>],
+        ask: &'a Ask<'a>,
+        collector: Collector,
+    ) -> Self {
+        let segments = &snapshot.segments[..];
+        Self {
+            snapshot,
+            segments,
+            streams,
+            ask,
+            deadline: collector.deadline().clone(),
+            collector: Mutex::new(collector),
+            queue: Mutex::new(Queue {
+                items: BinaryHeap::new(),
+                opening: 0,
+            }),
+            changed: Condvar::new(),
+            states: segments.iter().map(|_| State::default()).collect(),
+            room: Room::new(snapshot.stream_bytes_max),
+            candidates: AtomicU64::new(0),
+            blocks: AtomicU64::new(0),
+            records: AtomicU64::new(0),
+        }
+    }
+
     fn rank(&self, first: UnixNanos, last: UnixNanos) -> u64 {
         let (start, end) = self.ask.times();
         match self.ask.direction() {
@@ -149,14 +164,14 @@ impl Visit<'_> {
     /// Looks at what is best, one after the other, until nothing is left or so many blocks
     /// were read.
     fn work(&self, mut blocks: usize) {
-        let mut scratch = None;
+        let mut reader = Reader::until(&self.deadline);
         while blocks > 0
             && let Some(item) = self.next()
         {
             match item.block {
                 None => self.open(item.segment),
                 Some(block) => {
-                    self.read(item.segment, block, &mut scratch);
+                    self.read(item.segment, block, &mut reader);
                     blocks -= 1;
                 }
             }
@@ -190,6 +205,7 @@ impl Visit<'_> {
 
     /// Puts the blocks of a segment in its place.
     fn open(&self, at: usize) {
+        let _opening = Opening(self);
         let (segment, state) = (&self.segments[at], &self.states[at]);
         let found = segment.streams().and_then(|streams| {
             let streams = self.streams[at].get_or_init(|| streams);
@@ -198,11 +214,15 @@ impl Visit<'_> {
             if !chosen.any() {
                 return Ok(Vec::new());
             }
+            if let Err(why) = self.room.take(streams, &chosen) {
+                self.collector.lock().stop_for(why);
+                return Ok(Vec::new());
+            }
             let chosen = state.chosen.get_or_init(|| chosen);
-            segment.candidates(self.ask, chosen)
+            Ok(segment.open()?.candidates(self.ask, chosen)?)
         });
-        let candidates = found.unwrap_or_else(|damage| {
-            state.damage.get_or_init(|| damage);
+        let candidates = found.unwrap_or_else(|error| {
+            state.unread.get_or_init(|| error);
             Vec::new()
         });
         let count = candidates.len() as u64;
@@ -213,28 +233,24 @@ impl Visit<'_> {
             segment: at,
             block: Some((candidate.block, candidate.may_have)),
         }));
-        queue.opening -= 1;
-        self.changed.notify_all();
     }
 
-    fn read(&self, at: usize, block: (u32, u32), scratch: &mut Option<Scratch>) {
+    fn read(&self, at: usize, block: (u32, u32), reader: &mut Reader) {
         let (segment, state) = (&self.segments[at], &self.states[at]);
         let Some(chosen) = state.chosen.get() else {
             return;
         };
-        if state.damage.get().is_some() {
+        if state.unread.get().is_some() {
             return;
         }
         let bar = self.collector.lock().bar();
-        let scratch = match scratch {
-            Some(scratch) => Ok(scratch),
-            None => Scratch::new().map(|new| scratch.insert(new)),
-        };
-        let scanned = scratch.and_then(|s| segment.scan(block, self.ask, chosen, bar, s));
+        let scanned = reader.of(segment).and_then(|(segment, scratch)| {
+            Ok(segment.scan(block, self.ask, chosen, bar, scratch)?)
+        });
         let scanned = match scanned {
             Ok(scanned) => scanned,
-            Err(damage) => {
-                state.damage.get_or_init(|| damage);
+            Err(error) => {
+                state.unread.get_or_init(|| error);
                 return;
             }
         };
@@ -257,5 +273,53 @@ impl Visit<'_> {
             }
         }
         collector.spend(scanned.bytes);
+    }
+}
+
+/// A segment is being replaced by its blocks, until this is dropped: others wait for that, and
+/// would for ever if it panicked.
+struct Opening<'v, 'a>(&'v Visit<'a>);
+
+impl Drop for Opening<'_, '_> {
+    fn drop(&mut self) {
+        self.0.queue.lock().opening -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::{Limits, Lines};
+    use crate::testing::search;
+
+    #[test]
+    fn nobody_waits_for_a_thread_that_panicked_over_a_segment() {
+        let snapshot = Snapshot::default();
+        let search = search("{}");
+        let lines = Lines::of_search(&search);
+        let ask = Ask::Lines(&lines);
+        let limits = Limits {
+            records: 1,
+            answer_bytes: 1,
+            scan_bytes: 1,
+            deadline: Deadline::never(),
+        };
+        let visit = Visit::new(
+            &snapshot,
+            &[],
+            &ask,
+            Collector::new(ask.direction(), limits),
+        );
+        visit.queue.lock().opening = 1;
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| visit.next().is_none());
+            let opening = scope.spawn(|| {
+                let _opening = Opening(&visit);
+                panic!("as the test wants it");
+            });
+            assert!(opening.join().is_err());
+            assert!(waiting.join().unwrap());
+        });
     }
 }

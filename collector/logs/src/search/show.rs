@@ -36,7 +36,7 @@ impl<'q> Shows<'q> {
     pub(crate) fn new(search: &'q Search, bytes_max: u64) -> Self {
         Self {
             search,
-            scratch: Scratch::default(),
+            scratch: Scratch::until(&search.deadline),
             streams: AHashMap::new(),
             last: None,
             bytes: 0,
@@ -69,6 +69,11 @@ impl<'q> Shows<'q> {
         let mut record = LogRecord::of(hit.key.time, &hit.stream, &read);
         record.line = Some(line);
         Ok(Shown::Record(Box::new(record)))
+    }
+
+    /// Whether records were dropped because there was no time for them.
+    pub(crate) fn gave_up(&self) -> bool {
+        self.scratch.gave_up()
     }
 
     fn line(&mut self, hit: &Hit, packed: &Packed<'_>) -> Option<Line> {

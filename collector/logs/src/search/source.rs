@@ -5,20 +5,19 @@
 //! tail ─▶ batches ───────────────────┴▶ by time ─▶ threads, a sink each
 //! ```
 
-use super::chosen::Chosen;
+use super::chosen::{Chosen, Room};
 use super::run::Snapshot;
 use super::{Ask, Lines, Reading};
 use crate::record::Packed;
 use crate::record::metadata::Metadata;
-use crate::segment::{Candidate, Damage, Ended, Fed, Feeding, Scratch, StreamList};
+use crate::segment::{Candidate, Ended, Fed, Feeding, ReadError, Reader, StreamList};
 use crate::store::LogStore;
 use crate::tail::Batch;
 use parking_lot::Mutex;
 use sonde_logql::source::{Record, Scan, Scanned, Sink, Source, Stop};
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
 
 /// With more parts than this, other threads help.
 const PARTS_ALONE: usize = 4;
@@ -27,16 +26,16 @@ const PARTS_ALONE: usize = 4;
 pub struct TenantSource<'s> {
     store: &'s LogStore,
     tenant: Tenant,
-    deadline: Option<Instant>,
+    deadline: Deadline,
     reading: Mutex<Reading>,
 }
 
 impl<'s> TenantSource<'s> {
-    pub(crate) fn new(store: &'s LogStore, tenant: Tenant, deadline: Option<Instant>) -> Self {
+    pub(crate) fn new(store: &'s LogStore, tenant: Tenant, deadline: &Deadline) -> Self {
         Self {
             store,
             tenant,
-            deadline,
+            deadline: deadline.clone(),
             reading: Mutex::default(),
         }
     }
@@ -73,22 +72,20 @@ impl Source for TenantSource<'_> {
             next: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
             counts: Counts::default(),
-            deadline: self.deadline,
+            deadline: self.deadline.clone(),
             bytes_max: self.store.scan_bytes_max(),
-            damaged: Mutex::default(),
+            unread: Mutex::default(),
             cut: Mutex::default(),
         };
         if scan.start < scan.end {
-            work.find_parts(&streams);
+            work.find_parts(&streams)?;
         }
         let sinks = work.carry_out(self.store.threads(), &make);
-        let damaged = std::mem::take(work.damaged.get_mut());
+        let unread = std::mem::take(work.unread.get_mut());
         let mut cut: Vec<String> = work.cut.get_mut().take().into_iter().collect();
-        for (id, damage) in damaged {
-            cut.push(format!(
-                "segment {id:016x} is damaged and was left out: {damage}"
-            ));
-            self.store.note_damage(id, damage);
+        for (id, error) in unread {
+            cut.push(error.left_out(id));
+            self.store.note_unread(id, error);
         }
         let mut reading = work.reading();
         reading.cut = (!cut.is_empty()).then(|| cut.join("; "));
@@ -127,9 +124,10 @@ struct Work<'a> {
     /// Whether no more is to be read.
     ended: AtomicBool,
     counts: Counts,
-    deadline: Option<Instant>,
+    deadline: Deadline,
     bytes_max: u64,
-    damaged: Mutex<Vec<(u64, Damage)>>,
+    /// Segments that could not be read.
+    unread: Mutex<Vec<(u64, ReadError)>>,
     cut: Mutex<Option<String>>,
 }
 
@@ -143,11 +141,18 @@ struct Counts {
 }
 
 impl<'a> Work<'a> {
-    fn find_parts(&mut self, streams: &'a [OnceLock<StreamList>]) {
+    fn find_parts(&mut self, streams: &'a [OnceLock<StreamList>]) -> Result<(), Stop> {
         let lines = self.feeding.lines;
         let ask = Ask::Lines(lines);
+        let room = Room::new(self.snapshot.stream_bytes_max);
         for (at, segment) in self.snapshot.segments.iter().enumerate() {
             self.chosen.push(None);
+            if self.deadline.has_passed() {
+                return Err(Stop::Deadline);
+            }
+            if self.cut.get_mut().is_some() {
+                continue;
+            }
             if segment.meta.end < lines.start || segment.meta.start >= lines.end {
                 continue;
             }
@@ -158,7 +163,11 @@ impl<'a> Work<'a> {
                 if !chosen.any() {
                     return Ok(());
                 }
-                let candidates = segment.candidates(&ask, &chosen)?;
+                if let Err(why) = room.take(list, &chosen) {
+                    *self.cut.get_mut() = Some(why);
+                    return Ok(());
+                }
+                let candidates = segment.open()?.candidates(&ask, &chosen)?;
                 self.counts.candidates += candidates.len() as u64;
                 let parts = candidates.into_iter();
                 self.parts
@@ -166,8 +175,8 @@ impl<'a> Work<'a> {
                 self.chosen[at] = Some(chosen);
                 Ok(())
             });
-            if let Err(damage) = found {
-                self.damaged.get_mut().push((segment.meta.id, damage));
+            if let Err(error) = found {
+                self.unread.get_mut().push((segment.meta.id, error));
             }
         }
         for (at, batch) in self.snapshot.tail.iter().enumerate() {
@@ -179,6 +188,7 @@ impl<'a> Work<'a> {
             }
         }
         self.parts.sort_by_key(|(first, _)| *first);
+        Ok(())
     }
 
     fn carry_out<S: Sink>(
@@ -210,11 +220,11 @@ impl<'a> Work<'a> {
 
     /// Gives one part after the other to `sink`, until none is left.
     fn work<S: Sink>(&self, mut sink: S) -> Result<S, Stop> {
-        let mut scratch = None;
+        let mut reader = Reader::default();
         while let Some(part) = self.take()? {
             let fed = match part {
                 Part::Batch(at) => self.feed_batch(&self.snapshot.tail[at], &mut sink),
-                Part::Block(at, block) => self.feed_block(at, block, &mut scratch, &mut sink),
+                Part::Block(at, block) => self.feed_block(at, block, &mut reader, &mut sink),
             };
             match fed {
                 Ok(fed) => self.count(&fed),
@@ -236,10 +246,7 @@ impl<'a> Work<'a> {
             return Ok(None);
         };
         // A number that counts a part only would be a wrong one.
-        if self
-            .deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
-        {
+        if self.deadline.has_passed() {
             self.ended.store(true, Ordering::Relaxed);
             return Err(Stop::Deadline);
         }
@@ -267,36 +274,31 @@ impl<'a> Work<'a> {
         &self,
         at: usize,
         block: Candidate,
-        scratch: &mut Option<Scratch>,
+        reader: &mut Reader,
         sink: &mut S,
     ) -> Result<Fed, Stop> {
         let segment = &self.snapshot.segments[at];
         let Some(Some(chosen)) = self.chosen.get(at) else {
             return Ok(Fed::default());
         };
-        let is_damaged = |(id, _): &(u64, Damage)| *id == segment.meta.id;
-        if self.damaged.lock().iter().any(is_damaged) {
+        let is_it = |(id, _): &(u64, ReadError)| *id == segment.meta.id;
+        if self.unread.lock().iter().any(is_it) {
             return Ok(Fed::default());
         }
         self.counts.blocks.fetch_add(1, Ordering::Relaxed);
-        let scratch = match scratch {
-            Some(scratch) => Ok(scratch),
-            None => Scratch::new().map(|new| scratch.insert(new)),
+        let error = match reader.of(segment) {
+            Err(error) => error,
+            Ok((open, scratch)) => match open.feed(block, self.feeding, chosen, scratch, sink) {
+                Ok(fed) => return Ok(fed),
+                Err(Ended::Stopped(stop)) => return Err(stop),
+                Err(Ended::Damaged(damage)) => damage.into(),
+            },
         };
-        let fed = scratch
-            .map_err(Ended::from)
-            .and_then(|scratch| segment.feed(block, self.feeding, chosen, scratch, sink));
-        match fed {
-            Ok(fed) => Ok(fed),
-            Err(Ended::Stopped(stop)) => Err(stop),
-            Err(Ended::Damaged(damage)) => {
-                let mut damaged = self.damaged.lock();
-                if !damaged.iter().any(is_damaged) {
-                    damaged.push((segment.meta.id, damage));
-                }
-                Ok(Fed::default())
-            }
+        let mut unread = self.unread.lock();
+        if !unread.iter().any(is_it) {
+            unread.push((segment.meta.id, error));
         }
+        Ok(Fed::default())
     }
 
     /// Gives the records of a batch, stream by stream.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::BodyEncoding;
 use crate::record::{Key, NewRecord, pack};
-use crate::segment::{Common, Segment, SegmentWriter};
+use crate::segment::{Common, Handle, SegmentWriter};
 use crate::stream::{Ordinals, Stream};
 use crate::tail::Batch;
 use crate::testing::{line_filter, query};
@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_logql::ast::{LineFilter, LineOp};
-use sonde_proto::{Tenant, TraceId};
+use sonde_proto::{Deadline, Tenant, TraceId};
 use sonde_segment::SegmentMeta;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +141,9 @@ fn in_segments(lines: &[Line], dir: &Path, bodies: BodyEncoding) -> Snapshot {
             checksum: 0,
             extra: serde_json::Value::Null,
         };
-        Arc::new(Segment::open(meta, &dir, &common, true).unwrap())
+        let segment = Handle::new(meta, dir, &common);
+        segment.verify().unwrap();
+        Arc::new(segment)
     };
     Snapshot {
         segments: (0..)
@@ -157,7 +159,7 @@ fn limits(rng: &mut ChaCha8Rng) -> Limits {
         records: *[1, 10, 100_000].choose(rng).unwrap(),
         answer_bytes: u64::MAX,
         scan_bytes: u64::MAX,
-        deadline: None,
+        deadline: Deadline::never(),
     }
 }
 
@@ -211,7 +213,7 @@ fn expected(lines: &[Line], ask: &Ask<'_>, limit: usize) -> Vec<Key> {
     keys
 }
 
-fn check(snapshots: &[Snapshot], lines: &[Line], ask: &Ask<'_>, limits: Limits) {
+fn check(snapshots: &[Snapshot], lines: &[Line], ask: &Ask<'_>, limits: &Limits) {
     let expected = expected(lines, ask, limits.records);
     for (snapshot, threads) in snapshots.iter().flat_map(|s| [(s, 1), (s, 3)]) {
         let found = run(snapshot, ask, limits, threads);
@@ -255,27 +257,27 @@ fn words_narrow_and_leave_nothing_out() {
                 .choose(&mut rng)
                 .unwrap(),
             interval: Duration::ZERO,
-            deadline: None,
+            deadline: Deadline::never(),
         };
         let limits = limits(&mut rng);
         check(
             &snapshots,
             &lines,
             &Ask::Lines(&Lines::of_search(&search)),
-            limits,
+            &limits,
         );
     }
     for _ in 0..12 {
         let line = lines.choose(&mut rng).unwrap();
         let limits = limits(&mut rng);
-        check(&snapshots, &lines, &Ask::Token(&line.value), limits);
+        check(&snapshots, &lines, &Ask::Token(&line.value), &limits);
         let word = line.body.split([' ', ',', '\n', '=']).next().unwrap();
         if word.bytes().any(crate::words::is_word_byte) {
-            check(&snapshots, &lines, &Ask::Token(word), limits);
+            check(&snapshots, &lines, &Ask::Token(word), &limits);
         }
-        check(&snapshots, &lines, &Ask::Token("timeout"), limits);
+        check(&snapshots, &lines, &Ask::Token("timeout"), &limits);
         if let Some(trace) = &line.trace {
-            check(&snapshots, &lines, &Ask::Trace(trace), limits);
+            check(&snapshots, &lines, &Ask::Trace(trace), &limits);
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Reads a segment's records one after the other, for merging.
+//! Reads the records of a segment's part one after the other, for merging.
 
 use super::fetch::{Scratch, Wanted};
 use super::reader::Segment;
 use super::streams::StreamList;
 use super::{Damage, guarded};
 use crate::record::Key;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A record read from a segment.
@@ -16,12 +17,13 @@ pub(crate) struct SealedRecord<'a> {
     pub(crate) packed: &'a [u8],
 }
 
-/// Reads a segment's records in the order of their streams and keys, a block at a time.
+/// Reads a part's records in the order of their streams and keys, a block at a time.
 pub(crate) struct Cursor {
     segment: Arc<Segment>,
     streams: StreamList,
     scratch: Scratch,
-    block: u32,
+    /// Those that are still to be read.
+    blocks: Range<u32>,
     records: Vec<(u32, Key)>,
     packed: Vec<u8>,
     ends: Vec<usize>,
@@ -29,22 +31,26 @@ pub(crate) struct Cursor {
 }
 
 impl Segment {
-    /// Reads all records in the order of their streams and keys.
-    pub(crate) fn cursor(self: &Arc<Self>) -> Result<Cursor, Damage> {
+    /// How many parts it has.
+    pub(crate) fn parts(&self) -> Result<u32, Damage> {
+        self.directory.check()?;
+        Ok(self.directory.parts())
+    }
+
+    /// Reads the records of a part in the order of their streams and keys.
+    pub(crate) fn cursor(self: &Arc<Self>, part: u32) -> Result<Cursor, Damage> {
+        self.directory.check()?;
         let mut cursor = Cursor {
             segment: Arc::clone(self),
             streams: self.streams()?,
             scratch: Scratch::new()?,
-            block: 0,
+            blocks: self.directory.blocks_of(part)?,
             records: Vec::new(),
             packed: Vec::new(),
             ends: Vec::new(),
             at: 0,
         };
-        guarded(|| {
-            self.directory.check()?;
-            cursor.fill()
-        })?;
+        guarded(|| cursor.fill())?;
         Ok(cursor)
     }
 }
@@ -59,11 +65,6 @@ impl Cursor {
             key,
             packed: &self.packed[start..self.ends[self.at]],
         })
-    }
-
-    /// The streams of the segment.
-    pub(crate) fn streams(&self) -> &StreamList {
-        &self.streams
     }
 
     /// Goes on to the next record.
@@ -81,12 +82,11 @@ impl Cursor {
         self.records.clear();
         self.packed.clear();
         self.ends.clear();
-        if self.block >= self.segment.directory.blocks() {
+        let Some(number) = self.blocks.next() else {
             return Ok(());
-        }
+        };
         let segment = Arc::clone(&self.segment);
-        let block = segment.block(self.block)?;
-        self.block += 1;
+        let block = segment.block(number)?;
         let scratch = &mut self.scratch;
         block.times(&mut scratch.numbers, &mut scratch.times)?;
         let rows: Vec<usize> = (0..block.records()).collect();

@@ -1,7 +1,8 @@
 //! `directory`: what the blocks of a segment are, without looking at them.
 //!
 //! ```text
-//! magic "SONDLOG1" │ blocks u32 │ CRC-32C of words/ u32 │ head* │ runs │ CRC-32C of all before
+//! magic "SONDLOG2" │ blocks u32 │ CRC-32C of words/ u32 │ parts u32
+//!       │ head* │ part* (`parts`) │ runs │ CRC-32C of all before
 //! head  168 bytes, little endian:
 //!   offset u64        of the block's first section in `blocks`
 //!   first, last u64   the earliest and the latest time
@@ -17,15 +18,19 @@
 //! mapping of the file: an open segment holds nothing of them in memory.
 
 use super::Damage;
+use super::handle::Checked;
 use super::numbers::{put_varint, take_count, take_varint};
+use super::parts::{Part, Place};
 use crate::words::Reach;
 use sonde_proto::UnixNanos;
 use std::ops::Range;
 use tantivy::directory::OwnedBytes;
 
 pub(super) const FILE: &str = "directory";
-const MAGIC: &[u8; 8] = b"SONDLOG1";
-const START: usize = 16;
+const MAGIC: &[u8; 8] = b"SONDLOG2";
+/// What the magic of every version begins with.
+const NAME: &[u8] = b"SONDLOG";
+const START: usize = 20;
 const HEAD: usize = 168;
 const CHECKSUM: usize = 4;
 
@@ -160,8 +165,11 @@ fn array<const N: usize>(bytes: &[u8; HEAD], at: usize) -> [u8; N] {
 #[derive(Debug, Default)]
 pub(super) struct DirectoryBuilder {
     heads: Vec<u8>,
+    parts: Vec<u8>,
     runs: Vec<u8>,
     blocks: u32,
+    /// How many of them are in parts.
+    in_parts: u32,
 }
 
 impl DirectoryBuilder {
@@ -190,12 +198,27 @@ impl DirectoryBuilder {
         self.blocks
     }
 
-    /// The file.
+    /// Makes the blocks that were added since the last part a part, where there are any.
+    pub(super) fn end_part(&mut self, dictionary: Place) {
+        if self.in_parts < self.blocks {
+            let part = Part {
+                first_block: self.in_parts,
+                dictionary,
+            };
+            part.write(&mut self.parts);
+            self.in_parts = self.blocks;
+        }
+    }
+
+    /// The file. All blocks are in parts.
     pub(super) fn finish(self, words_checksum: u32) -> Vec<u8> {
+        let parts = (self.parts.len() / Part::BYTES) as u32;
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&self.blocks.to_le_bytes());
         out.extend_from_slice(&words_checksum.to_le_bytes());
+        out.extend_from_slice(&parts.to_le_bytes());
         out.extend_from_slice(&self.heads);
+        out.extend_from_slice(&self.parts);
         out.extend_from_slice(&self.runs);
         let checksum = crc32c::crc32c(&out);
         out.extend_from_slice(&checksum.to_le_bytes());
@@ -203,11 +226,22 @@ impl DirectoryBuilder {
     }
 }
 
+/// Where the file is of another version of the format: its bytes as they would be if it said
+/// that it is of ours.
+pub(super) fn of_another_version(bytes: &[u8]) -> Option<Vec<u8>> {
+    if !bytes.starts_with(NAME) || bytes.starts_with(MAGIC) {
+        return None;
+    }
+    let rest = bytes.get(MAGIC.len()..).unwrap_or_default();
+    Some([MAGIC, rest].concat())
+}
+
 /// The directory of an open segment.
 pub(super) struct Directory {
     bytes: OwnedBytes,
     blocks: u32,
-    checked: std::sync::OnceLock<bool>,
+    parts: u32,
+    checked: Checked,
 }
 
 impl Directory {
@@ -216,17 +250,32 @@ impl Directory {
         let damaged = || Damage(format!("{FILE} is no directory of blocks"));
         let start: &[u8; START] = bytes.first_chunk().ok_or_else(damaged)?;
         let blocks = u32::from_le_bytes([start[8], start[9], start[10], start[11]]);
-        let needed = (blocks as usize)
-            .checked_mul(HEAD)
+        let parts = u32::from_le_bytes([start[16], start[17], start[18], start[19]]);
+        let heads = (blocks as usize).checked_mul(HEAD);
+        let of_parts = (parts as usize).checked_mul(Part::BYTES);
+        let needed = heads
+            .and_then(|n| n.checked_add(of_parts?))
             .and_then(|n| n.checked_add(START + CHECKSUM));
+        if start.starts_with(NAME) && !start.starts_with(MAGIC) {
+            return Err(Damage(format!(
+                "{FILE} is of another version of the format than this program reads"
+            )));
+        }
         if !start.starts_with(MAGIC) || needed.is_none_or(|n| n > bytes.len()) {
             return Err(damaged());
         }
         Ok(Self {
             bytes,
             blocks,
-            checked: std::sync::OnceLock::new(),
+            parts,
+            checked: Checked::default(),
         })
+    }
+
+    /// Takes what is known of its checksum, or will be, from `checked`.
+    pub(super) fn with(mut self, checked: &Checked) -> Self {
+        self.checked = Checked::clone(checked);
+        self
     }
 
     /// Looks at the checksum, once.
@@ -253,6 +302,46 @@ impl Directory {
             self.bytes[14],
             self.bytes[15],
         ])
+    }
+
+    /// How many parts there are.
+    pub(super) fn parts(&self) -> u32 {
+        self.parts
+    }
+
+    /// A part, by its number.
+    pub(super) fn part(&self, number: u32) -> Result<Part, Damage> {
+        let at = START + self.blocks as usize * HEAD + number as usize * Part::BYTES;
+        let bytes = self.bytes.get(at..).and_then(<[u8]>::first_chunk);
+        let bytes = bytes.filter(|_| number < self.parts);
+        bytes
+            .map(Part::read)
+            .ok_or_else(|| Damage(format!("{FILE} has no part {number}")))
+    }
+
+    /// The blocks of a part.
+    pub(super) fn blocks_of(&self, part: u32) -> Result<Range<u32>, Damage> {
+        let from = self.part(part)?.first_block;
+        let to = match part + 1 < self.parts {
+            true => self.part(part + 1)?.first_block,
+            false => self.blocks,
+        };
+        Ok(from..to)
+    }
+
+    /// The number of the part that a block is in.
+    pub(super) fn part_of(&self, block: u32) -> Result<u32, Damage> {
+        let (mut low, mut high) = (0, self.parts);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.part(middle)?.first_block <= block {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.checked_sub(1)
+            .ok_or_else(|| Damage(format!("block {block} is in no part")))
     }
 
     /// What is known of a block.
@@ -282,7 +371,10 @@ impl Directory {
 
     /// The streams of a block's records, in their order.
     pub(super) fn runs(&self, head: &Head) -> impl Iterator<Item = Run> + use<'_> {
-        let from = START + self.blocks as usize * HEAD + head.runs_at as usize;
+        let from = START
+            + self.blocks as usize * HEAD
+            + self.parts as usize * Part::BYTES
+            + head.runs_at as usize;
         let to = self.bytes.len() - CHECKSUM;
         let mut at = self.bytes.get(from..to).unwrap_or_default();
         let (mut stream, mut left) = (0_u32, head.runs);

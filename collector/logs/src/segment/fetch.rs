@@ -9,7 +9,7 @@ use super::reader::{Block, Segment};
 use super::{Damage, guarded};
 use crate::record::{Key, NewRecord, pack};
 use sonde_logql::Scratch as Pipes;
-use sonde_proto::{SpanId, TraceId, UnixNanos};
+use sonde_proto::{Deadline, SpanId, TraceId, UnixNanos};
 
 /// What reading a block needs room for; used again for the next.
 pub(crate) struct Scratch {
@@ -30,6 +30,11 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Result<Self, Damage> {
+        Self::until(&Deadline::never())
+    }
+
+    /// Pipelines drop what is read after the deadline.
+    pub(crate) fn until(deadline: &Deadline) -> Result<Self, Damage> {
         Ok(Self {
             unpacker: Unpacker::new()?,
             numbers: Vec::new(),
@@ -38,7 +43,7 @@ impl Scratch {
             bodies: Vec::new(),
             attributes: Vec::new(),
             needles: Needles::default(),
-            pipes: Pipes::default(),
+            pipes: Pipes::until(deadline),
             page: Vec::new(),
             lines: Vec::new(),
             packed: Vec::new(),

@@ -34,14 +34,17 @@ fn put_frame(frame: &[i64], out: &mut Vec<u8>) {
     let bits = 64 - (highest.wrapping_sub(lowest) as u64).leading_zeros();
     let width = if bits > 56 { 64 } else { bits };
     out.push(width as u8);
-    let (mut pending, mut count) = (0_u128, 0);
+    out.reserve((frame.len() * width as usize).div_ceil(8));
+    let (mut pending, mut count) = (0_u64, 0);
     for value in frame {
-        pending |= u128::from(value.wrapping_sub(lowest) as u64) << count;
+        let value = value.wrapping_sub(lowest) as u64;
+        pending |= value << count;
         count += width;
-        while count >= 64 {
-            out.extend_from_slice(&(pending as u64).to_le_bytes());
-            pending >>= 64;
+        if count >= 64 {
+            out.extend_from_slice(&pending.to_le_bytes());
             count -= 64;
+            // What of the value had no room; nothing where it ended with the eight bytes.
+            pending = value.checked_shr(width - count).unwrap_or(0);
         }
     }
     let left = count.div_ceil(8) as usize;

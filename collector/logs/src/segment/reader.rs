@@ -1,4 +1,4 @@
-//! Reads one segment: opened once, searched by many threads.
+//! Reads one open segment, which many threads may search.
 //!
 //! Opening maps the files and looks at little of them; each piece is held against its
 //! checksum whenever it is read. Memory: the streams, where there is room for them, and
@@ -7,8 +7,11 @@
 use super::bodies::{self, Bodies};
 use super::common::Common;
 use super::directory::{self, Directory, Head, Run, Section};
+use super::handle::{Known, ReadError};
 use super::ids::Ids;
+use super::mapped::Lease;
 use super::numbers::{take, take_bytes};
+use super::parts;
 use super::streams::{self, StreamList, Streams};
 use super::templates::{self, Templates};
 use super::tokens::{self, Tokens};
@@ -27,67 +30,96 @@ use tantivy::directory::{Directory as _, MmapDirectory, OwnedBytes};
 /// A sealed segment, open for reading.
 pub(crate) struct Segment {
     /// What the manifest says of it.
-    pub(crate) meta: SegmentMeta,
+    pub(crate) meta: Arc<SegmentMeta>,
     pub(super) directory: Directory,
     pub(super) tokens: Tokens,
     pub(super) vocabulary: Vocabulary,
-    templates: Templates,
+    pub(super) templates: Templates,
     streams: Streams,
     common: Arc<Common>,
-    blocks: OwnedBytes,
+    pub(super) blocks: OwnedBytes,
+    pub(super) lease: Lease,
 }
 
 impl Segment {
-    /// Opens the segment in `dir`. Streams that another segment has too are taken from
-    /// `common`. With `verify` every byte is held against its checksum now.
+    /// Opens the segment in `dir` that nothing is known of. With `verify` every byte is held
+    /// against its checksum now.
+    #[cfg(test)]
     pub(crate) fn open(
         meta: SegmentMeta,
         dir: &Path,
         common: &Arc<Common>,
         verify: bool,
     ) -> Result<Self, Damage> {
-        guarded(|| {
-            let segment = Self::map(meta, dir, common)?;
-            if verify {
-                segment.check()?;
-            }
-            Ok(segment)
-        })
+        let segment = Self::open_known(Arc::new(meta), dir, common, &Known::default());
+        let segment = segment.map_err(|error| Damage(error.to_string()))?;
+        if verify {
+            segment.verify()?;
+        }
+        Ok(segment)
     }
 
-    fn map(meta: SegmentMeta, dir: &Path, common: &Arc<Common>) -> Result<Self, Damage> {
-        let files = MmapDirectory::open(dir).map_err(|error| Damage(error.to_string()))?;
-        let map = |name: &str| -> Result<OwnedBytes, Damage> {
-            let damaged = |why: &dyn std::fmt::Display| Damage(format!("{name}: {why}"));
-            let file = files
-                .open_read(Path::new(name))
-                .map_err(|error| damaged(&error))?;
-            file.read_bytes().map_err(|error| damaged(&error))
+    /// Opens the segment in `dir`. Streams that another segment has too are taken from
+    /// `common`. What is in `known` is not looked at again.
+    pub(super) fn open_known(
+        meta: Arc<SegmentMeta>,
+        dir: &Path,
+        common: &Arc<Common>,
+        known: &Known,
+    ) -> Result<Self, ReadError> {
+        guarded(|| Ok(Self::map(meta, dir, common, known)))?
+    }
+
+    fn map(
+        meta: Arc<SegmentMeta>,
+        dir: &Path,
+        common: &Arc<Common>,
+        known: &Known,
+    ) -> Result<Self, ReadError> {
+        let files = MmapDirectory::open(dir)?;
+        let mut bytes = 0;
+        let mut map = |name: &str| -> Result<OwnedBytes, ReadError> {
+            let file = files.open_read(Path::new(name))?.read_bytes()?;
+            bytes += file.len() as u64;
+            Ok(file)
         };
-        let directory = Directory::open(map(directory::FILE)?)?;
+        let directory = Directory::open(map(directory::FILE)?)?.with(&known.directory);
         let templates = match dir.join(templates::FILE).try_exists() {
             Ok(false) => None,
             _ => Some(map(templates::FILE)?),
         };
+        let dictionaries = known.dictionaries(directory.parts(), &common.dictionaries);
+        let (tokens, streams, blocks) = (map(tokens::FILE)?, map(streams::FILE)?, map(BLOCKS)?);
+        let vocabulary = Vocabulary::open(dir, directory.blocks(), &known.words)?;
+        let bytes = bytes + vocabulary.bytes();
+        known.note_bytes(bytes)?;
         Ok(Self {
-            templates: Templates::new(templates, &common.dictionaries),
-            tokens: Tokens::open(map(tokens::FILE)?)?,
-            vocabulary: Vocabulary::open(dir, directory.blocks())?,
-            streams: Streams::new(map(streams::FILE)?, &common.streams),
+            templates: Templates::new(templates, dictionaries),
+            tokens: Tokens::open(tokens)?.with(&known.tokens),
+            vocabulary,
+            streams: Streams::new(streams, &common.streams, &known.streams),
             common: Arc::clone(common),
-            blocks: map(BLOCKS)?,
+            blocks,
             directory,
+            lease: common.mapped.lease(bytes),
             meta,
         })
     }
 
     /// Holds everything against its checksum.
+    pub(super) fn verify(&self) -> Result<(), Damage> {
+        guarded(|| self.check())
+    }
+
     fn check(&self) -> Result<(), Damage> {
         self.directory.check()?;
         self.tokens.check()?;
         self.vocabulary.check(self.directory.words_checksum())?;
         self.streams.check()?;
-        self.templates.check()?;
+        let parts = (0..self.directory.parts()).map(|number| self.directory.part(number));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        parts::check(parts.iter().copied(), self.directory.blocks())?;
+        self.templates.check(parts.into_iter())?;
         let (mut records, mut end) = (0, 0);
         for number in 0..self.directory.blocks() {
             let block = self.block(number)?;
@@ -168,7 +200,7 @@ impl<'s> Block<'s> {
     }
 
     /// Where the block ends among all blocks.
-    fn end(&self) -> usize {
+    pub(super) fn end(&self) -> usize {
         self.head
             .extent(Section::Bodies)
             .map_or(usize::MAX, |(range, _)| range.end)
@@ -266,13 +298,20 @@ impl<'s> Block<'s> {
         bodies.ok_or_else(|| self.nonsense(Section::Bodies))
     }
 
-    /// The templates of the segment.
+    /// The templates of its part.
     fn dictionary(&self) -> Result<&Arc<Dictionary>, Damage> {
         if let Some(known) = self.dictionary.get() {
             return Ok(known);
         }
-        let kept = &self.segment.common.dictionaries;
-        let dictionary = self.segment.templates.dictionary(kept)?;
+        let Segment {
+            directory,
+            templates,
+            common,
+            ..
+        } = self.segment;
+        let number = directory.part_of(self.number)?;
+        let part = (number, &directory.part(number)?);
+        let dictionary = templates.dictionary(part, &common.dictionaries)?;
         Ok(self.dictionary.get_or_init(|| dictionary))
     }
 

@@ -27,7 +27,7 @@ pub(crate) type StreamList = Arc<[Arc<Stream>]>;
 pub(super) struct Streams {
     bytes: OwnedBytes,
     pool: Arc<StreamPool>,
-    kept: OnceLock<StreamList>,
+    kept: Arc<OnceLock<StreamList>>,
 }
 
 /// The file.
@@ -57,11 +57,16 @@ pub(super) fn write(streams: &[Arc<Stream>], packer: &mut Packer) -> Vec<u8> {
 }
 
 impl Streams {
-    pub(super) fn new(bytes: OwnedBytes, pool: &Arc<StreamPool>) -> Self {
+    /// Takes the bytes of the file. Once they are read, the streams are in `kept`.
+    pub(super) fn new(
+        bytes: OwnedBytes,
+        pool: &Arc<StreamPool>,
+        kept: &Arc<OnceLock<StreamList>>,
+    ) -> Self {
         Self {
             bytes,
             pool: Arc::clone(pool),
-            kept: OnceLock::new(),
+            kept: Arc::clone(kept),
         }
     }
 
@@ -85,10 +90,7 @@ impl Streams {
     }
 
     fn packed(&self) -> Result<&[u8], Damage> {
-        let damaged = || Damage(format!("the checksum of {FILE} does not hold"));
-        let (checksum, rest) = self.bytes.split_at_checked(CHECKSUM).ok_or_else(damaged)?;
-        let right = crc32c::crc32c(rest).to_le_bytes() == checksum;
-        right.then_some(rest).ok_or_else(damaged)
+        checked(&self.bytes)
     }
 
     fn read(&self) -> Result<Vec<Arc<Stream>>, Damage> {
@@ -99,6 +101,14 @@ impl Streams {
             .and_then(|()| parse(&raw))
             .ok_or_else(|| Damage(format!("{FILE} cannot be read")))
     }
+}
+
+/// What is in the file, if that is as it was written.
+pub(super) fn checked(file: &[u8]) -> Result<&[u8], Damage> {
+    let damaged = || Damage(format!("the checksum of {FILE} does not hold"));
+    let (checksum, rest) = file.split_at_checked(CHECKSUM).ok_or_else(damaged)?;
+    let right = crc32c::crc32c(rest).to_le_bytes() == checksum;
+    right.then_some(rest).ok_or_else(damaged)
 }
 
 fn parse(raw: &[u8]) -> Option<Vec<Arc<Stream>>> {

@@ -1,13 +1,15 @@
-//! `templates`: the dictionary of a segment's templated bodies; not there where all are plain.
+//! `templates`: the dictionaries of a segment's templated bodies; not there where all are plain.
 //!
 //! ```text
-//! CRC-32C u32 of the rest │ the dictionary, as `sonde_patterns` writes it
+//! dictionary*   one a part that has templated bodies, as `sonde_patterns` writes it
 //! ```
 //!
-//! A dictionary is read when a query first needs it. Those that were used last stay in
-//! memory, as long as they fit into the bytes that all segments have for it together.
+//! Where each lies, and its checksum, says the table of parts (`parts`). A dictionary is read
+//! when a query first needs it. Those that were used last stay in memory, as long as they fit
+//! into the bytes that all segments have for it together.
 
 use super::Damage;
+use super::parts::{Part, Place};
 use ahash::AHashMap;
 use parking_lot::Mutex;
 use sonde_patterns::Dictionary;
@@ -15,54 +17,97 @@ use std::sync::Arc;
 use tantivy::directory::OwnedBytes;
 
 pub(super) const FILE: &str = "templates";
-const CHECKSUM: usize = 4;
 
-/// The file, around what the encoder wrote behind the room for the checksum.
-pub(super) fn write(dictionary: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-    let mut out = vec![0; CHECKSUM];
-    dictionary(&mut out);
-    let checksum = crc32c::crc32c(&out[CHECKSUM..]);
-    out[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
-    out
+/// The file, being written.
+#[derive(Debug, Default)]
+pub(super) struct TemplatesBuilder {
+    bytes: Vec<u8>,
+}
+
+impl TemplatesBuilder {
+    /// Adds the dictionary of the next part, which is empty where it needs none. Nothing
+    /// where it is too long.
+    pub(super) fn add(&mut self, dictionary: &[u8]) -> Option<Place> {
+        let place = Place {
+            offset: self.bytes.len() as u64,
+            length: u32::try_from(dictionary.len()).ok()?,
+            checksum: crc32c::crc32c(dictionary),
+        };
+        self.bytes.extend_from_slice(dictionary);
+        Some(place)
+    }
+
+    /// The file; nothing where no part needs one.
+    pub(super) fn finish(self) -> Option<Vec<u8>> {
+        (!self.bytes.is_empty()).then_some(self.bytes)
+    }
 }
 
 /// The templates of an open segment.
 pub(super) struct Templates {
     bytes: Option<OwnedBytes>,
-    /// By which its dictionary is known among those of other segments.
-    id: u64,
+    /// By which the dictionary of its first part is known among those of other segments;
+    /// those of the others follow.
+    first_id: u64,
 }
 
 impl Templates {
-    /// Takes the bytes of the file, where there is one.
-    pub(super) fn new(bytes: Option<OwnedBytes>, kept: &Dictionaries) -> Self {
-        let id = kept.next_id();
-        Self { bytes, id }
+    /// Takes the bytes of the file, where there is one; its dictionaries have the IDs from
+    /// `first_id` on.
+    pub(super) fn new(bytes: Option<OwnedBytes>, first_id: u64) -> Self {
+        Self { bytes, first_id }
     }
 
-    /// The dictionary, from `kept` or from the file.
-    pub(super) fn dictionary(&self, kept: &Dictionaries) -> Result<Arc<Dictionary>, Damage> {
+    /// The dictionary of the part with this number, from `kept` or from the file.
+    pub(super) fn dictionary(
+        &self,
+        (number, part): (u32, &Part),
+        kept: &Dictionaries,
+    ) -> Result<Arc<Dictionary>, Damage> {
+        kept.get(self.first_id + u64::from(number), || {
+            read(self.written(part)?)
+        })
+    }
+
+    /// The dictionary of a part as it was written; empty where it has none.
+    pub(super) fn written(&self, part: &Part) -> Result<&[u8], Damage> {
+        let place = part.dictionary;
+        if place.length == 0 {
+            return Ok(&[]);
+        }
         let Some(bytes) = &self.bytes else {
             return Err(Damage(format!(
                 "it has templated bodies, but the file {FILE} is missing"
             )));
         };
-        kept.get(self.id, || read(bytes))
+        let bytes = place.range().and_then(|range| bytes.get(range));
+        bytes
+            .filter(|bytes| crc32c::crc32c(bytes) == place.checksum)
+            .ok_or_else(|| Damage(format!("a checksum of {FILE} does not hold")))
     }
 
-    /// Whether the file, where there is one, is as it was written.
-    pub(super) fn check(&self) -> Result<(), Damage> {
-        self.bytes.as_ref().map_or(Ok(()), |b| read(b).map(drop))
+    /// Whether the file, where there is one, is as it was written and has nothing else.
+    pub(super) fn check(&self, parts: impl Iterator<Item = Part>) -> Result<(), Damage> {
+        let mut end = 0;
+        for part in parts.filter(|part| part.dictionary.length > 0) {
+            read(self.written(&part)?)?;
+            let next = part.dictionary.range().filter(|range| range.start == end);
+            end = next.ok_or_else(|| Damage(format!("{FILE} has gaps")))?.end;
+        }
+        match end == self.bytes.as_ref().map_or(0, OwnedBytes::len) {
+            true => Ok(()),
+            false => Err(Damage(format!("{FILE} has another length"))),
+        }
     }
 }
 
 fn read(bytes: &[u8]) -> Result<Dictionary, Damage> {
-    let damaged = || Damage(format!("the checksum of {FILE} does not hold"));
-    let (checksum, rest) = bytes.split_at_checked(CHECKSUM).ok_or_else(damaged)?;
-    if crc32c::crc32c(rest).to_le_bytes() != checksum {
-        return Err(damaged());
+    if bytes.is_empty() {
+        return Err(Damage(
+            "it has templated bodies in a part without templates".into(),
+        ));
     }
-    Dictionary::read(rest).map_err(|damage| Damage(format!("{FILE}: {damage}")))
+    Dictionary::read(bytes).map_err(|damage| Damage(format!("{FILE}: {damage}")))
 }
 
 /// The dictionaries that were used last.
@@ -89,10 +134,12 @@ impl Dictionaries {
         }
     }
 
-    fn next_id(&self) -> u64 {
+    /// The first of so many IDs that follow each other and that no other dictionaries have.
+    pub(super) fn next_ids(&self, count: u32) -> u64 {
         let mut kept = self.kept.lock();
-        kept.ids += 1;
-        kept.ids
+        let first = kept.ids;
+        kept.ids += u64::from(count);
+        first
     }
 
     /// The dictionary with this ID; `read` where it is not kept. Two that ask at once may
@@ -166,7 +213,8 @@ mod tests {
         };
         let memory = read().unwrap().memory();
         let kept = Dictionaries::new(2 * memory);
-        let [a, b, c] = [kept.next_id(), kept.next_id(), kept.next_id()];
+        let first = kept.next_ids(2);
+        let [a, b, c] = [first, first + 1, kept.next_ids(1)];
         let known = |id| {
             kept.get(id, || Err(Damage("it was not kept".into())))
                 .is_ok()

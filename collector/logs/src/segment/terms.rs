@@ -74,7 +74,11 @@ impl BlockTerms {
     /// Takes a word of a body, or an address with dots between its words.
     pub(super) fn word(&mut self, word: &[u8]) {
         // Of words only addresses have dots, and the first of these is near.
-        if word.iter().take(GROUP_BYTES_MAX + 1).any(|b| *b == b'.') {
+        let has_dot = match word.first_chunk::<{ GROUP_BYTES_MAX + 1 }>() {
+            Some(near) => near.contains(&b'.'),
+            None => word.contains(&b'.'),
+        };
+        if has_dot {
             return word.split(|b| *b == b'.').for_each(|part| self.word(part));
         }
         let Self {
@@ -188,34 +192,28 @@ fn take_identifier(
     reach: &mut Reach,
     identifiers_max: usize,
 ) {
-    if word.len() < IDENTIFIER_BYTES_MIN
-        || (identifiers.list.len() <= identifiers_max && identifiers.insert(hash(word)))
-    {
-        reach.add(word);
+    // Also where its hash is known: that may be another's, which looks different.
+    reach.add(word);
+    if word.len() >= IDENTIFIER_BYTES_MIN && identifiers.list.len() <= identifiers_max {
+        identifiers.insert(hash(word));
     }
 }
 
-/// Different hashes. Forgetting all of them costs nothing: a slot counts only where it has
-/// the number of the round.
+/// Different hashes.
 #[derive(Debug, Default)]
 struct Hashes {
-    slots: Vec<u64>,
-    round: u32,
+    /// 0 where there is none: half of the room of slots that say whether they are in use, and
+    /// much of the time goes into fetching them.
+    slots: Vec<u32>,
+    has_zero: bool,
     list: Vec<u32>,
 }
 
 impl Hashes {
     fn clear(&mut self) {
+        self.slots.fill(0);
+        self.has_zero = false;
         self.list.clear();
-        self.next_round();
-    }
-
-    fn next_round(&mut self) {
-        self.round = self.round.wrapping_add(1);
-        if self.round == 0 {
-            self.slots.fill(0);
-            self.round = 1;
-        }
     }
 
     /// Whether it is new.
@@ -223,7 +221,10 @@ impl Hashes {
         if (self.list.len() + 1) * 2 > self.slots.len() {
             self.grow();
         }
-        let new = self.put(hash);
+        let new = match hash {
+            0 => !std::mem::replace(&mut self.has_zero, true),
+            _ => self.put(hash),
+        };
         if new {
             self.list.push(hash);
         }
@@ -234,24 +235,25 @@ impl Hashes {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let slot = self.slots[at];
-            if (slot >> 32) as u32 != self.round {
-                self.slots[at] = u64::from(self.round) << 32 | u64::from(hash);
-                return true;
+            match self.slots[at] {
+                0 => {
+                    self.slots[at] = hash;
+                    return true;
+                }
+                other if other == hash => return false,
+                _ => at = (at + 1) & mask,
             }
-            if slot as u32 == hash {
-                return false;
-            }
-            at = (at + 1) & mask;
         }
     }
 
     fn grow(&mut self) {
         let length = (self.slots.len() * 2).max(1 << 13);
         self.slots = vec![0; length];
-        self.round = 1;
         for n in 0..self.list.len() {
-            self.put(self.list[n]);
+            let hash = self.list[n];
+            if hash != 0 {
+                self.put(hash);
+            }
         }
     }
 }
@@ -333,5 +335,35 @@ impl Words {
             self.slots[at] = Slot { round, ..slot };
         }
         self.round = round;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    #[test]
+    fn an_identifier_whose_hash_is_anothers_is_seen_all_the_same() {
+        // Of so many words, some of one kind and one of the other have one hash.
+        let digits = (0..1 << 18).map(|n| format!("{n:016}"));
+        let by_hash: HashMap<u32, String> = digits.map(|w| (hash(w.as_bytes()), w)).collect();
+        let letters = (0..1 << 18).map(|n| format!("x{n:020}y"));
+        let mut pairs = letters.filter_map(|word| {
+            let other = by_hash.get(&hash(word.as_bytes()))?;
+            Some((other, word))
+        });
+        let (first, second) = pairs.next().unwrap();
+        let mut terms = BlockTerms::default();
+        terms.begin(1000);
+        terms.body(first.as_bytes());
+        terms.body(second.as_bytes());
+        let summary = terms.end(&[]);
+        assert_eq!(terms.identifiers().len(), 1);
+        assert!(
+            summary
+                .reach
+                .goes_beyond(&second.as_bytes()[..second.len() - 1])
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! A segment written and read back, searched, and damaged.
 
+mod joined;
+
 use super::*;
 use crate::config::BodyEncoding;
 use crate::record::{Key, NewRecord, pack};
@@ -61,11 +63,13 @@ fn open(meta: &SegmentMeta, dir: &Path, verify: bool) -> Result<Arc<Segment>, Da
 }
 
 fn read_all(segment: &Arc<Segment>) -> Result<Vec<Sealed>, Damage> {
-    let mut cursor = segment.cursor()?;
     let mut all = Vec::new();
-    while let Some(record) = cursor.record() {
-        all.push((record.stream, record.key, record.packed.to_vec()));
-        cursor.advance()?;
+    for part in 0..segment.parts()? {
+        let mut cursor = segment.cursor(part)?;
+        while let Some(record) = cursor.record() {
+            all.push((record.stream, record.key, record.packed.to_vec()));
+            cursor.advance()?;
+        }
     }
     Ok(all)
 }
@@ -241,7 +245,12 @@ fn a_changed_byte_of_any_file_is_damage_or_changes_nothing() {
         format!("line {:08x}", rng.random::<u32>()).into_bytes()
     });
     let meta = write(dir.path(), streams(3), &records);
-    for file in files(dir.path()) {
+    check_every_byte(dir.path(), &meta, &records);
+}
+
+/// A changed byte of any file of a segment with these records is damage or changes nothing.
+fn check_every_byte(dir: &Path, meta: &SegmentMeta, records: &[Sealed]) {
+    for file in files(dir) {
         let good = std::fs::read(&file).unwrap();
         // Every opening of tantivy's index takes its time, so of the middle some bytes only.
         let edge = |at: &usize| *at < 48 || at + 48 > good.len() || at.is_multiple_of(13);
@@ -250,25 +259,17 @@ fn a_changed_byte_of_any_file_is_damage_or_changes_nothing() {
             bytes[at] ^= 1 << (at % 8);
             std::fs::write(&file, &bytes).unwrap();
             let name = file.display();
-            assert!(open(&meta, dir.path(), true).is_err(), "{name} byte {at}");
+            assert!(open(meta, dir, true).is_err(), "{name} byte {at}");
             // Opened without a look at all checksums: right, or reported when it is read.
-            if let Ok(read) = open(&meta, dir.path(), false).and_then(|s| read_all(&s)) {
+            if let Ok(read) = open(meta, dir, false).and_then(|s| read_all(&s)) {
                 assert!(read == records, "{name} byte {at}");
             }
         }
         std::fs::write(&file, &good[..good.len() / 2]).unwrap();
-        assert!(
-            open(&meta, dir.path(), true).is_err(),
-            "{} cut",
-            file.display()
-        );
+        assert!(open(meta, dir, true).is_err(), "{} cut", file.display());
         std::fs::remove_file(&file).unwrap();
-        assert!(
-            open(&meta, dir.path(), true).is_err(),
-            "{} gone",
-            file.display()
-        );
+        assert!(open(meta, dir, true).is_err(), "{} gone", file.display());
         std::fs::write(&file, &good).unwrap();
     }
-    assert!(open(&meta, dir.path(), true).is_ok());
+    assert!(open(meta, dir, true).is_ok());
 }

@@ -8,23 +8,36 @@
 //! ```
 //!
 //! Of every hash the upper `bits` are kept: with six bits more than the number of hashes
-//! has, one look-up in 64 names a block too many, and neighbours differ by about a byte.
+//! has, one look-up in 64 names a block too many, and neighbours differ by about a byte. What
+//! was left out cannot be had again when lists are joined, so a list keeps at least as many
+//! bits as one of some millions of hashes needs.
 //!
 //! A look-up is a binary search in the index where it lies and the reading of one chunk.
 
 mod build;
+mod join;
 
 pub(super) use build::TokensBuilder;
+pub(super) use join::{ListError, Source, join, stays_selective};
 
 use super::Damage;
+use super::handle::Checked;
 use super::numbers::{take, take_count};
-use std::sync::OnceLock;
 use tantivy::directory::OwnedBytes;
 
 pub(super) const FILE: &str = "tokens";
 const CHUNK: usize = 128;
 const ENTRY: usize = 16;
 const END: usize = 12;
+/// How many bits are kept at least: a joined list of eight million hashes still names one
+/// block too many in 32 look-ups. A segment of 32 MiB is 1 % larger for it.
+const BITS_MIN: u32 = 28;
+const BITS_MAX: u32 = 32;
+
+/// How many bits of so many hashes are kept.
+fn bits_for(hashes: u64) -> u32 {
+    (64 - hashes.leading_zeros() + 6).clamp(BITS_MIN, BITS_MAX)
+}
 
 /// The identifiers of an open segment.
 pub(super) struct Tokens {
@@ -32,7 +45,7 @@ pub(super) struct Tokens {
     /// Where the index begins.
     index: usize,
     bits: u32,
-    checked: OnceLock<bool>,
+    checked: Checked,
 }
 
 /// Where a chunk lies.
@@ -54,14 +67,20 @@ impl Tokens {
             .checked_mul(ENTRY)
             .and_then(|n| bytes.len().checked_sub(n + END));
         let index = index
-            .filter(|_| (1..=32).contains(&bits))
+            .filter(|_| (1..=BITS_MAX).contains(&bits))
             .ok_or_else(damaged)?;
         Ok(Self {
             bytes,
             index,
             bits,
-            checked: OnceLock::new(),
+            checked: Checked::default(),
         })
+    }
+
+    /// Takes what is known of the checksum of the index, or will be, from `checked`.
+    pub(super) fn with(mut self, checked: &Checked) -> Self {
+        self.checked = Checked::clone(checked);
+        self
     }
 
     /// Calls `each` with the blocks that may hold the identifier with this hash.
@@ -71,17 +90,18 @@ impl Tokens {
         let Some(chunk) = self.chunk_before(hash) else {
             return Ok(());
         };
-        let damaged = || {
-            Damage(format!(
-                "the checksum of chunk {chunk} of {FILE} does not hold"
-            ))
-        };
+        let (bytes, first) = self.checked_chunk(chunk)?;
+        blocks_of(bytes, hash - first, &mut each).ok_or_else(|| damaged_chunk(chunk))
+    }
+
+    /// The bytes of a chunk, and its first hash.
+    fn checked_chunk(&self, chunk: usize) -> Result<(&[u8], u32), Damage> {
         let entry = self.entry(chunk);
-        let bytes = self.chunk(chunk).ok_or_else(damaged)?;
-        if crc32c::crc32c(bytes) != entry.checksum {
-            return Err(damaged());
-        }
-        blocks_of(bytes, hash - entry.first, &mut each).ok_or_else(damaged)
+        let bytes = self.chunk(chunk);
+        bytes
+            .filter(|bytes| crc32c::crc32c(bytes) == entry.checksum)
+            .map(|bytes| (bytes, entry.first))
+            .ok_or_else(|| damaged_chunk(chunk))
     }
 
     /// Whether all of the file is as it was written.
@@ -106,6 +126,11 @@ impl Tokens {
             true => Ok(()),
             false => Err(Damage(format!("the checksum of {FILE} does not hold"))),
         }
+    }
+
+    /// How many hashes there are, or a few more.
+    fn hashes_max(&self) -> u64 {
+        (self.chunks() * CHUNK) as u64
     }
 
     fn chunks(&self) -> usize {
@@ -147,6 +172,12 @@ impl Tokens {
         };
         self.bytes.get(self.entry(chunk).from..to)
     }
+}
+
+fn damaged_chunk(chunk: usize) -> Damage {
+    Damage(format!(
+        "the checksum of chunk {chunk} of {FILE} does not hold"
+    ))
 }
 
 /// Reads the blocks of the hash that is `wanted` more than the chunk's first.

@@ -13,9 +13,10 @@ use std::ops::Range;
 pub(crate) struct HiddenShare {
     /// Records.
     pub(crate) all: u64,
-    /// Records older than their streams are kept.
+    /// Records older than their streams are kept, which nobody asked to delete.
     pub(crate) past: u64,
-    /// Records that somebody asked to delete.
+    /// Records that somebody asked to delete, older than their streams are kept or not: if
+    /// these were kept for longer one day, such a record must not come back.
     pub(crate) deleted: u64,
 }
 
@@ -90,10 +91,22 @@ impl Block<'_> {
             return Ok(0);
         }
         self.times(&mut scratch.numbers, &mut scratch.times)?;
-        let mut rows = (0..self.records()).collect();
-        let hidden = self.keep_visible(veils, &mut rows, scratch)?;
-        share.past += hidden.past;
-        share.deleted += hidden.deleted;
+        let (mut past, mut asked, mut deleted) = (0, Vec::new(), Vec::new());
+        for (rows, veil) in self.suspects(veils) {
+            for row in rows {
+                let time = scratch.times.get(row).copied().unwrap_or_default();
+                past += u64::from(veil.is_past(time));
+                if veil.may_delete(time, time) {
+                    asked.push((row, time, veil));
+                }
+            }
+        }
+        self.decide(&asked, &mut deleted, scratch)?;
+        let deleted_past = asked
+            .iter()
+            .filter(|(row, time, veil)| veil.is_past(*time) && deleted.binary_search(row).is_ok());
+        share.past += past - deleted_past.count() as u64;
+        share.deleted += deleted.len() as u64;
         Ok(self.head.body_bytes)
     }
 
@@ -112,16 +125,15 @@ impl Block<'_> {
         })
     }
 
-    /// Takes those of `rows` (ascending) away that are hidden, and says how many. The times
-    /// of the block are in `scratch`.
+    /// Takes those of `rows` (ascending) away that are hidden. The times of the block are in
+    /// `scratch`.
     pub(super) fn keep_visible(
         &self,
         veils: &Veils,
         rows: &mut Vec<usize>,
         scratch: &mut Scratch,
-    ) -> Result<HiddenShare, Damage> {
-        let (mut hidden, mut undecided, mut share) =
-            (Vec::new(), Vec::new(), HiddenShare::default());
+    ) -> Result<(), Damage> {
+        let (mut hidden, mut undecided) = (Vec::new(), Vec::new());
         let time = |row: usize| scratch.times.get(row).copied().unwrap_or_default();
         for (range, veil) in self.suspects(veils) {
             let from = rows.partition_point(|row| *row < range.start);
@@ -130,17 +142,13 @@ impl Block<'_> {
                 let time = time(row);
                 if veil.is_past(time) {
                     hidden.push(row);
-                } else if veil.may_hide(time, time) {
+                } else if veil.may_delete(time, time) {
                     undecided.push((row, time, veil));
                 }
             }
         }
-        share.past = hidden.len() as u64;
-        if !undecided.is_empty() {
-            self.decide(&undecided, &mut hidden, scratch)?;
-            share.deleted = hidden.len() as u64 - share.past;
-            hidden.sort_unstable();
-        }
+        self.decide(&undecided, &mut hidden, scratch)?;
+        hidden.sort_unstable();
         if !hidden.is_empty() {
             let mut hidden = hidden.iter().peekable();
             rows.retain(|row| {
@@ -148,16 +156,20 @@ impl Block<'_> {
                 hidden.peek() != Some(&row)
             });
         }
-        Ok(share)
+        Ok(())
     }
 
-    /// Looks at positions and bodies where these decide.
+    /// Which of these rows (ascending) somebody asked to delete, added to `deleted`. Looks at
+    /// positions and bodies where these decide.
     fn decide(
         &self,
         undecided: &[(usize, UnixNanos, &StreamVeil)],
-        hidden: &mut Vec<usize>,
+        deleted: &mut Vec<usize>,
         scratch: &mut Scratch,
     ) -> Result<(), Damage> {
+        if undecided.is_empty() {
+            return Ok(());
+        }
         let rows: Vec<usize> = undecided.iter().map(|(row, ..)| *row).collect();
         let (first, last) = self.head.first_and_last();
         let positions: Vec<Position> =
@@ -172,8 +184,8 @@ impl Block<'_> {
         let mut at = 0;
         let mut decide = |row: usize, body: &[u8]| {
             let ((_, time, veil), position) = (undecided[at], positions[at]);
-            if veil.hides(time, position, body) {
-                hidden.push(row);
+            if veil.deletes(time, position, body) {
+                deleted.push(row);
             }
             at += 1;
         };

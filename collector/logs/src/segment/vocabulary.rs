@@ -11,12 +11,16 @@
 //! little beside reading the bodies, and the dictionary is small enough to be walked for
 //! the words that have a part.
 
+mod join;
 mod tokenizer;
 
+pub(super) use join::join;
+
 use super::Damage;
+use super::handle::{Checked, ReadError};
 use crate::words::Part;
+use std::ffi::OsString;
 use std::path::Path;
-use std::sync::OnceLock;
 use tantivy::directory::{Directory as _, MmapDirectory, OwnedBytes};
 use tantivy::index::{Index, IndexSettings, SegmentReader};
 use tantivy::indexer::SingleSegmentIndexWriter;
@@ -128,36 +132,43 @@ pub(super) struct Vocabulary {
     reader: SegmentReader,
     fields: Fields,
     files: Vec<OwnedBytes>,
-    checked: OnceLock<bool>,
+    checked: Checked,
 }
 
 impl Vocabulary {
     /// Opens the index of a segment with so many blocks.
-    pub(super) fn open(dir: &Path, blocks: u32) -> Result<Self, Damage> {
+    pub(super) fn open(dir: &Path, blocks: u32, checked: &Checked) -> Result<Self, ReadError> {
         let dir = dir.join(DIR);
-        let files = map_all(&dir)?;
-        let index = Index::open_in_dir(&dir)?;
+        let mapped = MmapDirectory::open(&dir)?;
+        // Tantivy gets the mappings that the checksum is looked at in.
+        let files = map_all_of(&mapped, &dir)?;
+        let index = Index::open(mapped)?;
         let segments = index.searchable_segments()?;
         let [segment] = &segments[..] else {
-            return Err(Damage(format!(
+            return Err(ReadError::Damaged(Damage(format!(
                 "its dictionary of words has {} parts instead of one",
                 segments.len()
-            )));
+            ))));
         };
         let reader = SegmentReader::open(segment)?;
         if reader.max_doc() != blocks {
-            return Err(Damage(format!(
+            return Err(ReadError::Damaged(Damage(format!(
                 "its dictionary of words has {} blocks instead of {blocks}",
                 reader.max_doc()
-            )));
+            ))));
         }
         let (_, fields) = schema();
         Ok(Self {
             reader,
             fields,
             files,
-            checked: OnceLock::new(),
+            checked: Checked::clone(checked),
         })
+    }
+
+    /// How many bytes are mapped.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.len() as u64).sum()
     }
 
     /// Looks at the checksum of all files, once: what tantivy reads is never read before.
@@ -252,7 +263,31 @@ fn for_each_document(mut postings: impl DocSet, mut each: impl FnMut(u32)) {
 
 /// The files of the index, mapped, in the order of their names.
 fn map_all(dir: &Path) -> tantivy::Result<Vec<OwnedBytes>> {
-    let directory = MmapDirectory::open(dir)?;
+    map_all_of(&MmapDirectory::open(dir)?, dir)
+}
+
+fn map_all_of(directory: &MmapDirectory, dir: &Path) -> tantivy::Result<Vec<OwnedBytes>> {
+    let map = |name: &OsString| {
+        let file = directory.open_read(Path::new(name))?;
+        Ok(file.read_bytes()?)
+    };
+    names_in(dir)?.iter().map(map).collect()
+}
+
+/// The checksum of the index of a segment, by reading its files.
+pub(super) fn checksum_of(dir: &Path) -> std::io::Result<u32> {
+    let dir = dir.join(DIR);
+    let names = names_in(&dir)?;
+    let read = |name: &OsString| std::fs::read(dir.join(name)).map(OwnedBytes::new);
+    let files = names
+        .iter()
+        .map(read)
+        .collect::<std::io::Result<Vec<_>>>()?;
+    Ok(checksum(&files))
+}
+
+/// The names of the files of an index, ascending.
+fn names_in(dir: &Path) -> std::io::Result<Vec<OsString>> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
@@ -262,11 +297,7 @@ fn map_all(dir: &Path) -> tantivy::Result<Vec<OwnedBytes>> {
         }
     }
     names.sort();
-    let map = |name: &std::ffi::OsString| {
-        let file = directory.open_read(Path::new(name))?;
-        Ok(file.read_bytes()?)
-    };
-    names.iter().map(map).collect()
+    Ok(names)
 }
 
 fn checksum(files: &[OwnedBytes]) -> u32 {

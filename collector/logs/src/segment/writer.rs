@@ -1,15 +1,17 @@
 //! Writes one segment.
 
+use super::Damage;
 use super::block::BlockBuilder;
 use super::bodies::BodyWriter;
 use super::common::Common;
 use super::directory::{self, DirectoryBuilder};
 use super::packing::Packer;
 use super::streams;
-use super::templates;
+use super::templates::{self, TemplatesBuilder};
 use super::terms::BlockTerms;
 use super::tokens::{self, TokensBuilder};
 use super::vocabulary::VocabularyBuilder;
+use crate::config::BodyEncoding;
 use crate::record::{Key, Packed};
 use crate::stream::Stream;
 use sonde_proto::UnixNanos;
@@ -17,12 +19,13 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tantivy::TantivyError;
 
 /// The file of the blocks themselves.
 pub(super) const BLOCKS: &str = "blocks";
 
-/// A segment being written. Records come in the order of their streams' ordinals, those of
-/// a stream in the order of their keys.
+/// A segment being written. The records of a part come in the order of their streams'
+/// ordinals, those of a stream in the order of their keys.
 pub(crate) struct SegmentWriter {
     dir: PathBuf,
     streams: Vec<Arc<Stream>>,
@@ -34,6 +37,7 @@ pub(crate) struct SegmentWriter {
     blocks: BufWriter<File>,
     offset: u64,
     directory: DirectoryBuilder,
+    templates: TemplatesBuilder,
     tokens: TokensBuilder,
     vocabulary: VocabularyBuilder,
     written: Written,
@@ -66,8 +70,34 @@ pub(crate) enum WriteError {
     },
     #[error("a record to be written is damaged in memory")]
     Record,
+    #[error("the segment {} cannot be read back: {damage}", path.display())]
+    ReadBack { path: PathBuf, damage: Damage },
     #[error("the segment {} has too many blocks, or one that is too large", path.display())]
     TooLarge { path: PathBuf },
+}
+
+impl WriteError {
+    /// Whether it lies in what is to be written, so that another attempt comes to the same.
+    pub(crate) fn lies_in_records(&self) -> bool {
+        match self {
+            Self::Record | Self::ReadBack { .. } | Self::TooLarge { .. } => true,
+            Self::Io { .. } => false,
+            Self::Words { cause, .. } => !matches!(
+                cause,
+                TantivyError::IoError(_)
+                    | TantivyError::OpenReadError(_)
+                    | TantivyError::OpenWriteError(_)
+                    | TantivyError::OpenDirectoryError(_)
+                    | TantivyError::LockFailure(..)
+            ),
+        }
+    }
+}
+
+impl From<WriteError> for String {
+    fn from(error: WriteError) -> Self {
+        error.to_string()
+    }
 }
 
 impl SegmentWriter {
@@ -78,12 +108,22 @@ impl SegmentWriter {
         streams: Vec<Arc<Stream>>,
         common: &Arc<Common>,
     ) -> Result<Self, WriteError> {
+        Self::create_as(dir, streams, common, common.bodies)
+    }
+
+    /// The same with another encoding of the bodies than is usual.
+    pub(crate) fn create_as(
+        dir: &Path,
+        streams: Vec<Arc<Stream>>,
+        common: &Arc<Common>,
+        bodies: BodyEncoding,
+    ) -> Result<Self, WriteError> {
         let io = io_error(dir);
         std::fs::create_dir_all(dir).map_err(&io)?;
         let vocabulary = VocabularyBuilder::create(dir).map_err(words_error(dir))?;
         let blocks = File::create(dir.join(BLOCKS)).map_err(&io)?;
         Ok(Self {
-            bodies: BodyWriter::new(common, &streams),
+            bodies: BodyWriter::new(common, bodies, &streams),
             streams,
             block: BlockBuilder::default(),
             terms: BlockTerms::default(),
@@ -92,6 +132,7 @@ impl SegmentWriter {
             blocks: BufWriter::with_capacity(1 << 20, blocks),
             offset: 0,
             directory: DirectoryBuilder::default(),
+            templates: TemplatesBuilder::default(),
             tokens: TokensBuilder::default(),
             vocabulary,
             written: Written::default(),
@@ -121,10 +162,19 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// Ends a part: the records that follow begin anew in the order of streams and keys.
+    pub(crate) fn end_part(&mut self) -> Result<(), WriteError> {
+        if !self.block.is_empty() {
+            self.end_block()?;
+        }
+        let dictionary = self.bodies.end_part();
+        let place = self.templates.add(&dictionary);
+        let place = place.ok_or_else(|| too_large(&self.dir))?;
+        self.directory.end_part(place);
+        Ok(())
+    }
+
     fn end_block(&mut self) -> Result<(), WriteError> {
-        let too_large = || WriteError::TooLarge {
-            path: self.dir.clone(),
-        };
         let (head, runs) = self
             .block
             .finish(
@@ -134,10 +184,10 @@ impl SegmentWriter {
                 &mut self.terms,
                 &mut self.packed,
             )
-            .ok_or_else(too_large)?;
+            .ok_or_else(|| too_large(&self.dir))?;
         let number = self.directory.blocks();
         if !self.directory.add(head, &runs) {
-            return Err(too_large());
+            return Err(too_large(&self.dir));
         }
         self.blocks
             .write_all(&self.packed)
@@ -153,9 +203,8 @@ impl SegmentWriter {
 
     /// Completes the segment. Its files are written; making them durable is the caller's.
     pub(crate) fn finish(mut self) -> Result<Written, WriteError> {
-        if !self.block.is_empty() {
-            self.end_block()?;
-        }
+        self.end_part()?;
+        self.bodies.finish();
         let dir = self.dir;
         let io = io_error(&dir);
         self.blocks.flush().map_err(&io)?;
@@ -165,7 +214,7 @@ impl SegmentWriter {
         write(directory::FILE, &directory).map_err(&io)?;
         let streams = streams::write(&self.streams, &mut self.packer);
         write(streams::FILE, &streams).map_err(&io)?;
-        if let Some(templates) = self.bodies.finish() {
+        if let Some(templates) = self.templates.finish() {
             write(templates::FILE, &templates).map_err(&io)?;
         }
         let tokens = File::create(dir.join(tokens::FILE)).map_err(&io)?;
@@ -180,7 +229,14 @@ impl SegmentWriter {
     }
 }
 
-fn io_error(dir: &Path) -> impl Fn(std::io::Error) -> WriteError {
+/// There are more blocks, or longer sections, than can be addressed.
+pub(super) fn too_large(dir: &Path) -> WriteError {
+    WriteError::TooLarge {
+        path: dir.to_owned(),
+    }
+}
+
+pub(super) fn io_error(dir: &Path) -> impl Fn(std::io::Error) -> WriteError {
     let path = dir.to_owned();
     move |cause| WriteError::Io {
         path: path.clone(),
@@ -188,7 +244,7 @@ fn io_error(dir: &Path) -> impl Fn(std::io::Error) -> WriteError {
     }
 }
 
-fn words_error(dir: &Path) -> impl Fn(tantivy::TantivyError) -> WriteError {
+pub(super) fn words_error(dir: &Path) -> impl Fn(tantivy::TantivyError) -> WriteError {
     let path = dir.to_owned();
     move |cause| WriteError::Words {
         path: path.clone(),
@@ -196,7 +252,8 @@ fn words_error(dir: &Path) -> impl Fn(tantivy::TantivyError) -> WriteError {
     }
 }
 
-fn directory_bytes(dir: &Path) -> std::io::Result<u64> {
+/// How many bytes all files of a directory have.
+pub(super) fn directory_bytes(dir: &Path) -> std::io::Result<u64> {
     std::fs::read_dir(dir)?.try_fold(0, |sum, entry| {
         let entry = entry?;
         let more = match entry.file_type()?.is_dir() {

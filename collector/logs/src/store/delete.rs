@@ -53,7 +53,8 @@ pub struct DeleteRequest {
 pub enum DeleteStatus {
     /// What it deletes is hidden, and not all removed from disk yet.
     Received,
-    /// What it deletes is gone.
+    /// What it deletes is gone, but for segments that were found damaged and moved aside
+    /// before: these keep what they had.
     Processed,
 }
 
@@ -65,6 +66,16 @@ pub enum DeleteError {
         "cannot delete by {0:?}: only a selector and line filters belong in a delete request, as in {{app=\"shop\"}} |= \"secret\""
     )]
     Stage(String),
+    /// It could not be kept: as it is written down, it cannot be read again.
+    #[error(
+        "cannot delete by this query, for it could not be kept: written down it is {bytes} bytes, and {why}; ask for less at a time"
+    )]
+    Query {
+        /// How long it is as it would be kept.
+        bytes: usize,
+        /// Why that is no query.
+        why: String,
+    },
     /// The times are the wrong way round.
     #[error("cannot delete: the end is before the start")]
     Times,
@@ -87,6 +98,18 @@ pub enum DeleteError {
     /// It could not be written, and is not in force.
     #[error("the delete request could not be written: {0}")]
     Store(#[from] StoreError),
+    /// It was written and counts, but nobody knows whether it would survive a power cut.
+    #[error(
+        "the delete request {id} {state}, but that may not survive a power cut, for it could not be synced: {cause}; look at the list of requests after the next start"
+    )]
+    Unsynced {
+        /// Its name.
+        id: String,
+        /// What became of it.
+        state: &'static str,
+        /// What failed.
+        cause: SwapError,
+    },
 }
 
 impl LogStore {
@@ -95,7 +118,8 @@ impl LogStore {
     /// returns.
     ///
     /// # Errors
-    /// [`DeleteError`] when it is refused or cannot be written; nothing is deleted then.
+    /// [`DeleteError`] when it is refused or cannot be written; nothing is deleted then, but
+    /// for [`DeleteError::Unsynced`].
     pub fn delete(&self, tenant: &Tenant, new: NewDelete) -> Result<DeleteRequest, DeleteError> {
         if let Some(stage) = other_stage(&new.query) {
             return Err(DeleteError::Stage(stage));
@@ -103,6 +127,7 @@ impl LogStore {
         if new.end < new.start {
             return Err(DeleteError::Times);
         }
+        can_be_kept(&new.query)?;
         let mut writer = self.writer.lock();
         let mut requests = writer.requests.clone();
         let max = self.config.deletes_max;
@@ -111,7 +136,7 @@ impl LogStore {
         }
         let request = requests.add(tenant, new, self.applied_to());
         self.put_requests(&mut writer, requests)
-            .map_err(StoreError::from)?;
+            .map_err(|error| refused(&request.id, "is in force", error))?;
         tracing::info!(%tenant, id = request.id, query = request.query, "hiding log records that are to be deleted");
         Ok(request)
     }
@@ -128,7 +153,7 @@ impl LogStore {
     ///
     /// # Errors
     /// [`DeleteError`] when there is none such, it is too late, or it cannot be written; it
-    /// stays in force then.
+    /// stays in force then, but for [`DeleteError::Unsynced`].
     pub fn cancel_delete(
         &self,
         tenant: &Tenant,
@@ -141,7 +166,7 @@ impl LogStore {
         let due = requests.due_through(now, self.config.delete_cancel_seconds);
         requests.cancel(tenant, id, due, force)?;
         self.put_requests(&mut writer, requests)
-            .map_err(StoreError::from)?;
+            .map_err(|error| refused(id, "is cancelled", error))?;
         tracing::info!(%tenant, id, "a delete request of logs was cancelled");
         Ok(())
     }
@@ -150,11 +175,19 @@ impl LogStore {
     fn put_requests(&self, writer: &mut Writer, requests: Requests) -> Result<(), SwapError> {
         let mut manifest = writer.manifest.clone();
         put_extra(&mut manifest, &requests);
-        self.dir.swap(&manifest)?;
+        let swapped = self.dir.swap(&manifest);
+        if swapped
+            .as_ref()
+            .is_err_and(|error| !error.may_be_in_force())
+        {
+            return swapped;
+        }
+        // Whoever reads the disk now finds the new ones, synced or not, and so must everyone
+        // else; the next change syncs them too.
         writer.manifest = manifest;
-        self.view.write().requests = requests.in_force();
+        self.view.write().put_requests(&requests);
         writer.requests = requests;
-        Ok(())
+        swapped
     }
 
     /// Says of requests that nothing of what they delete is left, and forgets old ones.
@@ -185,6 +218,31 @@ pub(super) fn put_extra(manifest: &mut Manifest, requests: &Requests) {
         manifest.extra = serde_json::json!({});
     }
     manifest.extra["deletes"] = serde_json::to_value(requests.save()).unwrap_or_default();
+}
+
+fn refused(id: &str, state: &'static str, cause: SwapError) -> DeleteError {
+    match cause.may_be_in_force() {
+        true => DeleteError::Unsynced {
+            id: id.to_owned(),
+            state,
+            cause,
+        },
+        false => DeleteError::Store(cause.into()),
+    }
+}
+
+/// Requests are kept as text, which is longer than what was asked where much is quoted.
+fn can_be_kept(query: &LogQuery) -> Result<(), DeleteError> {
+    let text = query.to_string();
+    let refused = |why| DeleteError::Query {
+        bytes: text.len(),
+        why,
+    };
+    match LogQuery::parse(&text) {
+        Ok(read) if read.to_string() == text => Ok(()),
+        Ok(_) => Err(refused("that is read as another query".into())),
+        Err(error) => Err(refused(error.to_string())),
+    }
 }
 
 /// A stage of the query that does not choose among lines as they came.

@@ -6,12 +6,12 @@ use crate::search::{
     Ask, Belonging, Found, Limits, Lines, LogAnswer, Looked, Record, Search, SearchError, Shown,
     Shows, Snapshot, StreamVolumes, TenantSource, count, run,
 };
-use crate::segment::Damage;
+use crate::segment::ReadError;
 use crate::stream::Stream;
-use sonde_proto::{Matcher, Tenant, TraceId, UnixNanos};
+use sonde_proto::{Deadline, Matcher, Tenant, TraceId, UnixNanos};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many threads a query may have, whatever is configured.
 const THREADS_MAX: usize = 64;
@@ -28,7 +28,7 @@ impl LogStore {
     pub fn search(&self, tenant: &Tenant, search: &Search) -> Result<LogAnswer, SearchError> {
         let snapshot = self.snapshot(tenant);
         let mut lines = Lines::of_search(search);
-        let mut limits = self.limits(search.limit, search.deadline);
+        let mut limits = self.limits(search.limit, &search.deadline);
         let wanted = limits.records;
         if lines.needs_order && wanted > 0 {
             limits.records = wanted.max(PAGE_MIN);
@@ -37,8 +37,8 @@ impl LogStore {
         let (mut records, mut looked) = (Vec::new(), Looked::default());
         let mut cut = None;
         while records.len() < wanted && cut.is_none() {
-            let mut found = run(&snapshot, &Ask::Lines(&lines), limits, self.threads());
-            self.note_damaged(&mut found);
+            let mut found = run(&snapshot, &Ask::Lines(&lines), &limits, self.threads());
+            self.note_all_unread(&mut found);
             looked.add(&found.looked);
             cut = found.cut;
             for hit in &found.hits {
@@ -63,6 +63,11 @@ impl LogStore {
             lines.go_on_after(last.key);
             limits.scan_bytes = limits.scan_bytes.saturating_sub(found.looked.bytes);
         }
+        if shows.gave_up() {
+            cut.get_or_insert_with(|| {
+                "the search ran out of time; ask for a shorter time or a rarer word".into()
+            });
+        }
         if wanted < search.limit && records.len() >= wanted {
             cut.get_or_insert_with(|| format!("the answer is cut at {wanted} records"));
         }
@@ -83,7 +88,7 @@ impl LogStore {
     /// A tenant's logs for queries for numbers, which have an answer until `deadline`, or
     /// none.
     #[must_use]
-    pub fn source(&self, tenant: &Tenant, deadline: Option<Instant>) -> TenantSource<'_> {
+    pub fn source(&self, tenant: &Tenant, deadline: &Deadline) -> TenantSource<'_> {
         TenantSource::new(self, tenant.clone(), deadline)
     }
 
@@ -99,7 +104,7 @@ impl LogStore {
         matchers: &[Matcher],
         period: (UnixNanos, UnixNanos),
         part: Option<Duration>,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> Result<StreamVolumes, SearchError> {
         count(&self.source(tenant, deadline), matchers, period, part)
     }
@@ -113,7 +118,7 @@ impl LogStore {
         tenant: &Tenant,
         trace: &TraceId,
         limit: usize,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> Result<Belonging, SearchError> {
         self.belonging(tenant, &Ask::Trace(trace), limit, deadline)
     }
@@ -129,7 +134,7 @@ impl LogStore {
         tenant: &Tenant,
         id: &str,
         limit: usize,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> Result<Belonging, SearchError> {
         if !id.bytes().any(crate::words::is_word_byte) {
             return Err(SearchError::NoWord(id.chars().take(100).collect()));
@@ -142,12 +147,15 @@ impl LogStore {
         tenant: &Tenant,
         ask: &Ask<'_>,
         limit: usize,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> Result<Belonging, SearchError> {
         let snapshot = self.snapshot(tenant);
-        let limits = self.limits(limit.saturating_add(1), deadline);
-        let mut found = run(&snapshot, ask, limits, self.threads());
-        self.note_damaged(&mut found);
+        let mut limits = self.limits(limit, deadline);
+        let limit = limits.records;
+        // One more tells whether there are more.
+        limits.records = limit.saturating_add(1);
+        let mut found = run(&snapshot, ask, &limits, self.threads());
+        self.note_all_unread(&mut found);
         let mut records = unpacked(&found)?;
         let mut cut = found.cut;
         if records.len() > limit {
@@ -172,20 +180,20 @@ impl LogStore {
         for segment in &snapshot.segments {
             match segment.streams() {
                 Ok(streams) => add(&streams),
-                Err(damage) => self.damaged.lock().push((segment.meta.id, damage.0)),
+                Err(error) => self.note_unread(segment.meta.id, error),
             }
         }
         snapshot.tail.iter().for_each(|b| add(b.streams()));
         names.into_iter().collect()
     }
 
-    fn limits(&self, records: usize, deadline: Option<Instant>) -> Limits {
+    fn limits(&self, records: usize, deadline: &Deadline) -> Limits {
         let records_max = usize::try_from(self.config.records_max).unwrap_or(usize::MAX);
         Limits {
             records: records.min(records_max),
             answer_bytes: self.config.answer_bytes_max,
             scan_bytes: self.config.scan_bytes_max,
-            deadline,
+            deadline: deadline.clone(),
         }
     }
 
@@ -208,15 +216,20 @@ impl LogStore {
         self.view.read().snapshot(tenant)
     }
 
-    /// Leaves damage that was met for `maintain`.
-    pub(crate) fn note_damage(&self, segment: u64, damage: Damage) {
+    /// Leaves a segment that turned out to be damaged for `maintain`.
+    pub(crate) fn note_unread(&self, segment: u64, error: ReadError) {
         self.telemetry.fail("read_segment");
-        self.damaged.lock().push((segment, damage.0));
+        match error {
+            ReadError::Damaged(damage) => self.damaged.lock().push((segment, damage.0)),
+            ReadError::Unreadable(error) => {
+                tracing::error!(segment, %error, "a segment of logs cannot be read; it stays, in case that passes");
+            }
+        }
     }
 
-    fn note_damaged(&self, found: &mut Found) {
-        for (id, damage) in std::mem::take(&mut found.damaged) {
-            self.note_damage(id, damage);
+    fn note_all_unread(&self, found: &mut Found) {
+        for (id, error) in std::mem::take(&mut found.unread) {
+            self.note_unread(id, error);
         }
     }
 }

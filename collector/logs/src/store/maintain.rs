@@ -2,9 +2,11 @@
 
 use super::writer::Writer;
 use super::{LogStore, StoreError};
+use crate::segment::Handle;
 use sonde_proto::{Position, UnixNanos};
 use sonde_segment::SwapError;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl LogStore {
@@ -26,7 +28,8 @@ impl LogStore {
             self.freeze(&mut writer);
         }
         // Each is tried whatever became of the others: only retention makes room on a full disk.
-        let quarantined = self.quarantine_damaged(&mut writer);
+        let quarantined = self.judge_damaged(&mut writer);
+        self.look_at_suspects(&mut writer);
         let merged = self.advance_merge(&mut writer);
         let let_go = self.let_go(&mut writer, now);
         let finished = self.finish_deletes(&mut writer, now);
@@ -65,51 +68,40 @@ impl LogStore {
             return false;
         }
         let since = *writer.tail_since.get_or_insert(now);
-        let aged = now.since(since) >= Duration::from_millis(self.config.seal_interval_ms);
+        // Where the clock stepped back, nobody knows how long it has been.
+        let aged =
+            now < since || now.since(since) >= Duration::from_millis(self.config.seal_interval_ms);
         aged || writer.active_bytes >= self.config.tail_bytes_max / 2
     }
 
-    fn quarantine_damaged(&self, writer: &mut Writer) -> Result<(), SwapError> {
-        let mut damaged = std::mem::take(&mut *self.damaged.lock());
-        while let Some((id, reason)) = damaged.pop() {
-            let Some(meta) = writer.manifest.segment(id) else {
-                continue;
-            };
-            if let Some(error) = self.dir.why_unreadable(&meta.tenant, id) {
-                tracing::error!(segment = id, %error, "a segment of logs cannot be read; it stays, in case that passes");
-                continue;
-            }
-            if let Err(error) = self.dir.quarantine(&mut writer.manifest, id, &reason) {
-                damaged.push((id, reason));
-                self.damaged.lock().append(&mut damaged);
-                return Err(error);
-            }
-            self.telemetry.drop("damaged_segment", 1);
-            self.view
-                .write()
-                .replace_segments(&BTreeSet::from([id]), None);
-            writer.merge_due = true;
+    /// Has the files of segments deleted that the manifest in force lists no more: with their
+    /// last snapshot, or at the next start.
+    pub(super) fn delete_when_unused(&self, segments: Vec<Arc<Handle>>) {
+        for segment in segments {
+            segment.delete_when_unused(&self.dir);
         }
-        Ok(())
     }
 
     /// Drops whole segments that are beyond the retention.
     pub(super) fn let_go(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), SwapError> {
-        let listed = writer.manifest.segments.clone();
-        let gone = self.retention.beyond(&listed, now);
+        let beyond = self.retention.beyond(&writer.manifest.segments, now);
+        let gone: Vec<_> = beyond
+            .iter()
+            .map(|(segment, reason)| (segment.id, segment.records, *reason))
+            .collect();
         if gone.is_empty() {
             return Ok(());
         }
-        let ids: BTreeSet<u64> = gone.iter().map(|(segment, _)| segment.id).collect();
+        let ids: BTreeSet<u64> = gone.iter().map(|(id, ..)| *id).collect();
         let mut manifest = writer.manifest.clone();
         manifest.segments.retain(|s| !ids.contains(&s.id));
         self.dir.swap(&manifest)?;
         writer.manifest = manifest;
         writer.merge_due = true;
-        self.view.write().replace_segments(&ids, None);
-        for (segment, reason) in &gone {
-            self.telemetry.drop(reason, segment.records);
-            self.dir.remove(&segment.tenant, segment.id);
+        let taken = self.view.write().replace_segments(&ids, None);
+        self.delete_when_unused(taken);
+        for (_, records, reason) in &gone {
+            self.telemetry.drop(reason, *records);
         }
         tracing::info!(
             segments = gone.len(),

@@ -1,20 +1,27 @@
 //! Merging: from several small segments to one, in the background; and sweeping, which is a
 //! merge of one. They take turns.
+//!
+//! Segments whose blocks are full are joined: the blocks are moved as they are. Others are
+//! written anew, and so are those where something is to be left out.
 
+mod joined;
 mod sources;
 
 use super::LogStore;
 use super::StoreError;
 use super::plan::{self, Piece, PlanLimits};
-use super::seal::{Task, last_time};
-use super::sweep::note_deletes;
+use super::seal::{About, Task, last_time};
+use super::sweep::{deletes_through, note_deletes};
 use super::writer::Writer;
-use crate::segment::{Damage, Segment};
+use crate::segment::{Damage, Handle, ReadError, Segment};
 use sonde_proto::Tenant;
 use sonde_segment::SegmentMeta;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Why work in the background gave up.
+const CLOSING: &str = "the store is closing";
 
 /// What the work in the background came to.
 #[derive(Debug)]
@@ -23,6 +30,8 @@ pub(super) enum Merged {
     Written(Rewritten),
     /// A source turned out to be damaged.
     Damaged { id: u64, damage: Damage },
+    /// The system does not let a source be read.
+    Unreadable { id: u64, error: String },
 }
 
 /// What is to become of segments.
@@ -31,7 +40,7 @@ pub(super) struct Rewritten {
     /// These go.
     pub(super) gone: Vec<u64>,
     /// This takes their place, unless nothing is left of them.
-    pub(super) new: Option<Arc<Segment>>,
+    pub(super) new: Option<Arc<Handle>>,
     /// These have nothing of what the requests up to `through` delete.
     pub(super) clean: Vec<u64>,
     pub(super) through: u64,
@@ -77,6 +86,8 @@ impl LogStore {
             if let Some(result) = writer.merging.wait() {
                 self.publish_merge(&mut writer, result)?;
             }
+            // What cannot be read must not be taken up again and again.
+            self.judge_damaged(&mut writer)?;
             self.start_merge(&mut writer);
             if !writer.merging.is_busy() {
                 return Ok(());
@@ -127,7 +138,12 @@ impl LogStore {
         };
         let pace = Arc::clone(&writer.pace);
         self.start(writer, move || {
-            task.merge(&sources, &pace, &hidden, through)
+            let sources = match open_all(&sources) {
+                Ok(sources) => sources,
+                Err(unread) => return Ok(unread),
+            };
+            let joined = task.join(&sources, &pace, &hidden, through)?;
+            joined.map_or_else(|| task.merge(&sources, &pace, &hidden, through), Ok)
         });
         true
     }
@@ -144,7 +160,7 @@ impl LogStore {
         }
     }
 
-    fn next_sources(&self, writer: &Writer) -> Option<Vec<Arc<Segment>>> {
+    fn next_sources(&self, writer: &Writer) -> Option<Vec<Arc<Handle>>> {
         let limits = PlanLimits {
             factor: usize::try_from(self.config.merge_factor)
                 .unwrap_or(usize::MAX)
@@ -159,9 +175,12 @@ impl LogStore {
         let view = self.view.read();
         tenants.into_values().find_map(|mut metas| {
             metas.sort_unstable_by_key(|m| m.positions);
-            let pieces: Vec<Piece> = metas.iter().map(|m| piece(m)).collect();
-            let window = plan::next_merge(&pieces, &limits)?;
-            metas[window].iter().map(|m| view.segment(m.id)).collect()
+            let mut readable = metas.split(|m| view.suspects.has(m.id));
+            readable.find_map(|metas| {
+                let pieces: Vec<Piece> = metas.iter().map(|m| piece(m)).collect();
+                let window = plan::next_merge(&pieces, &limits)?;
+                metas[window].iter().map(|m| view.segment(m.id)).collect()
+            })
         })
     }
 
@@ -175,6 +194,16 @@ impl LogStore {
             Ok(Merged::Written(rewritten)) => self.replace_rewritten(writer, rewritten),
             Ok(Merged::Damaged { id, damage }) => {
                 self.damaged.lock().push((id, damage.0));
+                writer.merge_due = true;
+                writer.sweeping.rest(writer.now);
+                Ok(())
+            }
+            Ok(Merged::Unreadable { id, error }) => {
+                self.telemetry.fail("merge");
+                if let Some(meta) = writer.manifest.segment(id) {
+                    let suspects = &mut self.view.write().suspects;
+                    suspects.add_unreadable(meta, &error, writer.now);
+                }
                 writer.merge_due = true;
                 writer.sweeping.rest(writer.now);
                 Ok(())
@@ -220,12 +249,10 @@ impl LogStore {
             }
             return Err(error.into());
         }
-        let before = std::mem::replace(&mut writer.manifest, manifest);
+        writer.manifest = manifest;
         let gone: BTreeSet<u64> = rewritten.gone.into_iter().collect();
-        self.view.write().replace_segments(&gone, rewritten.new);
-        for meta in before.segments.iter().filter(|s| gone.contains(&s.id)) {
-            self.dir.remove(&meta.tenant, meta.id);
-        }
+        let taken = self.view.write().replace_segments(&gone, rewritten.new);
+        self.delete_when_unused(taken);
         writer.merge_due |= !gone.is_empty();
         writer
             .sweeping
@@ -236,7 +263,7 @@ impl LogStore {
         Ok(())
     }
 
-    fn discard(&self, segment: Option<&Segment>) {
+    fn discard(&self, segment: Option<&Handle>) {
         if let Some(segment) = segment {
             self.dir.remove(&segment.meta.tenant, segment.meta.id);
         }
@@ -253,19 +280,52 @@ impl Rewritten {
                 note_deletes(segment, self.through);
             }
         }
-        segments.extend(self.new.iter().map(|s| s.meta.clone()));
+        segments.extend(self.new.iter().map(|s| SegmentMeta::clone(&s.meta)));
         segments
     }
 }
 
+/// The sources of a merge, which holds all of them open; or which of them cannot be read.
+fn open_all(sources: &[Arc<Handle>]) -> Result<Vec<Arc<Segment>>, Merged> {
+    let open = |source: &Arc<Handle>| {
+        let opened = source.open();
+        opened.map_err(|error| unread(source.meta.id, error))
+    };
+    sources.iter().map(open).collect()
+}
+
+/// What work comes to that could not read a segment.
+pub(super) fn unread(id: u64, error: ReadError) -> Merged {
+    match error {
+        ReadError::Damaged(damage) => Merged::Damaged { id, damage },
+        ReadError::Unreadable(error) => Merged::Unreadable {
+            id,
+            error: error.to_string(),
+        },
+    }
+}
+
+/// What is known of a segment that is made of `sources`, with the requests to delete up to
+/// `through` carried out.
+fn about(sources: &[Arc<Segment>], through: u64) -> About {
+    let received = sources.iter().map(|s| last_time(&s.meta)).max();
+    let before = sources.iter().map(|s| deletes_through(&s.meta)).min();
+    About {
+        received: received.unwrap_or_default(),
+        deletes_through: through.max(before.unwrap_or(0)),
+    }
+}
+
+/// The bytes of a segment's records, uncompressed.
+fn raw_bytes(meta: &SegmentMeta) -> u64 {
+    let known = meta.extra.get("raw_bytes");
+    let known = known.and_then(serde_json::Value::as_u64);
+    known.unwrap_or(meta.bytes)
+}
+
 fn piece(meta: &SegmentMeta) -> Piece {
-    let raw_bytes = meta
-        .extra
-        .get("raw_bytes")
-        .and_then(serde_json::Value::as_u64)
-        .unwrap_or(meta.bytes);
     Piece {
-        raw_bytes,
+        raw_bytes: raw_bytes(meta),
         start: meta.start,
         end: last_time(meta),
     }

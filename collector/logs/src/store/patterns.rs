@@ -9,20 +9,24 @@
 
 use super::LogStore;
 use crate::record::Packed;
-use crate::search::{Ask, Chosen, Lines, Reading, Snapshot};
-use crate::segment::{Alike, Candidate, Damage, Scratch, Steps, StreamList};
+use crate::search::{Ask, Chosen, Lines, Reading, Room, Snapshot};
+use crate::segment::{Alike, Candidate, ReadError, Reader, Steps, StreamList};
 use crate::tail::Batch;
 use ahash::AHashMap;
 use sonde_logql::source::{Needs, Scan};
 use sonde_patterns::{ClusterLimits, Clusters, Pattern, pattern_of};
-use sonde_proto::{Matcher, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Matcher, Tenant, UnixNanos};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many counts a thread keeps, of a text in a step, and how many bytes of texts.
 const COUNTS_MAX: usize = 1 << 18;
 const TEXT_BYTES_MAX: usize = 16 << 20;
+/// So many texts are put together between two looks at the clock.
+const TEXTS_PER_LOOK: usize = 1024;
+const NO_TIME: &str =
+    "there was no time for all lines: the newest were counted; ask for a shorter time";
 /// Of a longer text no more is kept.
 const TEXT_CHARS_MAX: usize = 4096;
 
@@ -56,7 +60,7 @@ impl LogStore {
         matchers: &[Matcher],
         period: (UnixNanos, UnixNanos),
         step: Duration,
-        deadline: Option<Instant>,
+        deadline: &Deadline,
     ) -> LinePatterns {
         let snapshot = self.snapshot(tenant);
         let scan = Scan {
@@ -82,7 +86,7 @@ impl LogStore {
             chosen: Vec::new(),
             parts: Vec::new(),
             next: AtomicUsize::new(0),
-            deadline,
+            deadline: deadline.clone(),
             bytes_max: self.scan_bytes_max() / self.threads().max(1) as u64,
         };
         let mut counts = Counts::default();
@@ -91,16 +95,15 @@ impl LogStore {
         for more in work.carry_out(self.threads()) {
             counts.add(more);
         }
-        for (id, damage) in std::mem::take(&mut counts.damaged) {
-            let left_out = format!("segment {id:016x} is damaged and was left out: {damage}");
-            counts.cut(left_out);
-            self.note_damage(id, damage);
+        for (id, error) in std::mem::take(&mut counts.unread) {
+            counts.cut(error.left_out(id));
+            self.note_unread(id, error);
         }
         let visited = work.chosen.iter().flatten().count();
         counts.reading.segments_visited = visited;
         counts.reading.segments_skipped = snapshot.segments.len() - visited;
         counts.reading.searched_through = snapshot.applied_to;
-        counts.clustered(seconds)
+        counts.clustered(seconds, deadline)
     }
 }
 
@@ -113,7 +116,7 @@ struct Work<'a> {
     /// The newest first.
     parts: Vec<(UnixNanos, Part)>,
     next: AtomicUsize,
-    deadline: Option<Instant>,
+    deadline: Deadline,
     /// For each thread.
     bytes_max: u64,
 }
@@ -122,8 +125,16 @@ impl<'a> Work<'a> {
     fn find_parts(&mut self, streams: &'a [OnceLock<StreamList>], counts: &mut Counts) {
         let (start, end) = (self.steps.start, self.steps.end);
         let ask = Ask::Lines(self.lines);
+        let room = Room::new(self.snapshot.stream_bytes_max);
         for (at, segment) in self.snapshot.segments.iter().enumerate() {
             self.chosen.push(None);
+            if counts.reading.cut.is_some() {
+                continue;
+            }
+            if self.deadline.has_passed() {
+                counts.cut(NO_TIME.into());
+                continue;
+            }
             if segment.meta.end < start || segment.meta.start >= end || start >= end {
                 continue;
             }
@@ -131,16 +142,18 @@ impl<'a> Work<'a> {
                 let list = streams[at].get_or_init(|| list);
                 let veils = self.snapshot.veils_of_segment(segment, list);
                 let chosen = Chosen::new(list, &ask, veils);
-                if chosen.any() {
-                    let blocks = segment.candidates(&ask, &chosen)?.into_iter();
+                if let Err(why) = room.take(list, &chosen) {
+                    counts.cut(why);
+                } else if chosen.any() {
+                    let blocks = segment.open()?.candidates(&ask, &chosen)?.into_iter();
                     let parts = blocks.map(|block| (block.last, Part::Block(at, block)));
                     self.parts.extend(parts);
                     self.chosen[at] = Some(chosen);
                 }
                 Ok(())
             });
-            if let Err(damage) = found {
-                counts.damaged.push((segment.meta.id, damage));
+            if let Err(error) = found {
+                counts.unread.push((segment.meta.id, error));
             }
         }
         for (at, batch) in self.snapshot.tail.iter().enumerate() {
@@ -177,13 +190,10 @@ impl<'a> Work<'a> {
 
     /// Counts the lines of one part after the other, until none is left.
     fn work(&self) -> Counts {
-        let (mut counts, mut scratch) = (Counts::default(), None);
+        let (mut counts, mut reader) = (Counts::default(), Reader::default());
         while let Some((_, part)) = self.parts.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            if self
-                .deadline
-                .is_some_and(|deadline| Instant::now() >= deadline)
-            {
-                counts.cut("there was no time for all lines: the newest were counted; ask for a shorter time".into());
+            if self.deadline.has_passed() {
+                counts.cut(NO_TIME.into());
                 break;
             }
             if counts.reading.bytes_read > self.bytes_max {
@@ -192,34 +202,23 @@ impl<'a> Work<'a> {
             }
             match part {
                 Part::Batch(at) => self.count_batch(&self.snapshot.tail[*at], &mut counts),
-                Part::Block(at, block) => self.count_block(*at, *block, &mut scratch, &mut counts),
+                Part::Block(at, block) => self.count_block(*at, *block, &mut reader, &mut counts),
             }
         }
         counts
     }
 
-    fn count_block(
-        &self,
-        at: usize,
-        block: Candidate,
-        scratch: &mut Option<Scratch>,
-        counts: &mut Counts,
-    ) {
+    fn count_block(&self, at: usize, block: Candidate, reader: &mut Reader, counts: &mut Counts) {
         let segment = &self.snapshot.segments[at];
         let Some(Some(chosen)) = self.chosen.get(at) else {
             return;
         };
-        if counts.damaged.iter().any(|(id, _)| *id == segment.meta.id) {
+        if counts.unread.iter().any(|(id, _)| *id == segment.meta.id) {
             return;
         }
-        let scratch = match scratch {
-            Some(scratch) => Ok(scratch),
-            None => Scratch::new().map(|new| scratch.insert(new)),
-        };
-        let read = scratch.and_then(|scratch| {
-            segment.patterns(block, self.steps, chosen, scratch, |alike| {
-                counts.count(&alike);
-            })
+        let read = reader.of(segment).and_then(|(segment, scratch)| {
+            let each = |alike: Alike<'_>| counts.count(&alike);
+            Ok(segment.patterns(block, self.steps, chosen, scratch, each)?)
         });
         match read {
             Ok((records, bytes)) => {
@@ -227,7 +226,7 @@ impl<'a> Work<'a> {
                 counts.reading.records += records;
                 counts.reading.bytes_read += bytes;
             }
-            Err(damage) => counts.damaged.push((segment.meta.id, damage)),
+            Err(error) => counts.unread.push((segment.meta.id, error)),
         }
     }
 
@@ -264,7 +263,7 @@ struct Counts {
     /// Of a text's number and a step.
     lines: AHashMap<(u32, u64), u64>,
     reading: Reading,
-    damaged: Vec<(u64, Damage)>,
+    unread: Vec<(u64, ReadError)>,
 }
 
 impl Counts {
@@ -316,28 +315,39 @@ impl Counts {
             });
         }
         self.reading.add(&more.reading);
-        for (id, damage) in more.damaged {
-            if !self.damaged.iter().any(|(known, _)| *known == id) {
-                self.damaged.push((id, damage));
+        for (id, error) in more.unread {
+            if !self.unread.iter().any(|(known, _)| *known == id) {
+                self.unread.push((id, error));
             }
         }
     }
 
-    fn clustered(self, seconds: u64) -> LinePatterns {
+    fn clustered(mut self, seconds: u64, deadline: &Deadline) -> LinePatterns {
         let texts = by_number(&self.numbers);
         let mut totals = vec![0_u64; texts.len()];
         for ((number, _), lines) in &self.lines {
             totals[*number as usize] += lines;
         }
-        let mut counts: Vec<_> = self.lines.into_iter().collect();
+        let mut counts: Vec<_> = std::mem::take(&mut self.lines).into_iter().collect();
         counts.sort_unstable_by_key(|((number, step), _)| {
             let number = *number as usize;
             (std::cmp::Reverse(totals[number]), texts[number], *step)
         });
         let mut clusters = Clusters::new(ClusterLimits::default());
-        for ((number, step), lines) in counts {
+        let mut cut = None;
+        for (n, ((number, step), lines)) in counts.into_iter().enumerate() {
+            // The most frequent are put together in any case.
+            if n > 0 && n.is_multiple_of(TEXTS_PER_LOOK) && deadline.has_passed() {
+                cut = Some(
+                    "there was no time to put all lines together: the rarer ones are missing; ask for a shorter time or a longer step",
+                );
+                break;
+            }
             let second = i64::try_from(step.saturating_mul(seconds)).unwrap_or(i64::MAX);
             clusters.add_template(texts[number as usize], second, lines);
+        }
+        if let Some(cut) = cut {
+            self.cut(cut.into());
         }
         LinePatterns {
             patterns: clusters.finish(),
@@ -352,4 +362,30 @@ fn by_number(numbers: &AHashMap<Box<str>, u32>) -> Vec<&str> {
         texts[*number as usize] = text;
     }
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_frequent_lines_are_put_together_also_where_there_is_no_time() {
+        let counted = |deadline: &Deadline| {
+            let mut counts = Counts::default();
+            for n in 0..5000_u64 {
+                counts.count(&Alike {
+                    pattern: "the same",
+                    step: n,
+                    lines: 1,
+                });
+            }
+            let found = counts.clustered(1, deadline);
+            let lines = found.patterns.iter().map(|pattern| pattern.count);
+            (lines.sum::<u64>(), found.reading.cut)
+        };
+        assert_eq!(counted(&Deadline::never()), (5000, None));
+        let (lines, cut) = counted(&Deadline::within(Duration::ZERO));
+        assert_eq!(lines, TEXTS_PER_LOOK as u64);
+        assert!(cut.unwrap().contains("the rarer ones are missing"));
+    }
 }

@@ -2,15 +2,18 @@
 
 use super::LogStore;
 use super::StoreError;
+use super::unsealed::{SetAside, Unsealed};
 use super::view::FrozenTail;
 use super::writer::{Extra, Writer};
+use crate::config::BodyEncoding;
 use crate::dedup::SavedMarks;
-use crate::segment::{Common, Segment, SegmentWriter};
+use crate::segment::{Common, Handle, ReadError, SegmentWriter, WriteError, Written};
 use crate::stream::{Ordinals, Stream};
 use crate::tail::{Batch, TailRecord};
 use serde_json::Value;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::{SegmentDir, SegmentMeta};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A tail on its way into segments. Queries see it until the segments are published.
@@ -23,10 +26,13 @@ pub(super) struct Frozen {
     pub(super) bytes: u64,
 }
 
-/// A segment that was written and waits for the manifest.
+/// What became of a tenant's part of the tail, which waits for the manifest.
 #[derive(Debug)]
-pub(super) struct Sealed {
-    segment: Arc<Segment>,
+pub(super) enum Sealed {
+    /// A segment was written.
+    Segment(Arc<Handle>),
+    /// It could not become a segment.
+    Aside(SetAside),
 }
 
 /// A segment to be written.
@@ -68,6 +74,7 @@ impl LogStore {
             tail: Arc::new(tail),
             bytes: std::mem::take(&mut writer.active_bytes),
         });
+        writer.intake.begin_tail();
         writer.tail_since = None;
         self.start_seal(writer);
     }
@@ -92,13 +99,21 @@ impl LogStore {
         let work = move || {
             let _merges_wait = pace.sealing();
             let all = tasks.iter().zip(tail.iter());
-            let sealed: Result<Vec<Sealed>, String> =
-                all.map(|(task, (_, batches))| task.seal(batches)).collect();
-            if sealed.is_err() {
-                // The next attempt writes all anew; on a full disk it needs the room.
-                tasks.iter().for_each(Task::discard);
+            let mut sealed = Vec::new();
+            for (task, (_, batches)) in all {
+                match task.seal_or_set_aside(batches) {
+                    Ok(done) => sealed.push(done),
+                    Err(why) => {
+                        // The next attempt writes all anew; on a full disk it needs the room.
+                        tasks.iter().for_each(Task::discard);
+                        sealed
+                            .iter()
+                            .for_each(|s: &Sealed| s.discard_aside(&task.dir));
+                        return Err(why);
+                    }
+                }
             }
-            sealed
+            Ok(sealed)
         };
         // There may be no thread for it; a failure is tried again by the next attempt.
         if let Some(result) = writer.sealing.start(work)
@@ -142,9 +157,10 @@ impl LogStore {
         };
         let mut manifest = writer.manifest.clone();
         manifest.covers = frozen.covers;
+        let segments = sealed.iter().filter_map(Sealed::segment);
         manifest
             .segments
-            .extend(sealed.iter().map(|s| s.segment.meta.clone()));
+            .extend(segments.map(|s| SegmentMeta::clone(&s.meta)));
         let extra = Extra {
             marks: frozen.marks.clone(),
             deletes: writer.requests.save(),
@@ -153,10 +169,10 @@ impl LogStore {
             serde_json::to_value(extra).map_err(|error| StoreError::Seal(error.to_string()))?;
         if let Err(error) = self.dir.swap(&manifest) {
             if !error.may_be_in_force() {
-                for sealed in &sealed {
-                    self.dir
-                        .remove(&sealed.segment.meta.tenant, sealed.segment.meta.id);
+                for segment in sealed.iter().filter_map(Sealed::segment) {
+                    self.dir.remove(&segment.meta.tenant, segment.meta.id);
                 }
+                sealed.iter().for_each(|s| s.discard_aside(&self.dir));
             }
             return Err(error.into());
         }
@@ -164,32 +180,65 @@ impl LogStore {
         writer.manifest = manifest;
         writer.frozen = None;
         writer.merge_due = true;
-        let segments = sealed.into_iter().map(|s| s.segment).collect();
+        let mut segments = Vec::new();
+        for done in sealed {
+            match done {
+                Sealed::Segment(segment) => segments.push(segment),
+                Sealed::Aside(aside) => self.tell_of(&aside),
+            }
+        }
         self.view.write().replace_frozen(segments, covers);
         self.show_gauges(writer);
         Ok(())
     }
 }
 
+impl Sealed {
+    fn segment(&self) -> Option<&Arc<Handle>> {
+        match self {
+            Self::Segment(segment) => Some(segment),
+            Self::Aside(_) => None,
+        }
+    }
+
+    /// Deletes what was set aside: the same is going to be tried again.
+    fn discard_aside(&self, dir: &SegmentDir) {
+        if let Self::Aside(aside) = self {
+            aside.discard(dir);
+        }
+    }
+}
+
 impl Task {
     /// Writes the records of `batches` as one segment, durably.
-    fn seal(&self, batches: &[Arc<Batch>]) -> Result<Sealed, String> {
+    pub(super) fn seal(
+        &self,
+        batches: &[Arc<Batch>],
+        bodies: Option<BodyEncoding>,
+    ) -> Result<Arc<Handle>, Unsealed> {
         let all = batches.iter().flat_map(|batch| batch.streams());
         let (streams, ordinals) = Ordinals::of_all(all);
-        let slots = ordered(batches, &ordinals);
+        let slots = ordered(batches, streams.len(), &ordinals);
         let received = batches.iter().map(|b| b.received()).max();
         let about = About {
             received: received.unwrap_or_default(),
             deletes_through: 0,
         };
-        let segment = self.write(about, streams, |segment| {
-            slots.iter().try_for_each(|slot| {
-                let record = record(batches, *slot);
-                let added = segment.add(record.key, slot.stream, record.packed);
-                added.map_err(|error| error.to_string())
-            })
-        })?;
-        Ok(Sealed { segment })
+        let create = |path: &Path| match bodies {
+            Some(bodies) => SegmentWriter::create_as(path, streams, &self.common, bodies),
+            None => SegmentWriter::create(path, streams, &self.common),
+        };
+        self.write_files(about, |path| {
+            let mut segment = create(path)?;
+            for near in slots.chunks(FETCHED) {
+                fetch(batches, near);
+                for slot in near {
+                    let record = record(batches, *slot);
+                    segment.add(record.key, slot.stream, record.packed)?;
+                }
+            }
+            Ok(segment.finish()?)
+        })
     }
 
     /// Deletes what was written of the segment.
@@ -204,26 +253,36 @@ impl Task {
         about: About,
         streams: Vec<Arc<Stream>>,
         fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
-    ) -> Result<Arc<Segment>, String> {
-        self.write_files(about, streams, fill)
+    ) -> Result<Arc<Handle>, String> {
+        self.write_files(about, |path| {
+            let writer = SegmentWriter::create(path, streams, &self.common);
+            let mut writer = writer.map_err(|error| error.to_string())?;
+            fill(&mut writer)?;
+            writer.finish().map_err(|error| error.to_string())
+        })
+    }
+
+    /// The same where `write` writes the files into the directory that it is given.
+    pub(super) fn write_files<E: From<String> + From<WriteError>>(
+        &self,
+        about: About,
+        write: impl FnOnce(&Path) -> Result<Written, E>,
+    ) -> Result<Arc<Handle>, E> {
+        self.write_and_open(about, write)
             .inspect_err(|_| self.discard())
     }
 
-    fn write_files(
+    fn write_and_open<E: From<String> + From<WriteError>>(
         &self,
         about: About,
-        streams: Vec<Arc<Stream>>,
-        fill: impl FnOnce(&mut SegmentWriter) -> Result<(), String>,
-    ) -> Result<Arc<Segment>, String> {
+        write: impl FnOnce(&Path) -> Result<Written, E>,
+    ) -> Result<Arc<Handle>, E> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let path = self
             .dir
             .create(&self.tenant, self.id)
             .map_err(|e| text(&e))?;
-        let mut writer =
-            SegmentWriter::create(&path, streams, &self.common).map_err(|e| text(&e))?;
-        fill(&mut writer)?;
-        let written = writer.finish().map_err(|e| text(&e))?;
+        let written = write(&path)?;
         self.dir
             .persist(&self.tenant, self.id)
             .map_err(|e| text(&e))?;
@@ -242,19 +301,22 @@ impl Task {
                 "deletes_through": about.deletes_through,
             }),
         };
-        let opened = Segment::open(meta, &path, &self.common, false);
-        opened.map(Arc::new).map_err(|damage| {
-            format!(
-                "the segment {} cannot be read back: {damage}",
+        let segment = Handle::new(meta, path.clone(), &self.common);
+        match segment.open() {
+            Ok(_) => Ok(Arc::new(segment)),
+            Err(ReadError::Damaged(damage)) => Err(WriteError::ReadBack { path, damage }.into()),
+            Err(ReadError::Unreadable(error)) => Err(E::from(format!(
+                "the segment {} cannot be read back: {error}",
                 path.display()
-            )
-        })
+            ))),
+        }
     }
 }
 
-/// A record of some batches: its stream, and where it lies.
-#[derive(Clone, Copy)]
+/// A record of some batches: its time, its stream, and where it lies.
+#[derive(Clone, Copy, Default)]
 struct Slot {
+    time: UnixNanos,
     stream: u32,
     batch: u32,
     record: u32,
@@ -262,23 +324,59 @@ struct Slot {
 
 /// The records in the order in which a segment has them. They are dealt out by stream first:
 /// within one they mostly lie in their order already.
-fn ordered(batches: &[Arc<Batch>], ordinals: &Ordinals) -> Vec<Slot> {
-    let mut slots = Vec::with_capacity(batches.iter().map(|b| b.len()).sum());
-    for (batch, b) in (0..).zip(batches) {
-        let of_batch: Vec<u32> = b.streams().iter().map(|s| ordinals.of(s)).collect();
-        slots.extend((0..).zip(b.records()).map(|(record, r)| Slot {
-            stream: of_batch[r.ordinal],
-            batch,
-            record,
-        }));
+fn ordered(batches: &[Arc<Batch>], streams: usize, ordinals: &Ordinals) -> Vec<Slot> {
+    // A stream that is not among them is behind all of them, for the segment to refuse.
+    let of_batch = |batch: &Batch| -> Vec<usize> {
+        let ordinals = batch.streams().iter().map(|s| ordinals.of(s) as usize);
+        ordinals.map(|ordinal| ordinal.min(streams)).collect()
+    };
+    let of_batches: Vec<Vec<usize>> = batches.iter().map(|batch| of_batch(batch)).collect();
+    let mut places = vec![0; streams + 1];
+    for (batch, ordinals) in batches.iter().zip(&of_batches) {
+        for record in batch.records() {
+            places[ordinals[record.ordinal]] += 1;
+        }
     }
-    slots.sort_by_key(|slot| slot.stream);
+    let mut all = 0;
+    for place in &mut places {
+        (all, *place) = (all + *place, all);
+    }
+    let mut slots = vec![Slot::default(); all];
+    for ((number, batch), ordinals) in (0..).zip(batches).zip(&of_batches) {
+        for (place, record) in (0..).zip(batch.records()) {
+            let stream = ordinals[record.ordinal];
+            slots[places[stream]] = Slot {
+                time: record.key.time,
+                stream: stream as u32,
+                batch: number,
+                record: place,
+            };
+            places[stream] += 1;
+        }
+    }
     for run in slots.chunk_by_mut(|a, b| a.stream == b.stream) {
-        run.sort_by_key(|slot| record(batches, *slot).key);
+        // Those of one time came in the order of their keys.
+        run.sort_by_key(|slot| slot.time);
     }
     slots
 }
 
 fn record(batches: &[Arc<Batch>], slot: Slot) -> TailRecord<'_> {
     batches[slot.batch as usize].record(slot.record as usize)
+}
+
+/// So many records are fetched at once.
+const FETCHED: usize = 16;
+
+/// Looks at some records, which lie all over the memory, before they are wanted: what one has
+/// to wait for one after the other is waited for once.
+fn fetch(batches: &[Arc<Batch>], slots: &[Slot]) {
+    let seen = slots.iter().fold(0, |seen, slot| {
+        let packed = record(batches, *slot).packed;
+        let ends = [packed.first(), packed.last()];
+        ends.into_iter()
+            .flatten()
+            .fold(seen, |seen, byte| seen ^ byte)
+    });
+    std::hint::black_box(seen);
 }

@@ -6,13 +6,13 @@
 //! noted as clean in the manifest; one that has is rewritten as a merge of one.
 
 use super::LogStore;
-use super::merge::{Merged, Rewritten};
+use super::merge::{self, Merged, Rewritten};
 use super::pace::Pace;
 use super::seal::{Task, last_time};
 use super::writer::Writer;
 use crate::hidden::{Hidden, Place, Veil};
 use crate::search::{Ask, Chosen, Direction, Lines, Search};
-use crate::segment::{Damage, Segment, StreamList};
+use crate::segment::{Damage, Handle, ReadError, Segment, StreamList};
 use serde_json::Value;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::SegmentMeta;
@@ -48,7 +48,7 @@ pub(super) struct Sweep {
     task: Task,
     hidden: Hidden,
     through: u64,
-    segments: Vec<(Arc<Segment>, Veil)>,
+    segments: Vec<(Arc<Handle>, Veil)>,
 }
 
 /// The requests up to this number were carried out on the segment.
@@ -95,10 +95,15 @@ impl Sweeping {
         }
     }
 
+    fn rests(&self, now: UnixNanos) -> bool {
+        now < self.rests_until && self.rests_until.since(now) <= REST
+    }
+
     fn is_due(&self, id: u64, shortest: u64, now: UnixNanos) -> bool {
         let pause = Duration::from_secs((shortest / LOOKS).min(LOOK_SECONDS_MAX));
         let looked = self.looked_at.get(&id);
-        looked.is_none_or(|at| now.since(*at) >= pause && now > *at)
+        // Where the clock stepped back, nobody knows how long it has been.
+        looked.is_none_or(|at| now < *at || now.since(*at) >= pause && now > *at)
     }
 }
 
@@ -106,7 +111,7 @@ impl LogStore {
     /// The segments to be looked at next, where there are any.
     pub(super) fn next_sweep(&self, writer: &mut Writer) -> Option<Sweep> {
         let now = writer.now;
-        if now < writer.sweeping.rests_until {
+        if writer.sweeping.rests(now) {
             return None;
         }
         writer.sweeping.forget(&writer.manifest.segments);
@@ -148,11 +153,12 @@ impl LogStore {
         writer: &Writer,
         tenant: &Tenant,
         hidden: &Hidden,
-    ) -> Vec<(Arc<Segment>, Veil)> {
+    ) -> Vec<(Arc<Handle>, Veil)> {
         let shortest = hidden.ages.as_ref().and_then(|(ages, _)| ages.shortest());
         let view = self.view.read();
         let of_tenant = writer.manifest.segments.iter();
-        let of_tenant = of_tenant.filter(|meta| meta.tenant == *tenant);
+        let of_tenant =
+            of_tenant.filter(|meta| meta.tenant == *tenant && !view.suspects.has(meta.id));
         let due = of_tenant.filter_map(|meta| {
             let by_age = shortest.is_some_and(|s| writer.sweeping.is_due(meta.id, s, writer.now));
             let mut hidden = hidden.clone();
@@ -194,10 +200,7 @@ impl Sweep {
             });
             before += bytes;
             match look {
-                Err(damage) => {
-                    let id = segment.meta.id;
-                    return Ok(Merged::Damaged { id, damage });
-                }
+                Err(error) => return Ok(merge::unread(segment.meta.id, error)),
                 Ok(None) => return Err("the store is closing".into()),
                 Ok(Some(Look::Stays)) => done.clean.push(segment.meta.id),
                 Ok(Some(Look::Goes)) => {
@@ -209,11 +212,14 @@ impl Sweep {
                         positions: segment.meta.positions,
                         ..self.task.clone()
                     };
-                    let sources = [Arc::clone(segment)];
+                    let sources = match segment.open() {
+                        Ok(segment) => [segment],
+                        Err(error) => return Ok(merge::unread(segment.meta.id, error)),
+                    };
                     let merged = task.merge(&sources, pace, &self.hidden, self.through)?;
                     return Ok(match merged {
                         Merged::Written(rewritten) => Merged::Written(rewritten.and(done)),
-                        damaged @ Merged::Damaged { .. } => damaged,
+                        unread => unread,
                     });
                 }
             }
@@ -223,15 +229,16 @@ impl Sweep {
 }
 
 fn look(
-    segment: &Segment,
+    segment: &Handle,
     veil: &Veil,
     go_on: impl FnMut(u64) -> bool,
-) -> Result<Option<Look>, Damage> {
+) -> Result<Option<Look>, ReadError> {
     let streams = segment.streams()?;
     let Some(veils) = veil.clone().over(&streams) else {
         return Ok(Some(Look::Stays));
     };
-    let may_have = may_have(segment, &streams, veil)?;
+    let segment = segment.open()?;
+    let may_have = may_have(&segment, &streams, veil)?;
     let may_have = |block| may_have.as_ref().is_none_or(|all| all.contains(&block));
     let share = segment.hidden_share(&veils, may_have, go_on)?;
     Ok(share.map(|share| {
@@ -266,7 +273,7 @@ fn may_have(
             limit: usize::MAX,
             direction: Direction::Forward,
             interval: Duration::ZERO,
-            deadline: None,
+            deadline: sonde_proto::Deadline::never(),
         };
         let lines = Lines::of_search(&search);
         let ask = Ask::Lines(&lines);

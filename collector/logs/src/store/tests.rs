@@ -3,16 +3,19 @@
 mod queries;
 mod oracle;
 mod bounds;
+mod budget;
 mod unusual;
 mod damage;
+mod mapped;
 mod patterns;
 mod deletes;
+mod joins;
 
 use super::*;
 use crate::Search;
 use crate::testing::{NOW, apply, bodies, entry, open, quiet, record, request, search};
 use sonde_proto::otlp::{self, common, logs};
-use sonde_proto::{TraceId, semconv};
+use sonde_proto::{Deadline, TraceId, semconv};
 
 #[test]
 fn a_record_is_found_from_the_tail_from_a_segment_and_after_a_start() {
@@ -174,17 +177,27 @@ fn a_trace_and_an_identifier_are_found_without_a_time() {
                 .collect::<Vec<_>>()
         };
         assert_eq!(
-            times(store.by_trace(&tenant, &trace, 10, None).unwrap().records),
+            times(
+                store
+                    .by_trace(&tenant, &trace, 10, &Deadline::never())
+                    .unwrap()
+                    .records
+            ),
             twice([2, 9])
         );
         assert_eq!(
-            times(store.by_trace(&tenant, &trace, 1, None).unwrap().records),
+            times(
+                store
+                    .by_trace(&tenant, &trace, 1, &Deadline::never())
+                    .unwrap()
+                    .records
+            ),
             [2]
         );
         assert_eq!(
             times(
                 store
-                    .by_id(&tenant, "req-42-abc", 10, None)
+                    .by_id(&tenant, "req-42-abc", 10, &Deadline::never())
                     .unwrap()
                     .records
             ),
@@ -192,12 +205,12 @@ fn a_trace_and_an_identifier_are_found_without_a_time() {
         );
         assert!(
             store
-                .by_id(&tenant, "req-42-ab", 10, None)
+                .by_id(&tenant, "req-42-ab", 10, &Deadline::never())
                 .unwrap()
                 .records
                 .is_empty()
         );
-        assert!(store.by_id(&tenant, " - ", 10, None).is_err());
+        assert!(store.by_id(&tenant, " - ", 10, &Deadline::never()).is_err());
     };
     check(&store, 1);
     store.seal(NOW).unwrap();

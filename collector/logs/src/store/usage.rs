@@ -85,8 +85,7 @@ impl LogStore {
         };
         let streams = self.count(&snapshot, &mut usage);
         for segment in &snapshot.segments {
-            // A segment that is merged away just now is gone from disk; its parts are in
-            // the next answer.
+            // A segment that is moved aside just now is not there.
             let dir = self.dir.path(tenant, segment.meta.id);
             let _ = add_parts(&dir, None, &mut usage.parts);
         }
@@ -112,7 +111,7 @@ impl LogStore {
             usage.note_times(segment.meta.start, segment.meta.end);
             let counted = segment.streams().and_then(|streams| {
                 let mut of = vec![(0, 0); streams.len()];
-                segment.stream_uses(|stream, records, bytes| {
+                segment.open()?.stream_uses(|stream, records, bytes| {
                     if let Some(of) = of.get_mut(stream as usize) {
                         *of = (of.0 + records, of.1 + bytes);
                     }
@@ -121,8 +120,8 @@ impl LogStore {
                 used.for_each(|(stream, (records, bytes))| add(stream, records, bytes));
                 Ok(())
             });
-            if let Err(damage) = counted {
-                self.damaged.lock().push((segment.meta.id, damage.0));
+            if let Err(error) = counted {
+                self.note_unread(segment.meta.id, error);
             }
         }
         for batch in &snapshot.tail {

@@ -1,16 +1,24 @@
 //! What queries see.
 
+use super::delete::Requests;
 use super::retention::Retention;
+use super::suspects::Suspects;
 use super::{OpenError, Stats};
+use crate::config::Config;
 use crate::hidden::{Hidden, Request};
 use crate::search::Snapshot;
-use crate::segment::{Common, Segment};
+use crate::segment::{Common, Handle, Proof, ReadError, prove};
 use crate::tail::{self, Batch};
-use crate::telemetry::Telemetry;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::{Manifest, SegmentDir};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+/// How many bytes the streams take that a query has in hand: those of a segment are a few
+/// bytes each where others have them too.
+const QUERY_STREAM_BYTES_MAX: u64 = 256 << 20;
+
+const UNSEALED_MAX: usize = 16;
 
 /// Segments and tail of every tenant. Locked for moments only.
 #[derive(Debug)]
@@ -19,16 +27,24 @@ pub(super) struct View {
     /// Everything before this position is in segments.
     pub(super) covers: Position,
     tenants: BTreeMap<Tenant, TenantView>,
+    /// Segments that stay listed although they cannot be read.
+    pub(super) suspects: Suspects,
+    /// What a person should do something about, of requests to delete.
+    pub(super) delete_troubles: Vec<String>,
+    /// What could not be sealed since the start: the first few times that happened.
+    unsealed: Vec<String>,
     /// What is asked to be deleted and hidden until it is gone, by tenant.
     pub(super) requests: BTreeMap<Tenant, Vec<Arc<Request>>>,
     retention: Arc<Retention>,
     /// What time it is for the retention of streams.
     pub(super) now: UnixNanos,
+    /// How many bytes the streams take that a query has in hand.
+    pub(super) query_stream_bytes_max: u64,
 }
 
 #[derive(Debug, Default)]
 struct TenantView {
-    segments: Vec<Arc<Segment>>,
+    segments: Vec<Arc<Handle>>,
     /// Being sealed.
     frozen: Vec<Arc<Batch>>,
     /// Still growing.
@@ -40,7 +56,7 @@ pub(super) type FrozenTail = Vec<(Tenant, Vec<Arc<Batch>>)>;
 
 impl View {
     pub(super) fn new(
-        segments: Vec<Arc<Segment>>,
+        (segments, suspects): (Vec<Arc<Handle>>, Suspects),
         covers: Position,
         retention: Arc<Retention>,
         now: UnixNanos,
@@ -49,9 +65,13 @@ impl View {
             applied_to: covers,
             covers,
             tenants: BTreeMap::new(),
+            suspects,
+            delete_troubles: Vec::new(),
+            unsealed: Vec::new(),
             requests: BTreeMap::new(),
             retention,
             now,
+            query_stream_bytes_max: QUERY_STREAM_BYTES_MAX,
         };
         for segment in segments {
             view.tenant(&segment.meta.tenant.clone())
@@ -78,6 +98,7 @@ impl View {
             tail: view.frozen.iter().chain(&view.active).cloned().collect(),
             applied_to: self.applied_to,
             hidden: self.hidden(tenant),
+            stream_bytes_max: self.query_stream_bytes_max,
         }
     }
 
@@ -112,7 +133,7 @@ impl View {
     }
 
     /// Puts sealed segments in the place of the frozen tail.
-    pub(super) fn replace_frozen(&mut self, sealed: Vec<Arc<Segment>>, covers: Position) {
+    pub(super) fn replace_frozen(&mut self, sealed: Vec<Arc<Handle>>, covers: Position) {
         self.covers = covers;
         for view in self.tenants.values_mut() {
             view.frozen = Vec::new();
@@ -124,10 +145,18 @@ impl View {
         }
     }
 
-    /// Takes segments away and puts others in their place.
-    pub(super) fn replace_segments(&mut self, gone: &BTreeSet<u64>, new: Option<Arc<Segment>>) {
+    /// Takes segments away and puts others in their place. Those that are gone come back, to
+    /// be dropped without the lock: that may close them and delete their files.
+    #[must_use]
+    pub(super) fn replace_segments(
+        &mut self,
+        gone: &BTreeSet<u64>,
+        new: Option<Arc<Handle>>,
+    ) -> Vec<Arc<Handle>> {
+        let mut taken = Vec::new();
         for view in self.tenants.values_mut() {
-            view.segments.retain(|s| !gone.contains(&s.meta.id));
+            let is_gone = |segment: &mut Arc<Handle>| gone.contains(&segment.meta.id);
+            taken.extend(view.segments.extract_if(.., is_gone));
         }
         if let Some(segment) = new {
             self.tenant(&segment.meta.tenant.clone())
@@ -136,9 +165,10 @@ impl View {
         }
         self.tenants
             .retain(|_, v| !(v.segments.is_empty() && v.frozen.is_empty() && v.active.is_empty()));
+        taken
     }
 
-    pub(super) fn segment(&self, id: u64) -> Option<Arc<Segment>> {
+    pub(super) fn segment(&self, id: u64) -> Option<Arc<Handle>> {
         self.tenants
             .values()
             .flat_map(|v| &v.segments)
@@ -150,11 +180,30 @@ impl View {
         self.tenants.keys().cloned().collect()
     }
 
+    fn troubles(&self) -> Vec<String> {
+        let others = self.delete_troubles.iter().chain(&self.unsealed).cloned();
+        self.suspects.troubles().chain(others).collect()
+    }
+
+    /// Remembers that something could not be sealed.
+    pub(super) fn note_unsealed(&mut self, trouble: String) {
+        if self.unsealed.len() < UNSEALED_MAX {
+            self.unsealed.push(trouble);
+        }
+    }
+
+    /// What requests to delete hide from now on.
+    pub(super) fn put_requests(&mut self, requests: &Requests) {
+        self.requests = requests.in_force();
+        self.delete_troubles = requests.troubles().collect();
+    }
+
     /// What there is, but for what the view does not know.
     pub(super) fn stats(&self) -> Stats {
         let mut stats = Stats {
             applied_to: self.applied_to,
             resume_from: self.covers,
+            troubles: self.troubles(),
             ..Stats::default()
         };
         let mut times = |start: UnixNanos, end: UnixNanos| {
@@ -181,30 +230,42 @@ impl View {
     }
 }
 
-/// Opens the segments of a manifest; damaged ones are moved aside, and ones that cannot be
-/// read at all are an error.
+/// Opens every segment of a manifest once, so that damaged ones are found now: these are moved
+/// aside. Others that cannot be read are suspects.
 pub(super) fn open_segments(
     dir: &SegmentDir,
     manifest: &mut Manifest,
     common: &Arc<Common>,
-    verify: bool,
-    telemetry: &Telemetry,
-) -> Result<Vec<Arc<Segment>>, OpenError> {
-    let mut segments = Vec::new();
+    config: &Config,
+    now: UnixNanos,
+) -> Result<(Vec<Arc<Handle>>, Suspects), OpenError> {
+    let (mut segments, mut suspects) = (Vec::new(), Suspects::default());
     for meta in manifest.segments.clone() {
-        let (id, tenant) = (meta.id, meta.tenant.clone());
-        let path = dir.path(&tenant, id);
-        match Segment::open(meta, &path, common, verify) {
-            Ok(segment) => segments.push(Arc::new(segment)),
-            Err(damage) => {
-                if let Some(cause) = dir.why_unreadable(&tenant, id) {
-                    return Err(OpenError::Segment { path, cause });
-                }
-                telemetry.drop("damaged_segment", 1);
-                tracing::error!(segment = %path.display(), %damage, "a segment of logs is damaged");
-                dir.quarantine(manifest, id, &damage.0)?;
+        let path = dir.path(&meta.tenant, meta.id);
+        let segment = Handle::new(meta, path.clone(), common);
+        let looked = match config.verify_at_open {
+            true => segment.verify(),
+            false => segment.open().map(drop),
+        };
+        match looked {
+            Ok(()) => {}
+            Err(ReadError::Unreadable(error)) => {
+                suspects.add_unreadable(&segment.meta, &error.to_string(), now);
             }
+            Err(ReadError::Damaged(damage)) => match prove(&path) {
+                Proof::Damaged(why) => {
+                    tracing::error!(segment = %path.display(), %damage, "a segment of logs is damaged");
+                    dir.quarantine(manifest, segment.meta.id, &why)?;
+                    continue;
+                }
+                Proof::Version => return Err(OpenError::Version(path)),
+                Proof::Unreadable(error) => {
+                    suspects.add_unreadable(&segment.meta, &error.to_string(), now);
+                }
+                Proof::Whole => suspects.add_whole(&segment.meta, &damage.0, now),
+            },
         }
+        segments.push(Arc::new(segment));
     }
-    Ok(segments)
+    Ok((segments, suspects))
 }

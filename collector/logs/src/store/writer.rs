@@ -76,7 +76,7 @@ impl Writer {
             sealing: Background::new("logs-seal"),
             merging: Background::new("logs-merge"),
             merge_due: true,
-            requests: Requests::restore(extra.deletes)?,
+            requests: Requests::restore(extra.deletes),
             sweeping: Sweeping::default(),
             now,
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),

@@ -1,11 +1,11 @@
 //! Which attributes of a resource become labels, and under which names.
 
-use super::{Level, Stream};
+use super::{LEVELS, Level, Stream};
 use crate::config::Config;
-use ahash::AHashSet;
+use ahash::AHashMap;
 use sonde_proto::LabelsBuilder;
 use sonde_proto::walk::{Attributes, Scope};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What stands before the name of a label that a Loki client pushed, in the attributes of the
 /// resource that stands for its stream: these are labels, whatever is configured.
@@ -16,7 +16,8 @@ const LEVEL: &str = "level";
 /// The rules that turn a resource and a scope into a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct LabelRules {
-    names: AHashSet<String>,
+    /// Attributes that are labels, and the names of these: kept once for all streams.
+    names: AHashMap<String, Arc<str>>,
     prefixes: Vec<String>,
     labels_max: usize,
     value_bytes_max: usize,
@@ -39,7 +40,10 @@ impl LabelRules {
             config.labels.iter().partition(|n| n.ends_with('*'));
         let limit = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         Self {
-            names: names.into_iter().cloned().collect(),
+            names: names
+                .into_iter()
+                .map(|name| (name.clone(), label_name(name).into()))
+                .collect(),
             prefixes: prefixes
                 .into_iter()
                 .map(|p| p.trim_end_matches('*').to_owned())
@@ -83,17 +87,30 @@ impl LabelRules {
         building.finish()
     }
 
-    fn is_label(&self, name: &str) -> bool {
-        self.names.contains(name) || self.prefixes.iter().any(|p| name.starts_with(p.as_str()))
+    /// The name of the label that an attribute becomes, if it becomes one.
+    fn label(&self, attribute: &str) -> Option<Arc<str>> {
+        if let Some(name) = self.names.get(attribute) {
+            return Some(Arc::clone(name));
+        }
+        let mut prefixes = self.prefixes.iter();
+        let is_label = prefixes.any(|p| attribute.starts_with(p.as_str()));
+        is_label.then(|| label_name(attribute).into())
     }
 }
+
+/// What streams have in common that differ in their levels, kept once for all.
+static LEVEL_NAME: LazyLock<Arc<str>> = LazyLock::new(|| LEVEL.into());
+static LEVEL_VALUES: LazyLock<[Arc<str>; LEVELS]> = LazyLock::new(|| {
+    let level = |n: usize| Level::of_number(n as u8).unwrap_or_default();
+    std::array::from_fn(|n| level(n).as_str().into())
+});
 
 /// The same stream at a level. A label that a sender set stays as it is.
 pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
     let mut labels = stream.labels.clone();
     if labels.get(LEVEL).is_empty() {
         let mut builder = labels.to_builder();
-        builder.set(LEVEL, level.as_str());
+        builder.set_shared(&LEVEL_NAME, &LEVEL_VALUES[level as usize]);
         labels = builder.build();
     }
     Stream {
@@ -105,7 +122,7 @@ pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
 
 struct Building<'r> {
     rules: &'r LabelRules,
-    labels: Vec<(String, String)>,
+    labels: Vec<(Arc<str>, Arc<str>)>,
     rest: Vec<(String, String)>,
     rest_bytes: usize,
     cut: Cut,
@@ -114,21 +131,25 @@ struct Building<'r> {
 impl Building<'_> {
     /// Takes an attribute as a label; false where it is none.
     fn label(&mut self, key: &str, value: &str) -> bool {
-        let pushed = key.strip_prefix(PUSHED).filter(|name| !name.is_empty());
-        if value.is_empty() || (pushed.is_none() && !self.rules.is_label(key)) {
+        if value.is_empty() {
             return false;
         }
-        let name = label_name(pushed.unwrap_or(key));
+        let pushed = key.strip_prefix(PUSHED).filter(|name| !name.is_empty());
+        let name = match pushed {
+            Some(pushed) => Some(label_name(pushed).into()),
+            None => self.rules.label(key),
+        };
+        let Some(name) = name else { return false };
         let known = self.labels.iter().position(|(own, _)| *own == name);
         // A pushed stream's service is added to its own labels, so it needs no room.
-        if known.is_none() && self.labels.len() >= self.rules.labels_max && name != SERVICE_NAME {
+        if known.is_none() && self.labels.len() >= self.rules.labels_max && *name != *SERVICE_NAME {
             return false;
         }
         let kept = shortened(value, self.rules.value_bytes_max);
         self.cut.labels += u64::from(kept.len() < value.len());
         match known {
-            Some(at) => kept.clone_into(&mut self.labels[at].1),
-            None => self.labels.push((name, kept.to_owned())),
+            Some(at) => self.labels[at].1 = kept.into(),
+            None => self.labels.push((name, kept.into())),
         }
         true
     }
@@ -149,7 +170,7 @@ impl Building<'_> {
     fn finish(self) -> (Stream, Cut) {
         let mut labels = LabelsBuilder::default();
         for (name, value) in &self.labels {
-            labels.set(name, value);
+            labels.set_shared(name, value);
         }
         (
             Stream {

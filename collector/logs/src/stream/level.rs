@@ -1,5 +1,8 @@
 //! A record's level, from its severity.
 
+/// How many levels there are.
+pub(crate) const LEVELS: usize = 7;
+
 /// How serious a record is, in OpenTelemetry's six ranges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Level {
@@ -59,7 +62,7 @@ impl Level {
 
     /// The level of a number, as `as u8` gives it.
     pub(crate) fn of_number(number: u8) -> Option<Self> {
-        let all = [
+        let all: [Self; LEVELS] = [
             Self::Unknown,
             Self::Trace,
             Self::Debug,

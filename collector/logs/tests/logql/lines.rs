@@ -8,7 +8,7 @@ use sonde_logql::ast::Expr;
 use sonde_logql::{Category, LogQuery};
 use sonde_logql_oracle::{Direction, Row, check_rows, query, rows, text, world};
 use sonde_logs::{LogRecord, Search};
-use sonde_proto::{MatchOp, Tenant, UnixNanos};
+use sonde_proto::{Deadline, MatchOp, Tenant, UnixNanos};
 use std::time::Duration;
 
 #[test]
@@ -66,7 +66,7 @@ fn compare(stored: &Stored, query: &str, seed: u64, rng: &mut ChaCha8Rng) -> (St
             limit,
             direction: own,
             interval: Duration::ZERO,
-            deadline: None,
+            deadline: Deadline::never(),
         };
         let found = stored.store.search(&Tenant::default(), &search);
         let found = found.map_err(|error| error.to_string())?;

@@ -28,7 +28,10 @@ impl Source for Scattered<'_> {
         scan: &Scan<'_>,
         make: impl Fn() -> S + Sync,
     ) -> Result<(Vec<S>, Scanned), Stop> {
-        let source = self.stored.store.source(&Tenant::default(), None);
+        let source = self
+            .stored
+            .store
+            .source(&Tenant::default(), &sonde_proto::Deadline::never());
         let (sinks, scanned) = source.scan(scan, make)?;
         match scanned.cut {
             Some(cut) => Err(Stop::Source(cut)),

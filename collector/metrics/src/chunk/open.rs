@@ -4,7 +4,7 @@
 //! difference of time differences and the XOR-encoded value.
 
 use super::bits::{BitReader, BitWriter, Damaged, Xor, read_time, write_time};
-use crate::sample::Samples;
+use crate::Samples;
 use std::sync::Arc;
 
 /// How many samples a chunk takes before the next one is begun.

@@ -3,7 +3,7 @@
 use super::bits::{BitReader, BitWriter, unzigzag, zigzag};
 use super::columns::{read_times, read_values, write_times, write_values};
 use super::open::{ClosedChunk, OpenChunk, SAMPLES_MAX};
-use crate::sample::{STALE_NAN_BITS, Samples};
+use crate::{STALE_NAN_BITS, Samples};
 use proptest::prelude::*;
 
 /// Values as they come: bit patterns of every kind, counters, decimals, constants.

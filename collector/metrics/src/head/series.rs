@@ -5,8 +5,8 @@
 //! taken twice the sample that arrived first wins, so a replay changes nothing.
 
 use crate::chunk::open::{ClosedChunk, OpenChunk, SAMPLES_MAX};
+use crate::is_stale;
 use crate::postings::Pairs;
-use crate::sample::is_stale;
 
 /// What became of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

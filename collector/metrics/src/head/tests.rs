@@ -4,8 +4,8 @@ use super::groups::{Group, Key, Keys, Refusal};
 use super::{Head, Outcome};
 use crate::chunk::open::SAMPLES_MAX;
 use crate::postings::Index as _;
-use crate::sample::{Samples, stale_nan};
 use crate::translate::labels::LabelMap;
+use crate::{Samples, stale_nan};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

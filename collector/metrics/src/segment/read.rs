@@ -1,8 +1,8 @@
 //! Reads segments; indexes are loaded when needed and kept within a budget.
 
 use super::{ChunkRef, FOOTER, INDEX_BYTES_MAX, MAGIC, SegmentIndex, VERSION};
+use crate::Samples;
 use crate::chunk::{Damaged, columns};
-use crate::sample::Samples;
 use parking_lot::Mutex;
 use sonde_segment::SegmentMeta;
 use std::fs::File;

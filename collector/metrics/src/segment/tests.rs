@@ -1,8 +1,8 @@
 //! Segments: what is read is what was written; damage is found and costs no more than itself.
 
 use super::{CHUNK_SAMPLES_MAX, FOOTER, IndexCache, Segment, SegmentIndex, SegmentWriter};
+use crate::Samples;
 use crate::postings::Index as _;
-use crate::sample::Samples;
 use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

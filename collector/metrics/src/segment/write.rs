@@ -1,8 +1,8 @@
 //! Writes a segment, series by series, in the order of their labels.
 
 use super::{CHUNK_SAMPLES_MAX, ChunkRef, MAGIC, SegmentIndex, VERSION};
+use crate::Samples;
 use crate::chunk::columns::{write_times, write_values};
-use crate::sample::Samples;
 use ahash::AHashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};

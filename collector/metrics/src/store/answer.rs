@@ -2,7 +2,7 @@
 
 use super::MetricStore;
 use crate::promql::source::TimeRange;
-use crate::promql::{self, QueryError, QueryLimits, QueryValue};
+use crate::promql::{self, Ask, Features, QueryError, QueryLimits, QueryValue};
 use crate::select::TenantSource;
 use crate::tenant::{Metadata, TenantStore};
 use crate::translate::exemplar::Exemplar;
@@ -23,7 +23,7 @@ impl MetricStore {
         limits: &QueryLimits,
     ) -> Result<QueryValue, QueryError> {
         self.with(tenant, |source| {
-            promql::instant(source, query, time, limits)
+            promql::instant(source, &self.ask(query, limits), time)
         })
     }
 
@@ -41,8 +41,21 @@ impl MetricStore {
         limits: &QueryLimits,
     ) -> Result<QueryValue, QueryError> {
         self.with(tenant, |source| {
-            promql::range(source, query, start, end, step, limits)
+            promql::range(source, &self.ask(query, limits), start, end, step)
         })
+    }
+
+    fn ask<'a>(&'a self, text: &'a str, limits: &'a QueryLimits) -> Ask<'a> {
+        Ask {
+            text,
+            features: self.features(),
+            limits,
+        }
+    }
+
+    /// Which experimental parts of PromQL may be used.
+    pub fn features(&self) -> &Features {
+        &self.config.features
     }
 
     /// A tenant that sent nothing yet has an empty store.

@@ -5,9 +5,9 @@
 //! everything as it was, and no files behind: on a full disk the next attempt needs the room.
 
 use super::{MetricStore, StoreError, open_segment};
+use crate::Samples;
 use crate::head::Head;
 use crate::postings::Index as _;
-use crate::sample::Samples;
 use crate::segment::{Segment, SegmentError, SegmentIndex, SegmentWriter, Summary};
 use crate::tenant::TenantStore;
 use sonde_proto::{Labels, Position, Tenant, UnixNanos};

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub(crate) type LabelMap = BTreeMap<String, String>;
 
 /// The name of the label that holds the metric's name.
-pub(crate) const NAME: &str = "__name__";
+pub(crate) use sonde_proto::METRIC_NAME as NAME;
 
 /// What a resource gives to its series.
 #[derive(Clone, Debug, Default)]

@@ -9,8 +9,9 @@
 use super::exponential::{Grid, bounds, sint32};
 use super::labels::{LabelMap, NAME};
 use super::wire::{Fields, Kind, Malformed, Value};
-use crate::sample::stale_nan;
+use crate::stale_nan;
 use smallvec::SmallVec;
+use sonde_promql::label_number;
 
 /// The bit of a point's flags that says "no value": the series ended.
 const NO_RECORDED_VALUE: u64 = 1;
@@ -209,7 +210,7 @@ impl<'a> Point<'a> {
             labels.extend(extra.map(|(name, value)| (name.to_owned(), value)));
             labels
         };
-        let bound = |bound: &f64| number(*bound);
+        let bound = |bound: &f64| label_number(*bound);
         let sum = self.has_sum.then(|| with("_sum", None));
         match kind {
             Kind::Gauge | Kind::Counter | Kind::UpDown => vec![with("", None)],
@@ -256,15 +257,4 @@ fn fixed64s(packed: &[u8]) -> Result<impl Iterator<Item = u64>, Malformed> {
         return Err(Malformed);
     }
     Ok(chunks.iter().map(|n| u64::from_le_bytes(*n)))
-}
-
-/// A number as Prometheus writes it in a label.
-pub(crate) fn number(n: f64) -> String {
-    if n == f64::INFINITY {
-        "+Inf".into()
-    } else if n == f64::NEG_INFINITY {
-        "-Inf".into()
-    } else {
-        n.to_string()
-    }
 }

@@ -19,6 +19,32 @@ pub(crate) fn all() -> Vec<String> {
     all
 }
 
+/// What this older Prometheus answers otherwise than version 3, which we follow.
+pub(crate) const EXPLAINED: &[(&str, &str)] = &[
+    (
+        r#"label_replace(temperature, "1.new", "x", "instance", ".*")"#,
+        "any UTF-8 text is a label's name since version 3",
+    ),
+    (
+        r#"label_join(temperature, "1.new", "-", "job")"#,
+        "any UTF-8 text is a label's name since version 3",
+    ),
+    (
+        r#"count_values("1.new", flag)"#,
+        "any UTF-8 text is a label's name since version 3",
+    ),
+];
+
+/// Whose answers have an order, without two equal values in a group.
+pub(crate) const ORDERED: [&str; 6] = [
+    "sort(temperature)",
+    "sort_desc(rate(requests_total{job=\"api\"}[5m]))",
+    "topk(4, temperature)",
+    "bottomk(4, temperature)",
+    "topk by (job) (2, temperature)",
+    "bottomk by (instance) (2, temperature)",
+];
+
 /// Left out on purpose: `stddev` of one infinite value (0 before version 3, NaN since), and
 /// remainders and texts of values that differ in their last bits.
 /// (Before version 3 `atan2` forgets to drop the metric's name: `+ 0` does it for both.)
@@ -144,13 +170,26 @@ histogram_quantile(1, latency_bucket)
 histogram_quantile(0, latency_bucket)
 histogram_quantile(2, latency_bucket)
 histogram_quantile(-1, latency_bucket)
+histogram_quantile(0.5, {__name__=~"latency_bucket|flag"})
+histogram_quantile(0.5, label_replace(latency_bucket, "__name__", "other", "job", "db"))
+histogram_quantile(0.5, {__name__=~"latency_bucket"} or label_replace(latency_bucket, "__name__", "other", "job", ".*"))
+label_replace(temperature, "x", "$1", "instance", "(\\D+):(\\d+)")
+label_replace(temperature, "x", "$1", "instance", "(?x)(a):1")
+topk by (job) (2, temperature)
+bottomk by (instance) (2, temperature)
+holt_winters(temperature[10m], 0.5, 1)
+temperature + 017
+temperature + 08
+abs(temperature,)
+bool
+on
+sum by (job) (group_left)
 histogram_quantile(0.5, latency_bucket{le!="+Inf"})
 histogram_quantile(0.5, latency_bucket{le="+Inf"})
 label_replace(temperature, "host", "$1-x", "instance", "(.*):.*")
 label_replace(temperature, "host", "${1}x", "instance", "(.*):.*")
 label_replace(temperature, "host", "y", "instance", "nomatch")
 label_replace(temperature, "instance", "", "instance", ".*")
-label_replace(temperature, "1bad", "x", "instance", ".*")
 label_join(temperature, "both", "/", "job", "instance", "nothing")
 label_join(temperature, "job", "")
 sort(temperature)

@@ -109,7 +109,28 @@ impl Prometheus {
         ))
     }
 
+    /// The labels of an answer in its order.
+    pub(crate) fn order(&self, expr: &str, time: i64) -> Vec<BTreeMap<String, String>> {
+        let (expr, time) = (escape(expr), seconds(time));
+        let data = self.data(&format!("/api/v1/query?query={expr}&time={time}"));
+        let data = data.unwrap();
+        let series = data["result"].as_array().unwrap().iter();
+        series
+            .map(|one| serde_json::from_value(one["metric"].clone()).unwrap())
+            .collect()
+    }
+
+    /// The expression as it is written there.
+    pub(crate) fn format(&self, expr: &str) -> Result<String, String> {
+        let data = self.data(&format!("/api/v1/format_query?query={}", escape(expr)))?;
+        Ok(data.as_str().unwrap().to_owned())
+    }
+
     fn ask(&self, path: &str) -> Result<Answer, String> {
+        self.data(path).map(|data| read(&data))
+    }
+
+    fn data(&self, path: &str) -> Result<serde_json::Value, String> {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(
             stream,
@@ -122,9 +143,9 @@ impl Prometheus {
         let (_, body) = response.split_once("\r\n\r\n").unwrap();
         let body: serde_json::Value = serde_json::from_str(body).unwrap();
         if body["status"] != "success" {
-            return Err(body["error"].to_string());
+            return Err(body["error"].as_str().unwrap().to_owned());
         }
-        Ok(read(&body["data"]))
+        Ok(body["data"].clone())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which values of a column are equal.
 
 use crate::split::Span;
+use crate::text::{rest, same};
 
 /// Columns with hardly any equal values are given up after so many.
 const TRIED: usize = 256;
@@ -30,12 +31,21 @@ impl Distinct {
         self.table.clear();
         self.table.resize(TABLE_MIN, 0);
         self.steps = 0;
+        let mut before: Option<&[u8]> = None;
         for (at, value) in values.iter().enumerate() {
             let all_differ = at == TRIED && self.entries.len() > TRIED_DISTINCT_MAX;
             if all_differ || self.steps > (at + TRIED) * STEPS_MAX {
                 return false;
             }
-            let place = self.place_of(value.of(bodies), bodies);
+            let text = value.of(bodies);
+            if let (Some(id), Some(before)) = (self.ids.last(), before)
+                && same(before, text)
+            {
+                self.ids.push(*id);
+                continue;
+            }
+            before = Some(text);
+            let place = self.place_of(text, bodies);
             let mut id = self.table[place];
             if id == 0 {
                 self.entries.push(*value);
@@ -57,7 +67,7 @@ impl Distinct {
         loop {
             match self.table[place] {
                 0 => return place,
-                id if self.entries[id as usize - 1].of(bodies) == text => return place,
+                id if same(self.entries[id as usize - 1].of(bodies), text) => return place,
                 _ => place = (place + 1) & mask,
             }
             self.steps += 1;
@@ -85,13 +95,11 @@ fn mix(text: &[u8]) -> u64 {
         let product = u128::from(hash ^ word) * u128::from(K);
         (product as u64) ^ (product >> 64) as u64
     };
-    let (words, tail) = text.as_chunks::<8>();
+    let (words, _) = text.as_chunks::<8>();
     let hash = words.iter().fold(text.len() as u64, |hash, word| {
         fold(hash, u64::from_le_bytes(*word))
     });
-    let mut last = [0; 8];
-    last[..tail.len()].copy_from_slice(tail);
-    fold(hash.wrapping_add(K), u64::from_le_bytes(last))
+    fold(hash.wrapping_add(K), rest(text))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::bits::{pack, width_of};
 use crate::class::{DIGITS, LOWER_HEX, NO_WORD, signature};
 use crate::encode::Zip;
 use crate::split::Span;
+use crate::text::{append, same};
 use crate::wire::put_varint;
 
 /// Texts of less than this are not worth the time to unzip them.
@@ -23,30 +24,47 @@ struct Looks {
 }
 
 impl Looks {
+    const NONE: Self = Self {
+        signature: 0,
+        shortest: usize::MAX,
+        longest: 0,
+        bytes: 0,
+        leading_zero: false,
+        changes: 0,
+    };
+
     fn of(values: &[Span], bodies: &[u8]) -> Self {
-        let mut looks = Self {
-            signature: 0,
-            shortest: usize::MAX,
-            longest: 0,
-            bytes: 0,
-            leading_zero: false,
-            changes: 0,
-        };
+        let mut looks = Self::NONE;
         let mut last: Option<&[u8]> = None;
         for value in values {
             let text = value.of(bodies);
             looks.bytes += text.len();
-            if last == Some(text) {
-                continue;
+            if last.is_none_or(|last| !same(last, text)) {
+                looks.changes += 1;
+                last = Some(text);
+                looks.see(text);
             }
-            looks.changes += 1;
-            last = Some(text);
-            looks.signature |= signature(text);
-            looks.shortest = looks.shortest.min(text.len());
-            looks.longest = looks.longest.max(text.len());
-            looks.leading_zero |= text.len() > 1 && text[0] == b'0';
         }
         looks
+    }
+
+    /// The same, of values of which it is known which are equal: each is looked at once.
+    fn of_distinct(values: &[Span], distinct: &Distinct, bodies: &[u8]) -> Self {
+        let mut looks = Self::NONE;
+        looks.bytes = values.iter().map(|value| value.len()).sum();
+        let changes = distinct.ids.windows(2).filter(|two| two[0] != two[1]);
+        looks.changes = 1 + changes.count();
+        let entries = distinct.entries.iter();
+        entries.for_each(|value| looks.see(value.of(bodies)));
+        looks
+    }
+
+    #[inline]
+    fn see(&mut self, text: &[u8]) {
+        self.signature |= signature(text);
+        self.shortest = self.shortest.min(text.len());
+        self.longest = self.longest.max(text.len());
+        self.leading_zero |= text.len() > 1 && text[0] == b'0';
     }
 
     fn one_length(&self) -> bool {
@@ -99,7 +117,11 @@ impl ColumnWriter {
         out: (&mut Vec<u8>, &mut Vec<u8>),
     ) -> (&'a [Span], bool) {
         let (head, data) = out;
-        let looks = Looks::of(values, bodies);
+        let repeats = self.distinct.find(values, bodies);
+        let looks = match repeats {
+            true => Looks::of_distinct(values, &self.distinct, bodies),
+            false => Looks::of(values, bodies),
+        };
         let are_words = looks.signature & NO_WORD == 0;
         if looks.changes == 1 {
             write_const(values, bodies, head);
@@ -108,7 +130,6 @@ impl ColumnWriter {
         let bits = looks.bits(values.len());
         let each = values.len() as f64 * bits;
         let runs = looks.changes as f64 * (bits + run_bits(values.len(), looks.changes));
-        let repeats = self.distinct.find(values, bodies);
         let ids = if repeats {
             let entries = self.distinct.entries.len();
             let width = f64::from(width_of(entries as u64 - 1));
@@ -147,7 +168,7 @@ impl ColumnWriter {
         for value in values {
             let text = value.of(bodies);
             match self.run_lengths.last_mut() {
-                Some(length) if last == Some(text) => *length += 1,
+                Some(length) if last.is_some_and(|last| same(last, text)) => *length += 1,
                 _ => {
                     self.runs.push(*value);
                     self.run_lengths.push(0);
@@ -243,7 +264,7 @@ impl ColumnWriter {
     fn gather(&mut self, stored: &[Span], bodies: &[u8]) {
         self.text.clear();
         for value in stored {
-            self.text.extend_from_slice(value.of(bodies));
+            append(&mut self.text, value.of(bodies));
         }
     }
 
@@ -293,10 +314,8 @@ fn encoding_of(looks: &Looks) -> u8 {
 
 /// Appends digits as halves of bytes.
 fn put_hex(digits: &[u8], data: &mut Vec<u8>) {
-    let half = |digit: u8| match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => digit.wrapping_sub(b'a' - 10) & 15,
-    };
+    // The letters' low bits count from 1, and only letters have the bit of 64.
+    let half = |digit: u8| (digit & 15) + 9 * (digit >> 6);
     let (pairs, last) = digits.as_chunks::<2>();
     data.extend(
         pairs

@@ -94,6 +94,21 @@ impl Needle {
         &self.bytes
     }
 
+    /// About how many bytes it takes in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let of_alignments = |of: &Of| match of {
+            Of::Aligned(alignments) => {
+                let each = |a: &Alignment| a.capacity() * size_of::<(u32, Test)>();
+                alignments.capacity() * size_of::<Alignment>()
+                    + alignments.iter().map(each).sum::<usize>()
+            }
+            Of::All | Of::Columns | Of::Look => 0,
+        };
+        let aligned: usize = self.templates.iter().map(of_alignments).sum();
+        2 * self.bytes.len() + self.templates.capacity() * size_of::<Of>() + aligned
+    }
+
     pub(crate) fn finder(&self) -> &Finder<'static> {
         &self.finder
     }

@@ -6,6 +6,7 @@
 
 use super::Splitter;
 use crate::class::{TEXT_SLOT, is_word_byte};
+use crate::text::append;
 
 impl Splitter {
     pub(super) fn json(&mut self, body: &[u8]) {
@@ -15,7 +16,7 @@ impl Splitter {
                 b'"' => {
                     let end = string_end(body, at + 1);
                     if !is_key(body, end) {
-                        self.template.extend_from_slice(&body[copied..=at]);
+                        append(&mut self.template, &body[copied..=at]);
                         self.variable(TEXT_SLOT, at + 1, end);
                         copied = end;
                     }
@@ -24,7 +25,7 @@ impl Splitter {
                 byte if is_scalar_byte(byte) => {
                     let length = body[at..].iter().position(|b| !is_scalar_byte(*b));
                     let end = length.map_or(body.len(), |n| at + n);
-                    self.template.extend_from_slice(&body[copied..at]);
+                    append(&mut self.template, &body[copied..at]);
                     self.variable(TEXT_SLOT, at, end);
                     (copied, at) = (end, end);
                 }

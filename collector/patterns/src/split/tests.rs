@@ -120,4 +120,17 @@ proptest! {
             prop_assert!(has_reserved(&body));
         }
     }
+    #[test]
+    fn a_field_is_a_variable_with_a_digit_or_with_a_joint_between_others(body in "[a1é .:_-]{0,60}") {
+        let joint = |c: char| matches!(c, '.' | ':' | '_' | '-');
+        let expected: Vec<Vec<u8>> = body
+            .split(' ')
+            .filter(|field| {
+                field.contains('1') || field.trim_matches(joint).contains(joint)
+            })
+            .map(|field| field.trim_end_matches(['.', ':']).as_bytes().to_vec())
+            .collect();
+        let (_, variables) = split(body.as_bytes(), Cut::Fields).unwrap();
+        prop_assert_eq!(variables, expected);
+    }
 }

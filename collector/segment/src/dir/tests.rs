@@ -1,5 +1,7 @@
 //! Crashes, rubbish and damage in a directory of segments.
 
+use super::aside::Moved;
+use super::swap::{COPY, DAMAGED, MANIFEST, Step};
 use super::*;
 use sonde_proto::{Position, UnixNanos};
 
@@ -120,16 +122,29 @@ fn segments_that_no_manifest_lists_are_deleted_at_open_be_they_files_or_director
     assert!(!root.path().join(SEGMENTS).join("stray").exists());
 }
 
+/// Changes a bit of the last byte.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+fn in_quarantine(root: &Path) -> Vec<String> {
+    let name = |path: PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let aside = children(&root.join(QUARANTINE)).unwrap().into_iter();
+    let mut names: Vec<String> = aside.map(name).collect();
+    names.sort_unstable();
+    names
+}
+
 #[test]
-fn a_damaged_manifest_is_a_clear_error_and_deletes_nothing() {
+fn a_damaged_manifest_and_copy_are_a_clear_error_and_nothing_is_deleted() {
     let root = tempfile::tempdir().unwrap();
     let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
     let id = add_segment(&dir, &mut manifest);
     dir.swap(&manifest).unwrap();
-    let path = root.path().join(MANIFEST);
-    let mut bytes = fs::read(&path).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&path, bytes).unwrap();
+    damage(&root.path().join(MANIFEST));
+    damage(&root.path().join(COPY));
 
     let error = SegmentDir::open(root.path()).unwrap_err().to_string();
     assert!(
@@ -140,29 +155,173 @@ fn a_damaged_manifest_is_a_clear_error_and_deletes_nothing() {
 }
 
 #[test]
-fn a_damaged_segment_is_moved_aside_counted_and_the_rest_stays() {
+fn the_copy_serves_in_place_of_a_damaged_or_missing_manifest_and_nothing_is_lost() {
+    for gone in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
+        for _ in 0..3 {
+            add_segment(&dir, &mut manifest);
+            dir.swap(&manifest).unwrap();
+        }
+        let path = root.path().join(MANIFEST);
+        match gone {
+            true => fs::remove_file(&path).unwrap(),
+            false => damage(&path),
+        }
+        let (dir, found) = SegmentDir::open(root.path()).unwrap();
+        assert_eq!(found, manifest);
+        assert_eq!((stored(root.path()).len(), dir.quarantined()), (3, 0));
+        assert!(dir.troubles()[0].contains("its copy is in force"));
+        assert_eq!(root.path().join(DAMAGED).exists(), !gone);
+        let (dir, found) = SegmentDir::open(root.path()).unwrap();
+        assert_eq!(found, manifest);
+        assert!(dir.troubles().is_empty(), "it was put in its place");
+    }
+}
+
+#[test]
+fn what_an_older_copy_does_not_list_is_moved_aside_and_its_number_is_not_given_again() {
     let root = tempfile::tempdir().unwrap();
     let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
-    let ids: Vec<u64> = (0..20).map(|_| add_segment(&dir, &mut manifest)).collect();
+    add_segment(&dir, &mut manifest);
     dir.swap(&manifest).unwrap();
-    for id in &ids[..19] {
+    let (old, bytes) = (manifest.clone(), fs::read(root.path().join(COPY)).unwrap());
+    let newest = add_segment(&dir, &mut manifest);
+    dir.swap(&manifest).unwrap();
+    fs::write(root.path().join(COPY), bytes).unwrap();
+    damage(&root.path().join(MANIFEST));
+
+    let (dir, mut found) = SegmentDir::open(root.path()).unwrap();
+    assert_eq!(found.segments, old.segments);
+    assert_eq!(found.take_id(), newest + 1);
+    assert_eq!(
+        in_quarantine(root.path()),
+        [format!("{newest:016x}-unlisted")]
+    );
+    assert_eq!(dir.aside().segments, 1);
+}
+
+#[test]
+fn a_manifest_of_a_later_version_is_refused_although_there_is_a_copy() {
+    let root = tempfile::tempdir().unwrap();
+    let (dir, manifest) = SegmentDir::open(root.path()).unwrap();
+    dir.swap(&manifest).unwrap();
+    fs::write(root.path().join(MANIFEST), "sonde-manifest 2 00000000\n{}").unwrap();
+    let error = SegmentDir::open(root.path()).unwrap_err().to_string();
+    assert!(error.contains("format version is 2"), "{error}");
+}
+
+#[test]
+fn damaged_segments_are_moved_aside_counted_and_never_deleted_and_the_rest_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
+    let ids: Vec<u64> = (0..40).map(|_| add_segment(&dir, &mut manifest)).collect();
+    dir.swap(&manifest).unwrap();
+    for id in &ids[..39] {
         dir.quarantine(&mut manifest, *id, "checksum: block 3/7")
             .unwrap();
     }
-    assert_eq!(dir.quarantined(), 19);
+    assert_eq!(dir.quarantined(), 39);
     assert_eq!(
         manifest.segments.iter().map(|s| s.id).collect::<Vec<_>>(),
-        [ids[19]]
+        [ids[39]]
     );
-    let mut aside = children(&root.path().join(QUARANTINE)).unwrap();
-    aside.sort_unstable();
-    assert_eq!(aside.len(), QUARANTINED_MAX, "old damage is forgotten");
-    assert!(
-        aside[0].ends_with("0000000000000003-checksum--block-3-7"),
-        "{aside:?}"
-    );
-    let (_, found) = SegmentDir::open(root.path()).unwrap();
+    let aside = in_quarantine(root.path());
+    assert_eq!(aside.len(), 39);
+    assert_eq!(aside[0], "0000000000000000-checksum--block-3-7");
+    let expected = Aside {
+        segments: 39,
+        bytes: (0..39).map(|id: u64| id.to_string().len() as u64).sum(),
+    };
+    assert_eq!(dir.aside(), expected);
+    let (dir, found) = SegmentDir::open(root.path()).unwrap();
     assert_eq!(found, manifest);
+    assert_eq!((dir.aside(), dir.quarantined()), (expected, 0));
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for path in children(from).unwrap() {
+        let to = to.join(path.file_name().unwrap());
+        match path.is_dir() {
+            true => copy_tree(&path, &to),
+            false => drop(fs::copy(&path, &to).unwrap()),
+        }
+    }
+}
+
+#[test]
+fn a_crash_at_any_step_of_moving_a_segment_aside_keeps_its_files() {
+    for crash_after in [Moved::Renamed, Moved::Synced, Moved::Unlisted] {
+        let (root, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
+        let (bad, good) = (
+            add_segment(&dir, &mut manifest),
+            add_segment(&dir, &mut manifest),
+        );
+        dir.swap(&manifest).unwrap();
+        let mut copied = false;
+        let crash = |step| {
+            if step == crash_after {
+                copy_tree(root.path(), crashed.path());
+                copied = true;
+            }
+        };
+        dir.quarantine_in_steps(&mut manifest, bad, "checksum", crash)
+            .unwrap();
+        assert!(copied);
+        let (_, found) = SegmentDir::open(crashed.path()).unwrap();
+        let listed: Vec<u64> = found.segments.iter().map(|s| s.id).collect();
+        assert_eq!(listed, [good], "{crash_after:?}");
+        let aside = in_quarantine(crashed.path());
+        assert_eq!(aside, [format!("{bad:016x}-checksum")], "{crash_after:?}");
+    }
+}
+
+#[test]
+fn a_segment_stays_where_it_is_if_the_manifest_cannot_be_swapped() {
+    let root = tempfile::tempdir().unwrap();
+    let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
+    let id = add_segment(&dir, &mut manifest);
+    dir.swap(&manifest).unwrap();
+    let before = manifest.clone();
+    let blocker = root.path().join(MANIFEST_TEMP);
+    fs::create_dir(&blocker).unwrap();
+    dir.quarantine(&mut manifest, id, "checksum").unwrap_err();
+    assert_eq!(manifest, before);
+    assert!(dir.path(&tenant(), id).exists());
+    assert_eq!(
+        (dir.quarantined(), in_quarantine(root.path()).len()),
+        (0, 0)
+    );
+    fs::remove_dir(&blocker).unwrap();
+    dir.quarantine(&mut manifest, id, "checksum").unwrap();
+    assert_eq!(
+        (dir.quarantined(), in_quarantine(root.path()).len()),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_segment_that_cannot_be_looked_at_is_not_missing() {
+    let root = tempfile::tempdir().unwrap();
+    let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
+    let id = add_segment(&dir, &mut manifest);
+    dir.swap(&manifest).unwrap();
+    // A link to itself cannot be followed by anyone, not even by root.
+    let folder = root.path().join(SEGMENTS).join("team-a");
+    let away = root.path().join("away");
+    fs::rename(&folder, &away).unwrap();
+    std::os::unix::fs::symlink(&folder, &folder).unwrap();
+    let (dir, found) = SegmentDir::open(root.path()).unwrap();
+    assert_eq!((&found, dir.quarantined()), (&manifest, 0));
+    dir.swap(&found).unwrap();
+
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&away, &folder).unwrap();
+    let (dir, found) = SegmentDir::open(root.path()).unwrap();
+    assert_eq!(found, manifest);
+    assert!(dir.path(&tenant(), id).exists());
 }
 
 #[test]

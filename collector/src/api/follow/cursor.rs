@@ -1,10 +1,11 @@
 //! How far one that follows has come, without I/O.
 //!
 //! Lines do not arrive in the order of their times. So every question goes back a little
-//! behind the newest line that was sent, and what was sent already is recognised by its time,
-//! text and labels, and by how often it was there. Lines that come later than that are not
-//! followed; a query finds them. Lines whose time lies ahead are asked for apart: they do not
-//! carry the cursor there, and where there are many of them they come when it is their time.
+//! behind where the last one ended, whether that found lines or not, and what was sent already
+//! is recognised by its time, text and labels, and by how often it was there. Lines that come
+//! later than that are not followed ([`super::late`] counts them); a query finds them. Lines
+//! whose time lies ahead are asked for apart: they do not carry the cursor there, and where
+//! there are many of them they come when it is their time.
 
 use crate::logs::Line;
 use sonde_logql::Category;
@@ -13,8 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::time::Duration;
 
-/// How much later than others a line may come and still be followed.
-const OVERLAP: Duration = Duration::from_secs(10);
+/// How much later than its time a line may come and still be followed.
+const OVERLAP: Duration = Duration::from_secs(60);
 
 /// How many lines of the past, and how many of those ahead, are remembered as sent. Where more
 /// come in the overlap, there is none.
@@ -36,9 +37,12 @@ pub(super) struct Cursor {
 /// An answer, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    /// Lines up to now.
+    /// The end of the past: before this time lines were asked for.
+    pub(super) asked_to: UnixNanos,
+    /// Lines up to there.
     pub(super) past: Vec<Line>,
-    /// Whether there were more of them than the answer could hold.
+    /// Whether there may have been more of them: the answer could not hold them, or there was
+    /// no time to find them.
     pub(super) is_full: bool,
     /// Lines whose time lies ahead.
     pub(super) ahead: Vec<Line>,
@@ -75,22 +79,18 @@ impl Cursor {
     /// Takes an answer: what of it is new, and whether more of that was left out.
     pub(super) fn take(&mut self, answer: Answer) -> (Vec<Line>, Option<Gap>) {
         let Answer {
+            asked_to,
             past,
             is_full,
             ahead,
         } = answer;
-        let before = self.newest.unwrap_or(self.from);
-        let gap = past.first().filter(|line| is_full && line.time > before);
-        let gap = gap.map(|line| Gap {
-            before: line.time,
-            labels: stream_labels(line),
-        });
+        let gap = is_full.then(|| self.gap(&past, asked_to)).flatten();
         self.newest = past.last().map(|line| line.time).max(self.newest);
         if let Some(oldest) = past.first().filter(|_| is_full) {
             // What was left out before it is left out for good, and does not come as new.
             self.from = self.from.max(oldest.time);
         }
-        self.ahead_waits |= ahead.len() + self.ahead_sent() > SENT_MAX;
+        self.ahead_waits |= ahead.len() + self.ahead_sent(asked_to) > SENT_MAX;
         let ahead = if self.ahead_waits { Vec::new() } else { ahead };
         let mut there: HashMap<(UnixNanos, u64), u32> = HashMap::new();
         let mut new = Vec::new();
@@ -103,32 +103,50 @@ impl Cursor {
                 new.push(line);
             }
         }
-        self.forget();
+        self.forget(asked_to);
         (new, gap)
     }
 
-    /// Forgets what will not be asked for again, and asks for less where that is too much.
-    fn forget(&mut self) {
-        let Some(newest) = self.newest else {
-            return;
+    /// What a full answer does not have.
+    fn gap(&self, past: &[Line], asked_to: UnixNanos) -> Option<Gap> {
+        let Some(oldest) = past.first() else {
+            return Some(Gap {
+                before: asked_to,
+                labels: BTreeMap::new(),
+            });
         };
+        // What lies before the newest line that was sent was asked for then.
+        let before = self.newest.unwrap_or_default().max(self.from);
+        (oldest.time > before).then(|| Gap {
+            before: oldest.time,
+            labels: stream_labels(oldest),
+        })
+    }
+
+    /// Forgets what will not be asked for again, and asks for less where that is too much.
+    fn forget(&mut self, asked_to: UnixNanos) {
+        let newest = self.newest.unwrap_or_default();
         let next = UnixNanos(newest.0.saturating_add(1));
-        for from in [newest.minus(OVERLAP), newest.minus(OVERLAP / 100), next] {
+        for from in [
+            asked_to.minus(OVERLAP),
+            asked_to.minus(OVERLAP / 10),
+            asked_to.minus(OVERLAP / 100),
+            next,
+        ] {
             // What was sent and is not in an answer may be in the next: only time forgets.
             self.from = self.from.max(from);
             let from = self.from;
             self.sent.retain(|(time, _), _| *time >= from);
-            if self.sent.len() - self.ahead_sent() <= SENT_MAX {
+            if self.sent.len() - self.ahead_sent(asked_to) <= SENT_MAX {
                 return;
             }
         }
     }
 
     /// How many lines were sent before their time.
-    fn ahead_sent(&self) -> usize {
-        let newest = self.newest;
-        let times = self.sent.keys().map(|(time, _)| Some(*time));
-        times.filter(|time| *time > newest).count()
+    fn ahead_sent(&self, asked_to: UnixNanos) -> usize {
+        let times = self.sent.keys().map(|(time, _)| *time);
+        times.filter(|time| *time >= asked_to).count()
     }
 
     fn key(&self, line: &Line) -> u64 {
@@ -164,60 +182,93 @@ mod tests {
         lines.iter().map(|line| line.text.as_str()).collect()
     }
 
-    fn past(lines: &[Line]) -> Answer {
+    /// An answer to a question up to this second.
+    fn past(to: u64, lines: &[Line]) -> Answer {
         Answer {
+            asked_to: UnixNanos::from_secs(to),
             past: lines.to_vec(),
             ..Answer::default()
         }
     }
 
+    fn full(to: u64, lines: &[Line]) -> Answer {
+        Answer {
+            is_full: true,
+            ..past(to, lines)
+        }
+    }
+
     #[test]
     fn each_line_is_sent_once_and_late_ones_too() {
-        let mut cursor = Cursor::new(UnixNanos::from_secs(900));
-        let mut take = |lines: &[Line]| {
-            let (new, gap) = cursor.take(past(lines));
+        let mut cursor = Cursor::new(UnixNanos::from_secs(800));
+        let mut take = |to, lines: &[Line]| {
+            let (new, gap) = cursor.take(past(to, lines));
             assert_eq!(gap, None);
             let new: Vec<String> = new.into_iter().map(|l| l.text).collect();
             (new, cursor.from())
         };
         let a = line(950, "a");
-        assert_eq!(take(std::slice::from_ref(&a)).0, ["a"]);
+        assert_eq!(take(951, std::slice::from_ref(&a)).0, ["a"]);
         // One that came late, and one that is the same line again.
-        let (new, from) = take(&[line(945, "late"), a.clone(), a.clone(), line(960, "b")]);
-        assert_eq!(new, ["late", "a", "b"]);
-        assert_eq!(from, UnixNanos::from_secs(950));
-        assert_eq!(
-            take(&[a.clone(), a, line(960, "b")]).0,
-            Vec::<String>::new()
+        let (new, from) = take(
+            1000,
+            &[line(899, "late"), a.clone(), a.clone(), line(960, "b")],
         );
+        assert_eq!(new, ["late", "a", "b"]);
+        assert_eq!(from, UnixNanos::from_secs(940));
+        let again = take(1001, &[a.clone(), a, line(960, "b")]);
+        assert_eq!(again.0, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_rarely_matches_is_not_asked_for_all_over_again() {
+        let mut cursor = Cursor::new(UnixNanos::from_secs(1000));
+        cursor.take(past(5000, &[line(1200, "once")]));
+        for to in [5000, 5001, 9000] {
+            assert_eq!(cursor.take(past(to, &[])), (Vec::new(), None));
+            assert_eq!(cursor.from(), UnixNanos::from_secs(to - 60));
+        }
+        // A clock that is set back does not lead there again.
+        cursor.take(past(4000, &[]));
+        assert_eq!(cursor.from(), UnixNanos::from_secs(8940));
+    }
+
+    #[test]
+    fn a_question_that_found_nothing_in_its_time_leaves_a_gap() {
+        let mut cursor = Cursor::new(UnixNanos::from_secs(900));
+        let (new, gap) = cursor.take(full(1000, &[]));
+        assert_eq!(new, []);
+        assert_eq!(gap.unwrap().before, UnixNanos::from_secs(1000));
+        assert_eq!(cursor.from(), UnixNanos::from_secs(940));
+        assert_eq!(cursor.take(past(1001, &[])).1, None);
     }
 
     #[test]
     fn a_line_from_ahead_keeps_nothing_out_and_comes_once() {
         let mut cursor = Cursor::new(UnixNanos::from_secs(900));
         let ahead = line(5000, "ahead");
-        let both = |lines: &[Line]| Answer {
+        let both = |to, lines: &[Line]| Answer {
             ahead: vec![ahead.clone()],
-            ..past(lines)
+            ..past(to, lines)
         };
-        assert_eq!(texts(&cursor.take(both(&[])).0), ["ahead"]);
-        let (new, _) = cursor.take(both(&[line(999, "now")]));
+        assert_eq!(texts(&cursor.take(both(999, &[])).0), ["ahead"]);
+        let (new, _) = cursor.take(both(1000, &[line(999, "now")]));
         assert_eq!(texts(&new), ["now"]);
         // When its time has come it is of the past.
-        let (new, _) = cursor.take(past(&[ahead, line(5001, "next")]));
+        let (new, _) = cursor.take(past(5002, &[ahead, line(5001, "next")]));
         assert_eq!(texts(&new), ["next"]);
     }
 
     #[test]
     fn many_lines_from_ahead_wait_for_their_time() {
         let mut cursor = Cursor::new(UnixNanos(0));
-        cursor.take(past(&[line(10, "now")]));
+        cursor.take(past(11, &[line(10, "now")]));
         let mut sent = 0;
         for round in 0..30 {
             let ahead = (0..5000).map(|n| line(100, &format!("{round} {n}")));
             let answer = Answer {
                 ahead: ahead.collect(),
-                ..Answer::default()
+                ..past(11, &[])
             };
             sent += cursor.take(answer).0.len();
         }
@@ -226,7 +277,7 @@ mod tests {
         let due: Vec<Line> = (9..11)
             .flat_map(|round| (0..5000).map(move |n| line(100, &format!("{round} {n}"))))
             .collect();
-        assert_eq!(cursor.take(past(&due)).0.len(), 5000);
+        assert_eq!(cursor.take(past(101, &due)).0.len(), 5000);
     }
 
     #[test]
@@ -234,7 +285,7 @@ mod tests {
         let mut cursor = Cursor::new(UnixNanos(0));
         for round in 0..30_u64 {
             let lines = (0..5000).map(|n| line(100 + round / 20, &format!("{round} {n}")));
-            let (new, _) = cursor.take(past(&lines.collect::<Vec<_>>()));
+            let (new, _) = cursor.take(past(102, &lines.collect::<Vec<_>>()));
             assert_eq!(new.len(), 5000, "{round}");
             assert!(cursor.sent.len() <= SENT_MAX);
         }
@@ -244,27 +295,21 @@ mod tests {
     #[test]
     fn what_was_left_out_before_a_full_answer_does_not_come_later() {
         let mut cursor = Cursor::new(UnixNanos::from_secs(900));
-        let full = Answer {
-            is_full: true,
-            ..past(&[line(998, "y"), line(999, "z")])
-        };
-        assert_eq!(texts(&cursor.take(full).0), ["y", "z"]);
+        let answer = full(1000, &[line(998, "y"), line(999, "z")]);
+        assert_eq!(texts(&cursor.take(answer).0), ["y", "z"]);
         assert_eq!(cursor.from(), UnixNanos::from_secs(998));
-        let (new, gap) = cursor.take(past(&[line(998, "y"), line(999, "z"), line(1000, "new")]));
+        let lines = [line(998, "y"), line(999, "z"), line(1000, "new")];
+        let (new, gap) = cursor.take(past(1001, &lines));
         assert_eq!((texts(&new), gap), (vec!["new"], None));
     }
 
     #[test]
     fn what_was_too_much_is_told_and_what_was_sent_before_is_none_of_it() {
         let mut cursor = Cursor::new(UnixNanos::from_secs(900));
-        let full = |lines: &[Line]| Answer {
-            is_full: true,
-            ..past(lines)
-        };
-        cursor.take(past(&[line(950, "a")]));
-        let (_, gap) = cursor.take(full(&[line(945, "old"), line(950, "a")]));
+        cursor.take(past(951, &[line(950, "a")]));
+        let (_, gap) = cursor.take(full(952, &[line(945, "old"), line(950, "a")]));
         assert_eq!(gap, None);
-        let (new, gap) = cursor.take(full(&[line(970, "b"), line(971, "c")]));
+        let (new, gap) = cursor.take(full(972, &[line(970, "b"), line(971, "c")]));
         assert_eq!(texts(&new), ["b", "c"]);
         assert_eq!(gap.unwrap().before, UnixNanos::from_secs(970));
     }

@@ -5,13 +5,13 @@ use super::answer::LokiError;
 use super::fields::Fields;
 use super::labels::streams;
 use super::parameters::{LABELS_PERIOD, Parameters, QUERY_PERIOD};
-use super::query::{find, newest};
+use super::query::{compiled, found, newest};
 use super::{Api, tenant};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
-use sonde_logql::ast::Expr;
+use sonde_logql::ast::{Expr, LogExpr};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many fields, or values, one answer has unless told otherwise.
@@ -28,7 +28,7 @@ pub(super) async fn fields(
     parameters: Parameters,
 ) -> Result<Json<Value>, LokiError> {
     let limit = parameters.number("limit", LIMIT_DEFAULT)?;
-    let mut fields = sample(&api, &headers, &parameters).await?.finish();
+    let mut fields = sample(&api, &headers, &parameters, Fields::finish).await?;
     fields.truncate(limit);
     Ok(Json(json!({ "fields": fields, "limit": limit })))
 }
@@ -40,32 +40,48 @@ pub(super) async fn values(
     parameters: Parameters,
 ) -> Result<Json<Value>, LokiError> {
     let limit = parameters.number("limit", LIMIT_DEFAULT)?;
-    let mut values = sample(&api, &headers, &parameters).await?.values(&name);
+    let of = move |fields: Fields| fields.values(&name);
+    let mut values = sample(&api, &headers, &parameters, of).await?;
     values.truncate(limit);
     Ok(Json(json!({ "values": values, "limit": limit })))
 }
 
-async fn sample(
+/// What `of` takes from the fields of the newest lines. Looking at them is part of the question:
+/// it takes as long as finding them.
+async fn sample<T: Send + 'static>(
     api: &Api,
     headers: &HeaderMap,
     parameters: &Parameters,
-) -> Result<Fields, LokiError> {
+    of: impl FnOnce(Fields) -> T + Send + 'static,
+) -> Result<T, LokiError> {
     let tenant = tenant(headers)?;
-    let text = parameters.get("query").unwrap_or_default();
-    let Expr::Log(log) = sonde_logql::parse(text)? else {
-        return Err(LokiError::bad_request(
-            "query: fields are those of lines; ask for lines, not for numbers",
-        ));
+    let log = match parameters.get("query") {
+        None => LogExpr::default(),
+        Some(_) => match parameters.query(api, &tenant).await? {
+            Expr::Log(log) => log,
+            Expr::Metric(_) => {
+                return Err(LokiError::bad_request(
+                    "query: fields are those of lines; ask for lines, not for numbers",
+                ));
+            }
+        },
     };
     let lines = parameters.number("line_limit", LINES_DEFAULT)?;
     let period = parameters.period(api.now(), QUERY_PERIOD)?;
-    let search = newest(&log, period, lines.min(LINES_MAX))?;
+    let query = compiled(api, &tenant, log).await?;
+    let search = newest(query, period, lines.min(LINES_MAX));
     let mut fields = Fields::new()?;
-    let (found, _) = find(api, tenant, search).await?;
-    for line in &found.lines {
-        fields.add(line);
-    }
-    Ok(fields)
+    let looked = api.of(&tenant).ask(move |sources, deadline| {
+        let found = found(sources, &tenant, search, deadline)?;
+        for line in &found.lines {
+            if deadline.has_passed() {
+                break;
+            }
+            fields.add(line);
+        }
+        Ok(of(fields))
+    });
+    Ok(looked.await?)
 }
 
 /// Not in an envelope, as Loki has it.
@@ -74,7 +90,7 @@ pub(super) async fn labels(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Json<Value>, LokiError> {
-    let selector = parameters.selector()?;
+    let selector = parameters.selector(&api, &tenant(&headers)?).await?;
     let period = parameters.period(api.now(), LABELS_PERIOD)?;
     let found = streams(&api, &headers, selector, period).await?;
     let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

@@ -7,7 +7,7 @@ use sonde_logql::ast::Stage;
 use sonde_logql::source::{Record, StreamView};
 use sonde_logql::{Category, CompileError, Pipeline, PipelineLimits, Scratch};
 use sonde_proto::{Labels, UnixNanos};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many fields are told apart, and how many values of each.
 const FIELDS_MAX: usize = 10_000;
@@ -108,27 +108,20 @@ impl Fields {
             .filter(|(name, value, _)| !value.is_empty() && !name.starts_with("__"))
             .map(|(name, value, _)| (name.into_owned(), value.to_owned()))
             .collect();
-        let mut json = None;
-        for (name, value) in pairs {
+        let mut paths = None;
+        for (key, value) in pairs {
             // As the query would call it beside a label of the same name.
-            let name = match own.get(&name) {
-                "" => name,
-                known if known == value => name,
-                _ => format!("{name}_extracted"),
+            let name = match own.get(&key) {
+                "" => key.clone(),
+                known if known == value => key.clone(),
+                _ => format!("{key}_extracted"),
             };
-            let is_new = self
-                .found
-                .get(&name)
-                .is_none_or(|found| found.json_path.is_empty());
             self.field(&name, &value, Some(parser));
-            if parser == "json" && is_new {
-                let json = json
-                    .get_or_insert_with(|| serde_json::from_str::<Json>(&line.text).ok())
-                    .as_ref();
-                let path = json.and_then(|json| path_of(json, name.trim_end_matches("_extracted")));
-                if let (Some(path), Some(found)) = (path, self.found.get_mut(&name)) {
-                    found.json_path = path;
-                }
+            let found = self.found.get_mut(&name);
+            let found = found.filter(|found| found.json_path.is_empty() && parser == "json");
+            if let Some(found) = found {
+                let paths = paths.get_or_insert_with(|| paths_of(&line.text));
+                found.json_path = paths.remove(&key).unwrap_or_default();
             }
         }
     }
@@ -190,39 +183,45 @@ fn kind(values: &BTreeSet<String>) -> &'static str {
     }
 }
 
-/// Where in an object the value lies that flattening calls `name`.
-fn path_of(json: &Json, name: &str) -> Option<Vec<String>> {
-    let mut path = Vec::new();
-    find(json, name, "", &mut path).then_some(path)
+/// Where in an object the values lie, by what flattening calls them; the first of that name.
+fn paths_of(text: &str) -> HashMap<String, Vec<String>> {
+    let mut paths = HashMap::new();
+    if let Ok(json) = serde_json::from_str::<Json>(text) {
+        add_paths(&json, "", &mut Vec::new(), &mut paths);
+    }
+    paths
 }
 
-fn find(json: &Json, name: &str, prefix: &str, path: &mut Vec<String>) -> bool {
+fn add_paths<'j>(
+    json: &'j Json,
+    flat: &str,
+    path: &mut Vec<&'j str>,
+    into: &mut HashMap<String, Vec<String>>,
+) {
     let Json::Object(object) = json else {
-        return prefix == name;
+        let path = || path.iter().map(|key| (*key).to_owned()).collect();
+        into.entry(flat.to_owned()).or_insert_with(path);
+        return;
     };
     if path.len() >= DEPTH_MAX {
-        return false;
+        return;
     }
-    object.iter().any(|(key, value)| {
+    for (key, value) in object {
+        if into.len() >= FIELDS_MAX {
+            return;
+        }
         let plain = key
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
-        let plain: String = plain.collect();
-        let flat = if prefix.is_empty() {
-            plain
-        } else {
-            format!("{prefix}_{plain}")
-        };
-        if !name.starts_with(flat.as_str()) {
-            return false;
+        let mut inner = flat.to_owned();
+        if !inner.is_empty() {
+            inner.push('_');
         }
-        path.push(key.clone());
-        let found = find(value, name, &flat, path);
-        if !found {
-            path.pop();
-        }
-        found
-    })
+        inner.extend(plain);
+        path.push(key);
+        add_paths(value, &inner, path, into);
+        path.pop();
+    }
 }
 
 #[cfg(test)]
@@ -304,6 +303,43 @@ mod tests {
                 ("took", "duration", 3, &["json", "logfmt"], "took".into()),
                 ("user", "int", 1, &["logfmt"], String::new()),
             ]
+        );
+    }
+
+    #[test]
+    fn a_path_is_that_of_the_key_however_it_is_called() {
+        let mut fields = Fields::new().unwrap();
+        fields.add(&line(
+            r#"{"x_extracted": 1, "x": 2, "pod": "inner", "a": {"b-c": 1}, "a_b": {"c": 2}}"#,
+            &[("pod", "outer")],
+        ));
+        let found = fields.finish();
+        let path = |label: &str| {
+            let field = found.iter().find(|field| field.label == label);
+            field.unwrap().json_path.join("/")
+        };
+        assert_eq!(path("x_extracted"), "x_extracted");
+        assert_eq!(path("x"), "x");
+        assert_eq!(path("pod_extracted"), "pod");
+        assert_eq!(path("a_b_c"), "a/b-c");
+    }
+
+    #[test]
+    fn a_line_of_many_keys_is_walked_once() {
+        // Looking each of them up anew takes a step for each key and field.
+        let pairs: Vec<String> = (0..900).map(|n| format!("\"k{n}\": {n}")).collect();
+        let text = format!("{{{}}}", pairs.join(", "));
+        let paths = paths_of(&text);
+        assert_eq!(paths.len(), 900);
+        assert_eq!(paths["k899"], ["k899"]);
+        let mut fields = Fields::new().unwrap();
+        fields.add(&line(&text, &[]));
+        let found = fields.finish();
+        assert_eq!(found.len(), 900);
+        assert!(
+            found
+                .iter()
+                .all(|field| field.json_path == [field.label.clone()])
         );
     }
 }

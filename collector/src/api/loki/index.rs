@@ -25,7 +25,7 @@ pub(super) async fn stats(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Json<Value>, LokiError> {
-    let selector = parameters.selector()?;
+    let selector = parameters.selector(&api, &tenant(&headers)?).await?;
     let period = parameters.period(api.now(), QUERY_PERIOD)?;
     let found = labels::streams(&api, &headers, selector, period).await?;
     let sum = |of: fn(&StreamUse) -> u64| found.streams.iter().map(of).sum::<u64>();
@@ -42,7 +42,7 @@ pub(super) async fn volume(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
-    let wanted = Wanted::read(&api, &parameters, None)?;
+    let wanted = Wanted::read(&api, &headers, &parameters, None).await?;
     let end = wanted.period.1;
     let (found, volumes, time) = volumes(&api, &headers, wanted).await?;
     let samples: Vec<_> = volumes
@@ -69,7 +69,7 @@ pub(super) async fn volume_range(
             "exceeded maximum resolution of {PARTS_MAX} points per time series; ask for a longer step"
         )));
     }
-    let wanted = Wanted::read(&api, &parameters, Some(step))?;
+    let wanted = Wanted::read(&api, &headers, &parameters, Some(step)).await?;
     let (found, volumes, time) = volumes(&api, &headers, wanted).await?;
     let points: Vec<_> = volumes
         .into_iter()
@@ -114,8 +114,13 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(api: &Api, parameters: &Parameters, part: Option<Duration>) -> Result<Self, LokiError> {
-        let mut selector = parameters.selector()?;
+    async fn read(
+        api: &Api,
+        headers: &HeaderMap,
+        parameters: &Parameters,
+        part: Option<Duration>,
+    ) -> Result<Self, LokiError> {
+        let mut selector = parameters.selector(api, &tenant(headers)?).await?;
         let targets = parameters.get("targetLabels").unwrap_or_default();
         let targets = targets.split(',').map(str::trim).filter(|t| !t.is_empty());
         let mut labels: Vec<String> = targets.map(str::to_owned).collect();
@@ -169,7 +174,7 @@ async fn volumes(
     wanted: Wanted,
 ) -> Result<(Streams, Vec<Volume>, Duration), LokiError> {
     let tenant = tenant(headers)?;
-    let asked = api.ask(move |sources, deadline| {
+    let asked = api.of(&tenant).ask(move |sources, deadline| {
         let begun = Instant::now();
         let found = sources.logs.streams_by_parts(
             &tenant,

@@ -3,11 +3,12 @@
 use super::answer::{LokiError, read_failed, success_with};
 use super::parameters::{LABELS_PERIOD, Parameters};
 use super::{Api, tenant};
-use crate::logs::Streams;
+use crate::logs::{StreamUse, Streams};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use sonde_proto::{Labels, Matcher, UnixNanos};
+use serde::Serialize;
+use sonde_proto::{Matcher, UnixNanos};
 use std::collections::BTreeSet;
 
 pub(super) async fn names(
@@ -15,10 +16,12 @@ pub(super) async fn names(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
-    let found = chosen(&api, &headers, &parameters, Vec::new()).await?;
-    let labels = found.streams.iter().flat_map(|s| s.labels.iter());
-    let names: BTreeSet<&str> = labels.map(|(name, _)| name).collect();
-    Ok(success_with(names, found.reading.cut))
+    let names = |stream: StreamUse| {
+        let names = stream.labels.iter().map(|(name, _)| name.to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let selector = parameters.selector(&api, &tenant(&headers)?).await?;
+    distinct(&api, &headers, &parameters, vec![selector], names).await
 }
 
 pub(super) async fn values(
@@ -27,10 +30,12 @@ pub(super) async fn values(
     Path(name): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
-    let found = chosen(&api, &headers, &parameters, Vec::new()).await?;
-    let values = found.streams.iter().map(|s| s.labels.get(&name));
-    let values: BTreeSet<&str> = values.filter(|value| !value.is_empty()).collect();
-    Ok(success_with(values, found.reading.cut))
+    let value = move |stream: StreamUse| {
+        let value = stream.labels.get(&name);
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let selector = parameters.selector(&api, &tenant(&headers)?).await?;
+    distinct(&api, &headers, &parameters, vec![selector], value).await
 }
 
 pub(super) async fn series(
@@ -38,35 +43,47 @@ pub(super) async fn series(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
-    // Both spellings are in use.
-    let texts = parameters.all("match[]").chain(parameters.all("match"));
-    let selectors: Result<Vec<_>, _> = texts.map(sonde_logql::parse_selector).collect();
-    let mut all: BTreeSet<Labels> = BTreeSet::new();
-    let mut cut = None;
-    let selectors = selectors?;
-    let every = vec![Vec::new()];
-    for selector in if selectors.is_empty() {
-        every
-    } else {
-        selectors
-    } {
-        let found = chosen(&api, &headers, &parameters, selector).await?;
-        all.extend(found.streams.into_iter().map(|stream| stream.labels));
-        cut = cut.or(found.reading.cut);
+    let tenant = tenant(&headers)?;
+    let common = parameters.selector(&api, &tenant).await?;
+    let mut selectors = parameters.matches(&api, &tenant).await?;
+    if selectors.is_empty() {
+        selectors.push(Vec::new());
     }
-    Ok(success_with(all, cut))
+    for selector in &mut selectors {
+        selector.extend(common.iter().cloned());
+    }
+    let labels = |stream: StreamUse| Some(stream.labels);
+    distinct(&api, &headers, &parameters, selectors, labels).await
 }
 
-/// The streams that `query` and `selector` choose in the period asked for.
-async fn chosen(
+/// What `of` takes from the streams that any of the selectors chooses in the period asked for,
+/// each once: one question, with one time for all of it.
+async fn distinct<T, I>(
     api: &Api,
     headers: &HeaderMap,
     parameters: &Parameters,
-    mut selector: Vec<Matcher>,
-) -> Result<Streams, LokiError> {
-    selector.extend(parameters.selector()?);
+    selectors: Vec<Vec<Matcher>>,
+    of: impl Fn(StreamUse) -> I + Send + 'static,
+) -> Result<Response, LokiError>
+where
+    T: Ord + Serialize + Send + 'static,
+    I: IntoIterator<Item = T>,
+{
+    let tenant = tenant(headers)?;
     let period = parameters.period(api.now(), LABELS_PERIOD)?;
-    streams(api, headers, selector, period).await
+    let found = api.of(&tenant).ask(move |sources, deadline| {
+        let mut all = BTreeSet::new();
+        let mut cut = None;
+        for selector in &selectors {
+            let found = sources.logs.streams(&tenant, selector, period, deadline);
+            let found = found.map_err(|error| read_failed(&error))?;
+            all.extend(found.streams.into_iter().flat_map(&of));
+            cut = cut.or(found.reading.cut);
+        }
+        Ok((all, cut))
+    });
+    let (all, cut) = found.await?;
+    Ok(success_with(all, cut))
 }
 
 /// The streams of a period.
@@ -77,7 +94,7 @@ pub(super) async fn streams(
     period: (UnixNanos, UnixNanos),
 ) -> Result<Streams, LokiError> {
     let tenant = tenant(headers)?;
-    let found = api.ask(move |sources, deadline| {
+    let found = api.of(&tenant).ask(move |sources, deadline| {
         let found = sources.logs.streams(&tenant, &selector, period, deadline);
         found.map_err(|error| read_failed(&error))
     });

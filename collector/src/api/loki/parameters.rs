@@ -1,8 +1,10 @@
 //! Parameters, with the defaults of Loki's API.
 
+use super::Api;
 use super::answer::LokiError;
+use sonde_logql::ast::Expr;
 use sonde_logs::Direction;
-use sonde_proto::{Matcher, UnixNanos};
+use sonde_proto::{Matcher, Tenant, UnixNanos};
 use std::time::Duration;
 
 /// How far back questions about lines go.
@@ -83,6 +85,13 @@ impl Parameters {
             .map_err(LokiError::from)
     }
 
+    /// The least time between two lines; none where it is not given, or zero.
+    pub(super) fn interval(&self) -> Result<Duration, LokiError> {
+        let text = self.get("interval");
+        let read = text.map(|text| crate::api::time::duration_or_zero("interval", text));
+        Ok(read.transpose()?.unwrap_or_default())
+    }
+
     /// The `step` of a period, a second at least where it is not given.
     pub(super) fn step(&self, (start, end): (UnixNanos, UnixNanos)) -> Result<Duration, LokiError> {
         let seconds = end.since(start).as_secs().div_ceil(STEPS_DEFAULT).max(1);
@@ -124,15 +133,51 @@ impl Parameters {
         }
     }
 
+    /// The query.
+    pub(super) async fn query(&self, api: &Api, tenant: &Tenant) -> Result<Expr, LokiError> {
+        read(api, tenant, self.required("query")?).await
+    }
+
     /// The selector in `query`; every stream where there is none.
-    pub(super) fn selector(&self) -> Result<Vec<Matcher>, LokiError> {
-        let text = self.get("query").unwrap_or_default();
-        match sonde_logql::parse(text)? {
-            sonde_logql::ast::Expr::Log(log) => Ok(log.matchers),
-            sonde_logql::ast::Expr::Metric(_) => Err(LokiError::bad_request(
-                "query: only a selector such as {app=\"shop\"} belongs here",
-            )),
+    pub(super) async fn selector(
+        &self,
+        api: &Api,
+        tenant: &Tenant,
+    ) -> Result<Vec<Matcher>, LokiError> {
+        match self.get("query") {
+            None => Ok(Vec::new()),
+            Some(text) => selector(read(api, tenant, text).await?),
         }
+    }
+
+    /// The selectors in `match[]`, or `match`: both spellings are in use.
+    pub(super) async fn matches(
+        &self,
+        api: &Api,
+        tenant: &Tenant,
+    ) -> Result<Vec<Vec<Matcher>>, LokiError> {
+        let texts = self.all("match[]").chain(self.all("match"));
+        let texts: Vec<String> = texts.map(str::to_owned).collect();
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = move || sonde_logql::parse_selectors(texts.iter().map(String::as_str));
+        Ok(api.of(tenant).read(read).await??)
+    }
+}
+
+async fn read(api: &Api, tenant: &Tenant, text: &str) -> Result<Expr, LokiError> {
+    let text = text.to_owned();
+    let read = move || sonde_logql::parse(&text);
+    Ok(api.of(tenant).read(read).await??)
+}
+
+fn selector(query: Expr) -> Result<Vec<Matcher>, LokiError> {
+    match query {
+        Expr::Log(log) => Ok(log.matchers),
+        Expr::Metric(_) => Err(LokiError::bad_request(
+            "query: only a selector such as {app=\"shop\"} belongs here",
+        )),
     }
 }
 
@@ -207,11 +252,15 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_by_name() {
         let lines = |text| parameters(&[("limit", text)]).lines(5000);
+        let interval = |text| parameters(&[("interval", text)]).interval();
+        assert_eq!(interval("0").unwrap(), Duration::ZERO);
+        assert_eq!(interval("2s").unwrap(), Duration::from_secs(2));
+        assert!(interval("-1s").is_err());
+        assert!(parameters(&[("step", "0")]).step((NOW, NOW)).is_err());
         assert!(lines("5001").is_err() && lines("0").is_err() && lines("x").is_err());
         assert!(parameters(&[("direction", "up")]).direction().is_err());
         let turned = parameters(&[("start", "2000000000"), ("end", "1900000000")]);
         assert!(turned.period(NOW, QUERY_PERIOD).is_err());
-        let metric = parameters(&[("query", "vector(1)")]);
-        assert!(metric.selector().is_err());
+        assert!(selector(sonde_logql::parse("vector(1)").unwrap()).is_err());
     }
 }

@@ -4,7 +4,7 @@
 
 use super::answer::{LokiError, success_with};
 use super::parameters::{Parameters, QUERY_PERIOD};
-use super::query::{find, newest};
+use super::query::{compiled, found, newest};
 use super::{Api, tenant};
 use crate::logs::Line;
 use axum::extract::State;
@@ -13,8 +13,8 @@ use axum::response::Response;
 use serde_json::json;
 use sonde_logql::ast::Expr;
 use sonde_patterns::{ClusterLimits, Clusters, Pattern};
-use sonde_proto::{Matcher, Tenant, UnixNanos};
-use std::time::{Duration, Instant};
+use sonde_proto::{Deadline, Matcher, Tenant, UnixNanos};
+use std::time::Duration;
 
 /// How many lines are looked at where there are stages.
 const LINES_MAX: usize = 10_000;
@@ -27,7 +27,7 @@ pub(super) async fn patterns(
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
     let tenant = tenant(&headers)?;
-    let Expr::Log(log) = sonde_logql::parse(parameters.required("query")?)? else {
+    let Expr::Log(log) = parameters.query(&api, &tenant).await? else {
         return Err(LokiError::bad_request(
             "query: patterns are those of lines; ask for lines, not for numbers",
         ));
@@ -38,9 +38,19 @@ pub(super) async fn patterns(
         return stored(&api, tenant, log.matchers, period, step).await;
     }
     let step = step.as_secs().max(1);
-    let search = newest(&log, period, LINES_MAX)?;
-    let (found, _) = find(&api, tenant, search).await?;
-    Ok(answer(clustered(&found.lines, step), found.reading.cut))
+    let query = compiled(&api, &tenant, log).await?;
+    let search = newest(query, period, LINES_MAX);
+    let asked = api.of(&tenant).ask(move |sources, deadline| {
+        let found = found(sources, &tenant, search, deadline)?;
+        let (patterns, is_whole) = clustered(&found.lines, step, deadline);
+        let late = || "the query ran out of time, and not all lines were looked at".to_owned();
+        Ok((
+            patterns,
+            found.reading.cut.or_else(|| (!is_whole).then(late)),
+        ))
+    });
+    let (patterns, cut) = asked.await?;
+    Ok(answer(patterns, cut))
 }
 
 /// The patterns that the store counts.
@@ -51,11 +61,10 @@ async fn stored(
     period: (UnixNanos, UnixNanos),
     step: Duration,
 ) -> Result<Response, LokiError> {
-    let asked = api.ask(move |sources, deadline| {
-        let soon = Instant::now() + COUNTING_MAX;
-        let deadline = deadline.map_or(soon, |deadline| deadline.min(soon));
+    let asked = api.of(&tenant).ask(move |sources, deadline| {
+        let deadline = deadline.at_most(COUNTING_MAX);
         let logs = &sources.logs;
-        Ok(logs.patterns(&tenant, &matchers, period, step, Some(deadline)))
+        Ok(logs.patterns(&tenant, &matchers, period, step, &deadline))
     });
     let found = asked.await?;
     Ok(answer(found.patterns, found.reading.cut))
@@ -68,15 +77,20 @@ fn answer(patterns: Vec<Pattern>, cut: Option<String>) -> Response {
 }
 
 /// The patterns of lines, the most frequent first, with how many there are in each step of so
-/// many seconds.
-fn clustered(lines: &[Line], step: u64) -> Vec<Pattern> {
+/// many seconds; and whether all lines were looked at in time.
+fn clustered(lines: &[Line], step: u64, deadline: &Deadline) -> (Vec<Pattern>, bool) {
     let mut clusters = Clusters::new(ClusterLimits::default());
+    let mut is_whole = true;
     for line in lines {
+        if deadline.has_passed() {
+            is_whole = false;
+            break;
+        }
         let seconds = line.time.0 / 1_000_000_000 / step * step;
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         clusters.add_line(line.text.as_bytes(), seconds);
     }
-    clusters.finish()
+    (clusters.finish(), is_whole)
 }
 
 #[cfg(test)]
@@ -96,7 +110,9 @@ mod tests {
             ("GET items 7 took 1ms", 20),
             ("stopped", 20),
         ];
-        let found = clustered(&lines.iter().map(line).collect::<Vec<_>>(), 5);
+        let lines = lines.iter().map(line).collect::<Vec<_>>();
+        let (found, is_whole) = clustered(&lines, 5, &Deadline::never());
+        assert!(is_whole);
         let samples: Vec<_> = found.iter().map(|p| p.samples.clone()).collect();
         assert_eq!(samples, [vec![(10, 2), (20, 1)], vec![(20, 1)]]);
         assert!(
@@ -104,5 +120,7 @@ mod tests {
             "{}",
             found[0].text
         );
+        let late = Deadline::within(Duration::ZERO);
+        assert_eq!(clustered(&lines, 5, &late), (Vec::new(), false));
     }
 }

@@ -5,6 +5,7 @@ use super::parameters::{Parameters, QUERY_PERIOD};
 use super::stream::{CATEGORIZE, streams, wants_categories};
 use super::{Api, tenant};
 use crate::api::samples::{Each, Instantly, Points, Ranged, point};
+use crate::api::{ApiError, Sources};
 use crate::logs::{LineSearch, Lines};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -15,7 +16,7 @@ use sonde_logql::ast::{Expr, LogExpr, MetricExpr};
 use sonde_logql::eval::{self, EvalLimits, Evaluated};
 use sonde_logql::{LogQuery, Value};
 use sonde_logs::Direction;
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use std::time::{Duration, Instant};
 
 /// The most points of one series, as Loki has it.
@@ -27,14 +28,14 @@ pub(super) async fn instant(
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
     let tenant = tenant(&headers)?;
-    let expr = sonde_logql::parse(parameters.required("query")?)?;
+    let expr = parameters.query(&api, &tenant).await?;
     let now = api.now();
     let time = parameters.time("time", now, now)?;
     match expr {
         // The lines up to a time; what instant queries for lines are is left open by others.
         Expr::Log(log) => {
             let period = (time.minus(QUERY_PERIOD), after(time));
-            lines(&api, &tenant, &headers, &parameters, &log, period).await
+            lines(&api, &tenant, &headers, &parameters, log, period).await
         }
         Expr::Metric(metric) => numbers(&api, tenant, metric, At::Time(time)).await,
     }
@@ -46,10 +47,10 @@ pub(super) async fn range(
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
     let tenant = tenant(&headers)?;
-    let expr = sonde_logql::parse(parameters.required("query")?)?;
+    let expr = parameters.query(&api, &tenant).await?;
     let period = parameters.period(api.now(), QUERY_PERIOD)?;
     match expr {
-        Expr::Log(log) => lines(&api, &tenant, &headers, &parameters, &log, period).await,
+        Expr::Log(log) => lines(&api, &tenant, &headers, &parameters, log, period).await,
         Expr::Metric(metric) => {
             let step = parameters.step(period)?;
             if period.1.since(period.0).as_nanos() / step.as_nanos() > POINTS_MAX {
@@ -72,17 +73,17 @@ async fn lines(
     tenant: &Tenant,
     headers: &HeaderMap,
     parameters: &Parameters,
-    log: &LogExpr,
+    log: LogExpr,
     (start, end): (UnixNanos, UnixNanos),
 ) -> Result<Response, LokiError> {
     let search = LineSearch {
-        query: LogQuery::compile(log)?,
+        query: compiled(api, tenant, log).await?,
         start,
         end,
         limit: parameters.lines(api.sources.logs.lines_max())?,
         direction: parameters.direction()?,
-        interval: parameters.duration("interval")?.unwrap_or_default(),
-        deadline: None,
+        interval: parameters.interval()?,
+        deadline: Deadline::never(),
     };
     let (found, time) = find(api, tenant.clone(), search).await?;
     let took = Took::reading(&found.reading, time, found.lines.len());
@@ -101,20 +102,43 @@ async fn lines(
     Ok(success_with(data, found.reading.cut))
 }
 
+/// Compiles a query for lines.
+pub(super) async fn compiled(
+    api: &Api,
+    tenant: &Tenant,
+    log: LogExpr,
+) -> Result<LogQuery, LokiError> {
+    let compiled = api.of(tenant).read(move || LogQuery::compile(&log));
+    Ok(compiled.await??)
+}
+
 /// Finds lines when it is the query's turn, and how long that took.
-pub(super) async fn find(
+async fn find(
     api: &Api,
     tenant: Tenant,
     search: LineSearch,
 ) -> Result<(Lines, Duration), LokiError> {
-    let found = api.ask(move |sources, deadline| {
+    let found = api.of(&tenant).ask(move |sources, deadline| {
         let begun = Instant::now();
-        let search = LineSearch { deadline, ..search };
-        let found = sources.logs.search(&tenant, &search);
-        let found = found.map_err(|error| read_failed(&error))?;
+        let found = found(sources, &tenant, search, deadline)?;
         Ok((found, begun.elapsed()))
     });
     Ok(found.await?)
+}
+
+/// The lines of a search, until a deadline.
+pub(super) fn found(
+    sources: &Sources,
+    tenant: &Tenant,
+    search: LineSearch,
+    deadline: &Deadline,
+) -> Result<Lines, ApiError> {
+    let search = LineSearch {
+        deadline: deadline.clone(),
+        ..search
+    };
+    let found = sources.logs.search(tenant, &search);
+    found.map_err(|error| read_failed(&error))
 }
 
 /// The data of an answer with lines.
@@ -137,7 +161,7 @@ async fn numbers(
     metric: MetricExpr,
     at: At,
 ) -> Result<Response, LokiError> {
-    let answered = api.ask(move |sources, deadline| {
+    let answered = api.of(&tenant).ask(move |sources, deadline| {
         let begun = Instant::now();
         let source = sources.logs.source(&tenant, deadline);
         let limits = EvalLimits::default();
@@ -213,17 +237,17 @@ impl Serialize for Numbers {
 
 /// A search for the newest lines of a query, for questions about what lines hold.
 pub(super) fn newest(
-    log: &LogExpr,
+    query: LogQuery,
     (start, end): (UnixNanos, UnixNanos),
     limit: usize,
-) -> Result<LineSearch, LokiError> {
-    Ok(LineSearch {
-        query: LogQuery::compile(log)?,
+) -> LineSearch {
+    LineSearch {
+        query,
         start,
         end,
         limit,
         direction: Direction::Backward,
         interval: Duration::ZERO,
-        deadline: None,
-    })
+        deadline: Deadline::never(),
+    }
 }

@@ -1,13 +1,13 @@
 //! `format_query`, `status/buildinfo`, `drilldown-limits` and `rules`.
 
-use super::Api;
 use super::answer::{LokiError, success};
 use super::parameters::Parameters;
+use super::{Api, tenant};
 use crate::receive::loki_push::labels::SERVICE_LABELS;
 use crate::receive::loki_push::level::KEYS as LEVEL_KEYS;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use sonde_logql::eval::EvalLimits;
@@ -15,8 +15,12 @@ use sonde_logql::eval::EvalLimits;
 /// Whose dialect this is. Clients read it to know what they may ask.
 const LOKI_VERSION: &str = "3.5.0";
 
-pub(super) async fn format_query(parameters: Parameters) -> Result<Response, LokiError> {
-    let expr = sonde_logql::parse(parameters.required("query")?)?;
+pub(super) async fn format_query(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, LokiError> {
+    let expr = parameters.query(&api, &tenant(&headers)?).await?;
     Ok(success(sonde_logql::format::pretty(&expr)))
 }
 

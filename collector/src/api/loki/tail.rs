@@ -2,16 +2,17 @@
 
 use super::answer::LokiError;
 use super::parameters::Parameters;
-use super::stream::{Stream, streams, wants_categories};
+use super::query::compiled;
+use super::stream::{CATEGORIZE, Stream, streams, wants_categories};
 use super::{Api, tenant};
 use crate::api::follow::{End, Follow, Followed, News};
+use crate::api::sites::refuse_other_sites;
 use crate::logs::Line;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use sonde_logql::LogQuery;
 use sonde_logql::ast::Expr;
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -37,15 +38,18 @@ pub(super) async fn tail(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, LokiError> {
-    let Expr::Log(log) = sonde_logql::parse(parameters.required("query")?)? else {
+    // A browser opens a WebSocket for any page, and lets it read.
+    refuse_other_sites(&headers)?;
+    let tenant = tenant(&headers)?;
+    let Expr::Log(log) = parameters.query(&api, &tenant).await? else {
         return Err(LokiError::bad_request(
             "query: only lines can be followed, not numbers",
         ));
     };
     let now = api.now();
     let followed = Followed {
-        tenant: tenant(&headers)?,
-        query: LogQuery::compile(&log)?,
+        query: compiled(&api, &tenant, log).await?,
+        tenant,
         start: parameters.time("start", now.minus(PERIOD), now)?,
         first: parameters.lines(api.sources.logs.lines_max())?,
         delay: delay(&parameters)?,
@@ -77,6 +81,9 @@ struct Frame {
     streams: Vec<Stream>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     dropped_entries: Vec<Dropped>,
+    /// How to read the streams.
+    #[serde(rename = "encodingFlags", skip_serializing_if = "<[_]>::is_empty")]
+    encoding_flags: &'static [&'static str],
 }
 
 /// Before this line, some were left out.
@@ -122,13 +129,18 @@ async fn send_news(socket: &mut WebSocket, news: News, categorize: bool) -> Resu
         labels: gap.labels,
         timestamp: gap.before.0.to_string(),
     });
-    let mut dropped_entries: Vec<Dropped> = dropped.into_iter().collect();
+    let late = news.late.map(|late| Dropped {
+        labels: BTreeMap::new(),
+        timestamp: late.before.0.to_string(),
+    });
+    let mut dropped_entries: Vec<Dropped> = dropped.into_iter().chain(late).collect();
     let mut lines = news.lines.into_iter().peekable();
     while lines.peek().is_some() || !dropped_entries.is_empty() {
         let part: Vec<Line> = lines.by_ref().take(MESSAGE_LINES).collect();
         let frame = Frame {
             streams: streams(part, categorize),
             dropped_entries: std::mem::take(&mut dropped_entries),
+            encoding_flags: if categorize { &[CATEGORIZE] } else { &[] },
         };
         let text = serde_json::to_string(&frame).map_err(|_| Gone)?;
         send(socket, Message::text(text)).await?;

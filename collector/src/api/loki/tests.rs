@@ -1,7 +1,10 @@
 //! Every endpoint of a whole collector, over lines that were pushed to it: the shapes that
 //! clients read.
 
+mod bounds;
 mod delete;
+mod strangers;
+mod tail;
 
 use crate::{Collector, Config};
 use serde_json::{Value, json};
@@ -31,6 +34,10 @@ impl Answer {
 
 impl Bed {
     async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(set: impl FnOnce(&mut Config)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config {
             data_dir: dir.path().into(),
@@ -42,6 +49,7 @@ impl Bed {
         config.journal.reserve_bytes = 0;
         config.rules.use_rules = false;
         config.rules.default_alerts = false;
+        set(&mut config);
         let clock = Arc::new(SystemClock);
         let begin = clock.now().0 - 1_000_000_000;
         Self {
@@ -52,7 +60,11 @@ impl Bed {
     }
 
     async fn pushed() -> Self {
-        let bed = Self::new().await;
+        Self::pushed_with(|_| {}).await
+    }
+
+    async fn pushed_with(set: impl FnOnce(&mut Config)) -> Self {
+        let bed = Self::with(set).await;
         let time = |n: u64| (bed.begin + n * 10_000_000).to_string();
         let body = json!({"streams": [
             {
@@ -80,14 +92,14 @@ impl Bed {
 
     async fn get_with(&self, path: &str, parameters: &[(&str, &str)], headers: &str) -> Answer {
         let query = form(parameters);
-        let head = format!("GET {path}?{query} HTTP/1.0\r\nHost: test\r\n{headers}\r\n");
+        let head = format!("GET {path}?{query} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
         let (status, text) = self.exchange(head).await;
         Answer { status, text }
     }
 
     async fn post(&self, path: &str, content_type: &str, body: &str) -> (u16, String) {
         let request = format!(
-            "POST {path} HTTP/1.0\r\nHost: test\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.exchange(request).await

@@ -10,9 +10,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use sonde_alerts::{AlertStatus, Notification};
 use sonde_logs::LogRecord;
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use sonde_traces::{Search, Trace, TraceQuery};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How much is shown before an alert fired and after it resolved.
 const BEFORE: Duration = Duration::from_secs(10 * 60);
@@ -48,7 +48,7 @@ pub(super) async fn alert(
 ) -> Result<Json<AlertView>, ApiError> {
     let tenant = tenant(&headers)?;
     let now = api.now();
-    let view = api.ask(move |sources, deadline| {
+    let view = api.of(&tenant).ask(move |sources, deadline| {
         let mut alerts = sources.alerts.list().into_iter();
         let alert = alerts
             .find(|alert| alert.fingerprint.to_string() == fingerprint)
@@ -67,7 +67,7 @@ fn view(
     tenant: &Tenant,
     alert: AlertStatus,
     now: UnixNanos,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<AlertView, ApiError> {
     let end = alert
         .ends_at
@@ -112,7 +112,7 @@ fn example(
     tenant: &Tenant,
     service: &str,
     (start, end): (UnixNanos, UnixNanos),
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Option<Trace>, ApiError> {
     let internal = |error: sonde_traces::SearchError| ApiError::internal(error.to_string());
     for condition in ["status=error", "duration>1s", ""] {
@@ -123,7 +123,7 @@ fn example(
             start,
             end,
             limit: 1,
-            deadline,
+            deadline: deadline.clone(),
         };
         let answer = sources
             .stores

@@ -7,11 +7,11 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
-use sonde_logql::LogQuery;
 use sonde_logql::ast::{Binary, Expr, LogExpr, MetricExpr};
 use sonde_logql::eval::{self, EvalLimits};
+use sonde_logql::{LogQuery, QueryError};
 use sonde_logs::Direction;
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use std::time::{Duration, Instant};
 
 /// How many literals of a filter are shown, and how long each may be.
@@ -26,20 +26,27 @@ pub(super) async fn explain(
     let tenant = tenant(&headers)?;
     let period = parameters.period(api.now())?;
     let limit = parameters.limit()?;
-    let bad = |error: String| ApiError::bad_request(error);
-    let expr = sonde_logql::parse(&parameters.query).map_err(|error| bad(error.to_string()))?;
+    let text = parameters.query.clone();
+    let planned = api.of(&tenant).read(move || planned(&text)).await?;
+    let (expr, plans) = planned.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let text = expr.to_string();
+    let read = api
+        .of(&tenant)
+        .ask(move |sources, deadline| carry_out(sources, &tenant, &expr, period, limit, deadline))
+        .await?;
+    Ok(Json(json!({ "query": text, "scans": plans, "read": read })))
+}
+
+/// The query that a text is, and what it asks of the store.
+fn planned(text: &str) -> Result<(Expr, Vec<Value>), QueryError> {
+    let expr = sonde_logql::parse(text)?;
     let mut scans = Vec::new();
     match &expr {
         Expr::Log(log) => scans.push(log),
         Expr::Metric(metric) => collect(metric, &mut scans),
     }
     let plans: Result<Vec<_>, _> = scans.into_iter().map(plan).collect();
-    let plans = plans.map_err(|error| bad(error.to_string()))?;
-    let text = expr.to_string();
-    let read = api
-        .ask(move |sources, deadline| carry_out(sources, &tenant, &expr, period, limit, deadline))
-        .await?;
-    Ok(Json(json!({ "query": text, "scans": plans, "read": read })))
+    Ok((expr, plans?))
 }
 
 /// What is asked of the store for lines, or for one aggregation over them.
@@ -99,7 +106,7 @@ fn carry_out(
     expr: &Expr,
     (start, end): (UnixNanos, UnixNanos),
     limit: usize,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Value, ApiError> {
     let begun = Instant::now();
     let (reading, returned) = match expr {
@@ -112,7 +119,7 @@ fn carry_out(
                 limit,
                 direction: Direction::Backward,
                 interval: Duration::ZERO,
-                deadline,
+                deadline: deadline.clone(),
             };
             let found = sources.logs.search(tenant, &search);
             let found = found.map_err(|error| ApiError::unprocessable(error.to_string()))?;

@@ -3,12 +3,13 @@
 //! ```text
 //! {"time": …, "line": "…", "labels": {…}, "metadata": {…}, "parsed": {…}}
 //! {"gap": time}     lines before this time were left out, because they came too fast
+//! {"late": n, "before": time}   so many lines from before this time came too late
 //! {"alive": time}   nothing came for a while
 //! {"error": "…"}    nothing more will come
 //! ```
 
 use super::{Api, ApiError, SearchParameters, tenant};
-use crate::api::follow::{End, Follow, Followed, News};
+use crate::api::follow::{End, Follow, Followed, Late, News};
 use crate::logs::Line;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
@@ -17,8 +18,7 @@ use axum::response::{IntoResponse, Response};
 use futures::StreamExt as _;
 use serde::Serialize;
 use serde_json::json;
-use sonde_logql::ast::Expr;
-use sonde_logql::{Category, LogQuery};
+use sonde_logql::{Category, LogQuery, QueryError};
 use sonde_proto::UnixNanos;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -37,22 +37,24 @@ pub(super) async fn follow(
     headers: HeaderMap,
     Query(parameters): Query<SearchParameters>,
 ) -> Result<Response, ApiError> {
-    let query = sonde_logql::parse(&parameters.query)
-        .map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let Expr::Log(query) = query else {
-        return Err(ApiError::bad_request(
-            "query: only lines can be followed, and this asks for numbers",
-        ));
-    };
-    let query =
-        LogQuery::compile(&query).map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let tenant = tenant(&headers)?;
+    let text = parameters.query.clone();
+    let query = api.of(&tenant).read(move || LogQuery::parse(&text)).await?;
+    let query = query.map_err(|error| {
+        ApiError::bad_request(match error {
+            QueryError::Metric => {
+                "query: only lines can be followed, and this asks for numbers".to_owned()
+            }
+            error => error.to_string(),
+        })
+    })?;
     let now = api.now();
     let start = parameters.start.as_deref();
     let start = start.map_or(Ok(now), |text| {
         crate::api::time::instant("start", text, now)
     })?;
     let followed = Followed {
-        tenant: tenant(&headers)?,
+        tenant,
         query,
         start,
         first: parameters.limit()?.min(api.sources.logs.lines_max()),
@@ -104,7 +106,7 @@ impl Follower {
                     is_first = false;
                     let floor = self.floor.unwrap_or_default();
                     news.lines.retain(|line| line.time >= floor);
-                    let Some(last) = send_lines(&pieces, gap, news.lines).await else {
+                    let Some(last) = send_lines(&pieces, gap, news.late, news.lines).await else {
                         return;
                     };
                     last
@@ -130,11 +132,15 @@ impl Follower {
 async fn send_lines(
     pieces: &mpsc::Sender<Bytes>,
     gap: Option<UnixNanos>,
+    late: Option<Late>,
     lines: Vec<Line>,
 ) -> Option<Bytes> {
     let mut piece = Vec::new();
     if let Some(before) = gap {
         piece.extend(event(&json!({ "gap": before })));
+    }
+    if let Some(Late { lines, before }) = late {
+        piece.extend(event(&json!({ "late": lines, "before": before })));
     }
     for (number, line) in lines.into_iter().enumerate() {
         if number > 0 && number % PIECE_LINES == 0 {

@@ -1,6 +1,7 @@
-//! `GET /status/logs`: what logs are stored, and what they cost: of the store, of each tenant,
-//! and of the asking tenant's largest streams and labels; how long they are kept, what was
-//! asked to be deleted, and what was left out.
+//! `GET /status/logs`: what logs are stored, and what they cost: of the asking tenant, with its
+//! largest streams and labels; how long they are kept, and what was asked to be deleted. Where
+//! whoever asks runs this collector (`http.operator`), of the store, of all tenants, and what
+//! was left out too.
 
 use super::{Api, ApiError, SearchParameters, tenant};
 use crate::api::Sources;
@@ -13,10 +14,9 @@ use prometheus_client::registry::Registry;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sonde_logs::{DeleteRequest, DeleteStatus, TenantUsage};
-use sonde_proto::{Labels, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Labels, Tenant, UnixNanos};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
 const TOP_DEFAULT: usize = 10;
 const TOP_MAX: usize = 1000;
@@ -42,8 +42,10 @@ pub(super) async fn log_status(
             "top: {top} is not between 1 and {TOP_MAX}"
         )));
     }
-    let answer = api.ask(move |sources, deadline| {
+    let is_operator = api.is_operator;
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
         let asked = Asked {
+            is_operator,
             tenant,
             period,
             top,
@@ -54,19 +56,35 @@ pub(super) async fn log_status(
 }
 
 struct Asked {
+    is_operator: bool,
     tenant: Tenant,
     period: (UnixNanos, UnixNanos),
     top: usize,
 }
 
 impl Asked {
-    fn answer(&self, sources: &Sources, deadline: Option<Instant>) -> Result<Value, ApiError> {
+    fn answer(&self, sources: &Sources, deadline: &Deadline) -> Result<Value, ApiError> {
+        let mut all = if self.is_operator {
+            sources.stores.logs.tenants()
+        } else {
+            Vec::new()
+        };
+        all.truncate(TENANTS_MAX);
+        if !all.contains(&self.tenant) {
+            all.push(self.tenant.clone());
+        }
         let mut cut = None;
         let mut own = Vec::new();
         let mut tenants = Vec::new();
-        for tenant in sources.stores.logs.tenants().iter().take(TENANTS_MAX) {
-            let used = sources.logs.streams(tenant, &[], self.period, deadline);
-            let used = used.map_err(|error| failed(&error))?;
+        for tenant in all {
+            let used = sources
+                .logs
+                .streams(&tenant, &[], self.period, deadline)
+                .map_err(|error| failed(&error))?;
+            // One that has nothing is not there.
+            if self.is_operator && tenant == self.tenant && used.streams.is_empty() {
+                continue;
+            }
             tenants.push(json!({
                 "tenant": tenant.as_str(),
                 "streams": used.streams.len(),
@@ -74,32 +92,36 @@ impl Asked {
                 "bytes": used.streams.iter().map(|stream| stream.bytes).sum::<u64>(),
             }));
             cut = cut.or(used.reading.cut);
-            if *tenant == self.tenant {
+            if tenant == self.tenant {
                 own = used.streams;
             }
         }
         let labels = largest_labels(&own, self.top);
-        let usage = sources.stores.logs.usage(0);
         let own_usage = sources.stores.logs.usage_of(&self.tenant, self.top);
-        let mut store = json!(sources.stores.logs.stats());
-        let sealed = usage.iter().map(|of| of.line_bytes - of.tail_line_bytes);
-        // What lies on disk is to be compared with these.
-        store["line_bytes"] = sealed.sum::<u64>().into();
-        Ok(json!({
+        let mut answer = json!({
             "start": self.period.0,
             "end": self.period.1,
             "tenant": self.tenant.as_str(),
-            "store": store,
-            "usage": usage.iter().take(TENANTS_MAX).map(usage_of).collect::<Vec<_>>(),
+            "usage": [usage_of(&own_usage)],
             "retention": own_usage.retention,
             "deletes": own_usage.deletes,
             "largest": own_usage.largest,
             "tenants": tenants,
             "streams": largest_streams(own, self.top),
             "labels": labels,
-            "dropped": dropped(&sources.observed.lock().registries),
             "cut": cut,
-        }))
+        });
+        if self.is_operator {
+            let usage = sources.stores.logs.usage(0);
+            let mut store = json!(sources.stores.logs.stats());
+            let sealed = usage.iter().map(|of| of.line_bytes - of.tail_line_bytes);
+            // What lies on disk is to be compared with these.
+            store["line_bytes"] = sealed.sum::<u64>().into();
+            answer["store"] = store;
+            answer["usage"] = usage.iter().take(TENANTS_MAX).map(usage_of).collect();
+            answer["dropped"] = json!(dropped(&sources.observed.lock().registries));
+        }
+        Ok(answer)
     }
 }
 

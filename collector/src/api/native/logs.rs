@@ -14,8 +14,9 @@ pub(super) async fn search(
     Query(parameters): Query<SearchParameters>,
 ) -> Result<Json<LogAnswer>, ApiError> {
     let tenant = tenant(&headers)?;
-    let query = LogQuery::parse(&parameters.query)
-        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let text = parameters.query.clone();
+    let query = api.of(&tenant).read(move || LogQuery::parse(&text)).await?;
+    let query = query.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start, end) = parameters.period(api.now())?;
     let limit = parameters.limit()?;
     let direction = match parameters.direction.as_deref() {
@@ -27,7 +28,7 @@ pub(super) async fn search(
             )));
         }
     };
-    let answer = api.ask(move |sources, deadline| {
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
         let search = Search {
             query,
             start,
@@ -35,7 +36,7 @@ pub(super) async fn search(
             limit,
             direction,
             interval: Duration::ZERO,
-            deadline,
+            deadline: deadline.clone(),
         };
         sources
             .stores

@@ -23,7 +23,7 @@ pub(super) async fn lookup(
         return Err(ApiError::bad_request(message));
     }
     let tenant = tenant(&headers)?;
-    let found = api.ask(move |sources, deadline| {
+    let found = api.of(&tenant).ask(move |sources, deadline| {
         crate::lookup::lookup(&sources.stores, &sources.alerts, &tenant, &id, deadline)
             .map_err(ApiError::internal)
     });

@@ -7,9 +7,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 /// One service's line. A number is missing where no span of the last minute gives it.
 #[derive(Debug, Default, Serialize)]
@@ -29,7 +28,8 @@ pub(super) async fn services(
 ) -> Result<Json<Value>, ApiError> {
     let tenant = tenant(&headers)?;
     let now = api.now();
-    api.ask(move |sources, deadline| render(sources, &tenant, now, deadline))
+    api.of(&tenant)
+        .ask(move |sources, deadline| render(sources, &tenant, now, deadline))
         .await
         .map(Json)
 }
@@ -38,7 +38,7 @@ fn render(
     sources: &Sources,
     tenant: &Tenant,
     now: UnixNanos,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Value, ApiError> {
     let mut services: BTreeMap<String, Service> = BTreeMap::new();
     let names = sources

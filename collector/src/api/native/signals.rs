@@ -9,9 +9,9 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sonde_metrics::{QueryLimits, QueryValue, RangeSeries};
-use sonde_proto::{Labels, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Labels, Tenant, UnixNanos};
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Spans that are a service's own work on request, which RED counts.
 const SERVED: &str = r#"span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER""#;
@@ -86,7 +86,8 @@ pub(super) async fn red(
     let service = parameters
         .service
         .ok_or_else(|| ApiError::bad_request("service: which one? add ?service=NAME"))?;
-    api.ask(move |sources, deadline| red_of(sources, &tenant, &service, period, deadline))
+    api.of(&tenant)
+        .ask(move |sources, deadline| red_of(sources, &tenant, &service, period, deadline))
         .await
         .map(Json)
 }
@@ -99,6 +100,7 @@ pub(super) async fn use_signals(
     let tenant = tenant(&headers)?;
     let period = parameters.period(api.now())?;
     let signals = api
+        .of(&tenant)
         .ask(move |sources, deadline| use_of(sources, &tenant, period, deadline))
         .await?;
     Ok(Json(json!({ "signals": signals })))
@@ -121,6 +123,7 @@ pub(super) async fn graph(
     let tenant = tenant(&headers)?;
     let now = api.now();
     let edges = api
+        .of(&tenant)
         .ask(move |sources, deadline| edges(sources, &tenant, now, deadline))
         .await?;
     Ok(Json(json!({ "edges": edges })))
@@ -130,7 +133,7 @@ fn edges(
     sources: &Sources,
     tenant: &Tenant,
     now: UnixNanos,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Vec<Edge>, ApiError> {
     const TOTAL: &str = "sum by (client, server) (rate(traces_service_graph_request_total[1m]))";
     const FAILED: &str =
@@ -167,7 +170,7 @@ pub(super) fn red_of(
     tenant: &Tenant,
     service: &str,
     period: (UnixNanos, UnixNanos),
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Red, ApiError> {
     let matchers = format!("service={},", quoted(service));
     let line = |query: &str| -> Result<Vec<(i64, f64)>, ApiError> {
@@ -191,7 +194,7 @@ pub(super) fn use_of(
     sources: &Sources,
     tenant: &Tenant,
     period: (UnixNanos, UnixNanos),
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Vec<Use>, ApiError> {
     let mut signals = Vec::new();
     for signal in sonde_signals::use_table() {
@@ -221,10 +224,10 @@ pub(super) fn vector(
     tenant: &Tenant,
     query: &str,
     at: UnixNanos,
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Vec<(Labels, f64)>, ApiError> {
     let limits = QueryLimits {
-        deadline,
+        deadline: deadline.clone(),
         ..QueryLimits::default()
     };
     match sources.stores.metrics.instant(tenant, query, at, &limits) {
@@ -241,11 +244,11 @@ fn matrix(
     tenant: &Tenant,
     query: &str,
     (start, end): (UnixNanos, UnixNanos),
-    deadline: Option<Instant>,
+    deadline: &Deadline,
 ) -> Result<Vec<RangeSeries>, ApiError> {
     let step = (end.since(start) / POINTS_MAX).max(STEP_MIN);
     let limits = QueryLimits {
-        deadline,
+        deadline: deadline.clone(),
         ..QueryLimits::default()
     };
     match sources

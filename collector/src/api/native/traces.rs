@@ -17,13 +17,13 @@ pub(super) async fn search(
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start, end) = parameters.period(api.now())?;
     let limit = parameters.limit()?;
-    let answer = api.ask(move |sources, deadline| {
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
         let search = Search {
             query,
             start,
             end,
             limit,
-            deadline,
+            deadline: deadline.clone(),
         };
         sources
             .stores
@@ -41,7 +41,7 @@ pub(super) async fn trace(
 ) -> Result<Json<Trace>, ApiError> {
     let tenant = tenant(&headers)?;
     let id = TraceId::from_hex(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let found = api.ask(move |sources, _| {
+    let found = api.of(&tenant).ask(move |sources, _| {
         sources
             .stores
             .traces

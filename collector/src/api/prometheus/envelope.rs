@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
-use sonde_metrics::QueryError;
+use sonde_metrics::{ParseError, QueryError};
 
 /// A successful answer.
 pub(super) fn success(data: impl Serialize) -> Response {
@@ -70,11 +70,17 @@ impl From<ApiError> for Failure {
     }
 }
 
+/// A parameter that is no expression, in Prometheus' words.
+pub(super) fn no_expression(name: &str, error: ParseError) -> Failure {
+    let error = QueryError::from(error);
+    Failure::bad_data(format!("invalid parameter {name:?}: {error}"))
+}
+
 /// A query's failure as an [`ApiError`], which a question returns.
 pub(super) fn query_failed(error: &QueryError) -> ApiError {
     let message = error.to_string();
     match error {
-        QueryError::BadData { .. } => ApiError::bad_request(message),
+        QueryError::Parse { .. } | QueryError::BadData(_) => ApiError::bad_request(message),
         QueryError::Execution(_) | QueryError::TooLarge(_) => ApiError::unprocessable(message),
         QueryError::Timeout(_) => ApiError::timeout(message),
     }

@@ -1,5 +1,6 @@
 //! `metadata`, `query_exemplars` and `status/buildinfo`.
 
+use super::envelope::no_expression;
 use super::{Api, Failure, Parameters, success, tenant};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -17,6 +18,7 @@ pub(super) async fn metadata(
     let limit = parameters.limit()?;
     let wanted = parameters.get("metric").map(str::to_owned);
     let known = api
+        .of(&tenant)
         .ask(move |sources, _| Ok(sources.stores.metrics.metadata(&tenant)))
         .await?;
     let mut by_name: BTreeMap<String, Vec<Value>> = BTreeMap::new();
@@ -41,13 +43,15 @@ pub(super) async fn exemplars(
     let tenant = tenant(&headers)?;
     let now = api.now();
     let query = parameters.required("query")?;
-    let selectors =
-        sonde_metrics::promql::selectors(query).map_err(|e| Failure::bad_data(e.to_string()))?;
+    let features = api.sources.stores.metrics.features();
+    let selectors = sonde_metrics::promql::selectors(query, features)
+        .map_err(|error| no_expression("query", error))?;
     let (start, end) = (
         parameters.time("start", UnixNanos(0), now)?,
         parameters.time("end", now, now)?,
     );
     let found = api
+        .of(&tenant)
         .ask(move |sources, _| {
             Ok(sources
                 .stores

@@ -2,6 +2,7 @@
 //! Grafana and promtool call it.
 
 mod envelope;
+mod language;
 mod metadata;
 mod query;
 mod rules;
@@ -10,13 +11,21 @@ mod series;
 use super::Api;
 use axum::Router;
 use axum::routing::get;
-use envelope::{Failure, success};
+use envelope::{Failure, no_expression, success};
 use sonde_proto::{Tenant, UnixNanos};
 
 pub(super) fn router() -> Router<Api> {
     Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
+        .route(
+            "/format_query",
+            get(language::format_query).post(language::format_query),
+        )
+        .route(
+            "/parse_query",
+            get(language::parse_query).post(language::parse_query),
+        )
         .route("/series", get(series::series).post(series::series))
         .route("/labels", get(series::labels).post(series::labels))
         .route("/label/{name}/values", get(series::values))
@@ -87,8 +96,7 @@ impl Parameters {
     /// The `match[]` selectors.
     fn selectors(&self) -> Result<Vec<Vec<sonde_proto::Matcher>>, Failure> {
         let parse = |text| {
-            sonde_metrics::parse_selector(text)
-                .map_err(|error| Failure::bad_data(error.to_string()))
+            sonde_metrics::parse_selector(text).map_err(|error| no_expression("match[]", error))
         };
         self.all("match[]").map(parse).collect()
     }
@@ -97,3 +105,6 @@ impl Parameters {
 fn tenant(headers: &http::HeaderMap) -> Result<Tenant, Failure> {
     super::tenant(headers).map_err(Failure::from)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,13 +2,15 @@
 
 use super::envelope::query_failed;
 use super::{Api, Failure, Parameters, success, tenant};
-use crate::api::samples::{Each, Instantly, Points, Ranged, point, seconds};
+use crate::api::ApiError;
+use crate::api::samples::{Each, Instantly, Ranged, SamplePoints, point, sample, seconds};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use sonde_metrics::{QueryLimits, QueryValue};
-use std::time::{Duration, Instant};
+use sonde_metrics::{QueryError, QueryLimits, QueryValue};
+use sonde_proto::Deadline;
+use std::time::Duration;
 
 /// Prometheus' own limit on the points of one series.
 const POINTS_MAX: u128 = 11_000;
@@ -23,13 +25,18 @@ pub(super) async fn instant(
     let now = api.now();
     let time = parameters.time("time", now, now)?;
     let timeout = timeout(&parameters)?;
-    let value = api.ask(move |sources, deadline| {
+    let value = api.of(&tenant).ask(move |sources, deadline| {
         let limits = limits(deadline, timeout);
         sources
             .stores
             .metrics
             .instant(&tenant, &query, time, &limits)
-            .map_err(|error| query_failed(&error))
+            .map_err(|error| match error {
+                QueryError::Parse { .. } => {
+                    ApiError::bad_request(format!("invalid parameter \"query\": {error}"))
+                }
+                error => query_failed(&error),
+            })
     });
     Ok(success(Data(value.await?)))
 }
@@ -60,7 +67,7 @@ pub(super) async fn range(
         )));
     }
     let timeout = timeout(&parameters)?;
-    let value = api.ask(move |sources, deadline| {
+    let value = api.of(&tenant).ask(move |sources, deadline| {
         let limits = limits(deadline, timeout);
         sources
             .stores
@@ -78,14 +85,9 @@ fn timeout(parameters: &Parameters) -> Result<Option<Duration>, Failure> {
         .map_err(Failure::from)
 }
 
-fn limits(deadline: Option<Instant>, timeout: Option<Duration>) -> QueryLimits {
-    let wished = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let deadline = match (deadline, wished) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    };
+fn limits(deadline: &Deadline, timeout: Option<Duration>) -> QueryLimits {
     QueryLimits {
-        deadline,
+        deadline: deadline.at_most(timeout.unwrap_or(Duration::MAX)),
         ..QueryLimits::default()
     }
 }
@@ -109,9 +111,9 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "vector")?;
                 map.serialize_entry(
                     "result",
-                    &Each(samples, |sample| Instantly {
-                        metric: &sample.labels,
-                        value: point(sample.time, sample.value),
+                    &Each(samples, |one| Instantly {
+                        metric: &one.labels,
+                        value: sample(one.time, one.value),
                     }),
                 )?;
             }
@@ -121,7 +123,7 @@ impl Serialize for Data {
                     "result",
                     &Each(series, |series| Ranged {
                         metric: &series.labels,
-                        values: Points(&series.samples),
+                        values: SamplePoints(&series.samples),
                     }),
                 )?;
             }

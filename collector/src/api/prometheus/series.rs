@@ -21,7 +21,7 @@ pub(super) async fn series(
     }
     let (start, end) = period(&api, &parameters)?;
     let limit = parameters.limit()?;
-    let found = api.ask(move |sources, _| {
+    let found = api.of(&tenant).ask(move |sources, _| {
         Ok(sources
             .stores
             .metrics
@@ -39,7 +39,7 @@ pub(super) async fn labels(
     let selectors = parameters.selectors()?;
     let (start, end) = period(&api, &parameters)?;
     let limit = parameters.limit()?;
-    let found = api.ask(move |sources, _| {
+    let found = api.of(&tenant).ask(move |sources, _| {
         Ok(sources
             .stores
             .metrics
@@ -58,7 +58,7 @@ pub(super) async fn values(
     let selectors = parameters.selectors()?;
     let (start, end) = period(&api, &parameters)?;
     let limit = parameters.limit()?;
-    let found = api.ask(move |sources, _| {
+    let found = api.of(&tenant).ask(move |sources, _| {
         Ok(sources
             .stores
             .metrics

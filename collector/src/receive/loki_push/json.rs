@@ -178,7 +178,9 @@ fn each<'a, T: Deserialize<'a> + Into<Result<Entry<'a>, String>>>(
         }
 
         fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-            while let Some(entry) = seq.next_element::<T>()? {
+            // As in Loki, one that is null is none.
+            while let Some(entry) = seq.next_element::<Option<T>>()? {
+                let Some(entry) = entry else { continue };
                 if let Err(stop) = self.pushed.entry(entry.into()) {
                     *self.stop = Some(stop);
                     return Err(S::Error::custom("stopped"));

@@ -7,8 +7,8 @@
 //! `level` or `severity`, is the severity of the stream's records as well.
 
 use super::{Limits, level};
-use sonde_proto::MatchOp;
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Which resource attributes are labels of a pushed stream: the name follows.
 pub(crate) const PREFIX: &str = "loki.label.";
@@ -54,21 +54,11 @@ impl StreamLabels {
         if !text.starts_with('{') {
             return Err("its labels are not written as {name=\"value\"}".into());
         }
-        let matchers = sonde_logql::parse_selector(text)
+        let pairs = sonde_logql::parse_labels(text)
             .map_err(|error| format!("its labels cannot be read: {error}"))?;
-        let mut pairs: Vec<(String, String)> = Vec::with_capacity(matchers.len());
-        for matcher in matchers {
-            if matcher.op != MatchOp::Equal {
-                return Err(format!(
-                    "label {:?} is compared with {}; labels are given with =",
-                    matcher.name,
-                    matcher.op.as_str()
-                ));
-            }
-            if pairs.iter().any(|(name, _)| *name == matcher.name) {
-                return Err(format!("label {:?} is there twice", matcher.name));
-            }
-            pairs.push((matcher.name, matcher.value));
+        let mut names = HashSet::new();
+        if let Some((twice, _)) = pairs.iter().find(|(name, _)| !names.insert(name)) {
+            return Err(format!("label {twice:?} is there twice"));
         }
         Self::of_pairs(pairs, limits)
     }

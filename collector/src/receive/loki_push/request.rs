@@ -7,13 +7,17 @@
 //! ```
 //!
 //! Nothing is built in between: millions of empty entries must not become gigabytes of
-//! decoded records. What is written is bounded by the largest request there may be.
+//! decoded records. Everything is written where it will stand, and lengths when they are
+//! known; what is written is bounded by the largest request there may be.
 
 use super::labels::StreamLabels;
 use super::level;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use sonde_proto::{SpanId, TraceId};
 use std::borrow::Cow;
+
+/// The room for a length that is written later: enough for 32 GiB.
+const LENGTH_BYTES: usize = 5;
 
 /// One pushed line.
 #[derive(Debug, Default)]
@@ -29,10 +33,21 @@ pub(super) struct Entry<'a> {
 pub(super) struct Request {
     bytes: Vec<u8>,
     bytes_max: usize,
-    /// The records of the stream that is being written.
-    records: Vec<u8>,
+    /// Where the stream that is being written stands.
+    stream: Option<Begun>,
+    /// A record, unless it is long.
     record: Vec<u8>,
     pub(super) count: u64,
+}
+
+/// Records from this length on are written where they belong, not copied there.
+const LONG_BYTES: usize = 64 << 10;
+
+/// A stream that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    stream: usize,
+    scope: usize,
 }
 
 /// The request has become larger than it may be.
@@ -44,7 +59,7 @@ impl Request {
         Self {
             bytes: Vec::new(),
             bytes_max,
-            records: Vec::new(),
+            stream: None,
             record: Vec::new(),
             count: 0,
         }
@@ -56,31 +71,49 @@ impl Request {
         labels: &StreamLabels,
         entry: &Entry<'_>,
     ) -> Result<(), TooLarge> {
-        self.record.clear();
-        write_record(labels, entry, &mut self.record);
-        put(2, &self.record, &mut self.records);
-        self.count += 1;
-        if self.bytes.len() + self.records.len() > self.bytes_max {
+        // Nothing may grow beyond the limit, not even for a moment.
+        if entry.line.len() > self.bytes_max.saturating_sub(self.bytes.len()) {
             return Err(TooLarge);
         }
-        Ok(())
+        if self.stream.is_none() {
+            self.stream = Some(self.begin(labels));
+        }
+        let bytes = &mut self.bytes;
+        if entry.len() < LONG_BYTES {
+            self.record.clear();
+            write_record(labels, entry, &mut self.record);
+            put(2, &self.record, bytes);
+        } else {
+            let record = open(2, bytes);
+            write_record(labels, entry, bytes);
+            close(record, bytes);
+        }
+        self.count += 1;
+        self.check()
+    }
+
+    fn begin(&mut self, labels: &StreamLabels) -> Begun {
+        let out = &mut self.bytes;
+        let stream = open(1, out);
+        let resource = open(1, out);
+        for (name, value) in labels.attributes() {
+            put_attribute(1, &name, value, out);
+        }
+        close(resource, out);
+        let scope = open(2, out);
+        Begun { stream, scope }
     }
 
     /// Ends a stream; one without lines leaves nothing.
-    pub(super) fn end_stream(&mut self, labels: &StreamLabels) -> Result<(), TooLarge> {
-        if self.records.is_empty() {
-            return Ok(());
+    pub(super) fn end_stream(&mut self) -> Result<(), TooLarge> {
+        if let Some(Begun { stream, scope }) = self.stream.take() {
+            close(scope, &mut self.bytes);
+            close(stream, &mut self.bytes);
         }
-        let mut resource = Vec::new();
-        for (name, value) in labels.attributes() {
-            put_attribute(1, &name, value, &mut resource);
-        }
-        let records = std::mem::take(&mut self.records);
-        let (resource_len, scope_len) = (field_len(resource.len()), field_len(records.len()));
-        encode_key(1, WireType::LengthDelimited, &mut self.bytes);
-        encode_varint((resource_len + scope_len) as u64, &mut self.bytes);
-        put(1, &resource, &mut self.bytes);
-        put(2, &records, &mut self.bytes);
+        self.check()
+    }
+
+    fn check(&self) -> Result<(), TooLarge> {
         if self.bytes.len() > self.bytes_max {
             return Err(TooLarge);
         }
@@ -90,6 +123,14 @@ impl Request {
     /// The `ExportLogsServiceRequest`.
     pub(super) fn finish(self) -> Vec<u8> {
         self.bytes
+    }
+}
+
+impl Entry<'_> {
+    fn len(&self) -> usize {
+        let metadata = self.metadata.iter();
+        let metadata = metadata.map(|(name, value)| name.len() + value.len());
+        self.line.len() + metadata.sum::<usize>()
     }
 }
 
@@ -196,6 +237,23 @@ fn put(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+/// Begins a field whose length is not known: its bytes follow, and [`close`] ends it.
+fn open(number: u32, out: &mut Vec<u8>) -> usize {
+    encode_key(number, WireType::LengthDelimited, out);
+    out.extend_from_slice(&[0; LENGTH_BYTES]);
+    out.len()
+}
+
+/// Writes the length of the field that begins at `at`, as wide as the room for it.
+fn close(at: usize, out: &mut [u8]) {
+    let mut length = out.len() - at;
+    for (place, byte) in out[at - LENGTH_BYTES..at].iter_mut().enumerate() {
+        let goes_on = u8::from(place + 1 < LENGTH_BYTES) << 7;
+        *byte = (length & 0x7f) as u8 | goes_on;
+        length >>= 7;
+    }
+}
+
 /// How long such a field is with its key, whose number is below 16.
 fn field_len(len: usize) -> usize {
     1 + encoded_len_varint(len as u64) + len
@@ -225,7 +283,7 @@ mod tests {
                 .collect(),
         };
         request.entry(labels, &entry).unwrap();
-        request.end_stream(labels).unwrap();
+        request.end_stream().unwrap();
         let decoded = ExportLogsServiceRequest::decode(request.finish().as_slice()).unwrap();
         decoded.resource_logs[0].scope_logs[0].log_records[0].clone()
     }
@@ -312,5 +370,52 @@ mod tests {
             added += 1;
         }
         assert!((10..200).contains(&added), "{added}");
+    }
+
+    #[test]
+    fn long_and_short_records_of_several_streams_are_read_as_written() {
+        let (first, second) = (labels(r#"{a="1"}"#), labels(r#"{a="2"}"#));
+        let long = "x".repeat(3 * LONG_BYTES);
+        let mut request = Request::new(1 << 20);
+        request.end_stream().unwrap();
+        for (labels, lines) in [(&first, ["short", &long]), (&second, [&long, ""])] {
+            for line in lines {
+                let entry = Entry {
+                    time: 7,
+                    line: line.as_bytes().into(),
+                    ..Entry::default()
+                };
+                request.entry(labels, &entry).unwrap();
+            }
+            request.end_stream().unwrap();
+        }
+        let decoded = ExportLogsServiceRequest::decode(request.finish().as_slice()).unwrap();
+        let lines: Vec<Vec<usize>> = decoded
+            .resource_logs
+            .iter()
+            .map(|stream| {
+                let records = stream.scope_logs[0].log_records.iter();
+                records
+                    .map(|r| sonde_proto::otlp::text(r.body.as_ref().unwrap()).len())
+                    .collect()
+            })
+            .collect();
+        assert_eq!(lines, [[5, long.len()], [long.len(), 0]]);
+    }
+
+    #[test]
+    fn nothing_grows_beyond_the_limit() {
+        let labels = labels(r#"{a="1"}"#);
+        let mut request = Request::new(1 << 20);
+        let line = vec![b'x'; 900 << 10];
+        let entry = || Entry {
+            line: line.as_slice().into(),
+            ..Entry::default()
+        };
+        request.entry(&labels, &entry()).unwrap();
+        assert_eq!(request.entry(&labels, &entry()), Err(TooLarge));
+        // Nor does what is beside it: records are not gathered anywhere else.
+        assert!(request.bytes.len() <= 1 << 20);
+        assert!(request.record.capacity() <= LONG_BYTES);
     }
 }

@@ -42,13 +42,26 @@ fn shown(bytes: &[u8]) -> Vec<Shown> {
 }
 
 fn taken(format: Format, body: &[u8]) -> (Vec<Shown>, Option<String>) {
-    let pushed = read(format, body, 1 << 20, Limits::default()).unwrap();
+    let pushed = read(
+        format,
+        Bytes::copy_from_slice(body),
+        1 << 20,
+        Limits::default(),
+    )
+    .unwrap();
     let faults = pushed.faults();
     (shown(&pushed.request.finish()), faults)
 }
 
 fn stopped(format: Format, body: &[u8]) -> String {
-    match read(format, body, 1 << 20, Limits::default()).unwrap_err() {
+    match read(
+        format,
+        Bytes::copy_from_slice(body),
+        1 << 20,
+        Limits::default(),
+    )
+    .unwrap_err()
+    {
         Stop::Malformed(reason) => reason,
         Stop::TooLarge => panic!("too large"),
     }
@@ -259,12 +272,28 @@ fn what_cannot_be_read_is_refused_whole_with_its_place() {
 }
 
 #[test]
+fn an_entry_that_is_null_is_none_and_the_others_are_taken() {
+    let body = br#"{"streams": [
+        {"stream": {"job": "x"}, "values": [null, ["17", "a"], null]},
+        {"labels": "{job=\"old\"}", "entries": [{"ts": "1970-01-01T00:00:00.000000019Z", "line": "c"}, null]},
+        {"stream": {"job": "none"}, "values": [null]}
+    ]}"#;
+    let (streams, faults) = taken(Format::Json, body);
+    assert_eq!(faults, None);
+    let lines: Vec<_> = streams.into_iter().map(|(_, lines)| lines).collect();
+    assert_eq!(lines, [[line(17, "a", &[])], [line(19, "c", &[])]]);
+}
+
+#[test]
 fn a_bomb_is_refused_before_it_unfolds() {
     let zeros = snap::raw::Encoder::new()
         .compress_vec(&vec![0; 2 << 20])
         .unwrap();
     let limits = Limits::default();
-    let read = |body: &[u8], max| read(Format::Protobuf, body, max, limits).map(|_| ());
+    let read = |body: &[u8], max| {
+        let body = Bytes::copy_from_slice(body);
+        read(Format::Protobuf, body, max, limits).map(|_| ())
+    };
     assert_eq!(read(&zeros, 1 << 20), Err(Stop::TooLarge));
     // Two bytes an entry, which becomes ten times as large.
     let entries = [0x12, 0].repeat(400_000);
@@ -285,8 +314,9 @@ proptest::proptest! {
     })]
     #[test]
     fn no_bytes_do_harm(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
-        let _ = read(Format::Json, &bytes, 1000, Limits::default());
-        let _ = read(Format::Protobuf, &bytes, 1000, Limits::default());
+        let body = Bytes::from(bytes.clone());
+        let _ = read(Format::Json, body.clone(), 1000, Limits::default());
+        let _ = read(Format::Protobuf, body, 1000, Limits::default());
         let mut pushed = Pushed::new(1000, Limits::default());
         let _ = protobuf::read(&bytes, &mut pushed);
     }

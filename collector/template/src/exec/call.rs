@@ -32,9 +32,15 @@ impl Run<'_> {
             return self.and_or(name == "or", operands, piped, dot, frame);
         }
         let args = self.arguments(operands, piped, dot, frame)?;
+        let texts = args.iter().filter_map(Value::as_str);
+        let bytes = texts.fold(0_usize, |bytes, text| bytes.saturating_add(text.len()));
+        self.step(frame, steps(bytes, BYTES_A_STEP))?;
         let result = match entry {
             Some(Entry::Template) => return self.template_call(name, &args, frame),
-            Some(Entry::Own(function)) => function(&args),
+            Some(Entry::Own(function, cost)) => {
+                self.step(frame, cost)?;
+                function(&args)
+            }
             Some(Entry::Host) => self.host.call(name, &args),
             None => self.built_in(name, &args),
         };

@@ -5,7 +5,7 @@ use crate::raw::{collapse, encode, split};
 use crate::{Config, Search, TraceQuery};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
 use prost::Message as _;
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos, otlp};
+use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, UnixNanos, otlp};
 use std::fs;
 
 fn span(trace: u64, number: u64) -> Span {
@@ -25,7 +25,7 @@ fn found(store: &crate::TraceStore, query: &str) -> usize {
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 1000,
-        deadline: None,
+        deadline: Deadline::never(),
     };
     let answer = store.search(&tenant(), &search).unwrap();
     assert_eq!(answer.cut, None);

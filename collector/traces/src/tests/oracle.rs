@@ -6,7 +6,7 @@ use crate::raw::{RawSpan, prefer, split};
 use crate::{Config, Search, Span, Trace, TraceQuery, TraceStore, TraceSummary};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use sonde_proto::{Entry, Position, SpanId, TraceId, UnixNanos};
+use sonde_proto::{Deadline, Entry, Position, SpanId, TraceId, UnixNanos};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -128,7 +128,7 @@ fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
                     start: UnixNanos(start),
                     end: UnixNanos(end),
                     limit,
-                    deadline: None,
+                    deadline: Deadline::never(),
                 };
                 let answer = store.search(&tenant, &search).unwrap();
                 assert_eq!(

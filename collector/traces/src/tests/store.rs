@@ -5,10 +5,10 @@ use crate::{Config, Search, TraceQuery};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, UnixNanos};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::Duration;
 
 fn span(trace: u64, number: u64, start: u64) -> Span {
     Span {
@@ -40,7 +40,7 @@ fn everything() -> Search {
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 1000,
-        deadline: None,
+        deadline: Deadline::never(),
     }
 }
 
@@ -361,7 +361,7 @@ fn a_search_ends_at_its_deadline_and_at_its_budget_and_says_so() {
             &tenant(),
             &Search {
                 query,
-                deadline: Some(Instant::now()),
+                deadline: Deadline::within(Duration::ZERO),
                 ..everything()
             },
         )

@@ -95,7 +95,15 @@ fn write(draw: &mut Draw<'_>, shape: &Shape, depth: u32) -> Vec<u8> {
                 let len = text.floor_char_boundary(usize::from(draw.next() % 50));
                 put_len(&mut out, number, &text.as_bytes()[..len]);
             }
-            Field::Message(inner) | Field::Messages(inner) | Field::Records(inner) => {
+            Field::Pairs(_) if draw.next().is_multiple_of(2) => {
+                let of = |length: u8| "x".repeat(usize::from(length));
+                let pair = crate::otlp::kv(&of(draw.next() % 40), of(draw.next()));
+                put_len(&mut out, number, &pair.encode_to_vec());
+            }
+            Field::Message(inner)
+            | Field::Messages(inner)
+            | Field::Records(inner)
+            | Field::Pairs(inner) => {
                 if depth > 0 {
                     let inside = write(draw, inner, depth - 1);
                     put_len(&mut out, number, &inside);

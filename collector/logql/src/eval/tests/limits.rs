@@ -4,7 +4,8 @@ use super::{at, parsed, seconds};
 use crate::eval::{EvalError, EvalLimits, evaluate};
 use crate::testing::{VecSource, World};
 use crate::value::Grid;
-use std::time::{Duration, Instant};
+use sonde_proto::Deadline;
+use std::time::Duration;
 
 fn world() -> World {
     let mut world = World::with_streams(&[&[("app", "a")]]);
@@ -23,7 +24,14 @@ fn error(limits: &EvalLimits, query: &str, grid: &Grid) -> EvalError {
         sinks: 2,
         is_ordered: false,
     };
-    evaluate(&parsed(query), grid, &source, limits, None).expect_err(query)
+    evaluate(
+        &parsed(query),
+        grid,
+        &source,
+        limits,
+        &sonde_proto::Deadline::never(),
+    )
+    .expect_err(query)
 }
 
 #[test]
@@ -136,7 +144,16 @@ fn few_groups_of_many_series_fit() {
         is_ordered: false,
     };
     let query = parsed("sum by (app) (count_over_time({}[10s]))");
-    assert!(evaluate(&query, &at(100), &source, &limits, None).is_ok());
+    assert!(
+        evaluate(
+            &query,
+            &at(100),
+            &source,
+            &limits,
+            &sonde_proto::Deadline::never()
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -144,20 +161,33 @@ fn after_its_deadline_a_query_ends() {
     let world = world();
     let source = VecSource::ordered(&world);
     let limits = EvalLimits::default();
-    let run = |deadline| {
+    let run = |deadline: Deadline| {
         let query = parsed("count_over_time({}[1m])");
-        evaluate(
-            &query,
-            &seconds(0, 200, 1),
-            &source,
-            &limits,
-            Some(deadline),
-        )
-        .map(|_| ())
+        evaluate(&query, &seconds(0, 200, 1), &source, &limits, &deadline).map(|_| ())
     };
-    let now = Instant::now();
-    assert_eq!(run(now), Err(EvalError::Deadline));
-    assert_eq!(run(now + Duration::from_secs(600)), Ok(()));
+    let within = |seconds| Deadline::within(Duration::from_secs(seconds));
+    assert_eq!(run(within(0)), Err(EvalError::Deadline));
+    assert_eq!(run(within(600)), Ok(()));
+    let asked = within(600);
+    drop(asked.give_up_on_drop());
+    assert_eq!(run(asked), Err(EvalError::Deadline));
+}
+
+#[test]
+fn a_pipeline_that_is_slow_for_each_record_ends_with_the_deadline_too() {
+    // So few records that nothing else looks at the clock before the end.
+    let pipeline = (0..10)
+        .map(|n| format!("| line_format \"{n}\""))
+        .collect::<String>();
+    let query = parsed(&format!("count_over_time({{}} {pipeline} [1m])"));
+    let world = world();
+    let source = VecSource::ordered(&world);
+    let limits = EvalLimits::default();
+    let given_up = Deadline::never();
+    drop(given_up.give_up_on_drop());
+    let grid = seconds(0, 200, 1);
+    let ended = evaluate(&query, &grid, &source, &limits, &given_up);
+    assert_eq!(ended.map(|_| ()), Err(EvalError::Deadline));
 }
 
 #[test]
@@ -173,7 +203,13 @@ fn strange_times_and_ranges_are_refused_or_answered() {
             "count_over_time({}[1m] offset -290y)",
             "rate({}[5m]) > 0 or absent_over_time({}[1s])",
         ] {
-            let answer = evaluate(&parsed(query), &at(time), &source, &limits, None);
+            let answer = evaluate(
+                &parsed(query),
+                &at(time),
+                &source,
+                &limits,
+                &sonde_proto::Deadline::never(),
+            );
             assert!(answer.is_ok(), "{query} {time} {answer:?}");
         }
     }

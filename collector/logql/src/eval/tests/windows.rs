@@ -9,7 +9,7 @@ use crate::eval::{EvalLimits, evaluate};
 use crate::testing::{Entry, Stream, VecSource, World};
 use crate::value::{Grid, Value};
 use proptest::prelude::*;
-use sonde_proto::{Labels, MatchOp, Matcher, UnixNanos};
+use sonde_proto::{Deadline, Labels, MatchOp, Matcher, UnixNanos};
 use std::collections::BTreeMap;
 
 const NAMES: [&str; 4] = ["app", "level", "host", "trace"];
@@ -212,7 +212,7 @@ proptest! {
         let expected = naive::evaluate(&world, &range, &grid);
         let source = VecSource { world: &world, seed, sinks, is_ordered: false };
         let expr = MetricExpr::Range(Box::new(range));
-        let answer = evaluate(&expr, &grid, &source, &EvalLimits::default(), None).unwrap();
+        let answer = evaluate(&expr, &grid, &source, &EvalLimits::default(), &Deadline::never()).unwrap();
         assert_close(&points(&answer.value, &grid), &expected);
         prop_assert_eq!(answer.scans, 1);
     }
@@ -253,7 +253,7 @@ proptest! {
             grouping,
             expr: MetricExpr::Range(Box::new(range)),
         }));
-        let answer = evaluate(&expr, &grid, &source, &EvalLimits::default(), None).unwrap();
+        let answer = evaluate(&expr, &grid, &source, &EvalLimits::default(), &Deadline::never()).unwrap();
         assert_close(&points(&answer.value, &grid), &expected);
     }
 }
@@ -398,7 +398,7 @@ fn the_first_of_each_value_is_told_by_time_whoever_finds_it() {
             &seconds(15, 35, 10),
             &source,
             &EvalLimits::default(),
-            None,
+            &Deadline::never(),
         );
         let shown = super::shown(&answer.unwrap().value);
         assert_eq!(shown, "{app=\"a\"} 1@25 1@35\n{app=\"b\"} 1@15");

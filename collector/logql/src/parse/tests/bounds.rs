@@ -122,6 +122,57 @@ fn regular_expressions_are_counted_over_the_whole_query() {
 }
 
 #[test]
+fn those_of_lines_and_of_regexp_are_counted_with_them() {
+    let alternatives = |count: usize| format!("{{}} |~ {}", vec!["\"a.b\""; count].join(" or "));
+    assert!(parse(&alternatives(100)).is_ok());
+    refused(
+        &format!("{} |~ \"c\"", alternatives(100)),
+        "at most 100 regular",
+    );
+    refused(
+        &format!("{} !~ \"c\"", alternatives(100)),
+        "at most 100 regular",
+    );
+    refused(
+        &format!("{} | a=~\"c\"", alternatives(100)),
+        "at most 100 regular",
+    );
+    refused(
+        &format!("{} | regexp \"(?P<a>b)\"", alternatives(100)),
+        "at most 100 regular",
+    );
+    // Texts are none of them.
+    assert!(parse(&format!("{} |= \"c\" != \"d\"", alternatives(100))).is_ok());
+    let bomb = vec![alternatives(100).replacen("{} ", "", 1); 99].join(" ");
+    refused(&format!("{{}} {bomb}"), "at most 100 regular");
+}
+
+#[test]
+fn labels_are_read_without_compiling_anything() {
+    assert_eq!(
+        parse_labels("{a=\"b\", }").unwrap(),
+        [("a".into(), "b".into())]
+    );
+    // It would be too large, and is not even looked at.
+    let bomb = parse_labels("{a=~\"((d{100}){100}){100}\"}").unwrap_err();
+    assert!(bomb.message.contains("labels are given with ="), "{bomb}");
+    assert!(parse_labels("{a=\"b\"} | json").is_err());
+}
+
+#[test]
+fn selectors_that_are_asked_for_together_are_one_query() {
+    let some = |count| vec!["{a=~\"b\", c=\"d\"}"; count];
+    assert_eq!(parse_selectors(some(100)).unwrap().len(), 100);
+    let refused = |texts: Vec<&str>, reason: &str| {
+        let error = parse_selectors(texts).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    };
+    refused(vec!["{a=~\"b\", c!~\"d\"}"; 51], "at most 100 regular");
+    refused(vec!["{}"; 101], "at most 100 selectors");
+    refused(vec!["{}", "rate({}[5m])"], "expected");
+}
+
+#[test]
 fn a_message_shows_no_more_than_a_part_of_what_is_wrong() {
     let long = "x".repeat(100_000);
     for query in [

@@ -169,3 +169,41 @@ fn samples_are_taken_out() {
     assert_eq!(sample("n | m > 5", "n=7 m=6"), "7 ");
     assert_eq!(sample("n | m > 5", "n=7 m=5"), "none");
 }
+
+#[test]
+fn after_the_deadline_records_are_dropped_and_that_is_told() {
+    let templates = r#"| line_format "{{.a}}" "#.repeat(20);
+    let pipeline = Pipeline::compile(&stages(&templates), &PipelineLimits::default()).unwrap();
+    let run = |scratch: &mut Scratch| {
+        let labels = Labels::empty();
+        let record = Record {
+            time: UnixNanos(0),
+            line: b"line",
+            stream: StreamView {
+                labels: &labels,
+                metadata: &[],
+            },
+            metadata: &[],
+        };
+        pipeline.run(&record, scratch).is_some()
+    };
+    let deadline = Deadline::within(std::time::Duration::from_secs(3600));
+    let mut scratch = Scratch::until(&deadline);
+    assert!(run(&mut scratch) && !scratch.gave_up());
+    drop(deadline.give_up_on_drop());
+    assert!(!run(&mut scratch) && scratch.gave_up());
+    assert!(!run(&mut scratch));
+}
+
+#[test]
+fn what_a_template_reads_costs_it_steps() {
+    let limits = PipelineLimits {
+        template_steps_max: 1_000,
+        ..PipelineLimits::default()
+    };
+    // Only the argument is long.
+    let line = "x".repeat(10_000);
+    let reading = r#"| line_format "{{range 10}}{{count \"y\" __line__}}{{end}}""#;
+    let shown = limited(reading, &limits, &line);
+    assert!(shown.contains("steps"), "{shown}");
+}

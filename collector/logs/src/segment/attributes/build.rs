@@ -1,6 +1,7 @@
 //! Collects the attributes of a block's records.
 
 use super::{COLUMNS_MAX, DICTIONARY_MAX, uid};
+use crate::record::append;
 use crate::segment::numbers::{put, put_sized, put_varint};
 use ahash::AHashMap;
 use sonde_proto::semconv;
@@ -30,7 +31,7 @@ struct Values {
 
 impl Values {
     fn push(&mut self, value: &[u8]) {
-        self.bytes.extend_from_slice(value);
+        append(value, &mut self.bytes);
         self.ends.push(self.bytes.len());
     }
 
@@ -204,5 +205,5 @@ fn dictionary(column: &Values) -> Option<(Vec<&[u8]>, Vec<i64>)> {
 fn put_texts<'v>(texts: impl Iterator<Item = &'v [u8]> + Clone, out: &mut Vec<u8>) {
     let lengths: Vec<i64> = texts.clone().map(|text| text.len() as i64).collect();
     put(&lengths, out);
-    texts.for_each(|text| out.extend_from_slice(text));
+    texts.for_each(|text| append(text, out));
 }

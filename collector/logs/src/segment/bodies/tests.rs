@@ -35,7 +35,7 @@ fn write(blocks: &[Vec<Vec<u8>>], encoding: BodyEncoding) -> Written {
 }
 
 fn write_with(common: &Arc<Common>, blocks: &[Vec<Vec<u8>>]) -> Written {
-    let mut writer = BodyWriter::new(common, &[]);
+    let mut writer = BodyWriter::new(common, common.bodies, &[]);
     let (mut packer, mut terms) = (Packer::new().unwrap(), BlockTerms::default());
     let (mut sections, mut words) = (Vec::new(), Vec::new());
     for bodies in blocks {
@@ -57,10 +57,9 @@ fn write_with(common: &Arc<Common>, blocks: &[Vec<Vec<u8>>]) -> Written {
         of_block.sort_unstable();
         words.push((of_block, identifiers, summary.reach));
     }
-    let dictionary = writer.finish().map(|file| {
-        // Behind the checksum.
-        Arc::new(Dictionary::read(&file[4..]).unwrap())
-    });
+    let dictionary = Some(writer.end_part()).filter(|dictionary| !dictionary.is_empty());
+    let dictionary = dictionary.map(|bytes| Arc::new(Dictionary::read(&bytes).unwrap()));
+    writer.finish();
     Written {
         sections,
         words,

@@ -5,7 +5,6 @@ use super::{PLAIN, TEMPLATED, plain};
 use crate::config::BodyEncoding;
 use crate::segment::common::Common;
 use crate::segment::packing::Packer;
-use crate::segment::templates;
 use crate::segment::terms::BlockTerms;
 use crate::stream::Stream;
 use sonde_patterns::Encoder;
@@ -24,9 +23,13 @@ pub(in crate::segment) struct BodyWriter {
 }
 
 impl BodyWriter {
-    /// Nothing written yet of a segment with these streams.
-    pub(in crate::segment) fn new(common: &Arc<Common>, streams: &[Arc<Stream>]) -> Self {
-        let (encoder, sources) = match common.bodies {
+    /// Nothing written yet of a segment with these streams, whose bodies lie as `bodies` says.
+    pub(in crate::segment) fn new(
+        common: &Arc<Common>,
+        bodies: BodyEncoding,
+        streams: &[Arc<Stream>],
+    ) -> Self {
+        let (encoder, sources) = match bodies {
             BodyEncoding::Plain => (None, Vec::new()),
             BodyEncoding::Templated => (Some(common.encoders.take()), sources(streams)),
         };
@@ -102,12 +105,25 @@ impl BodyWriter {
         }
     }
 
-    /// The file of the templates; nothing where no block needs one.
-    pub(in crate::segment) fn finish(self) -> Option<Vec<u8>> {
-        let mut encoder = self.encoder?;
-        let file = templates::write(|out| encoder.finish(out));
-        self.common.encoders.give_back(encoder);
-        self.any_templated.then_some(file)
+    /// Ends a part: the dictionary of its templates, empty where no block needs one. The
+    /// blocks that follow have another.
+    pub(in crate::segment) fn end_part(&mut self) -> Vec<u8> {
+        let mut dictionary = Vec::new();
+        if let Some(encoder) = &mut self.encoder {
+            encoder.finish(&mut dictionary);
+        }
+        self.statics = StaticWords::default();
+        match std::mem::take(&mut self.any_templated) {
+            true => dictionary,
+            false => Vec::new(),
+        }
+    }
+
+    /// Leaves what the encoder has learned to the next segment.
+    pub(in crate::segment) fn finish(self) {
+        if let Some(encoder) = self.encoder {
+            self.common.encoders.give_back(encoder);
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl TokensBuilder {
 
     /// Writes the file.
     pub(in crate::segment) fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
-        let bits = (64 - self.count.leading_zeros() + 6).min(32);
+        let bits = super::bits_for(self.count);
         let mut writer = Writer::new(bits, out);
         if self.runs.is_empty() {
             self.pairs.sort_unstable();
@@ -93,7 +93,7 @@ impl Iterator for PackedRun<'_> {
 }
 
 /// Writes pairs that come in their order.
-struct Writer<'w, W> {
+pub(super) struct Writer<'w, W> {
     bits: u32,
     out: &'w mut W,
     offset: u64,
@@ -105,7 +105,7 @@ struct Writer<'w, W> {
 }
 
 impl<'w, W: Write> Writer<'w, W> {
-    fn new(bits: u32, out: &'w mut W) -> Self {
+    pub(super) fn new(bits: u32, out: &'w mut W) -> Self {
         Self {
             bits,
             out,
@@ -118,7 +118,7 @@ impl<'w, W: Write> Writer<'w, W> {
         }
     }
 
-    fn add(&mut self, pair: u64) -> io::Result<()> {
+    pub(super) fn add(&mut self, pair: u64) -> io::Result<()> {
         let hash = (pair >> 32) as u32 >> (32 - self.bits);
         if self.hashes.last() != Some(&hash) {
             if self.hashes.len() == CHUNK {
@@ -162,7 +162,7 @@ impl<'w, W: Write> Writer<'w, W> {
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<()> {
+    pub(super) fn finish(mut self) -> io::Result<()> {
         self.end_chunk()?;
         let chunks = (self.index.len() / super::ENTRY) as u32;
         self.index.extend_from_slice(&self.bits.to_le_bytes());

@@ -30,6 +30,15 @@ struct Listed {
     request: Arc<Request>,
     created_at: UnixNanos,
     processed_at: Option<UnixNanos>,
+    unreadable: Option<Unreadable>,
+}
+
+/// A saved request of which the query cannot be read. It hides everything in its time, for what
+/// it hid must not come back, and deletes nothing, for nobody knows what it meant.
+#[derive(Clone, Debug)]
+struct Unreadable {
+    query: String,
+    why: String,
 }
 
 /// The requests as the manifest keeps them.
@@ -53,31 +62,63 @@ struct Saved {
 }
 
 impl Requests {
-    /// The requests that were saved.
-    ///
-    /// # Errors
-    /// Which one cannot be read, and why: what it hides would come back.
-    pub(in crate::store) fn restore(saved: SavedRequests) -> Result<Self, String> {
-        let all = saved.requests.into_iter().map(|saved| {
-            let unreadable = |why: &dyn std::fmt::Display| {
-                format!("the delete request {:?} cannot be read: {why}", saved.query)
+    /// The requests that were saved. One that cannot be read stops nothing: it is in
+    /// [`Self::troubles`], and hides more than it meant until somebody cancels it.
+    pub(in crate::store) fn restore(saved: SavedRequests) -> Self {
+        let all = saved.requests.into_iter().filter_map(|saved| {
+            let Ok(tenant) = Tenant::new(&saved.tenant) else {
+                tracing::error!(
+                    tenant = saved.tenant,
+                    number = saved.number,
+                    "a delete request is of a tenant that cannot be; it is forgotten"
+                );
+                return None;
             };
-            Ok(Listed {
-                tenant: Tenant::new(&saved.tenant).map_err(|e| unreadable(&e))?,
+            let (query, unreadable) = match LogQuery::parse(&saved.query) {
+                Ok(query) => (query, None),
+                Err(error) => {
+                    let unreadable = Unreadable {
+                        query: saved.query,
+                        why: error.to_string(),
+                    };
+                    (LogQuery::parse("{}").ok()?, Some(unreadable))
+                }
+            };
+            Some(Listed {
+                tenant,
                 request: Arc::new(Request {
                     number: saved.number,
-                    query: LogQuery::parse(&saved.query).map_err(|e| unreadable(&e))?,
+                    query,
                     start: saved.start,
                     end: saved.end,
                     before: saved.before,
                 }),
                 created_at: saved.created_at,
                 processed_at: saved.processed_at,
+                unreadable,
             })
         });
-        Ok(Self {
+        let this = Self {
             last: saved.last,
-            all: all.collect::<Result<_, String>>()?,
+            all: all.collect(),
+        };
+        this.troubles()
+            .for_each(|trouble| tracing::error!("{trouble}"));
+        this
+    }
+
+    /// What a person should do something about.
+    pub(in crate::store) fn troubles(&self) -> impl Iterator<Item = String> {
+        let waiting = self.all.iter().filter(|l| l.processed_at.is_none());
+        waiting.filter_map(|listed| {
+            let unreadable = listed.unreadable.as_ref()?;
+            let query: String = unreadable.query.chars().take(100).collect();
+            Some(format!(
+                "the delete request {} of tenant {} cannot be read ({}): {query:?}; until it is cancelled it hides every record of its time, and neither it nor a later one removes anything from disk",
+                listed.id(),
+                listed.tenant,
+                unreadable.why,
+            ))
         })
     }
 
@@ -86,7 +127,7 @@ impl Requests {
         let saved = self.all.iter().map(|listed| Saved {
             number: listed.request.number,
             tenant: listed.tenant.as_str().to_owned(),
-            query: listed.request.query.to_string(),
+            query: listed.query(),
             start: listed.request.start,
             end: listed.request.end,
             before: listed.request.before,
@@ -118,6 +159,7 @@ impl Requests {
             }),
             created_at: new.created_at,
             processed_at: None,
+            unreadable: None,
         };
         let shown = listed.shown();
         self.all.push(listed);
@@ -172,7 +214,9 @@ impl Requests {
     /// they came, so that one number for a segment says which were.
     pub(in crate::store) fn due_through(&self, now: UnixNanos, cancel_seconds: u64) -> u64 {
         let delay = Duration::from_secs(cancel_seconds);
-        let waits = |l: &&Listed| l.processed_at.is_none() && l.created_at.plus(delay) > now;
+        let may_be_cancelled =
+            |l: &Listed| l.unreadable.is_some() || l.created_at.plus(delay) > now;
+        let waits = |l: &&Listed| l.processed_at.is_none() && may_be_cancelled(l);
         let first = self.all.iter().find(waits);
         first.map_or(self.last, |listed| listed.request.number - 1)
     }
@@ -238,10 +282,18 @@ impl Listed {
         format!("{:08x}", self.request.number)
     }
 
+    /// The query as it is kept.
+    fn query(&self) -> String {
+        match &self.unreadable {
+            Some(unreadable) => unreadable.query.clone(),
+            None => self.request.query.to_string(),
+        }
+    }
+
     fn shown(&self) -> DeleteRequest {
         DeleteRequest {
             id: self.id(),
-            query: self.request.query.to_string(),
+            query: self.query(),
             start: self.request.start,
             end: self.request.end,
             created_at: self.created_at,

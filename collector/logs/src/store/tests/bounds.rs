@@ -3,7 +3,7 @@
 use super::*;
 use crate::LogRecord;
 use sonde_logql::LogQuery;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[test]
 fn a_part_of_a_long_word_is_found() {
@@ -35,7 +35,12 @@ fn a_part_of_a_long_word_is_found() {
         }
         assert_eq!(
             store
-                .by_id(&Tenant::default(), &jwt, 10, None)
+                .by_id(
+                    &Tenant::default(),
+                    &jwt,
+                    10,
+                    &sonde_proto::Deadline::never()
+                )
                 .unwrap()
                 .records
                 .len(),
@@ -230,19 +235,19 @@ fn a_search_says_why_records_may_be_missing() {
         .search(
             &tenant,
             &Search {
-                deadline: Some(Instant::now()),
+                deadline: Deadline::within(Duration::ZERO),
                 ..search("{}")
             },
         )
         .unwrap();
     assert!(late.cut.unwrap().contains("out of time"));
-    let soon = Some(Instant::now() + Duration::from_secs(3600));
+    let soon = Deadline::within(Duration::from_secs(3600));
     assert_eq!(
         store
             .search(
                 &tenant,
                 &Search {
-                    deadline: soon,
+                    deadline: soon.clone(),
                     ..search("{}")
                 }
             )
@@ -359,4 +364,31 @@ fn a_needle_reads_little_and_the_newest_are_read_without_the_rest() {
         )
         .unwrap();
     assert_eq!((other.segments_visited, other.bytes_read), (0, 0));
+}
+
+#[test]
+fn a_lookup_that_is_cut_by_what_an_answer_may_have_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        records_max: 3,
+        ..quiet()
+    };
+    let store = open(dir.path(), &config);
+    let lines = |n: u64| (0..n).map(|n| record(n + 1, "order 4711")).collect();
+    apply(&store, 0, "a", lines(3));
+    let ask = |limit| {
+        let never = sonde_proto::Deadline::never();
+        store
+            .by_id(&Tenant::default(), "4711", limit, &never)
+            .unwrap()
+    };
+    assert_eq!((ask(10).records.len(), ask(10).cut), (3, None));
+    assert_eq!((ask(3).records.len(), ask(3).cut), (3, None));
+    apply(&store, 1, "a", lines(1));
+    for limit in [3, 10] {
+        let found = ask(limit);
+        assert_eq!(found.records.len(), 3);
+        assert_eq!(found.cut.unwrap(), "there are more than 3 log lines");
+    }
+    assert_eq!(ask(2).cut.unwrap(), "there are more than 2 log lines");
 }

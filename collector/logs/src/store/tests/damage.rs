@@ -1,5 +1,7 @@
 //! Damaged files: moved aside, reported, and the rest is served.
 
+mod proof;
+
 use super::*;
 use std::path::{Path, PathBuf};
 
@@ -113,15 +115,27 @@ fn whichever_file_is_damaged_answers_are_right_or_the_segment_is_moved_aside() {
     assert!(aside >= count as u64, "{aside} of {count} files");
 }
 
-#[test]
-fn a_damaged_manifest_is_refused_with_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
-    two_segments(dir.path());
-    let path = dir.path().join("manifest.json");
-    let mut bytes = std::fs::read(&path).unwrap();
+fn flip_near_the_end(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
     let last = bytes.len() - 2;
     bytes[last] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_manifest_is_replaced_by_its_copy_and_without_one_refused_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    two_segments(dir.path());
+    flip_near_the_end(&dir.path().join("manifest.json"));
+    let store = open(dir.path(), &quiet());
+    assert_eq!(bodies(&store, "{}"), ["line 1", "line 0"]);
+    let troubles = store.stats().troubles;
+    assert!(troubles[0].contains("its copy is in force"), "{troubles:?}");
+    drop(store);
+
+    for name in ["manifest.json", "manifest.copy.json"] {
+        flip_near_the_end(&dir.path().join(name));
+    }
     let opened = LogStore::open(dir.path(), &quiet(), &mut Registry::default(), NOW);
     let message = opened.unwrap_err().to_string();
     for part in [
@@ -217,11 +231,16 @@ fn a_segment_that_cannot_be_read_is_not_taken_for_damaged() {
     // A link to itself cannot be opened by anyone, not even by root.
     std::os::unix::fs::symlink(&file, &file).unwrap();
     let config = quiet();
-    let opened = LogStore::open(dir.path(), &config, &mut Registry::default(), NOW);
-    assert!(matches!(opened, Err(OpenError::Segment { .. })));
+    let store = open(dir.path(), &config);
+    let answer = store.search(&Tenant::default(), &search("{}")).unwrap();
+    assert!(answer.cut.unwrap().contains("could not be read"));
+    assert_eq!(answer.records.len(), 1);
+    let stats = store.stats();
+    assert_eq!((stats.quarantined, stats.segments), (0, 2));
+    assert!(stats.troubles[0].contains("cannot be read"));
+    store.seal(NOW).unwrap();
 
     std::fs::rename(&aside, &file).unwrap();
-    let store = open(dir.path(), &config);
     assert_eq!(bodies(&store, "{}"), ["line 1", "line 0"]);
     std::fs::rename(&file, &aside).unwrap();
     std::os::unix::fs::symlink(&file, &file).unwrap();
@@ -229,6 +248,74 @@ fn a_segment_that_cannot_be_read_is_not_taken_for_damaged() {
         .damaged
         .lock()
         .push((0, "seen while it could not be read".into()));
+    store.maintain(NOW).unwrap();
+    assert_eq!(store.stats().quarantined, 0);
+    assert_eq!(bodies(&store, "{}"), ["line 1", "line 0"]);
+}
+
+#[test]
+fn damage_that_is_there_when_a_segment_is_opened_again_is_moved_aside() {
+    let fresh = tempfile::tempdir().unwrap();
+    two_segments(fresh.path());
+    let count = files(fresh.path()).len();
+    let nothing_stays_open = Config {
+        mapped_bytes_max: 1,
+        ..quiet()
+    };
+    for at in 0..count {
+        for damage in ["cut", "gone"] {
+            let dir = tempfile::tempdir().unwrap();
+            two_segments(dir.path());
+            let store = open(dir.path(), &nothing_stays_open);
+            assert_eq!(bodies(&store, "{} |= \"line\""), ["line 1", "line 0"]);
+            let file = files(dir.path()).swap_remove(at);
+            let bytes = std::fs::read(&file).unwrap();
+            match damage {
+                "cut" => std::fs::write(&file, &bytes[..bytes.len() / 2]).unwrap(),
+                _ => std::fs::remove_file(&file).unwrap(),
+            }
+            let name = format!("{} {damage}", file.display());
+            let answer = store.search(&Tenant::default(), &search("{}")).unwrap();
+            assert!(
+                answer.cut.unwrap().contains("is damaged and was left out"),
+                "{name}"
+            );
+            assert_eq!(answer.records.len(), 1, "{name}");
+            assert_eq!(store.stats().quarantined, 0);
+            store.maintain(NOW).unwrap();
+            assert_eq!(bodies(&store, "{}"), ["line 1"], "{name}");
+            assert_eq!(store.stats().quarantined, 1, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_for_a_while_is_not_taken_for_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    two_segments(dir.path());
+    let config = Config {
+        mapped_bytes_max: 1,
+        merge_factor: 2,
+        ..quiet()
+    };
+    let store = open(dir.path(), &config);
+    let file = files(dir.path()).pop().unwrap();
+    let aside = dir.path().join("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    for _ in 0..2 {
+        let answer = store.search(&Tenant::default(), &search("{}")).unwrap();
+        assert!(
+            answer
+                .cut
+                .unwrap()
+                .contains("could not be read and was left out")
+        );
+        assert_eq!(answer.records.len(), 1);
+        store.merge_all().unwrap();
+        store.maintain(NOW).unwrap();
+    }
+    std::fs::rename(&aside, &file).unwrap();
     store.maintain(NOW).unwrap();
     assert_eq!(store.stats().quarantined, 0);
     assert_eq!(bodies(&store, "{}"), ["line 1", "line 0"]);

@@ -1,5 +1,6 @@
 //! Deleting by query, and retention by stream: hidden at once, gone from disk later.
 
+mod kept;
 mod simulation;
 
 use super::*;
@@ -63,7 +64,12 @@ fn what_is_asked_to_be_deleted_is_hidden_at_once_and_gone_from_disk_later() {
     };
     check(&store);
     let id = store
-        .by_id(&Tenant::default(), "secret", 100, None)
+        .by_id(
+            &Tenant::default(),
+            "secret",
+            100,
+            &sonde_proto::Deadline::never(),
+        )
         .unwrap();
     assert_eq!(id.records.len(), 6);
     assert_eq!(store.stats().records, 24);

@@ -12,7 +12,7 @@ use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_logql::ast::{LineFilter, LineOp, Stage};
-use sonde_proto::{MatchOp, Matcher};
+use sonde_proto::{Deadline, MatchOp, Matcher};
 
 const SEEDS: u64 = 8;
 const STEPS: usize = 24;
@@ -68,14 +68,16 @@ impl Scenario {
             seal_interval_ms: 1000,
             merge_factor: 2,
             segment_bytes_max: 64 << 10,
+            mapped_bytes_max: [0, 1, 400 << 10][usize::try_from(seed % 3).unwrap()],
             ..quiet()
         };
-        let store = Some(open(dir.path(), &config));
+        let store = open(dir.path(), &config);
+        store.common.join_all(rng.random_bool(0.5));
         Self {
             rng,
             dir,
             config,
-            store,
+            store: Some(store),
             journal: Vec::new(),
             lines: Vec::new(),
             fragile: seed.is_multiple_of(4),
@@ -185,6 +187,8 @@ impl Scenario {
         let encodings = [BodyEncoding::Plain, BodyEncoding::Templated];
         self.config.bodies = *encodings.choose(&mut self.rng).unwrap();
         let store = open(self.dir.path(), &self.config);
+        // Segments of few blocks are written anew unless a test wants them joined.
+        store.common.join_all(self.rng.random_bool(0.5));
         let from = usize::try_from(store.resume_from().0).unwrap();
         let replay: Vec<_> = (from..self.journal.len())
             .map(|p| (Position(p as u64), self.journal[p].clone()))
@@ -209,7 +213,7 @@ impl Scenario {
                 .choose(&mut self.rng)
                 .unwrap(),
             interval: std::time::Duration::ZERO,
-            deadline: None,
+            deadline: Deadline::never(),
         };
         let answer = self.store().search(&tenant, &search).unwrap();
         assert_eq!(answer.cut, None);

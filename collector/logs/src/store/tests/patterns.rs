@@ -51,7 +51,13 @@ fn ask(store: &LogStore, query: &str, period: (u64, u64)) -> LinePatterns {
     let query = LogQuery::parse(query).unwrap();
     let period = (UnixNanos(seconds(period.0)), UnixNanos(seconds(period.1)));
     let tenant = Tenant::default();
-    store.patterns(&tenant, query.matchers(), period, STEP, None)
+    store.patterns(
+        &tenant,
+        query.matchers(),
+        period,
+        STEP,
+        &sonde_proto::Deadline::never(),
+    )
 }
 
 /// The texts with their counts by step.
@@ -107,9 +113,9 @@ fn without_time_it_is_said_that_lines_are_missing() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &config(BodyEncoding::Templated));
     fill(&store);
-    let (tenant, now) = (Tenant::default(), std::time::Instant::now());
+    let (tenant, past) = (Tenant::default(), Deadline::within(Duration::ZERO));
     let all = (UnixNanos(0), UnixNanos(u64::MAX));
-    let answer = store.patterns(&tenant, &[], all, STEP, Some(now));
+    let answer = store.patterns(&tenant, &[], all, STEP, &past);
     assert!(answer.patterns.is_empty());
     assert!(
         answer

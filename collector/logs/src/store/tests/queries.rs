@@ -6,7 +6,7 @@ use crate::{Direction, LogRecord, Search, SearchError};
 use sonde_logql::ast::Expr;
 use sonde_logql::eval::{self, EvalLimits};
 use sonde_logql::{LogQuery, Value};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const RECORDS: u64 = 12_000;
 const SECOND: u64 = 1_000_000_000;
@@ -123,11 +123,19 @@ fn numbers(store: &LogStore, query: &str) -> Vec<(String, Vec<(u64, f64)>)> {
     let Expr::Metric(expr) = sonde_logql::parse(query).unwrap() else {
         panic!("{query} is a query for numbers");
     };
-    let source = store.source(&Tenant::default(), None);
+    let source = store.source(&Tenant::default(), &sonde_proto::Deadline::never());
     let times = (UnixNanos(1000 * SECOND), UnixNanos(4000 * SECOND));
     let limits = EvalLimits::default();
     let step = 1000 * SECOND;
-    let value = eval::range(&expr, times, step, &source, &limits, None).unwrap();
+    let value = eval::range(
+        &expr,
+        times,
+        step,
+        &source,
+        &limits,
+        &sonde_proto::Deadline::never(),
+    )
+    .unwrap();
     let Value::Matrix(series) = value.value else {
         panic!("{query} has series");
     };
@@ -186,7 +194,11 @@ fn streams_have_their_volumes_without_a_body_being_read() {
     let store = filled(dir.path());
     let tenant = Tenant::default();
     let period = (UnixNanos(1001 * SECOND), UnixNanos(3001 * SECOND));
-    let count = |part| store.streams(&tenant, &[], period, part, None).unwrap();
+    let count = |part| {
+        store
+            .streams(&tenant, &[], period, part, &sonde_proto::Deadline::never())
+            .unwrap()
+    };
     let found = count(None);
     let entries: u64 = found.streams.iter().map(|s| s.entries).sum();
     assert_eq!((found.streams.len(), entries), (3, 6000));
@@ -210,7 +222,13 @@ fn streams_have_their_volumes_without_a_body_being_read() {
     );
     let services = found.label_values("service_name");
     assert_eq!(services.into_iter().collect::<Vec<_>>(), ["even", "odd"]);
-    let late = store.streams(&tenant, &[], period, None, Some(Instant::now()));
+    let late = store.streams(
+        &tenant,
+        &[],
+        period,
+        None,
+        &Deadline::within(Duration::ZERO),
+    );
     assert_eq!(late.unwrap_err(), SearchError::Deadline);
 }
 
@@ -227,12 +245,13 @@ fn a_query_for_numbers_that_reads_too_much_says_so() {
     let Expr::Metric(expr) = sonde_logql::parse(query).unwrap() else {
         panic!("a query for numbers");
     };
-    let source = store.source(&Tenant::default(), None);
+    let source = store.source(&Tenant::default(), &sonde_proto::Deadline::never());
     let limits = EvalLimits::default();
     let at = UnixNanos(3000 * SECOND);
-    let value = eval::instant(&expr, at, &source, &limits, None).unwrap();
+    let value =
+        eval::instant(&expr, at, &source, &limits, &sonde_proto::Deadline::never()).unwrap();
     assert!(value.scanned.cut.unwrap().contains("10000 bytes"));
-    let late = store.source(&Tenant::default(), Some(Instant::now()));
-    assert!(eval::instant(&expr, at, &late, &limits, None).is_err());
+    let late = store.source(&Tenant::default(), &Deadline::within(Duration::ZERO));
+    assert!(eval::instant(&expr, at, &late, &limits, &sonde_proto::Deadline::never()).is_err());
     assert!(LogQuery::parse(query).is_err());
 }

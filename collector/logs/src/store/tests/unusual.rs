@@ -59,7 +59,12 @@ fn what_is_unusual_comes_back_from_tail_segment_and_merged_segment() {
     );
     assert!(merged.unwrap().records == expected);
     let found = store
-        .by_id(&Tenant::default(), "249 of 3", 10, None)
+        .by_id(
+            &Tenant::default(),
+            "249 of 3",
+            10,
+            &sonde_proto::Deadline::never(),
+        )
         .unwrap();
     assert_eq!(found.records.len(), 1);
 }

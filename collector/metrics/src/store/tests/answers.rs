@@ -161,7 +161,7 @@ fn a_query_stops_at_its_limits() {
         ..QueryLimits::default()
     };
     let late = QueryLimits {
-        deadline: Some(std::time::Instant::now()),
+        deadline: sonde_proto::Deadline::within(Duration::ZERO),
         ..QueryLimits::default()
     };
     for query in [
@@ -224,7 +224,7 @@ fn queries_that_are_too_large_are_refused_at_once() {
     ] {
         assert!(matches!(
             range(start, end, step),
-            Err(QueryError::BadData { .. })
+            Err(QueryError::BadData(_))
         ));
     }
     range(ALL.0, ALL.1, u64::MAX).unwrap();

@@ -99,10 +99,30 @@ fn a_missing_file_is_counted_and_the_rest_is_served() {
 }
 
 #[test]
-fn a_damaged_manifest_is_an_error_that_says_which() {
-    let bed = three_segments();
+fn a_segment_that_cannot_be_read_is_an_error_and_stays_where_it_is() {
+    let mut bed = three_segments();
+    let file = bed.segment_files().remove(0);
+    let aside = bed.dir.path().join("aside");
+    fs::rename(&file, &aside).unwrap();
+    // A link to itself cannot be opened by anyone, not even by root.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    let mut registry = prometheus_client::registry::Registry::default();
+    let opened = crate::MetricStore::open(bed.dir.path(), &Config::default(), &mut registry, NOW);
+    assert!(matches!(opened, Err(crate::OpenError::Segment { .. })));
+    fs::rename(&aside, &file).unwrap();
+    bed.reopen();
+    assert_eq!((bed.matching("m").len(), quarantined(&bed)), (3, 0));
+}
+
+#[test]
+fn a_damaged_manifest_is_replaced_by_its_copy_and_without_one_is_an_error_that_says_which() {
+    let mut bed = three_segments();
     let path = bed.dir.path().join("manifest.json");
     fs::write(&path, "{").unwrap();
+    bed.reopen();
+    assert_eq!(bed.matching("m").len(), 3);
+    fs::write(&path, "{").unwrap();
+    fs::write(bed.dir.path().join("manifest.copy.json"), "{").unwrap();
     let mut registry = prometheus_client::registry::Registry::default();
     let opened = crate::MetricStore::open(bed.dir.path(), &Config::default(), &mut registry, NOW);
     let error = opened.unwrap_err().to_string();

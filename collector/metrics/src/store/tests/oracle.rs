@@ -2,7 +2,7 @@
 //! retention, crashes. Whatever happened, the store holds what the map holds.
 
 use super::*;
-use crate::sample::Samples;
+use crate::Samples;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

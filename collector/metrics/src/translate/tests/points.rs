@@ -1,7 +1,7 @@
 //! What the values of a point become.
 
 use crate::Config;
-use crate::sample::is_stale;
+use crate::is_stale;
 use crate::telemetry::Reason;
 use crate::testing::*;
 use sonde_proto::otlp::kv;

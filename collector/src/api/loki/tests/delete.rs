@@ -7,7 +7,8 @@ const DELETE: &str = "/loki/api/v1/delete";
 impl Bed {
     async fn ask(&self, method: &str, parameters: &[(&str, &str)], headers: &str) -> Answer {
         let query = form(parameters);
-        let head = format!("{method} {DELETE}?{query} HTTP/1.0\r\nHost: test\r\n{headers}\r\n");
+        let head =
+            format!("{method} {DELETE}?{query} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
         let (status, text) = self.exchange(head).await;
         Answer { status, text }
     }

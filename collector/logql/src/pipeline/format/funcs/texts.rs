@@ -120,7 +120,7 @@ fn add_with_count(funcs: &mut Funcs) {
 
 fn add_regexes(funcs: &mut Funcs) {
     for name in ["regexReplaceAll", "regexReplaceAllLiteral"] {
-        funcs.add(name, move |args| {
+        funcs.add_costly(name, REGEX_STEPS, move |args| {
             let [pattern, text, replacement] = strings(name, args)?;
             let is_literal = name == "regexReplaceAllLiteral";
             with_regex(pattern, |regex| {
@@ -128,13 +128,16 @@ fn add_regexes(funcs: &mut Funcs) {
             })?
         });
     }
-    funcs.add("count", |args| {
+    funcs.add_costly("count", REGEX_STEPS, |args| {
         let [pattern, text] = strings("count", args)?;
         with_regex(pattern, |regex| {
             regex.find_iter(text.as_bytes()).count().into()
         })
     });
 }
+
+/// What a call with a pattern costs: it may have to be compiled.
+const REGEX_STEPS: u64 = 100;
 
 /// How many compiled patterns a thread remembers.
 const REGEXES_MAX: usize = 32;
@@ -149,7 +152,7 @@ fn with_regex<T>(pattern: &str, then: impl FnOnce(&Regex) -> T) -> Result<T, Str
     let regex = match known {
         Some(regex) => regex,
         None => {
-            let regex = compile_regex(pattern)?;
+            let regex = compile_regex(pattern, REGEXES_MAX)?;
             REGEXES.with_borrow_mut(|regexes| {
                 if regexes.len() >= REGEXES_MAX {
                     regexes.clear();

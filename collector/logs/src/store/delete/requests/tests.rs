@@ -82,7 +82,7 @@ fn what_is_saved_comes_back_and_names_are_never_given_twice() {
     requests.add(&tenant, new("{}", 8), Position(9));
     requests.cancel(&tenant, "00000002", 0, false).unwrap();
     let text = serde_json::to_string(&requests.save()).unwrap();
-    let mut restored = Requests::restore(serde_json::from_str(&text).unwrap()).unwrap();
+    let mut restored = Requests::restore(serde_json::from_str(&text).unwrap());
     assert_eq!(restored.of(&tenant), [first]);
     assert_eq!(serde_json::to_string(&restored.save()).unwrap(), text);
     assert_eq!(restored.in_force()[&tenant][0].before, Position(5));
@@ -94,16 +94,24 @@ fn what_is_saved_comes_back_and_names_are_never_given_twice() {
 }
 
 #[test]
-fn a_request_that_cannot_be_read_is_no_request_forgotten() {
+fn a_request_that_cannot_be_read_hides_all_of_its_time_and_is_never_carried_out() {
+    let tenant = Tenant::default();
     let saved = serde_json::json!({"last": 1, "requests": [{
         "number": 1, "tenant": "default", "query": "{", "start": 0, "end": 1, "before": 1,
         "created_at": 0, "processed_at": null,
     }]});
-    let error = Requests::restore(serde_json::from_value(saved).unwrap()).unwrap_err();
-    assert!(
-        error.contains(r#"the delete request "{" cannot be read"#),
-        "{error}"
-    );
+    let mut requests = Requests::restore(serde_json::from_value(saved.clone()).unwrap());
+    let trouble = requests.troubles().next().unwrap();
+    assert!(trouble.contains("00000001 of tenant default"), "{trouble}");
+    let in_force = &requests.in_force()[&tenant][0];
+    assert!(in_force.query.matches_line(b"anything"));
+    assert_eq!(in_force.end, UnixNanos(1));
+    assert_eq!(serde_json::to_value(requests.save()).unwrap(), saved);
+    requests.add(&tenant, new("{}", 0), Position(5));
+    assert_eq!(requests.due_through(UnixNanos(u64::MAX), 0), 0);
+    requests.cancel(&tenant, "00000001", 0, false).unwrap();
+    assert_eq!(requests.troubles().count(), 0);
+    assert_eq!(requests.due_through(UnixNanos(u64::MAX), 0), 2);
 }
 
 #[test]

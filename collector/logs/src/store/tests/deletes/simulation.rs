@@ -57,11 +57,14 @@ impl Life {
             delete_cancel_seconds: random.random_range(0..3) * 10,
             merge_factor: random.random_range(2..5),
             tail_bytes_max: 32 << 10,
+            mapped_bytes_max: [1, 400 << 10, 0][usize::try_from(seed % 3).unwrap()],
             ..quiet()
         };
         let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), &config);
+        store.common.join_all(random.random_bool(0.5));
         Self {
-            store: Some(open(dir.path(), &config)),
+            store: Some(store),
             random,
             dir,
             config,
@@ -149,6 +152,8 @@ impl Life {
         let applied_to = self.store().applied_to();
         self.store = None;
         let store = open(self.dir.path(), &self.config);
+        // So that what was joined is written anew later, and joined again.
+        store.common.join_all(self.random.random_bool(0.5));
         let from = store.resume_from().0;
         let mut lines = self.lines.iter().filter(|l| l.position >= from).peekable();
         while let Some(first) = lines.peek().copied() {
@@ -233,7 +238,9 @@ impl Life {
             *of_service = (of_service.0 + 1, of_service.1 + line.body.len() as u64);
         }
         let tenant = &self.tenants[tenant];
-        let counted = self.store().streams(tenant, &[], period, None, None);
+        let counted =
+            self.store()
+                .streams(tenant, &[], period, None, &sonde_proto::Deadline::never());
         let counted = counted.unwrap().streams;
         let counted = counted.iter().map(|stream| {
             let service = stream.labels.get("service_name");

@@ -1,0 +1,263 @@
+//! Evaluation over a grid of times.
+//!
+//! A vector is a list of [`Column`]s: one value per step for one series, where
+//! [`is_absent`] says that there is none. Selectors, functions over ranges and functions of
+//! each value work on one series at a time ([`Engine::stream`]), so `sum(rate(x[5m]))` reads
+//! each series once and keeps only the sums.
+
+mod budget;
+mod grid;
+mod window;
+mod stream;
+mod binary;
+mod set;
+mod arithmetic;
+mod aggregate;
+mod accumulate;
+mod pick;
+mod shape;
+mod quantiles;
+mod edges;
+mod info;
+mod hash;
+
+use super::ast::{Edges, Expr, ExprKind};
+use super::functions::math::{larger, smaller};
+use super::functions::{Kind, Shape};
+use super::source::{Source, Stop};
+use super::value::{QueryLimits, RangeSeries};
+use ahash::AHashMap;
+pub(crate) use arithmetic::scalar as arithmetic;
+use budget::Budget;
+pub(crate) use grid::Grid;
+use sonde_proto::{Labels, UnixNanos};
+
+/// One value per step of one series.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    pub(crate) labels: Labels,
+    pub(crate) values: Vec<f64>,
+}
+
+/// The bits of a stale marker, which no evaluation gives, stand for "no value".
+pub(crate) const ABSENT: f64 = f64::from_bits(crate::STALE_NAN_BITS);
+
+/// Whether a step has no value.
+pub(crate) fn is_absent(value: f64) -> bool {
+    crate::is_stale(value)
+}
+
+/// A time and a value, in bytes.
+const ANSWERED_BYTES: u64 = size_of::<(UnixNanos, f64)>() as u64;
+
+/// Evaluates expressions against one source, within one budget.
+pub(crate) struct Engine<'s, S> {
+    source: &'s S,
+    series_max: usize,
+    lookback: i64,
+    bounds: (i64, i64),
+    step: i64,
+    budget: Budget,
+}
+
+impl<'s, S: Source> Engine<'s, S> {
+    /// `bounds` are the times that `@ start()` and `@ end()` stand for, `step` what `step()`
+    /// does.
+    pub(crate) fn new(source: &'s S, limits: &QueryLimits, bounds: (i64, i64), step: i64) -> Self {
+        Self {
+            source,
+            series_max: limits.series_max,
+            lookback: i64::try_from(limits.lookback.as_millis()).unwrap_or(i64::MAX / 4),
+            bounds,
+            step,
+            budget: Budget::new(limits),
+        }
+    }
+
+    /// The values of a scalar expression.
+    pub(crate) fn scalar(&self, expr: &Expr, grid: &Grid) -> Result<Vec<f64>, Stop> {
+        self.spend(grid.len as u64)?;
+        self.keep_values(grid.len)?;
+        match &expr.kind {
+            ExprKind::Number(n) => Ok(vec![*n; grid.len]),
+            ExprKind::Duration(millis) => Ok(vec![*millis as f64 / 1e3; grid.len]),
+            ExprKind::Paren(inner) | ExprKind::Plus(inner) => self.scalar(inner, grid),
+            ExprKind::Negate(inner) => {
+                Ok(self.scalar(inner, grid)?.into_iter().map(|v| -v).collect())
+            }
+            ExprKind::Binary(b) => {
+                let (lhs, rhs) = (self.scalar(&b.lhs, grid)?, self.scalar(&b.rhs, grid)?);
+                Ok(lhs
+                    .into_iter()
+                    .zip(rhs)
+                    .map(|(l, r)| arithmetic::scalar(b.op, l, r))
+                    .collect())
+            }
+            ExprKind::Call { function, args } => match function.kind {
+                Kind::Shape(shape) => self.scalar_shape(shape, args, grid),
+                _ => Err(mistyped("scalar")),
+            },
+            _ => Err(mistyped("scalar")),
+        }
+    }
+
+    fn scalar_shape(&self, shape: Shape, args: &[Expr], grid: &Grid) -> Result<Vec<f64>, Stop> {
+        let seconds = |millis: i64| Ok(vec![millis as f64 / 1e3; grid.len]);
+        match shape {
+            Shape::Pi => Ok(vec![std::f64::consts::PI; grid.len]),
+            Shape::Time => Ok(grid.times().map(|t| t as f64 / 1e3).collect()),
+            Shape::Scalar => self.only_value(&args[0], grid),
+            Shape::Start => seconds(self.bounds.0),
+            Shape::End => seconds(self.bounds.1),
+            Shape::Range => seconds(self.bounds.1.saturating_sub(self.bounds.0)),
+            Shape::Step => seconds(self.step),
+            Shape::MinOf => self.of_both(args, grid, smaller),
+            Shape::MaxOf => self.of_both(args, grid, larger),
+            _ => Err(mistyped("scalar")),
+        }
+    }
+
+    fn of_both(
+        &self,
+        args: &[Expr],
+        grid: &Grid,
+        apply: fn(f64, f64) -> f64,
+    ) -> Result<Vec<f64>, Stop> {
+        let (a, b) = (self.scalar(&args[0], grid)?, self.scalar(&args[1], grid)?);
+        Ok(a.into_iter().zip(b).map(|(a, b)| apply(a, b)).collect())
+    }
+
+    /// The text of a string expression.
+    pub(crate) fn text(&self, expr: &Expr) -> String {
+        match &expr.kind {
+            ExprKind::String(text) => text.clone(),
+            ExprKind::Paren(inner) => self.text(inner),
+            _ => String::new(),
+        }
+    }
+
+    /// The columns of a vector expression, no two with the same labels.
+    pub(crate) fn vector(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        match &expr.kind {
+            ExprKind::Paren(inner) | ExprKind::Plus(inner) => self.vector(inner, grid),
+            ExprKind::Binary(b) => self.binary(b, grid),
+            ExprKind::Aggregate(a) => self.aggregate(a, grid),
+            ExprKind::Call { function, args } => match function.kind {
+                Kind::Shape(shape) => self.shape(shape, args, grid),
+                Kind::Window { .. } | Kind::Math(_) | Kind::Calendar(_) => self.collect(expr, grid),
+            },
+            ExprKind::Selector(_) | ExprKind::Negate(_) => self.collect(expr, grid),
+            ExprKind::Number(_)
+            | ExprKind::Duration(_)
+            | ExprKind::String(_)
+            | ExprKind::Matrix(..)
+            | ExprKind::Subquery(_) => Err(mistyped("instant vector")),
+        }
+    }
+
+    fn collect(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        let mut columns = Vec::new();
+        self.stream(expr, grid, &mut |column| {
+            self.keep_column(&column)?;
+            columns.push(column);
+            Ok(())
+        })?;
+        self.merge_same(columns)
+    }
+
+    /// Makes one column of those with equal labels; two values at one step are an error.
+    pub(crate) fn merge_same(&self, columns: Vec<Column>) -> Result<Vec<Column>, Stop> {
+        let mut at: AHashMap<Labels, usize> = AHashMap::with_capacity(columns.len());
+        let mut merged: Vec<Column> = Vec::with_capacity(columns.len());
+        for column in columns {
+            self.work(1 + column.labels.len() as u64)?;
+            let next = merged.len();
+            let found = *at.entry(column.labels.clone()).or_insert(next);
+            let Some(same) = merged.get_mut(found) else {
+                merged.push(column);
+                continue;
+            };
+            self.work(column.values.len() as u64)?;
+            for (value, other) in same.values.iter_mut().zip(column.values) {
+                if is_absent(*value) {
+                    *value = other;
+                } else if !is_absent(other) {
+                    return Err(Stop::Expression(
+                        "vector cannot contain metrics with the same labelset".into(),
+                    ));
+                }
+            }
+        }
+        Ok(merged)
+    }
+
+    /// A range query's columns as series, without those that have no value.
+    pub(crate) fn answered(
+        &self,
+        columns: Vec<Column>,
+        grid: &Grid,
+    ) -> Result<Vec<RangeSeries>, Stop> {
+        let mut all = Vec::with_capacity(columns.len());
+        for column in columns {
+            // What a time and a value take more than the value that goes.
+            self.keep_values(column.values.len())?;
+            self.work(column.values.len() as u64)?;
+            let samples: Vec<_> = grid
+                .present(&column.values)
+                .map(|(time, value)| (UnixNanos::from_millis(time), value))
+                .collect();
+            if !samples.is_empty() {
+                all.push(RangeSeries {
+                    labels: column.labels,
+                    samples,
+                });
+            }
+        }
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(all)
+    }
+
+    /// The samples of a range expression at one time.
+    pub(crate) fn matrix(&self, expr: &Expr, grid: &Grid) -> Result<Vec<RangeSeries>, Stop> {
+        if let ExprKind::Matrix(selector, length) = &expr.bare().kind
+            && selector.edges != Edges::Plain
+        {
+            return self.edged_matrix(selector, length.millis(), grid);
+        }
+        let mut all = Vec::new();
+        self.ranges(expr, grid, &mut |labels, samples, window| {
+            let range = window.bounds(grid.start);
+            let inside = samples
+                .iter()
+                .filter(|(time, _)| *time > range.0 && *time <= range.1);
+            self.keep_value_bytes(samples.len() as u64 * ANSWERED_BYTES)?;
+            let samples: Vec<_> = inside
+                .map(|(time, value)| (UnixNanos::from_millis(time), value))
+                .collect();
+            if !samples.is_empty() {
+                all.push(RangeSeries {
+                    labels: labels.clone(),
+                    samples,
+                });
+            }
+            Ok(())
+        })?;
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(all)
+    }
+}
+
+/// Cannot happen to a tree from the parser, which checks types.
+fn mistyped(wanted: &str) -> Stop {
+    Stop::Expression(format!("expected an expression of type {wanted}"))
+}
+
+/// The labels without the metric's name.
+pub(crate) fn without_name(labels: &Labels) -> Labels {
+    if labels.get(sonde_proto::METRIC_NAME).is_empty() {
+        return labels.clone();
+    }
+    let mut builder = labels.to_builder();
+    builder.remove(sonde_proto::METRIC_NAME);
+    builder.build()
+}

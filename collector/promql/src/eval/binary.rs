@@ -1,0 +1,253 @@
+//! Operators between vectors, or a vector and a number.
+
+use super::{ABSENT, Column, Engine, Grid, arithmetic, is_absent, without_name};
+use crate::ast::{Binary, BinaryOp, Many, Matching, Type};
+use crate::source::{Source, Stop};
+use ahash::AHashMap;
+use sonde_proto::Labels;
+use sonde_proto::METRIC_NAME as NAME;
+use std::collections::hash_map::Entry;
+
+impl<S: Source> Engine<'_, S> {
+    pub(crate) fn binary(&self, b: &Binary, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        match (b.lhs.returns(), b.rhs.returns()) {
+            (Type::Vector, Type::Vector) => {
+                let (lhs, rhs) = (self.vector(&b.lhs, grid)?, self.vector(&b.rhs, grid)?);
+                if b.op.is_set() {
+                    self.set(b, lhs, rhs, grid)
+                } else {
+                    self.paired(b, lhs, rhs, grid)
+                }
+            }
+            (Type::Vector, _) => {
+                let (columns, scalar) = (self.vector(&b.lhs, grid)?, self.scalar(&b.rhs, grid)?);
+                self.with_scalar(b, columns, &scalar, |op, vector, scalar| {
+                    arithmetic::scalar(op, vector, scalar)
+                })
+            }
+            _ => {
+                let (scalar, columns) = (self.scalar(&b.lhs, grid)?, self.vector(&b.rhs, grid)?);
+                self.with_scalar(b, columns, &scalar, |op, vector, scalar| {
+                    arithmetic::scalar(op, scalar, vector)
+                })
+            }
+        }
+    }
+
+    fn with_scalar(
+        &self,
+        b: &Binary,
+        mut columns: Vec<Column>,
+        scalar: &[f64],
+        apply: fn(BinaryOp, f64, f64) -> f64,
+    ) -> Result<Vec<Column>, Stop> {
+        for column in &mut columns {
+            self.work(scalar.len() as u64)?;
+            for (value, scalar) in column.values.iter_mut().zip(scalar) {
+                if !is_absent(*value) {
+                    *value = outcome(b, apply(b.op, *value, *scalar), *value);
+                }
+            }
+            if drops_name(b) {
+                column.labels = without_name(&column.labels);
+            }
+        }
+        columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+        self.merge_same(columns)
+    }
+
+    /// Pairs series of both sides by their signature, step by step.
+    fn paired(
+        &self,
+        b: &Binary,
+        lhs: Vec<Column>,
+        rhs: Vec<Column>,
+        grid: &Grid,
+    ) -> Result<Vec<Column>, Stop> {
+        let (many, one) = if b.matching.many == Some(Many::Right) {
+            (rhs, lhs)
+        } else {
+            (lhs, rhs)
+        };
+        let mut ones: AHashMap<Labels, Vec<&Column>> = AHashMap::new();
+        for column in &one {
+            let same = match ones.entry(self.signature(&column.labels, &b.matching)?) {
+                Entry::Occupied(same) => same.into_mut(),
+                Entry::Vacant(place) => {
+                    self.keep_subset(place.key())?;
+                    place.insert(Vec::new())
+                }
+            };
+            same.push(column);
+        }
+        let active = self.presence_of_any(&many, grid)?;
+        for (signature, same) in &ones {
+            self.work((same.len() as u64).saturating_mul(grid.len as u64))?;
+            check_unique(b, signature, same, &active)?;
+        }
+        let mut results = Vec::new();
+        let mut taken: AHashMap<Labels, Vec<bool>> = AHashMap::new();
+        for column in &many {
+            let key = self.signature(&column.labels, &b.matching)?;
+            for other in ones.get(&key).into_iter().flatten() {
+                self.spend(grid.len as u64)?;
+                let values = pair_values(b, column, other);
+                if b.matching.many.is_none() {
+                    let taken = match taken.entry(key.clone()) {
+                        Entry::Occupied(taken) => taken.into_mut(),
+                        Entry::Vacant(place) => {
+                            self.keep_value_bytes(grid.len as u64)?;
+                            place.insert(vec![false; grid.len])
+                        }
+                    };
+                    take_steps(taken, &values)?;
+                }
+                if !values.iter().all(|v| is_absent(*v)) {
+                    self.keep_values(grid.len)?;
+                    let labels = self.result_labels(b, &column.labels, &other.labels)?;
+                    results.push(Column { labels, values });
+                }
+            }
+        }
+        self.merge_same(results).map_err(|stop| match stop {
+            Stop::Expression(_) => Stop::Expression(
+                "multiple matches for labels: grouping labels must ensure unique matches".into(),
+            ),
+            other => other,
+        })
+    }
+
+    /// At which steps any series has a value.
+    fn presence_of_any(&self, columns: &[Column], grid: &Grid) -> Result<Vec<bool>, Stop> {
+        self.keep_value_bytes(grid.len as u64)?;
+        let mut present = vec![false; grid.len];
+        for column in columns {
+            self.work(grid.len as u64)?;
+            mark_present(&mut present, &column.values);
+        }
+        Ok(present)
+    }
+
+    /// The labels that must be equal.
+    pub(crate) fn signature(&self, labels: &Labels, matching: &Matching) -> Result<Labels, Stop> {
+        self.work(1 + (labels.len() * matching.labels.len()) as u64)?;
+        Ok(signature(labels, matching))
+    }
+
+    /// The labels of a pair's result; those it takes from `one` are charged with their texts.
+    fn result_labels(&self, b: &Binary, many: &Labels, one: &Labels) -> Result<Labels, Stop> {
+        let named = b.matching.labels.len() + b.matching.include.len();
+        self.work(1 + (many.len() * named) as u64)?;
+        let text = |name: &String| name.len() + one.get(name).len();
+        let texts = b.matching.include.iter().map(text).sum();
+        self.keep_labels(many.len() + b.matching.include.len(), texts)?;
+        Ok(result_labels(b, many, one))
+    }
+}
+
+/// Marks the steps that have a value.
+pub(crate) fn mark_present(present: &mut [bool], values: &[f64]) {
+    let values = present.iter_mut().zip(values);
+    values.for_each(|(present, value)| *present |= !is_absent(*value));
+}
+
+/// On the side of which there is one, there must be only one at every step, unless there is
+/// nothing at all on the other side.
+fn check_unique(
+    b: &Binary,
+    signature: &Labels,
+    same: &[&Column],
+    active: &[bool],
+) -> Result<(), Stop> {
+    if same.len() < 2 {
+        return Ok(());
+    }
+    for step in (0..active.len()).filter(|step| active[*step]) {
+        let mut present = same.iter().filter(|c| !is_absent(c.values[step]));
+        if let (Some(first), Some(second)) = (present.next(), present.next()) {
+            let side = if b.matching.many == Some(Many::Right) {
+                "left"
+            } else {
+                "right"
+            };
+            return Err(Stop::Expression(format!(
+                "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}]; many-to-many matching not allowed: matching labels must be unique on one side",
+                first.labels, second.labels
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Between single series, a signature may give one result at a step.
+fn take_steps(taken: &mut [bool], values: &[f64]) -> Result<(), Stop> {
+    for (taken, value) in taken.iter_mut().zip(values) {
+        let present = !is_absent(*value);
+        if *taken && present {
+            let message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+            return Err(Stop::Expression(message.into()));
+        }
+        *taken |= present;
+    }
+    Ok(())
+}
+
+fn pair_values(b: &Binary, many: &Column, one: &Column) -> Vec<f64> {
+    let swapped = b.matching.many == Some(Many::Right);
+    let pairs = many.values.iter().zip(&one.values);
+    pairs
+        .map(|(many, one)| {
+            if is_absent(*many) || is_absent(*one) {
+                return ABSENT;
+            }
+            let (l, r) = if swapped {
+                (*one, *many)
+            } else {
+                (*many, *one)
+            };
+            outcome(b, arithmetic::scalar(b.op, l, r), l)
+        })
+        .collect()
+}
+
+/// A comparison that does not give a number keeps or drops the left value.
+fn outcome(b: &Binary, result: f64, kept: f64) -> f64 {
+    match (b.op.is_comparison() && !b.is_bool, result == 1.0) {
+        (false, _) => result,
+        (true, true) => kept,
+        (true, false) => ABSENT,
+    }
+}
+
+/// Only a comparison that filters gives the metric itself.
+fn drops_name(b: &Binary) -> bool {
+    !b.op.is_comparison() || b.is_bool
+}
+
+fn signature(labels: &Labels, matching: &Matching) -> Labels {
+    let named = |name: &str| matching.labels.iter().any(|l| l == name);
+    let mut builder = labels.to_builder();
+    builder.retain(|name| {
+        if matching.on {
+            named(name)
+        } else {
+            name != NAME && !named(name)
+        }
+    });
+    builder.build()
+}
+
+fn result_labels(b: &Binary, many: &Labels, one: &Labels) -> Labels {
+    let mut builder = many.to_builder();
+    if drops_name(b) {
+        builder.remove(NAME);
+    }
+    if b.matching.many.is_none() {
+        let named = |name: &str| b.matching.labels.iter().any(|l| l == name);
+        builder.retain(|name| named(name) == b.matching.on);
+    }
+    for name in &b.matching.include {
+        builder.set(name, one.get(name));
+    }
+    builder.build()
+}

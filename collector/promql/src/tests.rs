@@ -1,0 +1,412 @@
+//! The language, against written cases.
+//!
+//! ```text
+//! load 1m                         forgets all series, and loads these, a value a minute from 0:
+//!   m{a="1"} 1 2x3 0+10x2 _ stale   1, then 2 and 3 more of it, 0 10 20, none, a stale marker
+//! at 5m <expression>              the answer at a time: series and value, a number or a "text"
+//!   {a="1"} 5
+//! ordered at 5m <expression>      the same, in this order
+//! range 0 5m 1m <expression>      from, to, step; `_` where there is no value
+//!   {a="1"} 1 2 _ 4
+//! fails at 5m <expression>        an error while it is evaluated, with this in its message
+//!   <text>
+//! wrong <expression>              no expression; where, and what the message has
+//!   1:4 <text>
+//! ```
+
+mod bounds;
+mod limits;
+mod print;
+
+use super::ast::Expr;
+use super::source::{Series, Source, Stop, TimeRange};
+use super::{
+    Ask, Features, ParseError, QueryError, QueryLimits, QueryValue, parse, parse_selector,
+};
+use crate::{Samples, stale_nan};
+use sonde_proto::{Labels, Matcher, UnixNanos};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// With everything that is an experiment.
+fn parsed(text: &str) -> Result<Expr, ParseError> {
+    parse(text, &Features::all())
+}
+
+fn instant<S: Source>(
+    source: &S,
+    text: &str,
+    time: UnixNanos,
+    limits: &QueryLimits,
+) -> Result<QueryValue, QueryError> {
+    let features = &Features::all();
+    let ask = Ask {
+        text,
+        features,
+        limits,
+    };
+    super::instant(source, &ask, time)
+}
+
+fn range<S: Source>(
+    source: &S,
+    text: &str,
+    start: UnixNanos,
+    end: UnixNanos,
+    step: Duration,
+    limits: &QueryLimits,
+) -> Result<QueryValue, QueryError> {
+    let features = &Features::all();
+    let ask = Ask {
+        text,
+        features,
+        limits,
+    };
+    super::range(source, &ask, start, end, step)
+}
+
+/// Series in memory.
+#[derive(Default)]
+struct Memory(Vec<(Labels, Samples)>);
+
+struct InMemory(Labels, Samples);
+
+impl Source for Memory {
+    type Series = InMemory;
+
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        series_max: usize,
+    ) -> Result<Vec<InMemory>, Stop> {
+        let wanted = |labels: &Labels| matchers.iter().all(|m| m.matches_labels(labels));
+        let mut found = Vec::new();
+        for (labels, samples) in self.0.iter().filter(|(labels, _)| wanted(labels)) {
+            let mut samples = samples.clone();
+            samples.clip(range.start, range.end);
+            found.push(InMemory(labels.clone(), samples));
+        }
+        if found.len() > series_max {
+            return Err(Stop::SeriesMax(series_max));
+        }
+        Ok(found)
+    }
+}
+
+impl Series for InMemory {
+    fn labels(&self) -> Labels {
+        self.0.clone()
+    }
+
+    fn read(&self, out: &mut Samples) -> Result<(), Stop> {
+        out.clone_from(&self.1);
+        Ok(())
+    }
+}
+
+#[test]
+fn selectors_and_time() {
+    check(include_str!("tests/selectors.test"));
+}
+
+#[test]
+fn operators() {
+    check(include_str!("tests/operators.test"));
+}
+
+#[test]
+fn aggregations() {
+    check(include_str!("tests/aggregations.test"));
+}
+
+#[test]
+fn functions_over_ranges() {
+    check(include_str!("tests/ranges.test"));
+}
+
+#[test]
+fn functions_of_values() {
+    check(include_str!("tests/values.test"));
+}
+
+#[test]
+fn functions_of_labels_and_vectors() {
+    check(include_str!("tests/vectors.test"));
+}
+
+#[test]
+fn histograms() {
+    check(include_str!("tests/histograms.test"));
+}
+
+#[test]
+fn durations_that_are_computed() {
+    check(include_str!("tests/durations.test"));
+}
+
+#[test]
+fn ranges_that_look_beyond_their_edges() {
+    check(include_str!("tests/edges.test"));
+}
+
+#[test]
+fn labels_of_info_metrics() {
+    check(include_str!("tests/info.test"));
+}
+
+#[test]
+fn what_is_wrong_and_where() {
+    check(include_str!("tests/errors.test"));
+}
+
+/// One block of a file: its first line, and those under it.
+struct Block<'a> {
+    line: usize,
+    head: &'a str,
+    body: Vec<&'a str>,
+}
+
+fn check(file: &str) {
+    let mut memory = Memory::default();
+    let mut failed = Vec::new();
+    for block in blocks(file) {
+        let (word, rest) = block.head.split_once(' ').unwrap();
+        let outcome = match word {
+            "load" => {
+                memory = load(millis(rest), &block.body);
+                Ok(())
+            }
+            "at" => check_at(&memory, rest, &block.body, false),
+            "ordered" => check_at(
+                &memory,
+                rest.strip_prefix("at ").unwrap(),
+                &block.body,
+                true,
+            ),
+            "range" => check_range(&memory, rest, &block.body),
+            "fails" => check_fails(&memory, rest.strip_prefix("at ").unwrap(), &block.body),
+            "wrong" => check_wrong(rest, &block.body),
+            other => panic!("line {}: what is {other:?}?", block.line),
+        };
+        failed.extend(
+            outcome
+                .err()
+                .map(|why| format!("line {}: {}\n    {why}", block.line, block.head)),
+        );
+    }
+    assert!(
+        failed.is_empty(),
+        "{} cases fail:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+fn blocks(file: &str) -> Vec<Block<'_>> {
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    for (number, line) in file.lines().enumerate() {
+        let text = line.trim();
+        if text.is_empty() || text.starts_with("# ") {
+            continue;
+        }
+        if line.starts_with("  ") {
+            blocks.last_mut().unwrap().body.push(text);
+        } else {
+            blocks.push(Block {
+                line: number + 1,
+                head: text,
+                body: Vec::new(),
+            });
+        }
+    }
+    blocks
+}
+
+/// A duration, or 0.
+fn millis(text: &str) -> i64 {
+    let expr = parsed(text).unwrap();
+    match expr.kind {
+        super::ast::ExprKind::Duration(millis) => millis,
+        super::ast::ExprKind::Number(seconds) => (seconds * 1e3) as i64,
+        _ => panic!("{text} is no duration"),
+    }
+}
+
+fn load(step: i64, lines: &[&str]) -> Memory {
+    let series = |line: &&str| {
+        let (labels, values) = labelled(line);
+        let mut samples = Samples::default();
+        for (n, value) in (0..).zip(values) {
+            if let Some(value) = value {
+                samples.push(n * step, value);
+            }
+        }
+        (labels, samples)
+    };
+    Memory(lines.iter().map(series).collect())
+}
+
+/// `m{a="1"} 1 2 3`
+fn labelled(line: &str) -> (Labels, Vec<Option<f64>>) {
+    let end = line
+        .rfind('}')
+        .map_or_else(|| line.find(' ').unwrap(), |at| at + 1);
+    let (series, rest) = line.split_at(end);
+    let labels = if series == "{}" {
+        Labels::empty()
+    } else {
+        let matchers = parse_selector(series).unwrap();
+        matchers
+            .iter()
+            .map(|m| (m.name.as_str(), m.value.as_str()))
+            .collect()
+    };
+    (labels, rest.split_whitespace().flat_map(values).collect())
+}
+
+/// One word of values.
+fn values(word: &str) -> Vec<Option<f64>> {
+    let (first, times) = word.rsplit_once('x').unwrap_or((word, "0"));
+    let times: usize = times.parse().unwrap();
+    if first == "_" {
+        return vec![None; times + usize::from(times == 0)];
+    }
+    // A sign behind the first digit begins the step.
+    let sign = first
+        .char_indices()
+        .skip(1)
+        .find(|(at, c)| ['+', '-'].contains(c) && !first[..*at].ends_with('e'));
+    let (start, step) = sign.map_or((first, "0"), |(at, _)| first.split_at(at));
+    let (start, step) = (number(start), number(step));
+    (0..=times)
+        .map(|n| {
+            Some(if n == 0 {
+                start
+            } else {
+                start + step * n as f64
+            })
+        })
+        .collect()
+}
+
+fn number(text: &str) -> f64 {
+    match text {
+        "stale" => stale_nan(),
+        "Inf" | "+Inf" => f64::INFINITY,
+        "-Inf" => f64::NEG_INFINITY,
+        other => other
+            .parse()
+            .unwrap_or_else(|_| panic!("{other} is no number")),
+    }
+}
+
+fn is_close(a: f64, b: f64) -> bool {
+    let near = (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
+    a == b || (a.is_nan() && b.is_nan()) || (a.is_finite() && b.is_finite() && near)
+}
+
+fn at(memory: &Memory, rest: &str) -> Result<QueryValue, QueryError> {
+    let (time, query) = rest.split_once(' ').unwrap();
+    let time = UnixNanos::from_millis(millis(time));
+    instant(memory, query, time, &QueryLimits::default())
+}
+
+fn check_at(memory: &Memory, rest: &str, wanted: &[&str], ordered: bool) -> Result<(), String> {
+    let found = at(memory, rest).map_err(|e| e.to_string())?;
+    let mut found: Vec<(Labels, Vec<Option<f64>>)> = match found {
+        QueryValue::Scalar(s) => {
+            let same = wanted.len() == 1 && is_close(number(wanted[0]), s.value);
+            return same
+                .then_some(())
+                .ok_or_else(|| format!("gives {}", s.value));
+        }
+        QueryValue::String { value, .. } => {
+            let same = wanted == [format!("{value:?}")];
+            return same.then_some(()).ok_or_else(|| format!("gives {value:?}"));
+        }
+        QueryValue::Vector(all) => all
+            .into_iter()
+            .map(|s| (s.labels, vec![Some(s.value)]))
+            .collect(),
+        QueryValue::Matrix(all) => all
+            .into_iter()
+            .map(|s| (s.labels, s.samples.iter().map(|(_, v)| Some(*v)).collect()))
+            .collect(),
+    };
+    let mut wanted: Vec<_> = wanted.iter().map(|line| labelled(line)).collect();
+    if !ordered {
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        wanted.sort_by(|a, b| a.0.cmp(&b.0));
+    }
+    compare(&found, &wanted)
+}
+
+fn check_range(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), String> {
+    let words: Vec<&str> = rest.splitn(4, ' ').collect();
+    let (start, end, step) = (millis(words[0]), millis(words[1]), millis(words[2]));
+    let time = UnixNanos::from_millis;
+    let length = Duration::from_millis(step as u64);
+    let limits = QueryLimits::default();
+    let found = range(memory, words[3], time(start), time(end), length, &limits)
+        .map_err(|e| e.to_string())?;
+    let QueryValue::Matrix(found) = found else {
+        return Err("gives no matrix".into());
+    };
+    let found: BTreeMap<Labels, Vec<Option<f64>>> = found
+        .into_iter()
+        .map(|series| {
+            let mut row = vec![None; ((end - start) / step) as usize + 1];
+            for (at, value) in &series.samples {
+                row[((at.as_millis() - start) / step) as usize] = Some(*value);
+            }
+            (series.labels, row)
+        })
+        .collect();
+    let wanted: BTreeMap<_, _> = wanted.iter().map(|line| labelled(line)).collect();
+    compare(
+        &found.into_iter().collect::<Vec<_>>(),
+        &wanted.into_iter().collect::<Vec<_>>(),
+    )
+}
+
+type Row = (Labels, Vec<Option<f64>>);
+
+fn compare(found: &[Row], wanted: &[Row]) -> Result<(), String> {
+    let same_value = |pair: (&Option<f64>, &Option<f64>)| match pair {
+        (Some(a), Some(b)) => is_close(*a, *b),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    let same_row = |(found, wanted): (&Row, &Row)| {
+        found.0 == wanted.0
+            && found.1.len() == wanted.1.len()
+            && found.1.iter().zip(&wanted.1).all(same_value)
+    };
+    if found.len() == wanted.len() && found.iter().zip(wanted).all(same_row) {
+        return Ok(());
+    }
+    let lines = found
+        .iter()
+        .map(|(labels, values)| format!("\n      {labels} {values:?}"));
+    Err(format!("gives{}", lines.collect::<String>()))
+}
+
+fn check_fails(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), String> {
+    match at(memory, rest) {
+        Err(error) if error.to_string().contains(wanted[0]) => Ok(()),
+        Err(error) => Err(format!("fails otherwise: {error}")),
+        Ok(found) => Err(format!("gives {found:?}")),
+    }
+}
+
+fn check_wrong(query: &str, wanted: &[&str]) -> Result<(), String> {
+    let error = parsed(query).err().ok_or("is an expression")?;
+    let (place, message) = wanted[0].split_once(' ').unwrap_or((wanted[0], ""));
+    if place == format!("{}:{}", error.line, error.column) && error.message.contains(message) {
+        return Ok(());
+    }
+    Err(format!(
+        "is wrong at {}:{}: {}",
+        error.line, error.column, error.message
+    ))
+}
