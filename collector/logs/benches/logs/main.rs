@@ -205,8 +205,15 @@ fn stored(
         memory / 1e6,
         "",
     );
+    let spent = measure::cpu_seconds();
     let merge = seconds(|| store.merge_all().expect("the bench's disk has room"));
+    let spent = measure::cpu_seconds() - spent;
     figures.add(format!("{name}: merge, MB/s"), megabytes / merge, "");
+    figures.add(
+        format!("{name}: merge, MB/s per core (processor time)"),
+        megabytes / spent,
+        "",
+    );
     figures.add(
         format!("{name}: segments after it"),
         store.stats().segments as f64,
