@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use sonde_logql::LogQuery;
 use sonde_logql::ast::Expr;
 use sonde_logql::eval::{self, EvalLimits};
+use sonde_patterns::Pattern;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,7 +137,7 @@ fn answers(store: &LogStore, seed: u64) -> Vec<String> {
     let period = (UnixNanos(100 * SECOND), UnixNanos(400 * SECOND));
     let step = Duration::from_secs(60);
     let patterns = store.patterns(&tenant, &[], period, step, &sonde_proto::Deadline::never());
-    answers.push(format!("{:?}", patterns.patterns));
+    answers.push(format!("{:?}", lines_by_step(&patterns.patterns)));
     let volumes = store.streams(
         &tenant,
         &[],
@@ -150,6 +152,16 @@ fn answers(store: &LogStore, seed: u64) -> Vec<String> {
     answers.push(format!("{times:?} {all:?}"));
     answers.push(format!("{:?}", store.services(&tenant)));
     answers
+}
+
+/// How many lines have a pattern, in each step. Which lines look alike depends on what else is
+/// in their block, so blocks that are written anew may name other patterns.
+fn lines_by_step(patterns: &[Pattern]) -> BTreeMap<i64, u64> {
+    let mut lines = BTreeMap::new();
+    for (second, count) in patterns.iter().flat_map(|p| &p.samples) {
+        *lines.entry(*second).or_default() += count;
+    }
+    lines
 }
 
 fn merge(store: &LogStore, joins: bool) {
