@@ -125,14 +125,23 @@ impl Asker {
     ) -> Result<T, ApiError> {
         let Self { api, tenant } = self;
         let turn = api.queries.wait(&tenant, api.query_time_max).await?;
-        let deadline = Deadline::within(api.query_time_max);
-        let _waits = deadline.give_up_on_drop();
-        let answer = tokio::task::spawn_blocking(move || {
+        let answer = answered(api.query_time_max, move |deadline| {
             let _turn = turn;
-            question(&api.sources, &deadline)
+            question(&api.sources, deadline)
         });
-        answer.await.map_err(|_| failed_inside())?
+        answer.await?
     }
+}
+
+/// Runs a question on a thread of its own. Its deadline has passed as soon as nobody waits.
+async fn answered<T: Send + 'static>(
+    within: Duration,
+    question: impl FnOnce(&Deadline) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let deadline = Deadline::within(within);
+    let _waits = deadline.give_up_on_drop();
+    let answer = tokio::task::spawn_blocking(move || question(&deadline));
+    answer.await.map_err(|_| failed_inside())
 }
 
 fn failed_inside() -> ApiError {
@@ -158,4 +167,30 @@ pub(crate) fn router(api: Api, push: Router) -> Router {
         .with_state(api)
         .merge(push)
         .layer(hosts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_question_ends_when_nobody_waits_for_its_answer() {
+        let (begun, mut has_begun) = tokio::sync::oneshot::channel();
+        let (ended, has_ended) = tokio::sync::oneshot::channel();
+        let answer = answered(Duration::from_secs(3600), move |deadline| {
+            begun.send(()).unwrap();
+            while !deadline.has_passed() {
+                std::thread::yield_now();
+            }
+            ended.send(()).unwrap();
+        });
+        let mut answer = Box::pin(answer);
+        tokio::select! {
+            _ = &mut answer => panic!("its deadline is far away"),
+            begun = &mut has_begun => begun.unwrap(),
+        }
+        // As the server does when a client leaves.
+        drop(answer);
+        has_ended.await.unwrap();
+    }
 }

@@ -40,9 +40,7 @@ pub(super) fn pair(key_value: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;
     match rest {
         [0x12, outer, 0x0a, inner, value @ ..]
-            if *outer < 0x80
-                && *outer == inner.wrapping_add(2)
-                && value.len() == usize::from(*inner) =>
+            if *inner < 0x7e && *outer == *inner + 2 && value.len() == usize::from(*inner) =>
         {
             Some((name, value))
         }
@@ -79,6 +77,9 @@ mod tests {
         assert!(!pair_of(b"\x0a\x09k\x12\x04\x0a\x02v!"));
         let long = [&b"\x0a\x01k\x12\x80\x0a\x7e"[..], &[b'x'; 126]].concat();
         assert!(!pair_of(&long));
+        // A length whose first byte is 254 takes more than one byte.
+        let wrapped = [&b"\x0a\x01k\x12\x00\x0a\xfe"[..], &[1; 254]].concat();
+        assert!(!pair_of(&wrapped));
         assert!(!pair_of(b""));
     }
 }

@@ -95,11 +95,12 @@ pub(crate) fn join(
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Written, JoinError> {
     let mut join = Join::create(dir)?;
-    let (lists, streams, ordinals) = streams_of(sources)?;
+    let streams = Streams::of(sources)?;
     let mut first_blocks = Vec::with_capacity(sources.len());
     for (at, source) in sources.iter().enumerate() {
         first_blocks.push(join.directory.blocks());
-        let ordinals: Vec<u32> = lists[at].iter().map(|s| ordinals.of(s)).collect();
+        let own = streams.lists[at].iter();
+        let ordinals: Vec<u32> = own.map(|stream| streams.ordinals.of(stream)).collect();
         join.copy(at, source.segment, &ordinals, &mut go_on)?;
     }
     join.tokens(sources, &first_blocks, &mut go_on)?;
@@ -117,24 +118,32 @@ pub(crate) fn join(
     }
     let dirs: Vec<PathBuf> = sources.iter().map(|source| source.dir.clone()).collect();
     let words = vocabulary::join(dir, &dirs).map_err(writer::words_error(dir))?;
-    join.finish(words, &streams)
+    join.finish(words, &streams.all)
 }
 
-/// The streams of every source, and all of them in their order.
-#[expect(
-    clippy::type_complexity,
-    reason = "the three are taken apart at once by the only caller"
-)]
-fn streams_of(
-    sources: &[JoinSource<'_>],
-) -> Result<(Vec<StreamList>, Vec<Arc<Stream>>, Ordinals), JoinError> {
-    let mut lists = Vec::with_capacity(sources.len());
-    for (at, source) in sources.iter().enumerate() {
-        let list = source.segment.streams();
-        lists.push(list.map_err(|damage| JoinError::Damaged(at, damage))?);
+/// The streams of segments that are joined.
+struct Streams {
+    /// Those of each source.
+    lists: Vec<StreamList>,
+    /// All of them in their order.
+    all: Vec<Arc<Stream>>,
+    ordinals: Ordinals,
+}
+
+impl Streams {
+    fn of(sources: &[JoinSource<'_>]) -> Result<Self, JoinError> {
+        let mut lists = Vec::with_capacity(sources.len());
+        for (at, source) in sources.iter().enumerate() {
+            let list = source.segment.streams();
+            lists.push(list.map_err(|damage| JoinError::Damaged(at, damage))?);
+        }
+        let (all, ordinals) = Ordinals::of_all(lists.iter().flat_map(|list| list.iter()));
+        Ok(Self {
+            lists,
+            all,
+            ordinals,
+        })
     }
-    let (streams, ordinals) = Ordinals::of_all(lists.iter().flat_map(|list| list.iter()));
-    Ok((lists, streams, ordinals))
 }
 
 /// A segment that is being joined from others.
