@@ -29,6 +29,8 @@ mod send;
 mod soak;
 #[path = "../../collector/logs/benches/logs/text.rs"]
 mod text;
+mod times;
+mod used;
 
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};

@@ -1,0 +1,118 @@
+//! Prometheus' remote write 1.0, from the sender's side: the messages of
+//! `prompb/remote.proto` and the headers of its specification.
+
+use crate::Failure;
+use crate::data::{Host, STEP, Size};
+use crate::program::Program;
+use prost::Message;
+
+/// How many samples Prometheus sends at once, unless told otherwise.
+const SAMPLES_PER_REQUEST: usize = 2_000;
+/// How many requests are under way at once; a series is always sent by the same one.
+const SENDERS: usize = 4;
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) timeseries: Vec<TimeSeries>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    pub(crate) samples: Vec<Sample>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Label {
+    #[prost(string, tag = "1")]
+    pub(crate) name: String,
+    #[prost(string, tag = "2")]
+    pub(crate) value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Sample {
+    #[prost(double, tag = "1")]
+    pub(crate) value: f64,
+    #[prost(int64, tag = "2")]
+    pub(crate) timestamp: i64,
+}
+
+/// Sends one request and waits for its acknowledgement.
+pub(crate) async fn send(program: &Program, request: &WriteRequest) -> Result<(), Failure> {
+    let body = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec())?;
+    let answer = program
+        .http()
+        .post(program.url("/api/v1/write"))
+        .header("content-encoding", "snappy")
+        .header("content-type", "application/x-protobuf")
+        .header("x-prometheus-remote-write-version", "0.1.0")
+        .body(body)
+        .send()
+        .await?;
+    let status = answer.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let why = answer.text().await.unwrap_or_default();
+    Err(format!("{} refused samples: {status} {why}", program.name()).into())
+}
+
+/// Sends all samples up to `last`, a step of all hosts after the other as scrapes come.
+pub(crate) async fn send_all(program: &Program, size: Size, last: i64) -> Result<(), Failure> {
+    let senders = (0..SENDERS).map(|sender| send_share(program, size, last, sender));
+    futures::future::try_join_all(senders).await?;
+    Ok(())
+}
+
+async fn send_share(
+    program: &Program,
+    size: Size,
+    last: i64,
+    sender: usize,
+) -> Result<(), Failure> {
+    let mut hosts: Vec<_> = (sender..size.hosts())
+        .step_by(SENDERS)
+        .map(Host::new)
+        .collect();
+    let mut labels: Vec<Vec<Vec<Label>>> = Vec::new();
+    for host in &hosts {
+        let of_host = host.series.iter().map(|series| {
+            let pairs = series.labels.iter();
+            let label = |(name, value): &(&str, String)| Label {
+                name: (*name).to_owned(),
+                value: value.clone(),
+            };
+            pairs.map(label).collect()
+        });
+        labels.push(of_host.collect());
+    }
+    let (mut request, mut values) = (WriteRequest::default(), Vec::new());
+    for step in 0..size.steps {
+        let timestamp = last - (size.steps - 1 - step) as i64 * STEP;
+        for (host, labels) in hosts.iter_mut().zip(&labels) {
+            host.step(&mut values);
+            for (labels, value) in labels.iter().zip(&values) {
+                request.timeseries.push(TimeSeries {
+                    labels: labels.clone(),
+                    samples: vec![Sample {
+                        value: *value,
+                        timestamp,
+                    }],
+                });
+                if request.timeseries.len() == SAMPLES_PER_REQUEST {
+                    send(program, &request).await?;
+                    request.timeseries.clear();
+                }
+            }
+        }
+        if !request.timeseries.is_empty() {
+            send(program, &request).await?;
+            request.timeseries.clear();
+        }
+    }
+    Ok(())
+}
