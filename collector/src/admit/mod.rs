@@ -271,12 +271,7 @@ impl Admission {
         }
         let taken = unkept::look(signal, &payload, now, self.point_times);
         let bytes = payload.len();
-        let entry = Entry {
-            tenant,
-            signal,
-            received_at: now,
-            payload,
-        };
+        let entry = Entry::otlp(tenant, signal, now, payload);
         let appended = self.journal.append(Partition::first(signal), entry).await;
         if let Err(error) = appended {
             if signal == Signal::Logs {
