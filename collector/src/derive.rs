@@ -37,12 +37,12 @@ impl Derived {
     /// Appends and waits until it is durable. A failure is counted and logged, not
     /// repeated: what is derived is cumulative or comes again at the next evaluation.
     pub(crate) fn append(&self, tenant: Tenant, request: &ExportMetricsServiceRequest) {
-        let entry = Entry {
+        let entry = Entry::otlp(
             tenant,
-            signal: Signal::Metrics,
-            received_at: self.clock.now(),
-            payload: request.encode_to_vec().into(),
-        };
+            Signal::Metrics,
+            self.clock.now(),
+            request.encode_to_vec().into(),
+        );
         let appended = self
             .journal
             .append(Partition::first(Signal::Metrics), entry);

@@ -13,7 +13,7 @@ use crate::derive::Derived;
 use crate::evaluate::{Evaluator, Parts, StoreQuery};
 use crate::load;
 use crate::logs::LogReader;
-use crate::receive::{loki_push, otlp_grpc, otlp_http};
+use crate::receive::{loki_push, otlp_grpc, otlp_http, remote_write};
 use crate::serve::{bounded, serve};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
@@ -212,6 +212,7 @@ impl Collector {
             },
             known_tenants(&config.data_dir),
         ));
+        let write = remote_write::router(Arc::clone(&admission), &config.metrics);
         let (stop, stopped) = watch::channel(false);
         let (pages_stop, pages_stopped) = watch::channel(false);
         let grpc = otlp_grpc::serve(
@@ -227,12 +228,13 @@ impl Collector {
                 "OTLP HTTP",
                 serve(
                     listeners.otlp_http,
-                    otlp_http::router(Arc::clone(&admission)),
+                    otlp_http::router(Arc::clone(&admission)).merge(write.clone()),
                     told(stopped),
                 ),
             )),
         ];
         let push = loki_push::router(admission, loki_push::Limits::from(&config.logs));
+        let push = push.merge(write);
         let router =
             crate::api::router(Api::new(sources, &config.http, pages_stopped.clone()), push);
         let router = bounded(router, config.http.unread_bytes_max);

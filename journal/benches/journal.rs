@@ -81,12 +81,12 @@ impl Bench {
         let (journal, payload) = (Arc::clone(&self.journal), self.payload.clone());
         async move {
             for _ in 0..entries {
-                let entry = Entry {
-                    tenant: Tenant::default(),
-                    signal: Signal::Logs,
-                    received_at: UnixNanos(1),
-                    payload: payload.clone(),
-                };
+                let entry = Entry::otlp(
+                    Tenant::default(),
+                    Signal::Logs,
+                    UnixNanos(1),
+                    payload.clone(),
+                );
                 let appended = journal.append(partition(), entry).await;
                 appended.expect("the bench's disk has room");
             }

@@ -19,12 +19,12 @@ fn partition() -> Partition {
 }
 
 fn entry(payload: &[u8]) -> Entry {
-    Entry {
-        tenant: Tenant::default(),
-        signal: Signal::Logs,
-        received_at: UnixNanos(1),
-        payload: payload.to_vec().into(),
-    }
+    Entry::otlp(
+        Tenant::default(),
+        Signal::Logs,
+        UnixNanos(1),
+        payload.to_vec().into(),
+    )
 }
 
 fn config() -> FileConfig {

@@ -116,12 +116,12 @@ async fn append_for_ever(journal: Arc<FileJournal>, life: u64, appender: u64) {
             appender,
             number,
         };
-        let entry = Entry {
-            tenant: Tenant::default(),
-            signal: Signal::Spans,
-            received_at: UnixNanos(number),
-            payload: name.payload(),
-        };
+        let entry = Entry::otlp(
+            Tenant::default(),
+            Signal::Spans,
+            UnixNanos(number),
+            name.payload(),
+        );
         let position = journal.append(partition(), entry).await.unwrap();
         println!("acknowledged {} {life} {appender} {number}", position.0);
         if appender == 0 && number % 20 == 19 {

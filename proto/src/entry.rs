@@ -1,5 +1,6 @@
 //! What the journal keeps, and where.
 
+use crate::remote_write::Version;
 use crate::{Signal, Tenant, UnixNanos};
 use bytes::Bytes;
 
@@ -10,10 +11,71 @@ pub struct Entry {
     pub tenant: Tenant,
     /// What the payload is.
     pub signal: Signal,
+    /// How the payload is written.
+    pub format: Format,
     /// When it was admitted, by this machine's clock.
     pub received_at: UnixNanos,
-    /// The OTLP `Export…ServiceRequest` in protobuf, valid, as it came.
+    /// The request, valid, as it came.
     pub payload: Bytes,
+}
+
+impl Entry {
+    /// An OTLP request.
+    #[must_use]
+    pub fn otlp(tenant: Tenant, signal: Signal, received_at: UnixNanos, payload: Bytes) -> Self {
+        Self {
+            tenant,
+            signal,
+            format: Format::Otlp,
+            received_at,
+            payload,
+        }
+    }
+
+    /// What a Prometheus wrote: the body, still compressed.
+    #[must_use]
+    pub fn remote_write(
+        tenant: Tenant,
+        version: Version,
+        received_at: UnixNanos,
+        payload: Bytes,
+    ) -> Self {
+        let format = match version {
+            Version::V1 => Format::RemoteWrite1,
+            Version::V2 => Format::RemoteWrite2,
+        };
+        Self {
+            tenant,
+            signal: Signal::Metrics,
+            format,
+            received_at,
+            payload,
+        }
+    }
+}
+
+/// How an entry's payload is written. The numbers are those in the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Format {
+    /// An OTLP `Export…ServiceRequest` in protobuf.
+    #[default]
+    Otlp = 0,
+    /// Prometheus' `prometheus.WriteRequest`, in snappy's block format.
+    RemoteWrite1 = 1,
+    /// Prometheus' `io.prometheus.write.v2.Request`, in snappy's block format.
+    RemoteWrite2 = 2,
+}
+
+impl Format {
+    /// Every format, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Otlp, Self::RemoteWrite1, Self::RemoteWrite2];
+
+    /// The format of a number written by `format as u8`.
+    #[must_use]
+    pub fn from_u8(n: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| *format as u8 == n)
+    }
 }
 
 /// The place of an entry in its partition: 0, 1, 2, … without gaps on append.

@@ -1,7 +1,8 @@
 //! The words both programs share. No I/O happens here.
 //!
 //! Read in the order of a record's life: whose it is ([`Tenant`]), what it is ([`Signal`]),
-//! what it looks like on the wire ([`otlp`], [`walk`]), where it was written ([`Entry`],
+//! what it looks like on the wire ([`otlp`], [`remote_write`],
+//! [`snappy`], [`walk`]), where it was written ([`Entry`],
 //! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`], [`re2`]), and how
 //! long an answer about it is worth waiting for ([`Deadline`]).
 
@@ -16,11 +17,13 @@ mod time;
 
 pub mod otlp;
 pub mod re2;
+pub mod remote_write;
 pub mod semconv;
+pub mod snappy;
 pub mod walk;
 
 pub use deadline::{Deadline, GiveUp};
-pub use entry::{Entry, Position};
+pub use entry::{Entry, Format, Position};
 pub use id::{IdError, SpanId, TraceId};
 pub use labels::{Fingerprint, Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};

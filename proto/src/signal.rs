@@ -8,7 +8,7 @@ pub enum Signal {
     Logs = 1,
     /// Spans: payloads are `ExportTraceServiceRequest`.
     Spans = 2,
-    /// Metrics: payloads are `ExportMetricsServiceRequest`.
+    /// Metrics: payloads are `ExportMetricsServiceRequest`, or what [`crate::Format`] says.
     Metrics = 3,
 }
 

@@ -30,6 +30,7 @@ mod measure;
 mod unkept;
 mod value;
 mod logs;
+pub mod remote_write;
 
 pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
 pub use measure::Measure;
@@ -39,7 +40,7 @@ pub use value::{Attribute, Attributes, List, Unread, UnreadAttribute, UnreadAttr
 
 use std::borrow::Cow;
 
-/// Why bytes are no OTLP request.
+/// Why bytes are no valid request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid OTLP request: {message} at byte {offset}")]
 pub struct WalkError {

@@ -49,12 +49,12 @@ pub(crate) fn request(service: &str, records: Vec<logs::LogRecord>) -> ExportLog
 
 /// A request as an entry of the journal.
 pub(crate) fn entry(tenant: &Tenant, request: &ExportLogsServiceRequest) -> Entry {
-    Entry {
-        tenant: tenant.clone(),
-        signal: Signal::Logs,
-        received_at: NOW,
-        payload: request.encode_to_vec().into(),
-    }
+    Entry::otlp(
+        tenant.clone(),
+        Signal::Logs,
+        NOW,
+        request.encode_to_vec().into(),
+    )
 }
 
 /// Applies records of one service at a position.

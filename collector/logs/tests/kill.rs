@@ -103,12 +103,12 @@ fn entry(position: u64) -> Entry {
     let request = ExportLogsServiceRequest {
         resource_logs: resource_logs.collect(),
     };
-    Entry {
-        tenant: Tenant::default(),
-        signal: Signal::Logs,
-        received_at: NOW,
-        payload: request.encode_to_vec().into(),
-    }
+    Entry::otlp(
+        Tenant::default(),
+        Signal::Logs,
+        NOW,
+        request.encode_to_vec().into(),
+    )
 }
 
 /// The `number`th request of a life to delete, made when everything before a position was

@@ -152,12 +152,12 @@ fn scrapes() -> Vec<(Position, Entry)> {
                     source.metric(time, value)
                 })
                 .collect();
-            let entry = Entry {
-                tenant: Tenant::default(),
-                signal: Signal::Metrics,
-                received_at: UnixNanos::from_millis(time + 100),
-                payload: request(node, metrics),
-            };
+            let entry = Entry::otlp(
+                Tenant::default(),
+                Signal::Metrics,
+                UnixNanos::from_millis(time + 100),
+                request(node, metrics),
+            );
             entries.push((Position(entries.len() as u64), entry));
         }
     }
@@ -318,12 +318,12 @@ fn memory_per_series() -> (f64, f64) {
         let time = START.as_millis();
         let metrics = Source::all(&mut rng);
         let metrics = metrics.iter().map(|s| s.metric(time, s.value)).collect();
-        let entry = Entry {
-            tenant: Tenant::default(),
-            signal: Signal::Metrics,
-            received_at: START,
-            payload: request(node, metrics),
-        };
+        let entry = Entry::otlp(
+            Tenant::default(),
+            Signal::Metrics,
+            START,
+            request(node, metrics),
+        );
         (Position(node as u64), entry)
     };
     let entries: Vec<_> = (0..400).map(entry).collect();

@@ -1,6 +1,5 @@
-//! One OTLP request into one tenant's head.
+//! One request into one tenant's head; OTLP here, what a Prometheus wrote in [`crate::remote`].
 
-use crate::Config;
 use crate::head::groups::{Group, Key, Keys};
 use crate::head::{Outcome, Refusal};
 use crate::postings::Index as _;
@@ -12,7 +11,9 @@ use crate::translate::labels::{self, LabelMap, Resource};
 use crate::translate::names;
 use crate::translate::point::Point;
 use crate::translate::wire::{Fields, Kind, Malformed, Metric};
-use sonde_proto::UnixNanos;
+use crate::{Config, is_stale};
+use sonde_proto::remote_write::Version;
+use sonde_proto::{Entry, Format, UnixNanos};
 
 /// Takes requests apart. One per batch of entries.
 pub(crate) struct Ingest<'s> {
@@ -32,6 +33,26 @@ struct Source<'a> {
     newest: i64,
 }
 
+/// The times that samples may have, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeBounds {
+    earliest: i64,
+    latest: i64,
+}
+
+impl TimeBounds {
+    /// Why a sample of that time is not kept.
+    pub(crate) fn reason(&self, time: i64) -> Option<Reason> {
+        if time > self.latest {
+            Some(Reason::Future)
+        } else if time < self.earliest {
+            Some(Reason::TooLate)
+        } else {
+            None
+        }
+    }
+}
+
 /// A metric on its way.
 struct Current<'a> {
     metric: Metric<'a>,
@@ -40,8 +61,17 @@ struct Current<'a> {
 }
 
 impl Ingest<'_> {
+    /// Takes an entry's request, however it is written.
+    pub(crate) fn entry(&mut self, entry: &Entry) {
+        match entry.format {
+            Format::Otlp => self.request(&entry.payload),
+            Format::RemoteWrite1 => self.written(Version::V1, &entry.payload),
+            Format::RemoteWrite2 => self.written(Version::V2, &entry.payload),
+        }
+    }
+
     /// Takes an `ExportMetricsServiceRequest`. What comes before a malformed place is kept.
-    pub(crate) fn request(&mut self, payload: &[u8]) {
+    fn request(&mut self, payload: &[u8]) {
         if Fields::of(payload)
             .each(1, |resource| self.resource(resource))
             .is_err()
@@ -139,17 +169,22 @@ impl Ingest<'_> {
             0 => self.received_at,
             nanos => UnixNanos(nanos),
         };
-        let (time, received) = (time.as_millis(), self.received_at.as_millis());
-        let seconds = |s: u64| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX);
-        let reason = if time > received.saturating_add(seconds(self.config.future_max_seconds)) {
-            Reason::Future
-        } else if time < received.saturating_sub(seconds(self.config.late_max_seconds)) {
-            Reason::TooLate
-        } else {
+        let time = time.as_millis();
+        let Some(reason) = self.time_bounds().reason(time) else {
             return Some(time);
         };
         self.telemetry.refuse(reason, point.values.len() as u64);
         None
+    }
+
+    /// When samples of this request have to be.
+    pub(crate) fn time_bounds(&self) -> TimeBounds {
+        let received = self.received_at.as_millis();
+        let millis = |s: u64| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        TimeBounds {
+            earliest: received.saturating_sub(millis(self.config.late_max_seconds)),
+            latest: received.saturating_add(millis(self.config.future_max_seconds)),
+        }
     }
 
     fn new_group(
@@ -189,7 +224,7 @@ impl Ingest<'_> {
     }
 
     /// The series with these labels, or the number that says why not.
-    fn series_of(&mut self, labels: &LabelMap, delta: bool) -> u32 {
+    pub(crate) fn series_of(&mut self, labels: &LabelMap, delta: bool) -> u32 {
         let taken = self
             .check(labels)
             .and_then(|()| self.state.head.series_of(labels, self.config.series_max));
@@ -259,7 +294,7 @@ impl Ingest<'_> {
         }
     }
 
-    fn push_one(&mut self, series: u32, time: i64, value: f64) {
+    pub(crate) fn push_one(&mut self, series: u32, time: i64, value: f64) {
         if let Some(refusal) = Refusal::of(series) {
             self.telemetry.refuse(reason(refusal), 1);
             return;
@@ -269,8 +304,18 @@ impl Ingest<'_> {
             Outcome::Late => {
                 self.telemetry.late.inc();
             }
+            Outcome::Duplicate if self.is_known(series, time, value) => {}
             Outcome::Duplicate => self.telemetry.refuse(Reason::Duplicate, 1),
         }
+    }
+
+    /// Whether a sample says again what its series' newest says, or that it has ended: what a
+    /// sender repeats is no fault.
+    fn is_known(&self, series: u32, time: i64, value: f64) -> bool {
+        let newest = self.state.head.last(series);
+        newest.is_some_and(|(at, newest)| {
+            at == time && (is_stale(value) || newest.to_bits() == value.to_bits())
+        })
     }
 
     fn exemplars(

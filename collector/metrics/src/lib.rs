@@ -1,6 +1,7 @@
 //! The time-series database, asked in PromQL.
 //!
-//! The path of a sample: an OTLP request is read in place ([`translate`]) and its points are
+//! The path of a sample: an OTLP request is read in place ([`translate`]), or what a
+//! Prometheus wrote ([`remote`]), and its points are
 //! appended to the series in memory ([`head`]), found by the bytes that identify them. Sealing
 //! writes what is in memory as one immutable file per tenant ([`segment`]) and swaps the
 //! manifest that says which journal position the files cover. A query ([`promql`], a crate of its
@@ -18,6 +19,7 @@ mod head;
 mod segment;
 mod tenant;
 mod ingest;
+mod remote;
 mod select;
 mod store;
 mod telemetry;

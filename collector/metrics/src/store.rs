@@ -196,7 +196,7 @@ impl MetricStore {
             state: &mut state,
             received_at: entry.received_at,
         }
-        .request(&entry.payload);
+        .entry(entry);
         self.telemetry.samples.inc_by(state.head.samples() - before);
     }
 

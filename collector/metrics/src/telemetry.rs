@@ -38,6 +38,8 @@ pub(crate) enum Reason {
     NoValue,
     NoName,
     PartsMax,
+    BadLabels,
+    NativeHistogram,
 }
 
 impl Reason {
@@ -55,6 +57,8 @@ impl Reason {
             Self::NoValue => "no_value",
             Self::NoName => "no_name",
             Self::PartsMax => "buckets_max",
+            Self::BadLabels => "bad_labels",
+            Self::NativeHistogram => "native_histogram",
         }
     }
 }

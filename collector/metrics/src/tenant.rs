@@ -24,7 +24,7 @@ const LOOK_BACK_SEGMENTS: usize = 8;
 pub struct Metadata {
     /// The metric's name, as series carry it.
     pub name: String,
-    /// `counter`, `gauge`, `histogram` or `summary`.
+    /// `counter`, `gauge`, `histogram`, `summary`, or another of Prometheus' words.
     pub kind: &'static str,
     /// What it tells.
     pub help: String,
@@ -62,15 +62,27 @@ impl State {
 
     /// Notes what a metric means.
     pub(crate) fn describe(&mut self, name: &str, metric: &Metric<'_>, max: usize) {
+        self.describe_as(name, metric.kind.as_str(), metric.help, metric.unit, max);
+    }
+
+    /// Notes what a metric of a kind in Prometheus' words means.
+    pub(crate) fn describe_as(
+        &mut self,
+        name: &str,
+        kind: &'static str,
+        help: &str,
+        unit: &str,
+        max: usize,
+    ) {
         let is_full = self.metadata.len() >= max && !self.metadata.contains_key(name);
-        if is_full || name.len() > NAME_BYTES_MAX {
+        if is_full || name.is_empty() || name.len() > NAME_BYTES_MAX {
             return;
         }
         let described = Metadata {
             name: name.to_owned(),
-            kind: metric.kind.as_str(),
-            help: cut(metric.help, HELP_BYTES_MAX),
-            unit: cut(metric.unit, UNIT_BYTES_MAX),
+            kind,
+            help: cut(help, HELP_BYTES_MAX),
+            unit: cut(unit, UNIT_BYTES_MAX),
         };
         self.metadata.insert(name.to_owned(), described);
     }

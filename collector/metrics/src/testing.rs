@@ -106,12 +106,12 @@ pub(crate) fn request(
 }
 
 pub(crate) fn entry(tenant: &Tenant, request: &ExportMetricsServiceRequest) -> Entry {
-    Entry {
-        tenant: tenant.clone(),
-        signal: Signal::Metrics,
-        received_at: NOW,
-        payload: request.encode_to_vec().into(),
-    }
+    Entry::otlp(
+        tenant.clone(),
+        Signal::Metrics,
+        NOW,
+        request.encode_to_vec().into(),
+    )
 }
 
 pub(crate) fn open(dir: &Path, config: &Config) -> MetricStore {

@@ -52,12 +52,12 @@ fn entry(position: u64) -> (Position, Entry) {
     let (tenant, received_at) = (Tenant::default(), UnixNanos::from_secs(position));
     (
         Position(position),
-        Entry {
+        Entry::otlp(
             tenant,
-            signal: Signal::Spans,
+            Signal::Spans,
             received_at,
-            payload: request.encode_to_vec().into(),
-        },
+            request.encode_to_vec().into(),
+        ),
     )
 }
 

@@ -3,10 +3,12 @@
 //! Invariant: [`Admission::admit`] returns `Ok` only when the payload is durable, and
 //! whatever it refuses is counted by reason and never in the journal.
 
+mod remote_write;
 mod unkept;
 mod usage;
 mod validate;
 
+pub(crate) use remote_write::Written;
 pub(crate) use unkept::{PointTimes, Taken};
 
 use crate::config::OtlpLimits;
@@ -29,7 +31,7 @@ pub(crate) const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// Why a request was not taken. The sender learns whether a retry helps.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Refusal {
-    /// The payload is no valid OTLP: sending it again cannot help.
+    /// The payload is no valid request: sending it again cannot help.
     #[error("malformed OTLP {signal} request: {reason}")]
     Malformed {
         /// What the payload was to be.
@@ -271,25 +273,26 @@ impl Admission {
         }
         let taken = unkept::look(signal, &payload, now, self.point_times);
         let bytes = payload.len();
-        let entry = Entry {
-            tenant,
-            signal,
-            received_at: now,
-            payload,
-        };
-        let appended = self.journal.append(Partition::first(signal), entry).await;
-        if let Err(error) = appended {
+        let entry = Entry::otlp(tenant, signal, now, payload);
+        if let Err(refusal) = self.append(entry).await {
             if signal == Signal::Logs {
                 usage.give_back(bytes);
             }
-            return Err(match error {
-                AppendError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
-                other => Refusal::Unavailable {
-                    reason: other.to_string(),
-                },
-            });
+            return Err(refusal);
         }
         Ok((records, taken))
+    }
+
+    /// Makes an entry durable.
+    async fn append(&self, entry: Entry) -> Result<(), Refusal> {
+        let partition = Partition::first(entry.signal);
+        let appended = self.journal.append(partition, entry).await;
+        appended.map(drop).map_err(|error| match error {
+            AppendError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
+            other => Refusal::Unavailable {
+                reason: other.to_string(),
+            },
+        })
     }
 
     fn take_logs(

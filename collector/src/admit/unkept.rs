@@ -12,6 +12,18 @@ pub(crate) struct PointTimes {
     pub(crate) future_max_seconds: u64,
 }
 
+impl PointTimes {
+    /// The times for what arrives at `now`.
+    pub(super) fn at(self, now: UnixNanos) -> Bounds {
+        let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let now = now.as_millis();
+        Bounds {
+            earliest_millis: now.saturating_sub(millis(self.late_max_seconds)),
+            latest_millis: now.saturating_add(millis(self.future_max_seconds)),
+        }
+    }
+}
+
 /// What was taken of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Taken {
@@ -23,15 +35,7 @@ pub(crate) struct Taken {
 
 /// Looks at a valid request that arrived at `now`.
 pub(super) fn look(signal: Signal, payload: &[u8], now: UnixNanos, times: PointTimes) -> Taken {
-    let millis = |seconds: u64| i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
-    let bounds = Bounds {
-        earliest_millis: now
-            .as_millis()
-            .saturating_sub(millis(times.late_max_seconds)),
-        latest_millis: now
-            .as_millis()
-            .saturating_add(millis(times.future_max_seconds)),
-    };
+    let bounds = times.at(now);
     let unkept = walk::unkept(signal, payload, bounds);
     Taken {
         rejected: unkept.count(),

@@ -153,7 +153,7 @@ fn tenant(headers: &HeaderMap) -> Result<Tenant, ApiError> {
     crate::receive::tenant(headers).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
-/// All routes of the port, with those of the door that Loki's clients push to.
+/// All routes of the port, with those of the doors that Loki's clients and Prometheus push to.
 pub(crate) fn router(api: Api, push: Router) -> Router {
     let prometheus = prometheus::router();
     let hosts = axum::middleware::from_fn_with_state(api.hosts.clone(), sites::check_host);

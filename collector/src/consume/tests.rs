@@ -239,12 +239,12 @@ fn span() -> Entry {
     let request = ExportTraceServiceRequest {
         resource_spans: vec![resource_spans],
     };
-    Entry {
-        tenant: Tenant::default(),
-        signal: Signal::Spans,
-        received_at: UnixNanos::from_secs(1),
-        payload: request.encode_to_vec().into(),
-    }
+    Entry::otlp(
+        Tenant::default(),
+        Signal::Spans,
+        UnixNanos::from_secs(1),
+        request.encode_to_vec().into(),
+    )
 }
 
 /// Waits for what is wanted, whatever comes before.

@@ -60,12 +60,12 @@ impl Bed {
                 ..Default::default()
             }],
         };
-        let entry = Entry {
-            tenant: self.tenant.clone(),
-            signal: Signal::Logs,
-            received_at: NOW,
-            payload: request.encode_to_vec().into(),
-        };
+        let entry = Entry::otlp(
+            self.tenant.clone(),
+            Signal::Logs,
+            NOW,
+            request.encode_to_vec().into(),
+        );
         let position = self.position.get();
         self.position.set(position + 1);
         self.reader.store.apply(&[(Position(position), entry)]);

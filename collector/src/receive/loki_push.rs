@@ -15,6 +15,7 @@ mod request;
 
 use super::arrive::arrived;
 use super::otlp_http;
+use super::refused::refused;
 use crate::admit::{Admission, Refusal};
 use axum::body::Body;
 use axum::extract::State;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use labels::StreamLabels;
 use request::{Entry, Request, TooLarge};
 use sonde_proto::Signal;
+use sonde_proto::snappy::{self, SnappyError};
 use std::sync::Arc;
 
 /// How many names of structured metadata an entry may have.
@@ -92,7 +94,7 @@ async fn push(State(door): State<Door>, headers: HeaderMap, body: Body) -> Respo
     match take(&door, &headers, body).await {
         Ok(None) => StatusCode::NO_CONTENT.into_response(),
         Ok(Some(faults)) => (StatusCode::BAD_REQUEST, faults).into_response(),
-        Err(refusal) => refused(&refusal),
+        Err(refusal) => refused("push", &refusal),
     }
 }
 
@@ -187,12 +189,10 @@ fn read(format: Format, body: Bytes, bytes_max: usize, limits: Limits) -> Result
 
 /// Decompresses snappy's block format, whose size stands before it.
 fn unsnapped(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, Stop> {
-    let bad =
-        |error: snap::Error| Stop::Malformed(format!("it is not compressed with snappy: {error}"));
-    if snap::raw::decompress_len(body).map_err(bad)? > bytes_max {
-        return Err(Stop::TooLarge);
-    }
-    snap::raw::Decoder::new().decompress_vec(body).map_err(bad)
+    snappy::unpacked(body, bytes_max).map_err(|error| match error {
+        SnappyError::Malformed(_) => Stop::Malformed(error.to_string()),
+        SnappyError::TooLarge { .. } => Stop::TooLarge,
+    })
 }
 
 /// Why a request is refused whole.
@@ -331,27 +331,6 @@ fn no_time(text: &str) -> String {
 
 fn too_much_metadata() -> String {
     format!("it has more than {METADATA_MAX} names of structured metadata")
-}
-
-/// A refusal as Loki's clients read it: a text, and for how long to wait.
-fn refused(refusal: &Refusal) -> Response {
-    let code = match refusal {
-        Refusal::Malformed { .. } => StatusCode::BAD_REQUEST,
-        Refusal::Tenant(_) | Refusal::TooManyTenants { .. } => StatusCode::FORBIDDEN,
-        Refusal::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::Rate { .. } | Refusal::TooManyStreams { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    let text = match refusal {
-        Refusal::Malformed { reason, .. } => format!("the push request is refused: {reason}\n"),
-        other => format!("{other}\n"),
-    };
-    let mut response = (code, text).into_response();
-    if let Some(delay) = refusal.retry_after() {
-        let delay = HeaderValue::from(delay.as_secs());
-        response.headers_mut().insert(header::RETRY_AFTER, delay);
-    }
-    response
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod loki_push;
+pub(crate) mod remote_write;
 mod arrive;
 mod partial;
+mod refused;
 
 use sonde_proto::{Tenant, TenantError};
 

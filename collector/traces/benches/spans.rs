@@ -101,12 +101,12 @@ fn entries(count: u64) -> Vec<(Position, Entry)> {
         let payload = request.encode_to_vec().into();
         (
             Position(position),
-            Entry {
-                tenant: Tenant::default(),
-                signal: Signal::Spans,
-                received_at: UnixNanos(position),
+            Entry::otlp(
+                Tenant::default(),
+                Signal::Spans,
+                UnixNanos(position),
                 payload,
-            },
+            ),
         )
     };
     (0..count).map(&mut one).collect()

@@ -14,9 +14,12 @@
 //! The key is random and leaves the machine with nothing: whoever sends a payload that looks
 //! like frames cannot know what makes a frame of this journal, so that the search for the
 //! next frame behind damage finds none inside of payloads.
+//!
+//! The lower four bits of `sig.` are the signal, the upper four the format of the payload.
+//! Frames from before there were formats have zeros there, which is OTLP, as they are.
 
 use bytes::Bytes;
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_proto::{Entry, Format, Position, Signal, Tenant, UnixNanos};
 
 /// The largest entry that any configuration allows. Reading is bound by this alone: a limit
 /// that was lowered must not hide what was acknowledged before.
@@ -25,6 +28,9 @@ pub(super) const ENTRY_BYTES_MAX: usize = 1 << 30;
 pub(super) const PREFIX: usize = 8;
 /// The bytes of a frame around tenant and payload.
 const FIXED: usize = 8 + 8 + 1 + 1;
+
+/// Where in the byte of the signal the payload's format stands.
+const FORMAT_SHIFT: u8 = 4;
 
 /// What tells this journal's frames from bytes that only look like them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +70,7 @@ pub(super) fn write(out: &mut Vec<u8>, key: Key, position: Position, entry: &Ent
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(&(position.0 ^ key.0).to_le_bytes());
     out.extend_from_slice(&entry.received_at.0.to_le_bytes());
-    out.push(entry.signal as u8);
+    out.push(entry.signal as u8 | (entry.format as u8) << FORMAT_SHIFT);
     out.push(u8::try_from(tenant.len()).expect("a tenant's name has at most 150 bytes"));
     out.extend_from_slice(tenant);
     out.extend_from_slice(&entry.payload);
@@ -112,7 +118,9 @@ pub(super) fn position_at(bytes: &[u8], at: usize, key: Key) -> Option<Position>
 fn parse(bytes: &Bytes, start: usize, len: usize, key: Key) -> Option<Frame> {
     let position = Position(u64_at(bytes, start)? ^ key.0);
     let received_at = UnixNanos(u64_at(bytes, start + 8)?);
-    let signal = Signal::from_u8(*bytes.get(start + 16)?)?;
+    let kinds = *bytes.get(start + 16)?;
+    let signal = Signal::from_u8(kinds & ((1 << FORMAT_SHIFT) - 1))?;
+    let format = Format::from_u8(kinds >> FORMAT_SHIFT)?;
     let tenant_end = start + FIXED + usize::from(*bytes.get(start + 17)?);
     let tenant = std::str::from_utf8(bytes.get(start + FIXED..tenant_end)?).ok()?;
     let tenant = Tenant::new(tenant).ok()?;
@@ -125,6 +133,7 @@ fn parse(bytes: &Bytes, start: usize, len: usize, key: Key) -> Option<Frame> {
         entry: Entry {
             tenant,
             signal,
+            format,
             received_at,
             payload,
         },

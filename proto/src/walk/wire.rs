@@ -172,6 +172,15 @@ impl<'a> Cursor<'a> {
         Ok(Self { rest: inside, end })
     }
 
+    /// The next of several varints without keys between them, or `None` at their end.
+    #[inline]
+    pub(super) fn packed_varint(&mut self) -> Result<Option<u64>, WalkError> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        self.varint().map(Some)
+    }
+
     /// How many numbers of eight bytes the rest is, without keys between them.
     pub(super) fn packed_fixed64s(self) -> Result<u64, WalkError> {
         let len = self.rest.len();

@@ -170,10 +170,10 @@ fn record(of: usize, at: u64, rng: &mut ChaCha8Rng) -> logs::LogRecord {
 }
 
 fn entry(request: &ExportLogsServiceRequest) -> Entry {
-    Entry {
-        tenant: Tenant::default(),
-        signal: Signal::Logs,
-        received_at: super::NOW,
-        payload: request.encode_to_vec().into(),
-    }
+    Entry::otlp(
+        Tenant::default(),
+        Signal::Logs,
+        super::NOW,
+        request.encode_to_vec().into(),
+    )
 }

@@ -129,12 +129,12 @@ fn entry(world: &World, records: &[(usize, usize)], severities: &[i32]) -> Entry
     let request = ExportLogsServiceRequest {
         resource_logs: resource_logs.collect(),
     };
-    Entry {
-        tenant: Tenant::default(),
-        signal: Signal::Logs,
-        received_at: NOW,
-        payload: request.encode_to_vec().into(),
-    }
+    Entry::otlp(
+        Tenant::default(),
+        Signal::Logs,
+        NOW,
+        request.encode_to_vec().into(),
+    )
 }
 
 fn resource(stream: &Stream) -> Resource {

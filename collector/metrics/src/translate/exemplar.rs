@@ -54,6 +54,20 @@ impl Exemplar {
     }
 }
 
+/// Labels as far as their bytes are allowed; what would be too much is left out.
+pub(crate) fn bounded<'a>(labels: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Labels {
+    let mut left = LABEL_BYTES_MAX;
+    let fitting = labels.filter(|(name, value)| {
+        let rest = left.checked_sub(name.len() + value.len());
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    });
+    let own = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    fitting
+        .map(|(name, value)| (own(name), own(value)))
+        .collect()
+}
+
 /// An identifier that is none is left out.
 fn hex(id: Result<impl ToString, IdError>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()

@@ -122,12 +122,12 @@ impl Dataset {
         let store = MetricStore::open(dir, &config, &mut Registry::default(), now).unwrap();
         let parts = [(100, 180), (0, 100), (180, STEPS + 1)];
         for (position, (from, to)) in parts.into_iter().enumerate() {
-            let entry = Entry {
-                tenant: Tenant::default(),
-                signal: Signal::Metrics,
-                received_at: now,
-                payload: self.request(from, to),
-            };
+            let entry = Entry::otlp(
+                Tenant::default(),
+                Signal::Metrics,
+                now,
+                self.request(from, to),
+            );
             store.apply(&[(Position(position as u64), entry)]);
             if position < 2 {
                 store.seal(now).unwrap();

@@ -70,12 +70,12 @@ pub(super) fn entry(position: u64, seconds: u64, spans: &[(&str, Span)]) -> (Pos
     let (tenant, received_at) = (Tenant::default(), UnixNanos::from_secs(seconds));
     (
         Position(position),
-        Entry {
+        Entry::otlp(
             tenant,
-            signal: Signal::Spans,
+            Signal::Spans,
             received_at,
-            payload: request.encode_to_vec().into(),
-        },
+            request.encode_to_vec().into(),
+        ),
     )
 }
 

@@ -45,12 +45,12 @@ impl Bed {
         let request = ExportTraceServiceRequest {
             resource_spans: vec![resource_spans],
         };
-        let entry = Entry {
-            tenant: Tenant::new(tenant).unwrap(),
-            signal: Signal::Spans,
-            received_at: UnixNanos::from_secs(position.0),
-            payload: request.encode_to_vec().into(),
-        };
+        let entry = Entry::otlp(
+            Tenant::new(tenant).unwrap(),
+            Signal::Spans,
+            UnixNanos::from_secs(position.0),
+            request.encode_to_vec().into(),
+        );
         self.store.apply(&[(position, entry)]);
     }
 

@@ -195,12 +195,12 @@ fn a_seal_that_fails_leaves_nothing_behind() {
     let store = open(dir.path(), &Config::default());
     let tenants = [tenant(), Tenant::new("team-b").unwrap()];
     for (n, tenant) in (0..).zip(&tenants) {
-        let entry = Entry {
-            tenant: tenant.clone(),
-            signal: Signal::Spans,
-            received_at: UnixNanos(0),
-            payload: payload("a", vec![span(n, 1)]).encode_to_vec().into(),
-        };
+        let entry = Entry::otlp(
+            tenant.clone(),
+            Signal::Spans,
+            UnixNanos(0),
+            payload("a", vec![span(n, 1)]).encode_to_vec().into(),
+        );
         store.apply(&[(Position(n), entry)]);
     }
     let blocked = |team: &str| dir.path().join("segments").join(team);

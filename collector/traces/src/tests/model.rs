@@ -111,12 +111,12 @@ pub(super) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Posi
     let payload = request.encode_to_vec().into();
     (
         Position(position),
-        Entry {
-            tenant: tenant(),
-            signal: Signal::Spans,
-            received_at: UnixNanos::from_secs(position),
+        Entry::otlp(
+            tenant(),
+            Signal::Spans,
+            UnixNanos::from_secs(position),
             payload,
-        },
+        ),
     )
 }
 

@@ -249,11 +249,8 @@ fn a_full_disk_holds_entries_back_and_loses_none() {
 fn what_is_no_span_is_counted_and_moves_the_position() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &Config::default());
-    let other = |signal, payload: &'static [u8]| Entry {
-        tenant: tenant(),
-        signal,
-        received_at: UnixNanos(0),
-        payload: payload.into(),
+    let other = |signal, payload: &'static [u8]| {
+        Entry::otlp(tenant(), signal, UnixNanos(0), payload.into())
     };
     let mut no_ids = span(1, 1, 1);
     no_ids.span_id = Vec::new();

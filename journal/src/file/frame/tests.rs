@@ -6,12 +6,12 @@ use proptest::prelude::*;
 const KEY: Key = Key(0x5eed_0000_1234_0007);
 
 fn entry(tenant: &str, payload: Vec<u8>) -> Entry {
-    Entry {
-        tenant: Tenant::new(tenant).unwrap(),
-        signal: Signal::Spans,
-        received_at: UnixNanos(7),
-        payload: payload.into(),
-    }
+    Entry::otlp(
+        Tenant::new(tenant).unwrap(),
+        Signal::Spans,
+        UnixNanos(7),
+        payload.into(),
+    )
 }
 
 fn written(position: Position, entry: &Entry) -> Bytes {
@@ -27,8 +27,9 @@ proptest! {
         payload in prop::collection::vec(any::<u8>(), 0..300),
         at in any::<u64>(),
         other in any::<u64>(),
+        format in prop::sample::select(&Format::ALL[..]),
     ) {
-        let entry = entry(&tenant, payload);
+        let entry = Entry { format, ..entry(&tenant, payload) };
         let bytes = written(Position(at), &entry);
         prop_assert_eq!(bytes.len(), len_of(&entry));
         let frame = Frame { position: Position(at), bytes: bytes.len(), entry };
@@ -57,4 +58,40 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         let _ = read(&bytes.into(), 0, KEY);
     }
+}
+
+/// Byte for byte what was written before payloads had formats.
+#[test]
+fn a_frame_from_before_there_were_formats_is_otlp() {
+    let mut out = 25_u32.to_le_bytes().to_vec();
+    out.extend([0; 4]);
+    out.extend((9 ^ KEY.0).to_le_bytes());
+    out.extend(7_u64.to_le_bytes());
+    out.extend([Signal::Metrics as u8, 1]);
+    out.extend(b"apayload"[..7].iter());
+    let crc = checksum(KEY, &out[..4], &out[PREFIX..]);
+    out[4..PREFIX].copy_from_slice(&crc.to_le_bytes());
+    let entry = Entry::otlp(
+        Tenant::new("a").unwrap(),
+        Signal::Metrics,
+        UnixNanos(7),
+        Bytes::from_static(b"payloa"),
+    );
+    let bytes = out.len();
+    let frame = Frame {
+        position: Position(9),
+        entry,
+        bytes,
+    };
+    assert_eq!(read(&out.into(), 0, KEY), Found::Frame(frame));
+}
+
+/// Nobody knows what its payload is, so it must not pass for another.
+#[test]
+fn a_frame_of_an_unknown_format_is_no_frame() {
+    let mut bytes = written(Position(1), &entry("a", vec![1])).to_vec();
+    bytes[PREFIX + 16] |= 0xf0;
+    let crc = checksum(KEY, &bytes[..4], &bytes[PREFIX..]);
+    bytes[4..PREFIX].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(read(&bytes.into(), 0, KEY), Found::Nothing);
 }

@@ -100,22 +100,22 @@ impl Life {
         if self.random.random_ratio(1, 4) {
             self.forge(&mut payload);
         }
-        Entry {
-            tenant: Tenant::default(),
-            signal: Signal::Logs,
-            received_at: UnixNanos(self.written),
-            payload: payload.into(),
-        }
+        Entry::otlp(
+            Tenant::default(),
+            Signal::Logs,
+            UnixNanos(self.written),
+            payload.into(),
+        )
     }
 
     /// Ends a payload with what looks like a frame to come, of another tenant.
     fn forge(&mut self, payload: &mut Vec<u8>) {
-        let forged = Entry {
-            tenant: Tenant::new("another").unwrap(),
-            signal: Signal::Logs,
-            received_at: UnixNanos(1),
-            payload: Bytes::from_static(b"forged"),
-        };
+        let forged = Entry::otlp(
+            Tenant::new("another").unwrap(),
+            Signal::Logs,
+            UnixNanos(1),
+            Bytes::from_static(b"forged"),
+        );
         let position = Position(self.written + self.random.random_range(0..8));
         frame::write(payload, Key(0), position, &forged);
     }

@@ -1,0 +1,96 @@
+//! Snappy's block format, unpacked within bounds.
+//!
+//! A block says first how many bytes it becomes. That number is a stranger's: it is held
+//! against what is allowed, and against what the block can hold, before any memory is taken.
+
+/// The most that a byte of a block becomes: an element of three bytes copies up to 64.
+const BYTES_PER_BYTE_MAX: usize = 22;
+
+/// Why a block is not unpacked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SnappyError {
+    /// It is damaged, or no block at all.
+    #[error("it is not compressed with snappy: {0}")]
+    Malformed(String),
+    /// It would become larger than allowed.
+    #[error("it has {bytes} bytes once unpacked, and {allowed} are allowed")]
+    TooLarge {
+        /// What it says it becomes.
+        bytes: usize,
+        /// What is allowed.
+        allowed: usize,
+    },
+}
+
+/// Unpacks a block that becomes at most `bytes_max` bytes.
+///
+/// # Errors
+/// [`SnappyError`]; then nothing was allocated for what the block only claims to hold.
+pub fn unpacked(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, SnappyError> {
+    let bad = |error: snap::Error| SnappyError::Malformed(error.to_string());
+    let bytes = snap::raw::decompress_len(block).map_err(bad)?;
+    if bytes > bytes_max {
+        let allowed = bytes_max;
+        return Err(SnappyError::TooLarge { bytes, allowed });
+    }
+    if bytes > block.len().saturating_mul(BYTES_PER_BYTE_MAX) {
+        let len = block.len();
+        return Err(SnappyError::Malformed(format!(
+            "its {len} bytes cannot become the {bytes} that it says"
+        )));
+    }
+    snap::raw::Decoder::new().decompress_vec(block).map_err(bad)
+}
+
+/// Packs bytes into a block.
+///
+/// # Errors
+/// [`SnappyError::TooLarge`] for 4 GiB and more.
+pub fn packed(bytes: &[u8]) -> Result<Vec<u8>, SnappyError> {
+    let packed = snap::raw::Encoder::new().compress_vec(bytes);
+    packed.map_err(|_| SnappyError::TooLarge {
+        bytes: bytes.len(),
+        allowed: u32::MAX as usize,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_was_packed_is_unpacked(bytes in prop::collection::vec(0_u8..4, 0..2000)) {
+            let block = packed(&bytes).unwrap();
+            prop_assert_eq!(unpacked(&block, bytes.len()), Ok(bytes.clone()));
+            if let Some(less) = bytes.len().checked_sub(1) {
+                let refused = SnappyError::TooLarge { bytes: bytes.len(), allowed: less };
+                prop_assert_eq!(unpacked(&block, less), Err(refused));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = unpacked(&bytes, 1 << 20);
+        }
+    }
+
+    /// The densest block there is stays within what a block can hold.
+    #[test]
+    fn the_densest_block_is_unpacked() {
+        let zeros = vec![0; 8 << 20];
+        let block = packed(&zeros).unwrap();
+        assert!(block.len() * BYTES_PER_BYTE_MAX > zeros.len());
+        assert_eq!(unpacked(&block, zeros.len()), Ok(zeros));
+    }
+
+    #[test]
+    fn a_block_that_says_more_than_it_can_hold_takes_no_memory() {
+        // 1 GiB, in five bytes.
+        let error = unpacked(&[0x80, 0x80, 0x80, 0x80, 0x04], usize::MAX).unwrap_err();
+        assert!(error.to_string().contains("cannot become"), "{error}");
+    }
+}

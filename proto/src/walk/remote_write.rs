@@ -1,0 +1,140 @@
+//! Prometheus' remote write, read in place.
+//!
+//! ```text
+//! 1.0  WriteRequest   { timeseries: TimeSeries[] = 1, metadata: MetricMetadata[] = 3 }
+//!      TimeSeries     { labels: Label[] = 1, samples: Sample[] = 2, exemplars: Exemplar[] = 3,
+//!                       histograms: Histogram[] = 4 }
+//!      Label          { name: string = 1, value: string = 2 }
+//!      MetricMetadata { type: enum = 1, metric_family_name: string = 2, help: string = 4,
+//!                       unit: string = 5 }
+//! 2.0  Request        { symbols: string[] = 4, timeseries: TimeSeries[] = 5 }
+//!      TimeSeries     { labels_refs: uint32[] = 1, samples: Sample[] = 2,
+//!                       histograms: Histogram[] = 3, exemplars: Exemplar[] = 4,
+//!                       metadata: Metadata = 5 }
+//!      Metadata       { type: enum = 1, help_ref: uint32 = 3, unit_ref: uint32 = 4 }
+//! both Sample         { value: double = 1, timestamp: int64 = 2 }
+//!      Exemplar       { labels: Label[] or labels_refs: uint32[] = 1, value: double = 2,
+//!                       timestamp: int64 = 3 }
+//! ```
+//!
+//! A request that breaks this is refused whole: its bytes cannot be trusted. A series with a
+//! [`Fault`] of its own is left out alone. Labels that are not sorted are sorted, and those
+//! without a value are left out, as Prometheus itself does when it is written to.
+//!
+//! Nothing is allocated for a sample or a series: one list of the request's symbols, and one
+//! of the labels of the series at hand.
+
+mod series;
+mod look;
+
+pub use look::{Bounds, Look, Refused, look};
+pub use series::{Exemplar, Fault, LabelBounds, Metadata, Sample, Series};
+
+use super::WalkError;
+use super::wire::{Cursor, DEPTH_MAX, Wire};
+use crate::remote_write::Version;
+
+/// A request whose symbols are known.
+#[derive(Debug)]
+pub struct Request<'a> {
+    version: Version,
+    at: Cursor<'a>,
+    symbols: Vec<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    /// Opens an unpacked request. Series are only looked at when they are visited.
+    ///
+    /// # Errors
+    /// [`WalkError`] where the outermost message is no such request, or has no table of
+    /// symbols that begins with the empty text.
+    pub fn open(version: Version, bytes: &'a [u8]) -> Result<Self, WalkError> {
+        let at = Cursor::new(bytes);
+        let mut symbols = Vec::new();
+        if version == Version::V2 {
+            // Counted first: while a list doubles, it is there one and a half times.
+            let mut count = 0;
+            each(at, 4, |_| {
+                count += 1;
+                Ok(())
+            })?;
+            symbols.reserve_exact(count);
+            each(at, 4, |symbol| {
+                symbols.push(symbol.bytes());
+                Ok(())
+            })?;
+            if symbols.first().is_some_and(|first| !first.is_empty()) {
+                return Err(at.error("the first symbol is not the empty text"));
+            }
+        }
+        Ok(Self {
+            version,
+            at,
+            symbols,
+        })
+    }
+
+    /// Visits every series.
+    ///
+    /// # Errors
+    /// [`WalkError`] at the first that cannot be read, or the visitor's own.
+    pub fn each_series(
+        &self,
+        mut visit: impl FnMut(&Series<'_, 'a>) -> Result<(), WalkError>,
+    ) -> Result<(), WalkError> {
+        let mut labels = Vec::new();
+        let (own, foreign) = match self.version {
+            Version::V1 => (1, [4, 5]),
+            Version::V2 => (5, [1, 3]),
+        };
+        let mut at = self.at;
+        while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
+            match wire {
+                Wire::Len(message) if tag == own => {
+                    let series = Series::read(self.version, &self.symbols, message, &mut labels)?;
+                    visit(&series)?;
+                }
+                // Else one of these would pass for an empty one of the other.
+                Wire::Len(_) if foreign.contains(&tag) => {
+                    return Err(at.error("it is a request of the other version of remote write"));
+                }
+                _ if tag == own => return Err(at.error("a series has another wire type")),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Visits what 1.0 says about metrics; 2.0 says it with each series.
+    ///
+    /// # Errors
+    /// [`WalkError`] at the first that cannot be read.
+    pub fn each_metadata(&self, mut visit: impl FnMut(&Metadata<'a>)) -> Result<(), WalkError> {
+        if self.version == Version::V2 {
+            return Ok(());
+        }
+        each(self.at, 3, |message| {
+            visit(&Metadata::read(message)?);
+            Ok(())
+        })
+    }
+}
+
+/// Visits the messages and texts in one field.
+fn each<'a>(
+    mut at: Cursor<'a>,
+    number: u32,
+    mut visit: impl FnMut(Cursor<'a>) -> Result<(), WalkError>,
+) -> Result<(), WalkError> {
+    while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
+        match wire {
+            Wire::Len(inside) if tag == number => visit(inside)?,
+            _ if tag == number => return Err(at.error("a field has another wire type")),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

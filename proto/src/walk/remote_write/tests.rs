@@ -1,0 +1,382 @@
+//! What is written is what is walked, in both versions; what is broken is refused or left
+//! out, and nothing makes it panic.
+
+use super::*;
+use crate::remote_write::{self as written, v1, v2};
+use proptest::prelude::*;
+use prost::Message as _;
+
+const BOUNDS: Bounds = Bounds {
+    times: crate::walk::Bounds {
+        earliest_millis: 1000,
+        latest_millis: 2000,
+    },
+    labels: LabelBounds {
+        labels_max: 4,
+        name_bytes_max: 10,
+        value_bytes_max: 20,
+    },
+};
+const ANY: Bounds = Bounds {
+    times: crate::walk::Bounds {
+        earliest_millis: i64::MIN,
+        latest_millis: i64::MAX,
+    },
+    labels: LabelBounds {
+        labels_max: 100,
+        name_bytes_max: 100,
+        value_bytes_max: 100,
+    },
+};
+
+fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    pairs.iter().map(own).collect()
+}
+
+fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> written::Series {
+    written::Series {
+        labels: owned(labels),
+        samples: samples.to_vec(),
+        ..Default::default()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn own_labels<'a>(labels: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Vec<(String, String)> {
+    labels
+        .map(|(name, value)| (text(name), text(value)))
+        .collect()
+}
+
+/// Everything that a walk finds.
+fn walked(version: Version, bytes: &[u8]) -> Result<Vec<written::Series>, WalkError> {
+    let mut found = Vec::new();
+    let request = Request::open(version, bytes)?;
+    request.each_series(|series| {
+        let mut own = written::Series {
+            labels: own_labels(series.labels()),
+            histograms: vec![0; series.native_histograms()? as usize],
+            ..Default::default()
+        };
+        series.each_sample(|s| own.samples.push((s.time, s.value)))?;
+        series.each_exemplar(|e| {
+            own.exemplars
+                .push((own_labels(e.labels()), e.time, e.value));
+        })?;
+        own.metadata = series.metadata()?.map(|m| written::Metadata {
+            kind: i32::from(m.kind == "counter"),
+            name: String::new(),
+            help: text(m.help),
+            unit: text(m.unit),
+        });
+        found.push(own);
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn looked(version: Version, series: &[written::Series], bounds: &Bounds) -> Look {
+    look(version, &written::request(version, series), bounds).unwrap()
+}
+
+fn any_series() -> impl Strategy<Value = written::Series> {
+    let label = || ("[a-z_é]{1,4}", "[a-zä]{1,4}");
+    let labels = || prop::collection::btree_map(label().0, label().1, 0..5);
+    let value = || any::<u64>().prop_map(f64::from_bits);
+    let samples = prop::collection::vec((any::<i64>(), value()), 0..4);
+    let exemplars = prop::collection::vec((labels(), any::<i64>(), value()), 0..3);
+    let metadata = prop::option::of(("[a-z]{0,4}", "[a-z]{0,3}", 0..=1));
+    (labels(), samples, exemplars, metadata, 0..3_usize).prop_map(
+        |(labels, samples, exemplars, metadata, histograms)| written::Series {
+            labels: labels.into_iter().collect(),
+            samples,
+            exemplars: exemplars
+                .into_iter()
+                .map(|(labels, time, value)| (labels.into_iter().collect(), time, value))
+                .collect(),
+            histograms: vec![0; histograms],
+            metadata: metadata.map(|(help, unit, kind)| written::Metadata {
+                kind,
+                name: String::new(),
+                help,
+                unit,
+            }),
+        },
+    )
+}
+
+/// With numbers as bits: those that are none are not equal to themselves.
+fn bits(all: &[written::Series]) -> String {
+    let mut out = String::new();
+    for one in all {
+        let samples: Vec<_> = one.samples.iter().map(|(t, v)| (t, v.to_bits())).collect();
+        let exemplars: Vec<_> = one
+            .exemplars
+            .iter()
+            .map(|(l, t, v)| (l, t, v.to_bits()))
+            .collect();
+        let (labels, metadata) = (&one.labels, &one.metadata);
+        let histograms = one.histograms.len();
+        out += &format!("{labels:?} {samples:?} {exemplars:?} {metadata:?} {histograms}\n");
+    }
+    out
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_walked_to_the_bit(all in prop::collection::vec(any_series(), 0..5)) {
+        let found = walked(Version::V2, &written::request(Version::V2, &all)).unwrap();
+        prop_assert_eq!(bits(&found), bits(&all));
+        let found = walked(Version::V1, &written::request(Version::V1, &all)).unwrap();
+        let without = |one: &written::Series| written::Series { metadata: None, ..one.clone() };
+        let all: Vec<_> = all.iter().map(without).collect();
+        prop_assert_eq!(bits(&found), bits(&all));
+    }
+
+    /// Where prost takes the changed bytes as well, both read the same samples.
+    #[test]
+    fn changed_bytes_never_panic_and_are_read_as_prost_does(
+        all in prop::collection::vec(any_series(), 1..4),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+        is_cut in any::<bool>(),
+    ) {
+        for version in Version::ALL {
+            let mut bytes = written::request(version, &all);
+            for (at, byte) in &changes {
+                let at = at.index(bytes.len());
+                bytes[at] = *byte;
+            }
+            if is_cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            let Ok(found) = look(version, &bytes, &ANY) else { continue };
+            let (samples, histograms): (usize, usize) = match version {
+                Version::V1 => {
+                    let Ok(request) = v1::WriteRequest::decode(&*bytes) else { continue };
+                    let all = request.timeseries.iter();
+                    all.map(|s| (s.samples.len(), s.histograms.len()))
+                        .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+                }
+                Version::V2 => {
+                    let Ok(request) = v2::Request::decode(&*bytes) else { continue };
+                    let all = request.timeseries.iter();
+                    all.map(|s| (s.samples.len(), s.histograms.len()))
+                        .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+                }
+            };
+            prop_assert_eq!(found.refused.native_histograms, histograms as u64);
+            prop_assert_eq!(found.samples + found.refused.count(), (samples + histograms) as u64);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for version in Version::ALL {
+            let _ = look(version, &bytes, &BOUNDS);
+        }
+    }
+}
+
+#[test]
+fn every_sample_that_is_not_kept_has_a_reason() {
+    let named = [("__name__", "up"), ("job", "a")];
+    let long_name = [("__name__", "up"), ("far_too_long_a_name", "a")];
+    let long_value = [("__name__", "up"), ("job", "far too long a value is this")];
+    let many = [
+        ("__name__", "up"),
+        ("a", "1"),
+        ("b", "1"),
+        ("c", "1"),
+        ("d", "1"),
+    ];
+    let mut histogram = series(&named, &[]);
+    histogram.histograms = vec![1500, 1600];
+    let mut exemplar = series(&named, &[(1000, 1.0), (2000, 1.0)]);
+    exemplar.exemplars = vec![
+        (owned(&[("trace_id", "1")]), 1500, 1.0),
+        (Vec::new(), 2001, 1.0),
+    ];
+    let all = [
+        series(
+            &named,
+            &[(999, 1.0), (1000, 1.0), (2000, 1.0), (2001, 1.0), (-1, 1.0)],
+        ),
+        series(&long_name, &[(1500, 1.0)]),
+        series(&long_value, &[(1500, 1.0), (1501, 1.0)]),
+        series(&many, &[(1500, 1.0)]),
+        series(&[("job", "a")], &[(1500, 1.0)]),
+        histogram,
+        exemplar,
+    ];
+    let expected = Look {
+        samples: 4,
+        exemplars: 1,
+        metadata: 0,
+        refused: Refused {
+            too_old: 2,
+            too_new: 1,
+            too_many_labels: 1,
+            label_bytes: 3,
+            bad_labels: 1,
+            first_bad: Some(Fault::NoName),
+            native_histograms: 2,
+        },
+    };
+    for version in Version::ALL {
+        assert_eq!(looked(version, &all, &BOUNDS), expected);
+    }
+    assert_eq!(expected.refused.count(), 10);
+}
+
+#[test]
+fn labels_that_are_none_are_told_apart() {
+    let check = |labels: &[(&str, &str)], expected| {
+        for version in Version::ALL {
+            let found = looked(version, &[series(labels, &[(1500, 1.0)])], &BOUNDS);
+            assert_eq!(found.refused.first_bad, expected, "{labels:?}");
+            assert_eq!(found.samples, u64::from(expected.is_none()), "{labels:?}");
+        }
+    };
+    check(&[("__name__", "up")], None);
+    check(&[("__name__", "ä.b"), ("ö", "1")], None);
+    check(&[], Some(Fault::NoName));
+    check(&[("__name__", "")], Some(Fault::NoName));
+    check(
+        &[("", "x"), ("__name__", "up")],
+        Some(Fault::EmptyLabelName),
+    );
+    check(
+        &[("__name__", "up"), ("a", "1"), ("a", "1")],
+        Some(Fault::DuplicateLabel),
+    );
+    check(
+        &[("a", "1"), ("__name__", "up"), ("a", "2")],
+        Some(Fault::DuplicateLabel),
+    );
+    // A label without a value is no label.
+    check(&[("__name__", "up"), ("a", ""), ("a", "1")], None);
+}
+
+#[test]
+fn labels_are_sorted_and_those_without_a_value_left_out() {
+    let unsorted = [
+        ("b", "2"),
+        ("x", ""),
+        ("__name__", "up"),
+        ("a", "1"),
+        ("c", ""),
+    ];
+    for version in Version::ALL {
+        let bytes = written::request(version, &[series(&unsorted, &[])]);
+        let found = walked(version, &bytes).unwrap();
+        assert_eq!(
+            found[0].labels,
+            owned(&[("__name__", "up"), ("a", "1"), ("b", "2")])
+        );
+    }
+}
+
+#[test]
+fn a_label_that_is_no_text_is_a_fault_of_its_series() {
+    let mut bytes = written::request(
+        Version::V1,
+        &[series(&[("__name__", "up!")], &[(1500, 1.0)])],
+    );
+    let at = bytes.iter().position(|byte| *byte == b'!').unwrap();
+    bytes[at] = 0xff;
+    let found = look(Version::V1, &bytes, &BOUNDS).unwrap();
+    assert_eq!(found.refused.first_bad, Some(Fault::NotUtf8));
+}
+
+#[test]
+fn what_1_says_of_metrics_is_read() {
+    let mut one = series(&[("__name__", "up")], &[]);
+    one.metadata = Some(written::Metadata {
+        kind: 4,
+        name: "m".into(),
+        help: "h".into(),
+        unit: "u".into(),
+    });
+    let bytes = written::request(Version::V1, &[one]);
+    let mut found = Vec::new();
+    let request = Request::open(Version::V1, &bytes).unwrap();
+    request.each_metadata(|m| found.push(*m)).unwrap();
+    let expected = Metadata {
+        kind: "gaugehistogram",
+        name: b"m",
+        help: b"h",
+        unit: b"u",
+    };
+    assert_eq!(found, [expected]);
+}
+
+/// The message of a refusal of a request of 2.0.
+fn refused(symbols: &[&str], labels_refs: Vec<u32>) -> &'static str {
+    let timeseries = vec![v2::TimeSeries {
+        labels_refs,
+        ..Default::default()
+    }];
+    let symbols = symbols.iter().map(|s| (*s).to_owned()).collect();
+    let request = v2::Request {
+        symbols,
+        timeseries,
+    };
+    let error = look(Version::V2, &request.encode_to_vec(), &BOUNDS).unwrap_err();
+    error.message
+}
+
+#[test]
+fn a_table_of_symbols_that_cannot_be_used_is_refused() {
+    assert!(refused(&["a"], vec![]).contains("not the empty text"));
+    assert!(refused(&["", "a"], vec![1, 2]).contains("beyond the table"));
+    assert!(refused(&["", "a"], vec![u32::MAX, 1]).contains("beyond the table"));
+    assert!(refused(&["", "a"], vec![1]).contains("no value"));
+    assert!(refused(&[], vec![0, 0]).contains("beyond the table"));
+}
+
+#[test]
+fn a_request_of_one_version_does_not_pass_for_an_empty_one_of_the_other() {
+    let all = [series(&[("__name__", "up")], &[(1500, 1.0)])];
+    for (is, said) in [(Version::V1, Version::V2), (Version::V2, Version::V1)] {
+        let error = look(said, &written::request(is, &all), &BOUNDS).unwrap_err();
+        assert!(error.message.contains("other version"), "{error}");
+    }
+}
+
+#[test]
+fn a_million_labels_of_one_series_take_no_memory() {
+    let mut inside = [0x0a, 0x00].repeat(1 << 20);
+    let mut bytes = vec![0x0a];
+    prost::encoding::encode_varint(inside.len() as u64, &mut bytes);
+    bytes.append(&mut inside);
+    let request = Request::open(Version::V1, &bytes).unwrap();
+    request
+        .each_series(|series| {
+            assert_eq!(series.fault(&ANY.labels), Some(Fault::TooManyLabels));
+            Ok(())
+        })
+        .unwrap();
+    let refs = v2::TimeSeries {
+        labels_refs: vec![0; 2 << 20],
+        ..Default::default()
+    };
+    let request = v2::Request {
+        symbols: vec![String::new()],
+        timeseries: vec![refs],
+    };
+    let bytes = request.encode_to_vec();
+    let request = Request::open(Version::V2, &bytes).unwrap();
+    request
+        .each_series(|series| {
+            assert_eq!(series.fault(&ANY.labels), Some(Fault::TooManyLabels));
+            Ok(())
+        })
+        .unwrap();
+}
