@@ -17,7 +17,7 @@ pub(super) use join::join;
 use super::Damage;
 use super::numbers::{put_sized, put_varint, take_count, take_sized};
 use super::packing::{Packer, Unpacker};
-use crate::stream::{Level, Stream, StreamPool};
+use crate::stream::{FETCHED, Level, Stream, StreamPool, fetch};
 use sonde_proto::{Labels, LabelsBuilder};
 use std::sync::{Arc, OnceLock};
 use tantivy::directory::OwnedBytes;
@@ -39,22 +39,24 @@ pub(super) struct Streams {
 pub(super) fn write(streams: &[Arc<Stream>], packer: &mut Packer) -> Vec<u8> {
     let mut raw = Vec::new();
     put_varint(streams.len() as u64, &mut raw);
-    for stream in streams {
-        raw.push(stream.level as u8);
-        put_varint(stream.labels.len() as u64, &mut raw);
-        for text in stream.labels.iter().flat_map(|(name, value)| [name, value]) {
-            put_sized(text.as_bytes(), &mut raw);
-        }
-        put_varint(stream.resource.len() as u64, &mut raw);
-        for text in stream
-            .resource
-            .iter()
-            .flat_map(|(name, value)| [name, value])
-        {
-            put_sized(text.as_bytes(), &mut raw);
-        }
+    for near in streams.chunks(FETCHED) {
+        fetch(near);
+        near.iter().for_each(|stream| put(stream, &mut raw));
     }
     write_raw(&raw, packer)
+}
+
+fn put(stream: &Stream, raw: &mut Vec<u8>) {
+    raw.push(stream.level as u8);
+    put_varint(stream.labels.len() as u64, raw);
+    for text in stream.labels.iter().flat_map(|(name, value)| [name, value]) {
+        put_sized(text.as_bytes(), raw);
+    }
+    put_varint(stream.resource.len() as u64, raw);
+    let resource = stream.resource.iter();
+    for text in resource.flat_map(|(name, value)| [name, value]) {
+        put_sized(text.as_bytes(), raw);
+    }
 }
 
 /// The file, of its content.

@@ -123,10 +123,15 @@ static LEVEL_VALUES: LazyLock<[Arc<str>; LEVELS]> = LazyLock::new(|| {
     std::array::from_fn(|n| level(n).as_str().into())
 });
 
-/// The same stream at a level. A label that a sender set stays as it is.
-pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
+/// Whether a stream has the label of the level.
+pub(crate) fn has_level(stream: &Stream) -> bool {
+    !stream.labels.get(LEVEL).is_empty()
+}
+
+/// The same stream at a level. The label stays as it is where that `is_set` by the sender.
+pub(crate) fn at_level(stream: &Stream, level: Level, is_set: bool) -> Stream {
     let mut labels = stream.labels.clone();
-    if labels.get(LEVEL).is_empty() {
+    if !is_set {
         let mut builder = labels.to_builder();
         builder.set_shared(&LEVEL_NAME, &LEVEL_VALUES[level as usize]);
         labels = builder.build();
