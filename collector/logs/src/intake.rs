@@ -1,20 +1,18 @@
 //! From journal entries to batches: decode, label, recognise what came before.
 
+mod known;
+
 use crate::config::Config;
 use crate::dedup::{Marks, Uid};
 use crate::record::{Key, NewRecord, pack};
-use crate::stream::{LEVELS, LabelRules, Level, Stream, at_level};
+use crate::stream::{LEVELS, LabelRules, Level};
 use crate::tail::Batch;
 use crate::telemetry::Telemetry;
-use ahash::AHashMap;
+use known::Known;
 use sonde_proto::walk::{self, LogRecord, ResourceLogs, Scope};
 use sonde_proto::{Entry, Position, Signal, SpanId, Tenant, TraceId, UnixNanos, semconv};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// How many bytes of resources are remembered with their streams.
-const KNOWN_BYTES_MAX: usize = 128 << 20;
 
 /// How many bytes of resources and scopes one entry may spread over streams, beside some
 /// times its own size. Every scope has a stream of its own with all of the resource in it,
@@ -41,86 +39,6 @@ pub(crate) struct Intake {
 struct Taken {
     records: u64,
     body_bytes: u64,
-}
-
-/// The streams of the resources and scopes that were seen last. When half of the room is
-/// used, what is known becomes what was known, and what was known is forgotten unless it was
-/// seen again.
-#[derive(Debug, Default)]
-struct Known {
-    now: AHashMap<Box<[u8]>, Levels>,
-    before: AHashMap<Box<[u8]>, Levels>,
-    bytes: usize,
-}
-
-/// One stream at each of its levels.
-#[derive(Debug)]
-struct Levels {
-    base: Stream,
-    at: [Option<AtLevel>; LEVELS],
-}
-
-/// A stream, and the tail that it was counted in last.
-#[derive(Debug)]
-struct AtLevel {
-    stream: Arc<Stream>,
-    counted_in: u64,
-}
-
-/// What a stream at a level takes beside the stream without one, whose texts it shares.
-const LEVEL_BYTES: usize = 160;
-const LABEL_BYTES: usize = 32;
-
-impl Levels {
-    fn bytes(&self) -> usize {
-        let base = usize::try_from(self.base.bytes()).unwrap_or(usize::MAX);
-        let level = LEVEL_BYTES + self.base.labels.len() * LABEL_BYTES;
-        base.saturating_add(self.at.iter().flatten().count() * level)
-    }
-}
-
-impl Known {
-    /// Whether the streams under `key` are known.
-    fn has(&mut self, key: &[u8]) -> bool {
-        if self.now.contains_key(key) {
-            return true;
-        }
-        let Some((key, levels)) = self.before.remove_entry(key) else {
-            return false;
-        };
-        self.insert(key, levels);
-        true
-    }
-
-    fn insert(&mut self, key: Box<[u8]>, levels: Levels) {
-        let bytes = key.len().saturating_add(levels.bytes());
-        self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > KNOWN_BYTES_MAX / 2 {
-            self.before = std::mem::take(&mut self.now);
-            self.bytes = bytes;
-        }
-        self.now.insert(key, levels);
-    }
-
-    /// The stream under `key`, which is known, at a level; and how many bytes it takes in the
-    /// tail of this number beside what is in there already.
-    fn at(&mut self, key: &[u8], level: Level, tail: u64) -> (&Arc<Stream>, u64) {
-        let levels = self
-            .now
-            .get_mut(key)
-            .expect("find_streams was called for this key just before");
-        let Levels { base, at } = levels;
-        let at = at[level as usize].get_or_insert_with(|| {
-            self.bytes += LEVEL_BYTES + base.labels.len() * LABEL_BYTES;
-            AtLevel {
-                stream: Arc::new(at_level(base, level)),
-                counted_in: 0,
-            }
-        });
-        let is_counted = std::mem::replace(&mut at.counted_in, tail) == tail;
-        let bytes = if is_counted { 0 } else { at.stream.bytes() };
-        (&at.stream, bytes)
-    }
 }
 
 /// Where the records of one scope come from and go to.
@@ -231,13 +149,7 @@ impl Intake {
         let (base, cut) = self.rules.stream(resource.attributes(), scope);
         self.telemetry.drop("label_value_cut", cut.labels);
         self.telemetry.drop("resource_attribute", cut.attributes);
-        self.known.insert(
-            key.as_slice().into(),
-            Levels {
-                base,
-                at: Default::default(),
-            },
-        );
+        self.known.add(key.as_slice().into(), base);
     }
 
     fn take_record<'a>(

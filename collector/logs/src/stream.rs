@@ -5,9 +5,9 @@ mod level;
 mod order;
 mod pool;
 
-pub(crate) use labels::{LabelRules, at_level};
+pub(crate) use labels::{LabelRules, at_level, has_level};
 pub(crate) use level::{LEVELS, Level};
-pub(crate) use order::Ordinals;
+pub(crate) use order::{FETCHED, Ordinals, fetch};
 pub(crate) use pool::StreamPool;
 
 use sonde_proto::Labels;

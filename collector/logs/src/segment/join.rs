@@ -7,7 +7,7 @@
 //! templates   the dictionaries of all parts, copied
 //! tokens      the sorted lists as one
 //! words/      merged by tantivy
-//! streams     all of them, in the order of their content
+//! streams     the sorted lists as one
 //! ```
 //!
 //! Nothing of a record is unpacked, which is what makes it a tenth of the work of writing the
@@ -21,13 +21,12 @@ use super::Damage;
 use super::directory::{self, DirectoryBuilder, Section};
 use super::packing::Packer;
 use super::reader::Segment;
-use super::streams::{self, StreamList};
+use super::streams::{self, Streams};
 use super::templates::{self, TemplatesBuilder};
 use super::tokens::{self, ListError};
 use super::vocabulary;
 use super::writer::{BLOCKS, WriteError, Written, directory_bytes, io_error, too_large};
 use super::{guarded, writer};
-use crate::stream::{Ordinals, Stream};
 use sonde_proto::UnixNanos;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
@@ -95,13 +94,14 @@ pub(crate) fn join(
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Written, JoinError> {
     let mut join = Join::create(dir)?;
-    let streams = Streams::of(sources)?;
+    let mut packer = Packer::new().map_err(io_error(dir))?;
+    let lists: Vec<&Streams> = sources.iter().map(|s| &s.segment.streams).collect();
+    let streams = streams::join(&lists, &mut packer);
+    let streams = streams.map_err(|(at, damage)| JoinError::Damaged(at, damage))?;
     let mut first_blocks = Vec::with_capacity(sources.len());
-    for (at, source) in sources.iter().enumerate() {
+    for ((at, source), ordinals) in sources.iter().enumerate().zip(&streams.ordinals) {
         first_blocks.push(join.directory.blocks());
-        let own = streams.lists[at].iter();
-        let ordinals: Vec<u32> = own.map(|stream| streams.ordinals.of(stream)).collect();
-        join.copy(at, source.segment, &ordinals, &mut go_on)?;
+        join.copy(at, source.segment, ordinals, &mut go_on)?;
     }
     join.tokens(sources, &first_blocks, &mut go_on)?;
     for (at, source) in sources.iter().enumerate() {
@@ -118,32 +118,7 @@ pub(crate) fn join(
     }
     let dirs: Vec<PathBuf> = sources.iter().map(|source| source.dir.clone()).collect();
     let words = vocabulary::join(dir, &dirs).map_err(writer::words_error(dir))?;
-    join.finish(words, &streams.all)
-}
-
-/// The streams of segments that are joined.
-struct Streams {
-    /// Those of each source.
-    lists: Vec<StreamList>,
-    /// All of them in their order.
-    all: Vec<Arc<Stream>>,
-    ordinals: Ordinals,
-}
-
-impl Streams {
-    fn of(sources: &[JoinSource<'_>]) -> Result<Self, JoinError> {
-        let mut lists = Vec::with_capacity(sources.len());
-        for (at, source) in sources.iter().enumerate() {
-            let list = source.segment.streams();
-            lists.push(list.map_err(|damage| JoinError::Damaged(at, damage))?);
-        }
-        let (all, ordinals) = Ordinals::of_all(lists.iter().flat_map(|list| list.iter()));
-        Ok(Self {
-            lists,
-            all,
-            ordinals,
-        })
-    }
+    join.finish(words, &streams.file)
 }
 
 /// A segment that is being joined from others.
@@ -288,14 +263,13 @@ impl<'d> Join<'d> {
         Ok(())
     }
 
-    fn finish(mut self, words: u32, streams: &[Arc<Stream>]) -> Result<Written, JoinError> {
+    fn finish(mut self, words: u32, streams: &[u8]) -> Result<Written, JoinError> {
         let io = io_error(self.dir);
         self.blocks.flush().map_err(&io)?;
         let write = |name: &str, bytes: &[u8]| std::fs::write(self.dir.join(name), bytes);
         let directory = self.directory.finish(words);
         write(directory::FILE, &directory).map_err(&io)?;
-        let mut packer = Packer::new().map_err(&io)?;
-        write(streams::FILE, &streams::write(streams, &mut packer)).map_err(&io)?;
+        write(streams::FILE, streams).map_err(&io)?;
         if let Some(templates) = self.templates.finish() {
             write(templates::FILE, &templates).map_err(&io)?;
         }

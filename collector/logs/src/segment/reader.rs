@@ -35,7 +35,7 @@ pub(crate) struct Segment {
     pub(super) tokens: Tokens,
     pub(super) vocabulary: Vocabulary,
     pub(super) templates: Templates,
-    streams: Streams,
+    pub(super) streams: Streams,
     common: Arc<Common>,
     pub(super) blocks: OwnedBytes,
     pub(super) lease: Lease,

@@ -1,8 +1,11 @@
 //! Which attributes of a resource become labels, and under which names.
 
+mod shared;
+
 use super::{LEVELS, Level, Stream};
 use crate::config::Config;
 use ahash::AHashMap;
+use shared::Shared;
 use sonde_proto::LabelsBuilder;
 use sonde_proto::walk::{Attributes, Scope};
 use std::sync::{Arc, LazyLock};
@@ -23,6 +26,7 @@ pub(crate) struct LabelRules {
     value_bytes_max: usize,
     attributes_max: usize,
     attributes_bytes_max: usize,
+    shared: Shared,
 }
 
 /// What did not fit into a stream.
@@ -52,13 +56,27 @@ impl LabelRules {
             value_bytes_max: limit(config.label_value_bytes_max),
             attributes_max: limit(config.attributes_max),
             attributes_bytes_max: limit(config.attributes_bytes_max),
+            shared: Shared::default(),
         }
     }
 
     /// The stream of a resource and a scope, but for its level.
-    pub(crate) fn stream(&self, resource: Attributes<'_>, scope: &Scope<'_>) -> (Stream, Cut) {
+    pub(crate) fn stream(&mut self, resource: Attributes<'_>, scope: &Scope<'_>) -> (Stream, Cut) {
+        let mut shared = std::mem::take(&mut self.shared);
+        let made = self.stream_with(resource, scope, &mut shared);
+        self.shared = shared;
+        made
+    }
+
+    fn stream_with(
+        &self,
+        resource: Attributes<'_>,
+        scope: &Scope<'_>,
+        shared: &mut Shared,
+    ) -> (Stream, Cut) {
         let mut building = Building {
             rules: self,
+            shared,
             labels: Vec::new(),
             rest: Vec::new(),
             rest_bytes: 0,
@@ -105,10 +123,15 @@ static LEVEL_VALUES: LazyLock<[Arc<str>; LEVELS]> = LazyLock::new(|| {
     std::array::from_fn(|n| level(n).as_str().into())
 });
 
-/// The same stream at a level. A label that a sender set stays as it is.
-pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
+/// Whether a stream has the label of the level.
+pub(crate) fn has_level(stream: &Stream) -> bool {
+    !stream.labels.get(LEVEL).is_empty()
+}
+
+/// The same stream at a level. The label stays as it is where that `is_set` by the sender.
+pub(crate) fn at_level(stream: &Stream, level: Level, is_set: bool) -> Stream {
     let mut labels = stream.labels.clone();
-    if labels.get(LEVEL).is_empty() {
+    if !is_set {
         let mut builder = labels.to_builder();
         builder.set_shared(&LEVEL_NAME, &LEVEL_VALUES[level as usize]);
         labels = builder.build();
@@ -122,6 +145,7 @@ pub(crate) fn at_level(stream: &Stream, level: Level) -> Stream {
 
 struct Building<'r> {
     rules: &'r LabelRules,
+    shared: &'r mut Shared,
     labels: Vec<(Arc<str>, Arc<str>)>,
     rest: Vec<(String, String)>,
     rest_bytes: usize,
@@ -147,9 +171,10 @@ impl Building<'_> {
         }
         let kept = shortened(value, self.rules.value_bytes_max);
         self.cut.labels += u64::from(kept.len() < value.len());
+        let kept = self.shared.value(kept);
         match known {
-            Some(at) => self.labels[at].1 = kept.into(),
-            None => self.labels.push((name, kept.into())),
+            Some(at) => self.labels[at].1 = kept,
+            None => self.labels.push((name, kept)),
         }
         true
     }
@@ -175,7 +200,7 @@ impl Building<'_> {
         (
             Stream {
                 labels: labels.build(),
-                resource: self.rest.into(),
+                resource: self.shared.resource(self.rest),
                 level: Level::Unknown,
             },
             self.cut,

@@ -22,7 +22,8 @@ impl Ordinals {
                 next
             });
         }
-        let keys = Keys::of(&different);
+        let contents: Vec<&Stream> = different.iter().map(|stream| &***stream).collect();
+        let keys = Keys::of(&contents);
         let mut streams = Vec::<Arc<Stream>>::new();
         let mut before: Option<Item> = None;
         for item in keys.in_order(&different) {
@@ -51,6 +52,21 @@ fn address(stream: &Arc<Stream>) -> usize {
     Arc::as_ptr(stream) as usize
 }
 
+/// So many streams are fetched at once.
+pub(crate) const FETCHED: usize = 16;
+
+/// Looks at some streams, which lie all over the memory, before they are wanted: what one has
+/// to wait for one after the other is waited for once.
+pub(crate) fn fetch<S: std::ops::Deref<Target = Stream>>(streams: &[S]) {
+    let labels = |seen: usize, stream: &S| seen ^ stream.labels.len();
+    let seen = streams.iter().fold(0, labels);
+    let texts = streams.iter().flat_map(|stream| stream.labels.iter());
+    let texts = texts.fold(seen, |seen, (_, value)| {
+        seen ^ usize::from(value.bytes().next().unwrap_or_default())
+    });
+    std::hint::black_box(texts);
+}
+
 /// So few streams are compared with one another at once.
 const FEW: usize = 8;
 /// How often a part of the streams is parted again before they are compared.
@@ -73,9 +89,12 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(streams: &[&Arc<Stream>]) -> Self {
+    fn of(streams: &[&Stream]) -> Self {
         let mut keys = Self::default();
-        streams.iter().for_each(|stream| keys.push(stream));
+        for near in streams.chunks(FETCHED) {
+            fetch(near);
+            near.iter().for_each(|stream| keys.push(stream));
+        }
         keys
     }
 

@@ -5,8 +5,8 @@
 //! of its own, it would grow with the disk: beyond its bytes the pool takes no more.
 
 use super::Stream;
+use ahash::AHashSet;
 use parking_lot::Mutex;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The streams of all open segments.
@@ -18,7 +18,7 @@ pub(crate) struct StreamPool {
 
 #[derive(Debug, Default)]
 struct Pooled {
-    streams: HashSet<Arc<Stream>>,
+    streams: AHashSet<Arc<Stream>>,
     bytes: u64,
     /// How many there were after the last look for streams that nobody has any more.
     after_sweep: usize,

@@ -57,7 +57,10 @@ fn configured_attributes_become_labels_and_the_rest_is_kept() {
         .into()
     );
     assert_eq!(cut, Cut::default());
-    assert_eq!(at_level(&stream, Level::Warn).labels.get("level"), "warn");
+    assert_eq!(
+        at_level(&stream, Level::Warn, false).labels.get("level"),
+        "warn"
+    );
 }
 
 #[test]
@@ -118,8 +121,21 @@ fn pushed_labels_are_labels_under_their_own_names_and_keep_their_level() {
         stream.labels.to_string(),
         r#"{app="x", level="ERR", service_name="pay", zone="z"}"#
     );
-    let error = at_level(&stream, Level::Error);
+    let error = at_level(&stream, Level::Error, has_level(&stream));
     assert_eq!((error.labels, error.level), (stream.labels, Level::Error));
     let more = ("loki.label.more".to_owned(), "1".to_owned());
     assert!(stream.resource.contains(&more));
+}
+
+#[test]
+fn a_stream_at_a_level_is_the_same_made_from_any_other_level() {
+    for label in [("service.name", "cart"), ("loki.label.level", "own")] {
+        let (base, _) = stream(&Config::default(), &[label]);
+        let is_set = has_level(&base);
+        let warn = at_level(&base, Level::Warn, is_set);
+        let error = at_level(&base, Level::Error, is_set);
+        assert_eq!(at_level(&error, Level::Warn, is_set), warn);
+        assert_eq!(at_level(&warn, Level::Error, is_set), error);
+        assert_eq!(warn.labels == error.labels, is_set);
+    }
 }

@@ -6,7 +6,7 @@ use crate::config::BodyEncoding;
 use crate::segment::common::Common;
 use crate::segment::packing::Packer;
 use crate::segment::terms::BlockTerms;
-use crate::stream::Stream;
+use crate::stream::{FETCHED, Stream, fetch};
 use sonde_patterns::Encoder;
 use std::sync::Arc;
 
@@ -147,5 +147,10 @@ fn sources(streams: &[Arc<Stream>]) -> Vec<u64> {
             service => hasher.hash_one((service, of("k8s_container_name"))),
         }
     };
-    streams.iter().map(source).collect()
+    let mut sources = Vec::with_capacity(streams.len());
+    for near in streams.chunks(FETCHED) {
+        fetch(near);
+        sources.extend(near.iter().map(source));
+    }
+    sources
 }
