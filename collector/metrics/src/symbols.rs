@@ -37,6 +37,11 @@ impl Symbols {
         self.texts.get(symbol as usize).map_or("", |text| text)
     }
 
+    /// How many texts there are.
+    pub(crate) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
     /// All texts, in the order of their numbers.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         self.texts.iter().map(|text| &**text)

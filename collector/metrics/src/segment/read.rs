@@ -23,6 +23,8 @@ pub(crate) enum SegmentError {
     Checksum,
     #[error("its footer is not that of a metric segment of version {VERSION}")]
     Footer,
+    #[error("the store is closing")]
+    Closing,
 }
 
 impl SegmentError {
@@ -31,6 +33,7 @@ impl SegmentError {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::UnexpectedEof,
             Self::Damaged(_) | Self::Checksum | Self::Footer => true,
+            Self::Closing => false,
         }
     }
 }

@@ -82,6 +82,11 @@ impl SegmentWriter {
         Ok(())
     }
 
+    /// How many bytes were written so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.offset
+    }
+
     /// Writes index and footer. Making it durable is the directory's business.
     pub(crate) fn finish(mut self) -> io::Result<Summary> {
         let index = self.index.encode();
