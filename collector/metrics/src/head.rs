@@ -16,11 +16,11 @@ use crate::postings::{Index, Pairs, Postings};
 use crate::symbols::{Symbol, Symbols};
 use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::LabelMap;
-use ahash::AHashMap;
+use ahash::RandomState;
 use generation::Generation;
 pub(crate) use groups::Refusal;
+use hashbrown::HashTable;
 pub(crate) use series::Series;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// About what a series takes beside its labels and samples.
@@ -42,7 +42,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Head {
     symbols: Symbols,
     series: Vec<Series>,
-    by_labels: AHashMap<u64, SmallVec<[u32; 2]>>,
+    by_labels: HashTable<u32>,
+    hasher: RandomState,
     postings: Postings,
     pub(crate) groups: groups::Groups,
     pub(crate) exemplars: exemplars::Ring,
@@ -118,24 +119,22 @@ impl Head {
     }
 
     fn find(&self, pairs: &Pairs) -> Option<u32> {
-        let same = self.by_labels.get(&self.hash(pairs))?;
-        same.iter()
+        let is_it = |id: &u32| *self.series[*id as usize].labels == *pairs;
+        self.by_labels
+            .find(self.hasher.hash_one(pairs), is_it)
             .copied()
-            .find(|id| *self.series[*id as usize].labels == *pairs)
     }
 
     fn insert(&mut self, pairs: Box<Pairs>) -> u32 {
         let id = self.series.len() as u32;
-        let hash = self.hash(&pairs);
-        self.by_labels.entry(hash).or_default().push(id);
+        let hash = self.hasher.hash_one(&*pairs);
         self.postings.add(id, &pairs);
         self.label_bytes += SERIES_BYTES + pairs.len() * 12;
         self.series.push(Series::new(pairs));
+        let (series, hasher) = (&self.series, &self.hasher);
+        let rehash = |id: &u32| hasher.hash_one(&*series[*id as usize].labels);
+        self.by_labels.insert_unique(hash, id, rehash);
         id
-    }
-
-    fn hash(&self, pairs: &Pairs) -> u64 {
-        self.by_labels.hasher().hash_one(pairs)
     }
 
     /// Adds a sample to a series of this head.

@@ -15,7 +15,7 @@ mod answer;
 use crate::Config;
 use crate::head::groups::Keys;
 use crate::postings::Index as _;
-use crate::segment::{IndexCache, Segment};
+use crate::segment::{IndexCache, Segment, SegmentError};
 use crate::telemetry::Telemetry;
 use crate::tenant::TenantStore;
 use ahash::AHashMap;
@@ -59,6 +59,12 @@ pub enum OpenError {
         /// Why it cannot be read.
         cause: std::io::Error,
     },
+    /// A segment of another version of the format lies there.
+    #[error(
+        "cannot open the metric store: the segment {} is of another version of the format than this program reads; start the version that wrote it, or move the store's directory away to start empty",
+        .0.display()
+    )]
+    Version(std::path::PathBuf),
     /// A damaged segment could not be moved aside.
     #[error("cannot open the metric store: {0}")]
     Quarantine(#[from] SwapError),
@@ -78,6 +84,9 @@ pub enum StoreError {
         /// Why it failed.
         cause: std::io::Error,
     },
+    /// Segments could not be read to be merged.
+    #[error("cannot merge metric segments: {0}")]
+    Merge(String),
     /// The thread that did it panicked.
     #[error("{0} metrics panicked, which is a defect; please report it")]
     Panicked(&'static str),
@@ -127,6 +136,9 @@ impl MetricStore {
                 Ok(segment) => {
                     let tenant = tenants.entry(meta.tenant.clone()).or_default();
                     tenant.state.write().segments.push(Arc::new(segment));
+                }
+                Err(SegmentError::Version(_)) => {
+                    return Err(OpenError::Version(dir.path(&meta.tenant, meta.id)));
                 }
                 Err(error) => {
                     if let Some(cause) = dir.why_unreadable(&meta.tenant, meta.id) {
@@ -250,9 +262,9 @@ impl MetricStore {
 fn open_segment(
     dir: &SegmentDir,
     meta: &sonde_segment::SegmentMeta,
-) -> Result<Segment, crate::segment::SegmentError> {
+) -> Result<Segment, SegmentError> {
     let segment = Segment::open(&dir.path(&meta.tenant, meta.id), meta.clone())?;
-    segment.check_index()?;
+    segment.check_directory()?;
     Ok(segment)
 }
 

@@ -5,7 +5,8 @@
 //! frozen generation is let go.
 
 use crate::head::generation::Generation;
-use crate::postings::Index as _;
+use crate::postings::{Index as _, Pairs};
+use crate::symbols::{Symbol, Symbols};
 use crate::tenant::TenantStore;
 
 /// How many texts or series are copied while the head is locked.
@@ -14,42 +15,20 @@ const STEP: usize = 4096;
 /// Which series there are, by their labels.
 #[derive(Debug, Default)]
 pub(super) struct Catalog {
-    /// Every text, by its text.
-    texts: Texts,
-    /// Names and values of all series, as places in `texts`.
-    pairs: Vec<(u32, u32)>,
+    /// The texts of their labels, in order.
+    pub(super) symbols: Symbols,
+    /// Names and values of all series.
+    pairs: Vec<(Symbol, Symbol)>,
     /// Number of each series in its head, and where its labels are; in the order of these.
     series: Vec<(u32, u32, u32)>,
-}
-
-#[derive(Debug, Default)]
-struct Texts {
-    all: String,
-    ends: Vec<u32>,
 }
 
 impl Catalog {
     /// Reads the labels of the generation's series.
     pub(super) fn read(tenant: &TenantStore, generation: &Generation) -> Self {
-        let unsorted = Texts::read(tenant);
-        let (texts, ranks) = unsorted.sorted();
-        let mut catalog = Self {
-            texts,
-            ..Self::default()
-        };
-        let mut ids = generation.series().peekable();
-        while ids.peek().is_some() {
-            let state = tenant.state.read();
-            for id in ids.by_ref().take(STEP) {
-                let from = catalog.pairs.len() as u32;
-                let rank = |symbol: u32| ranks.get(symbol as usize).copied().unwrap_or_default();
-                let pairs = state.head.pairs(id).iter();
-                catalog
-                    .pairs
-                    .extend(pairs.map(|(name, value)| (rank(*name), rank(*value))));
-                catalog.series.push((id, from, catalog.pairs.len() as u32));
-            }
-        }
+        let mut catalog = Self::default();
+        catalog.copy_pairs(tenant, generation);
+        catalog.copy_texts(tenant);
         let pairs = &catalog.pairs;
         let labels = |(_, from, to): &(u32, u32, u32)| &pairs[*from as usize..*to as usize];
         catalog
@@ -58,58 +37,44 @@ impl Catalog {
         catalog
     }
 
-    /// Every series with its labels, in the order of these.
-    pub(super) fn series(&self) -> impl Iterator<Item = (u32, impl Iterator<Item = (&str, &str)>)> {
-        self.series.iter().map(|(id, from, to)| {
-            let pairs = self.pairs[*from as usize..*to as usize].iter();
-            let texts =
-                |(name, value): &(u32, u32)| (self.texts.get(*name), self.texts.get(*value));
-            (*id, pairs.map(texts))
-        })
-    }
-}
-
-impl Texts {
-    fn read(tenant: &TenantStore) -> Self {
-        let count = tenant.state.read().head.symbols().len();
-        let mut texts = Self::default();
-        while texts.ends.len() < count {
+    fn copy_pairs(&mut self, tenant: &TenantStore, generation: &Generation) {
+        let mut ids = generation.series().peekable();
+        while ids.peek().is_some() {
             let state = tenant.state.read();
-            let from = texts.ends.len();
-            for symbol in from..count.min(from + STEP) {
-                texts.push(state.head.symbols().text(symbol as u32));
+            for id in ids.by_ref().take(STEP) {
+                let from = self.pairs.len() as u32;
+                self.pairs.extend_from_slice(state.head.pairs(id));
+                self.series.push((id, from, self.pairs.len() as u32));
             }
         }
-        texts
     }
 
-    fn push(&mut self, text: &str) {
-        self.all.push_str(text);
-        self.ends.push(self.all.len() as u32);
-    }
-
-    fn get(&self, number: u32) -> &str {
-        let at = number as usize;
-        let start = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        let end = self.ends.get(at).copied().unwrap_or_default();
-        let start = start.copied().unwrap_or_default();
-        self.all
-            .get(start as usize..end as usize)
-            .unwrap_or_default()
-    }
-
-    /// The texts in order, and at which place each of them is then.
-    fn sorted(self) -> (Self, Vec<u32>) {
-        let mut order: Vec<u32> = (0..self.ends.len() as u32).collect();
-        order.sort_unstable_by(|a, b| self.get(*a).cmp(self.get(*b)));
-        let mut ranks = vec![0; order.len()];
-        let mut sorted = Self::default();
-        sorted.all.reserve_exact(self.all.len());
-        sorted.ends.reserve_exact(self.ends.len());
-        for (rank, number) in (0u32..).zip(&order) {
-            ranks[*number as usize] = rank;
-            sorted.push(self.get(*number));
+    /// Copies the texts that are used, puts them in order, and numbers the labels anew.
+    fn copy_texts(&mut self, tenant: &TenantStore) {
+        let mut used: Vec<Symbol> = self.pairs.iter().flat_map(|(n, v)| [*n, *v]).collect();
+        used.sort_unstable();
+        used.dedup();
+        let mut texts = Vec::with_capacity(used.len());
+        for some in used.chunks(STEP) {
+            let state = tenant.state.read();
+            let text = |symbol: &Symbol| Box::<str>::from(state.head.symbols().text(*symbol));
+            texts.extend(some.iter().map(|symbol| (text(symbol), *symbol)));
         }
-        (sorted, ranks)
+        texts.sort_unstable();
+        let mut numbers = vec![0; used.last().map_or(0, |last| *last as usize + 1)];
+        for (number, (_, symbol)) in (0..).zip(&texts) {
+            numbers[*symbol as usize] = number;
+        }
+        self.symbols = Symbols::sorted(texts.iter().map(|(text, _)| &**text));
+        for (name, value) in &mut self.pairs {
+            (*name, *value) = (numbers[*name as usize], numbers[*value as usize]);
+        }
+    }
+
+    /// Every series with its labels, in the order of these.
+    pub(super) fn series(&self) -> impl Iterator<Item = (u32, &Pairs)> {
+        self.series
+            .iter()
+            .map(|(id, from, to)| (*id, &self.pairs[*from as usize..*to as usize]))
     }
 }

@@ -30,6 +30,7 @@ impl MetricStore {
             self.advance_merge(&mut writer);
         }
         drop(writer);
+        self.indexes.trim();
         self.refresh_gauges();
         cleared.and(sealed).and(kept)?;
         Ok(self.resume_from())

@@ -1,14 +1,16 @@
 //! Merging: from several small segments to one, in the background.
 
+mod source;
+
 use super::seal::Task;
 use super::writer::Writer;
 use super::{MetricStore, StoreError};
 use crate::Samples;
-use crate::postings::Index as _;
-use crate::segment::{Segment, SegmentError, SegmentIndex, SegmentWriter};
-use sonde_proto::Labels;
+use crate::segment::{Segment, SegmentError, SegmentWriter};
+use crate::symbols::Symbol;
 use sonde_segment::plan::{self, MergeLimits};
 use sonde_segment::work::Pace;
+use source::{Source, sources};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -69,17 +71,10 @@ impl MetricStore {
             positions: positions.unwrap_or_default(),
         };
         let pace = Arc::clone(&writer.pace);
-        let work = move || {
-            let mut damaged = false;
-            let written = task.write(|writer| {
-                merge_series(&inputs, writer, &pace)
-                    .inspect_err(|error| damaged = error.is_damage())
-            });
-            match written {
-                Ok(segment) => Ok(Merged::Written { gone: run, segment }),
-                Err(_) if damaged => Ok(Merged::Damaged),
-                Err(error) => Err(error),
-            }
+        let work = move || match merge(&task, &inputs, &pace) {
+            Ok(segment) => Ok(Merged::Written { gone: run, segment }),
+            Err(_) if inputs.iter().any(|input| input.is_damaged()) => Ok(Merged::Damaged),
+            Err(error) => Err(error),
         };
         if let Some(result) = writer.merging.start(work) {
             self.publish_merge(writer, Some(result));
@@ -134,62 +129,31 @@ impl MetricStore {
     }
 }
 
-/// One segment of a merge, and the series that is next.
-struct Input<'a> {
-    segment: &'a Segment,
-    index: SegmentIndex,
-    next: u32,
-    labels: Option<Labels>,
-}
-
-impl Input<'_> {
-    fn advance(&mut self) {
-        self.next += 1;
-        self.labels = (self.next < self.index.count()).then(|| self.index.labels(self.next));
-    }
-}
-
 /// Writes the series of all inputs, which come in the order of arrival.
+fn merge(task: &Task, inputs: &[Arc<Segment>], pace: &Pace) -> Result<Arc<Segment>, StoreError> {
+    let read = |error: SegmentError| StoreError::Merge(error.to_string());
+    let (symbols, mut sources) = sources(inputs).map_err(read)?;
+    task.write(&symbols, |writer| merge_series(&mut sources, writer, pace))
+}
+
 fn merge_series(
-    inputs: &[Arc<Segment>],
-    writer: &mut SegmentWriter,
+    sources: &mut [Source<'_>],
+    writer: &mut SegmentWriter<'_>,
     pace: &Pace,
 ) -> Result<(), SegmentError> {
-    let mut open = Vec::with_capacity(inputs.len());
-    for segment in inputs {
-        let index = segment
-            .load_index()
-            .inspect_err(|error| mark(segment, error))?;
-        let labels = (index.count() > 0).then(|| index.labels(0));
-        open.push(Input {
-            segment,
-            index,
-            next: 0,
-            labels,
-        });
-    }
     let (mut samples, started, mut asked) = (Samples::default(), Instant::now(), 0);
-    while let Some(labels) = open
-        .iter()
-        .filter_map(|input| input.labels.as_ref())
-        .min()
-        .cloned()
-    {
+    let mut labels: Vec<(Symbol, Symbol)> = Vec::new();
+    while let Some(next) = sources.iter().filter_map(Source::labels).min() {
+        labels.clear();
+        labels.extend_from_slice(next);
         samples.clear();
-        for input in open
-            .iter_mut()
-            .filter(|input| input.labels.as_ref() == Some(&labels))
-        {
-            for chunk in input.index.chunks(input.next) {
-                input
-                    .segment
-                    .read(chunk, &mut samples)
-                    .inspect_err(|error| mark(input.segment, error))?;
+        for source in sources.iter_mut() {
+            if source.labels() == Some(&labels[..]) {
+                source.take(&mut samples)?;
             }
-            input.advance();
         }
         samples.sort_first_wins();
-        writer.add(labels.iter(), &samples)?;
+        writer.add(&labels, &samples)?;
         if writer.bytes() - asked >= STEP_BYTES {
             asked = writer.bytes();
             if !pace.may_go_on(asked, started) {
@@ -198,10 +162,4 @@ fn merge_series(
         }
     }
     Ok(())
-}
-
-fn mark(segment: &Segment, error: &SegmentError) {
-    if error.is_damage() && segment.mark_damaged() {
-        tracing::error!(segment = segment.meta.id, %error, "a metric segment is damaged; it will be moved aside");
-    }
 }

@@ -11,6 +11,7 @@ use super::{MetricStore, StoreError, open_segment};
 use crate::Samples;
 use crate::head::generation::Generation;
 use crate::segment::{Segment, SegmentError, SegmentWriter, Summary};
+use crate::symbols::Symbols;
 use crate::tenant::TenantStore;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::work::Pace;
@@ -150,8 +151,8 @@ impl MetricStore {
 
 impl Part {
     fn seal(&self, pace: &Pace) -> Result<Arc<Segment>, StoreError> {
-        self.task.write(|writer| {
-            let catalog = Catalog::read(&self.tenant, &self.generation);
+        let catalog = Catalog::read(&self.tenant, &self.generation);
+        self.task.write(&catalog.symbols, |writer| {
             let (mut samples, mut chunks) = (Samples::default(), Vec::new());
             for (id, labels) in catalog.series() {
                 if pace.is_closing() {
@@ -175,9 +176,12 @@ impl Task {
     /// nothing of it.
     pub(super) fn write(
         &self,
-        fill: impl FnOnce(&mut SegmentWriter) -> Result<(), SegmentError>,
+        symbols: &Symbols,
+        fill: impl FnOnce(&mut SegmentWriter<'_>) -> Result<(), SegmentError>,
     ) -> Result<Arc<Segment>, StoreError> {
-        let segment = self.write_and_open(fill).inspect_err(|_| self.discard())?;
+        let segment = self
+            .write_and_open(symbols, fill)
+            .inspect_err(|_| self.discard())?;
         Ok(Arc::new(segment))
     }
 
@@ -188,7 +192,8 @@ impl Task {
 
     fn write_and_open(
         &self,
-        fill: impl FnOnce(&mut SegmentWriter) -> Result<(), SegmentError>,
+        symbols: &Symbols,
+        fill: impl FnOnce(&mut SegmentWriter<'_>) -> Result<(), SegmentError>,
     ) -> Result<Segment, StoreError> {
         let path = self.dir.create(&self.tenant, self.id)?;
         let failed = |error: SegmentError| StoreError::Write {
@@ -200,7 +205,7 @@ impl Task {
         };
         let write = || -> Result<Summary, SegmentError> {
             step(&path)?;
-            let mut writer = SegmentWriter::create(&path)?;
+            let mut writer = SegmentWriter::create(&path, symbols)?;
             step(&path)?;
             fill(&mut writer)?;
             step(&path)?;

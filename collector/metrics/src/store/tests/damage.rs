@@ -85,6 +85,19 @@ fn a_damaged_segment_does_not_stop_merging() {
 }
 
 #[test]
+fn a_store_of_another_version_is_refused_and_stays_as_it_is() {
+    let bed = three_segments();
+    let file = bed.segment_files().remove(1);
+    let length = fs::metadata(&file).unwrap().len() as usize;
+    damage(&file, length - 8);
+    let mut registry = prometheus_client::registry::Registry::default();
+    let opened = crate::MetricStore::open(bed.dir.path(), &Config::default(), &mut registry, NOW);
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("another version"), "{error}");
+    assert_eq!((bed.segment_files().len(), quarantined(&bed)), (3, 0));
+}
+
+#[test]
 fn a_missing_file_is_counted_and_the_rest_is_served() {
     let mut bed = three_segments();
     fs::remove_file(&bed.segment_files()[0]).unwrap();
