@@ -14,7 +14,8 @@ pub struct Config {
     pub bytes_max: u64,
     /// Seal when the oldest unsealed sample was received this long ago.
     pub seal_interval_seconds: u64,
-    /// Seal when the unsealed samples of all tenants take this many bytes of memory.
+    /// How many bytes of memory the unsealed samples of all tenants may take. At half of it a
+    /// seal begins; at all of it nothing more is taken until a seal is done.
     pub head_bytes_max: u64,
     /// How many series a tenant may have in memory. Existing series go on; new ones are
     /// refused and counted.
@@ -44,6 +45,8 @@ pub struct Config {
     pub merge_fan_in: usize,
     /// The largest segment that merging makes, in bytes.
     pub segment_bytes_max: u64,
+    /// How many bytes a second merging writes at most; 0 is no limit.
+    pub merge_bytes_per_second_max: u64,
     /// How many bytes of segment indexes are kept in memory between queries.
     pub index_cache_bytes_max: u64,
     /// Which experimental parts of PromQL may be used.
@@ -79,6 +82,7 @@ impl Default for Config {
             metadata_max: 10_000,
             merge_fan_in: 4,
             segment_bytes_max: 512 << 20,
+            merge_bytes_per_second_max: 16 << 20,
             index_cache_bytes_max: 256 << 20,
             features: Features::default(),
         }

@@ -1,9 +1,13 @@
 //! What is not sealed yet: the series of one tenant and their newest samples.
 //!
 //! A series is found by a key over the bytes of resource, metric and attributes
-//! ([`groups`]), so that its labels are worked out once and not per sample.
+//! ([`groups`]), so that its labels are worked out once and not per sample. Series outlive
+//! their samples, which come and go in generations ([`generation`]): one is active, and one
+//! may be frozen, on its way into a segment.
 
 mod series;
+mod chunks;
+pub(crate) mod generation;
 pub(crate) mod groups;
 pub(crate) mod exemplars;
 
@@ -12,52 +16,84 @@ use crate::postings::{Index, Pairs, Postings};
 use crate::symbols::{Symbol, Symbols};
 use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::LabelMap;
-use ahash::AHashMap;
+use ahash::RandomState;
+use generation::Generation;
 pub(crate) use groups::Refusal;
-pub(crate) use series::{Outcome, Series};
-use smallvec::SmallVec;
+use hashbrown::HashTable;
+pub(crate) use series::Series;
+use std::sync::Arc;
 
 /// About what a series takes beside its labels and samples.
-const SERIES_BYTES: usize = 320;
+const SERIES_BYTES: usize = 200;
+
+/// What became of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// It was appended.
+    Appended,
+    /// It was older than the newest and put beside it.
+    Late,
+    /// Its time was taken already.
+    Duplicate,
+}
 
 /// The series of one tenant in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
     symbols: Symbols,
     series: Vec<Series>,
-    by_labels: AHashMap<u64, SmallVec<[u32; 2]>>,
+    by_labels: HashTable<u32>,
+    hasher: RandomState,
     postings: Postings,
     pub(crate) groups: groups::Groups,
     pub(crate) exemplars: exemplars::Ring,
-    samples: u64,
-    sample_bytes: usize,
     label_bytes: usize,
-    span: Option<(i64, i64)>,
+    active: Generation,
+    frozen: Option<Arc<Generation>>,
 }
 
 impl Head {
     /// How many samples are unsealed.
     pub(crate) fn samples(&self) -> u64 {
-        self.samples
+        self.generations().map(Generation::samples).sum()
     }
 
     /// About how much memory the head takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.sample_bytes + self.label_bytes + self.symbols.bytes() + self.groups.bytes()
+        let samples: usize = self.generations().map(Generation::bytes).sum();
+        samples + self.label_bytes + self.symbols.bytes() + self.groups.bytes()
     }
 
-    /// About how much memory sealing would free.
-    pub(crate) fn sample_bytes(&self) -> usize {
-        self.sample_bytes
+    /// About how much memory sealing what is not frozen yet would free.
+    pub(crate) fn active_bytes(&self) -> usize {
+        self.active.bytes()
     }
 
     /// The earliest and latest unsealed sample.
     pub(crate) fn span(&self) -> Option<(i64, i64)> {
-        self.span
+        let wider = |a: (i64, i64), b: (i64, i64)| (a.0.min(b.0), a.1.max(b.1));
+        self.generations()
+            .filter_map(Generation::span)
+            .reduce(wider)
     }
 
-    pub(crate) fn series(&self) -> &[Series] {
-        &self.series
+    /// The earlier one first.
+    fn generations(&self) -> impl Iterator<Item = &Generation> {
+        self.frozen.as_deref().into_iter().chain([&self.active])
+    }
+
+    /// The chunks of a series that may have samples in the range, the earlier arrived first.
+    pub(crate) fn chunks(&self, series: u32, start: i64, end: i64) -> Vec<ClosedChunk> {
+        let mut found = Vec::new();
+        self.generations()
+            .for_each(|samples| samples.find(series, start, end, &mut found));
+        found
+    }
+
+    /// Whether a series may have a sample in the range.
+    pub(crate) fn overlaps(&self, series: u32, start: i64, end: i64) -> bool {
+        self.generations()
+            .any(|samples| samples.overlaps(series, start, end))
     }
 
     /// The number of the series with these labels, and whether it is new.
@@ -83,39 +119,37 @@ impl Head {
     }
 
     fn find(&self, pairs: &Pairs) -> Option<u32> {
-        let same = self.by_labels.get(&self.hash(pairs))?;
-        same.iter()
+        let is_it = |id: &u32| *self.series[*id as usize].labels == *pairs;
+        self.by_labels
+            .find(self.hasher.hash_one(pairs), is_it)
             .copied()
-            .find(|id| *self.series[*id as usize].labels == *pairs)
     }
 
     fn insert(&mut self, pairs: Box<Pairs>) -> u32 {
         let id = self.series.len() as u32;
-        let hash = self.hash(&pairs);
-        self.by_labels.entry(hash).or_default().push(id);
+        let hash = self.hasher.hash_one(&*pairs);
         self.postings.add(id, &pairs);
         self.label_bytes += SERIES_BYTES + pairs.len() * 12;
         self.series.push(Series::new(pairs));
+        let (series, hasher) = (&self.series, &self.hasher);
+        let rehash = |id: &u32| hasher.hash_one(&*series[*id as usize].labels);
+        self.by_labels.insert_unique(hash, id, rehash);
         id
-    }
-
-    fn hash(&self, pairs: &Pairs) -> u64 {
-        self.by_labels.hasher().hash_one(pairs)
     }
 
     /// Adds a sample to a series of this head.
     pub(crate) fn push(&mut self, series: u32, time: i64, value: f64) -> Outcome {
-        let Some(series) = self.series.get_mut(series as usize) else {
+        let Some(known) = self.series.get_mut(series as usize) else {
             return Outcome::Duplicate;
         };
-        let (outcome, bytes) = series.push(time, value);
-        if outcome != Outcome::Duplicate {
-            self.sample_bytes += bytes;
-            self.samples += 1;
-            let (first, last) = self.span.unwrap_or((time, time));
-            self.span = Some((first.min(time), last.max(time)));
+        let is_newest = time > known.last_time();
+        if time == known.last_time() {
+            return Outcome::Duplicate;
         }
-        outcome
+        if is_newest {
+            known.note(time, value);
+        }
+        self.active.push(series, (time, value), is_newest)
     }
 
     /// The newest time of a series and its newest value that is no marker, sealed or not.
@@ -146,47 +180,57 @@ impl Head {
         self.exemplars.push(series, labels, exemplar, max);
     }
 
-    /// Series with unsealed samples, in the order of their labels.
-    pub(crate) fn sorted(&self) -> Vec<u32> {
-        let mut ids: Vec<u32> = (0..self.count())
-            .filter(|id| self.series[*id as usize].has_samples())
-            .collect();
-        let texts = |id: &u32| {
-            self.pairs(*id)
-                .iter()
-                .map(|(n, v)| (self.symbols.text(*n), self.symbols.text(*v)))
-        };
-        ids.sort_by(|a, b| texts(a).cmp(texts(b)));
-        ids
+    /// Puts the samples so far aside to be sealed; they stay visible until [`Self::thaw`].
+    /// `None` where there are none. What was frozen before must be let go by now.
+    pub(crate) fn freeze(&mut self) -> Option<Arc<Generation>> {
+        debug_assert!(self.frozen.is_none(), "one generation is sealed at a time");
+        if self.active.samples() == 0 {
+            return None;
+        }
+        let next = Generation::with_room(self.series.len());
+        let frozen = Arc::new(std::mem::replace(&mut self.active, next));
+        self.frozen = Some(Arc::clone(&frozen));
+        Some(frozen)
     }
 
-    /// Lets go of all samples, which are sealed now. Series without a sample since `keep_from`
-    /// are forgotten. Returns what is to be freed, best outside of any lock.
-    pub(crate) fn rotate(&mut self, keep_from: i64) -> Vec<Vec<ClosedChunk>> {
-        let chunks = self.series.iter_mut().map(Series::rotate).collect();
-        (self.samples, self.sample_bytes, self.span) = (0, 0, None);
+    /// What is frozen.
+    pub(crate) fn frozen(&self) -> Option<&Arc<Generation>> {
+        self.frozen.as_ref()
+    }
+
+    /// Lets go of the samples that were frozen, which are sealed now. Series without a sample
+    /// since `keep_from` are forgotten. Returns what is to be freed, best outside of any lock.
+    pub(crate) fn thaw(&mut self, keep_from: i64) -> Option<Arc<Generation>> {
+        let sealed = self.frozen.take();
         self.groups.forget_refused();
-        let idle = self
-            .series
-            .iter()
-            .filter(|s| s.last_time() < keep_from)
+        let idle = (0..self.count())
+            .filter(|id| !self.is_kept(*id, keep_from))
             .count();
         if idle * 4 > self.series.len() {
             self.rebuild(keep_from);
         }
-        chunks
+        sealed
+    }
+
+    fn is_kept(&self, series: u32, keep_from: i64) -> bool {
+        let newest = self.series[series as usize].last_time();
+        newest >= keep_from || self.active.has(series)
     }
 
     /// Renumbers everything without the idle series.
     fn rebuild(&mut self, keep_from: i64) {
-        let old = std::mem::take(self);
+        let kept: Vec<bool> = (0..self.count())
+            .map(|id| self.is_kept(id, keep_from))
+            .collect();
+        let mut old = std::mem::take(self);
         self.exemplars = old.exemplars;
         self.exemplars.forget_series();
-        for series in old
-            .series
-            .into_iter()
-            .filter(|s| s.last_time() >= keep_from)
-        {
+        let mut numbers = Vec::with_capacity(kept.len());
+        for (series, is_kept) in old.series.into_iter().zip(kept) {
+            if !is_kept {
+                numbers.push(None);
+                continue;
+            }
             let mut intern = |s: Symbol| self.symbols.intern(old.symbols.text(s));
             let pairs: Box<Pairs> = series
                 .labels
@@ -194,8 +238,11 @@ impl Head {
                 .map(|(n, v)| (intern(*n), intern(*v)))
                 .collect();
             let id = self.insert(pairs);
-            self.series[id as usize].continue_from(&series);
+            self.series[id as usize].continue_at(series.last_time(), series.last_value());
+            numbers.push(Some(id));
         }
+        old.active.renumber(numbers.into_iter(), self.series.len());
+        self.active = old.active;
     }
 }
 

@@ -1,41 +1,58 @@
 //! Sealed samples of one tenant in one immutable file.
 //!
 //! ```text
-//! ┌─────────────┬───┬───────────────────┬────────┐
-//! │ columns     │ … │ index, zstd       │ footer │
-//! └─────────────┴───┴───────────────────┴────────┘
-//! column  bytes (see `chunk::columns`) │ u32 CRC-32C
-//! index   symbols: count, then length and text of each
-//!         series, by labels: count, then
-//!           labels: count, then name and value symbol of each
-//!           chunks: count, then first − last of the chunk before, last − first (zigzag, ms),
-//!             samples, times offset, times length, values offset, values length
-//!         (every number base 128)
-//! footer  u64 index offset │ u32 index length │ u32 index length unpacked │ u32 CRC-32C of
-//!         the packed index │ u32 version │ "SNDM"; little endian
+//! ┌─────────┬───┬──────────┬───┬────────────┬───┬─────────┬───────────┬────────┐
+//! │ columns │ … │ series   │ … │ series of  │ … │ symbols │ directory │ footer │
+//! │         │   │ (by 512) │   │ each label │   │         │           │        │
+//! └─────────┴───┴──────────┴───┴────────────┴───┴─────────┴───────────┴────────┘
+//! column     bytes (see `chunk::columns`) │ u32 CRC-32C
+//! series     by labels, 512 in each section: count, then of each
+//!              labels: count, then name and value symbol of each
+//!              chunks: count, then first − last of the chunk before, last − first (zigzag, ms),
+//!                samples, times offset, times length, values offset, values length
+//! of a label values: count, then of each: symbol − that before, series, bytes of its list;
+//!            then the lists: number of each series − that before
+//! symbols    in order: count, then length and text of each
+//! directory  how many series, symbols, places of: the symbols, each label's values
+//!              (count, then name symbol and place of each), each section of series (count, …)
+//! place      offset, length, length unpacked, CRC-32C of the packed bytes
+//!            (every number base 128; everything but columns and footer is zstd)
+//! footer     u64 directory offset │ u32 its length │ u32 its length unpacked │ u32 CRC-32C of
+//!            the packed directory │ u32 version │ "SNDM"; little endian
 //! ```
 //!
-//! Every column is checked when it is read; the index when the segment is opened. Times that
-//! several series share are stored once.
+//! Opening reads the directory. The other sections are read, and checked, when a query wants
+//! something of them: one that asks for a few series of a million reads the symbols, what the
+//! labels it names have, and the sections where those series are. Times that several series
+//! share are stored once.
 
+mod sections;
+mod directory;
+mod series;
+mod values;
 mod index;
+mod cache;
 mod read;
 mod write;
 
-pub(crate) use index::{ChunkRef, SegmentIndex};
-pub(crate) use read::{IndexCache, Segment, SegmentError};
+pub(crate) use cache::IndexCache;
+pub(crate) use index::SegmentIndex;
+pub(crate) use read::{Segment, SegmentError};
+pub(crate) use series::{ChunkRef, SeriesBlock};
 pub(crate) use write::{SegmentWriter, Summary};
 
-/// The format version in the footer.
-const VERSION: u32 = 1;
+/// The format version in the footer. Version 1 had its index in one piece.
+const VERSION: u32 = 2;
 /// The last bytes of every segment.
 const MAGIC: [u8; 4] = *b"SNDM";
 /// The length of the footer.
 const FOOTER: usize = 28;
 /// How many samples a sealed chunk takes at most.
 const CHUNK_SAMPLES_MAX: usize = 960;
-/// An index unpacked is never larger.
-const INDEX_BYTES_MAX: u32 = 1 << 30;
+/// How many series a section has.
+pub(crate) const BLOCK_SERIES: u32 = 512;
+/// A section unpacked is never larger.
+const SECTION_BYTES_MAX: u32 = 1 << 30;
 
 #[cfg(test)]
 mod tests;

@@ -109,7 +109,7 @@ impl TenantSource<'_> {
         let ids = state.head.matching(matchers);
         let mut head = Vec::new();
         for id in ids {
-            let chunks = state.head.series()[id as usize].chunks(range.start, range.end);
+            let chunks = state.head.chunks(id, range.start, range.end);
             if !chunks.is_empty() {
                 head.push((state.head.labels(id), chunks));
             }
@@ -194,10 +194,8 @@ impl TenantSource<'_> {
     /// one of its series may have samples there.
     fn each_index(&self, range: TimeRange, mut visit: impl FnMut(&dyn Index, HasSamples<'_>)) {
         let state = self.tenant.state.read();
-        let series = state.head.series();
-        visit(&state.head, &|id| {
-            series[id as usize].overlaps(range.start, range.end)
-        });
+        let head = &state.head;
+        visit(head, &|id| head.overlaps(id, range.start, range.end));
         let segments = state.overlapping(range.start, range.end);
         drop(state);
         for segment in segments {

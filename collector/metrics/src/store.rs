@@ -1,42 +1,45 @@
 //! The store: takes entries, seals them, answers.
+//!
+//! A seal freezes what is in memory (queries still see it), writes a segment a tenant in a
+//! thread of its own while samples go on coming in, and is published in one step: manifest
+//! first, then what queries see. Merging works the same way. `maintain` publishes what is
+//! finished, so that all changes happen on the thread that applies.
 
+mod writer;
+mod catalog;
 mod seal;
+mod merge;
+mod maintain;
 mod answer;
 
 use crate::Config;
 use crate::head::groups::Keys;
-use crate::ingest::Ingest;
-use crate::segment::{IndexCache, Segment};
-use crate::telemetry::{Reason, Telemetry};
+use crate::postings::Index as _;
+use crate::segment::{IndexCache, Segment, SegmentError};
+use crate::telemetry::Telemetry;
 use crate::tenant::TenantStore;
 use ahash::AHashMap;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
-use sonde_segment::{Manifest, SegmentDir, SwapError};
+use sonde_proto::{Position, Tenant, UnixNanos};
+use sonde_segment::{SegmentDir, SwapError};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use writer::Writer;
 
 /// Every tenant's metrics.
 pub struct MetricStore {
     config: Config,
     keys: Keys,
     telemetry: Telemetry,
-    dir: SegmentDir,
+    dir: Arc<SegmentDir>,
     indexes: IndexCache,
-    /// The manifest in force. Held by the one thread that seals, never by queries.
-    manifest: Mutex<Manifest>,
+    /// Held by the one thread that applies and maintains, never by queries.
+    writer: Mutex<Writer>,
     tenants: RwLock<AHashMap<Tenant, Arc<TenantStore>>>,
-    /// Held while entries are applied and while they are sealed: what came in between would be
-    /// let go of without having been written.
-    changing: Mutex<()>,
     applied_to: AtomicU64,
     covers: AtomicU64,
-    /// When the oldest unsealed entry was received, in nanoseconds; 0 when there is none.
-    unsealed_since: AtomicU64,
-    /// Whether segments changed since a merge was last looked for.
-    merge_due: AtomicBool,
 }
 
 /// Why the store could not be opened.
@@ -56,6 +59,12 @@ pub enum OpenError {
         /// Why it cannot be read.
         cause: std::io::Error,
     },
+    /// A segment of another version of the format lies there.
+    #[error(
+        "cannot open the metric store: the segment {} is of another version of the format than this program reads; start the version that wrote it, or move the store's directory away to start empty",
+        .0.display()
+    )]
+    Version(std::path::PathBuf),
     /// A damaged segment could not be moved aside.
     #[error("cannot open the metric store: {0}")]
     Quarantine(#[from] SwapError),
@@ -75,6 +84,12 @@ pub enum StoreError {
         /// Why it failed.
         cause: std::io::Error,
     },
+    /// Segments could not be read to be merged.
+    #[error("cannot merge metric segments: {0}")]
+    Merge(String),
+    /// The thread that did it panicked.
+    #[error("{0} metrics panicked, which is a defect; please report it")]
+    Panicked(&'static str),
 }
 
 /// What the store holds.
@@ -111,7 +126,7 @@ impl MetricStore {
         dir: &Path,
         config: &Config,
         registry: &mut Registry,
-        _now: UnixNanos,
+        now: UnixNanos,
     ) -> Result<Self, OpenError> {
         let (dir, mut manifest) = SegmentDir::open(dir)?;
         let telemetry = Telemetry::register(registry);
@@ -121,6 +136,9 @@ impl MetricStore {
                 Ok(segment) => {
                     let tenant = tenants.entry(meta.tenant.clone()).or_default();
                     tenant.state.write().segments.push(Arc::new(segment));
+                }
+                Err(SegmentError::Version(_)) => {
+                    return Err(OpenError::Version(dir.path(&meta.tenant, meta.id)));
                 }
                 Err(error) => {
                     if let Some(cause) = dir.why_unreadable(&meta.tenant, meta.id) {
@@ -139,15 +157,12 @@ impl MetricStore {
             config: config.clone(),
             keys: Keys::default(),
             telemetry,
-            dir,
+            dir: Arc::new(dir),
             indexes: IndexCache::new(config.index_cache_bytes_max),
             applied_to: AtomicU64::new(manifest.covers.0),
             covers: AtomicU64::new(manifest.covers.0),
-            manifest: Mutex::new(manifest),
-            changing: Mutex::default(),
+            writer: Mutex::new(Writer::new(manifest, config, now)),
             tenants: RwLock::new(tenants),
-            unsealed_since: AtomicU64::new(0),
-            merge_due: AtomicBool::new(true),
         };
         store.refresh_gauges();
         Ok(store)
@@ -163,41 +178,8 @@ impl MetricStore {
         Position(self.applied_to.load(Ordering::Acquire))
     }
 
-    /// Makes entries visible. Those before [`Self::applied_to`] are ignored.
-    pub fn apply(&self, entries: &[(Position, Entry)]) {
-        let _changing = self.changing.lock();
-        for (position, entry) in entries {
-            if *position < self.applied_to() {
-                continue;
-            }
-            if entry.signal == Signal::Metrics {
-                self.apply_one(entry);
-            }
-            self.applied_to.store(position.next().0, Ordering::Release);
-        }
-    }
-
-    fn apply_one(&self, entry: &Entry) {
-        let Some(tenant) = self.tenant_or_new(&entry.tenant) else {
-            self.telemetry.refuse(Reason::TenantsMax, 1);
-            return;
-        };
-        let since = entry.received_at.0.max(1);
-        let _ = self
-            .unsealed_since
-            .compare_exchange(0, since, Ordering::AcqRel, Ordering::Acquire);
-        let mut state = tenant.state.write();
-        let before = state.head.samples();
-        Ingest {
-            config: &self.config,
-            keys: &self.keys,
-            telemetry: &self.telemetry,
-            indexes: &self.indexes,
-            state: &mut state,
-            received_at: entry.received_at,
-        }
-        .entry(entry);
-        self.telemetry.samples.inc_by(state.head.samples() - before);
+    fn advance_to(&self, position: Position) {
+        self.applied_to.store(position.0, Ordering::Release);
     }
 
     fn tenant_or_new(&self, name: &Tenant) -> Option<Arc<TenantStore>> {
@@ -240,7 +222,7 @@ impl MetricStore {
         for (_, tenant) in self.all_tenants() {
             let state = tenant.state.read();
             stats.tenants += 1;
-            stats.series += state.head.series().len();
+            stats.series += state.head.count() as usize;
             stats.unsealed += state.head.samples();
             stats.head_bytes += state.head.bytes() as u64;
             stats.segments += state.segments.len();
@@ -258,9 +240,15 @@ impl MetricStore {
         stats
     }
 
+    /// Ends the work in the background, as a process that ends does.
+    #[cfg(test)]
+    pub(crate) fn stop(&self) {
+        self.writer.lock().stop();
+    }
+
     /// How often something was refused for that reason.
     #[cfg(test)]
-    pub(crate) fn refused(&self, reason: Reason) -> u64 {
+    pub(crate) fn refused(&self, reason: crate::telemetry::Reason) -> u64 {
         self.telemetry.refused(reason)
     }
 
@@ -274,10 +262,16 @@ impl MetricStore {
 fn open_segment(
     dir: &SegmentDir,
     meta: &sonde_segment::SegmentMeta,
-) -> Result<Segment, crate::segment::SegmentError> {
+) -> Result<Segment, SegmentError> {
     let segment = Segment::open(&dir.path(&meta.tenant, meta.id), meta.clone())?;
-    segment.check_index()?;
+    segment.check_directory()?;
     Ok(segment)
+}
+
+impl Drop for MetricStore {
+    fn drop(&mut self) {
+        self.writer.get_mut().stop();
+    }
 }
 
 impl std::fmt::Debug for MetricStore {

@@ -1,12 +1,11 @@
 //! One tenant: its head, its segments, what its metrics mean.
 
 use crate::head::Head;
-use crate::postings::Index as _;
 use crate::segment::{IndexCache, Segment, SegmentError};
 use crate::translate::wire::Metric;
 use crate::{Samples, is_stale};
 use parking_lot::RwLock;
-use sonde_proto::{Labels, MatchOp, Matcher};
+use sonde_proto::Labels;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -117,13 +116,9 @@ fn last_in(
     cache: &IndexCache,
 ) -> Result<Option<(i64, f64)>, SegmentError> {
     let index = cache.get(segment)?;
-    let equal = |(name, value): (&str, &str)| Matcher::new(name, MatchOp::Equal, value).ok();
-    let matchers: Vec<Matcher> = labels.iter().filter_map(equal).collect();
-    let same = index
-        .matching(&matchers)
-        .into_iter()
-        .find(|id| index.pairs(*id).len() == labels.len());
-    let Some(series) = same else { return Ok(None) };
+    let Some(series) = index.series(labels) else {
+        return Ok(None);
+    };
     let mut samples = Samples::default();
     for chunk in index.chunks(series).iter().rev() {
         samples.clear();

@@ -1,6 +1,7 @@
 //! Requests and stores for tests.
 
 use crate::{Config, MetricStore};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use prost::Message as _;
 use sonde_proto::otlp::metrics::{
@@ -10,7 +11,9 @@ use sonde_proto::otlp::metrics::{
 use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::{kv, metrics_service::ExportMetricsServiceRequest};
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// When everything in tests is received.
 pub(crate) const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
@@ -144,9 +147,19 @@ impl Bed {
         self.store.apply(&[(self.store.applied_to(), entry)]);
     }
 
-    /// Crashes and opens again; the replay is up to the test.
+    /// Ends without sealing and opens again; the replay is up to the test.
     pub(crate) fn reopen(&mut self) {
+        self.store.stop();
         self.store = open(self.dir.path(), &self.config);
+    }
+
+    /// Opens what a crash at this instant leaves on disk, in a directory of its own; also what
+    /// the threads in the background have half written.
+    pub(crate) fn crash(&mut self) {
+        let image = tempfile::tempdir().unwrap();
+        copy(self.dir.path(), image.path());
+        self.store = open(image.path(), &self.config);
+        self.dir = image;
     }
 
     /// The files of all segments, the oldest first.
@@ -183,6 +196,40 @@ impl Bed {
         let mut all = self.matching(selector);
         assert_eq!(all.len(), 1, "{selector} finds {all:?}");
         all.remove(0).1
+    }
+}
+
+/// What is to happen at each instant at which a disk may fail or a process end.
+type Step = Arc<dyn Fn() -> io::Result<()> + Send + Sync>;
+
+/// By the directory of the store that it is for.
+static STEPS: Mutex<Vec<(PathBuf, Step)>> = Mutex::new(Vec::new());
+
+/// Calls `then` at each such instant of the store in `dir`.
+pub(crate) fn at_each_step(dir: &Path, then: impl Fn() -> io::Result<()> + Send + Sync + 'static) {
+    STEPS.lock().push((dir.to_owned(), Arc::new(then)));
+}
+
+/// Called at each such instant with a path of the store.
+pub(crate) fn step(path: &Path) -> io::Result<()> {
+    let steps = STEPS.lock();
+    let found = steps.iter().find(|(dir, _)| path.starts_with(dir));
+    let then = found.map(|(_, then)| Arc::clone(then));
+    drop(steps);
+    then.map_or(Ok(()), |then| then())
+}
+
+/// Copies a directory that somebody is writing to: what goes meanwhile is left out.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else if let Ok(bytes) = std::fs::read(entry.path()) {
+            std::fs::write(to, bytes).unwrap();
+        }
     }
 }
 

@@ -181,6 +181,12 @@ impl SegmentDir {
         Ok(())
     }
 
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where the segment lies.
     #[must_use]
     pub fn path(&self, tenant: &Tenant, id: u64) -> PathBuf {

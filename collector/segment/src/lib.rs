@@ -17,13 +17,15 @@
 //! - Progress (`covers`) and visibility (`segments`) are one file, so they cannot disagree.
 //!
 //! [`blocks`] is the file format most segments are made of; [`plan`] decides what to merge
-//! and what to let go. Nothing here knows what a record is.
+//! and what to let go; [`work`] does it beside the thread that takes records. Nothing here
+//! knows what a record is.
 
 mod manifest;
 mod dir;
 
 pub mod blocks;
 pub mod plan;
+pub mod work;
 
 pub use dir::{Aside, OpenError, SegmentDir, SwapError};
 pub use manifest::{FORMAT_VERSION, Manifest, ManifestError, SegmentMeta};

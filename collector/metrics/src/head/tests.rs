@@ -8,6 +8,7 @@ use crate::translate::labels::LabelMap;
 use crate::{Samples, stale_nan};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn labels(pairs: &[(&str, &str)]) -> LabelMap {
     pairs
@@ -25,7 +26,7 @@ fn one_series() -> (Head, u32) {
 
 fn read(head: &Head, id: u32, start: i64, end: i64) -> Samples {
     let mut samples = Samples::default();
-    for chunk in head.series()[id as usize].chunks(start, end) {
+    for chunk in head.chunks(id, start, end) {
         chunk.read(&mut samples).unwrap();
     }
     samples.sort_first_wins();
@@ -106,7 +107,7 @@ fn a_series_is_its_whole_label_set() {
 }
 
 #[test]
-fn rotating_lets_go_of_samples_and_of_series_that_are_idle() {
+fn thawing_lets_go_of_samples_and_of_series_that_are_idle() {
     let mut head = Head::default();
     for n in 0..4 {
         let (id, _) = head
@@ -117,8 +118,11 @@ fn rotating_lets_go_of_samples_and_of_series_that_are_idle() {
         });
     }
     let bytes = head.bytes();
-    let retired = head.rotate(2000);
-    assert_eq!(retired.len(), 4);
+    let frozen = head.freeze().unwrap();
+    assert_eq!(frozen.series().count(), 4);
+    assert_eq!(head.samples(), 1200, "it is still there to be read");
+    let retired = head.thaw(2000);
+    assert!(Arc::ptr_eq(&retired.unwrap(), &frozen));
     assert_eq!((head.samples(), head.span()), (0, None));
     assert!(head.bytes() < bytes);
     // Series 0 and 1 had nothing since 2000: half of all, so they go.
@@ -139,12 +143,13 @@ fn a_few_idle_series_are_not_worth_renumbering() {
             .unwrap();
         head.push(id, i64::from(n), 1.0);
     }
-    head.rotate(2);
+    head.freeze().unwrap();
+    head.thaw(2);
     assert_eq!(head.count(), 8);
 }
 
 #[test]
-fn refusals_are_remembered_up_to_a_number_and_forgotten_on_rotation() {
+fn refusals_are_remembered_up_to_a_number_and_forgotten_when_asked() {
     let mut head = Head::default();
     let keys = Keys::default();
     let group = |series| Group {
@@ -201,7 +206,7 @@ proptest! {
         let wanted: Vec<_> = model.range(start..=end).map(|(t, v)| (*t, *v)).collect();
         prop_assert_eq!(read(&head, id, start, end).iter().collect::<Vec<_>>(), wanted.clone());
         if !wanted.is_empty() {
-            prop_assert!(head.series()[id as usize].overlaps(start, end));
+            prop_assert!(head.overlaps(id, start, end));
         }
     }
 
@@ -209,7 +214,7 @@ proptest! {
     fn rising_times_fill_chunks(count in 0usize..500) {
         let (mut head, id) = one_series();
         (0..count).for_each(|n| { head.push(id, n as i64, n as f64); });
-        let chunks = head.series()[id as usize].chunks(i64::MIN, i64::MAX);
+        let chunks = head.chunks(id, i64::MIN, i64::MAX);
         prop_assert_eq!(chunks.len(), count.div_ceil(usize::from(SAMPLES_MAX)));
         prop_assert_eq!(head.samples(), count as u64);
     }

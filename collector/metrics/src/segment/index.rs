@@ -1,194 +1,244 @@
-//! The index of a segment: which series it has and where their columns are.
+//! The index of a segment: which series it has and where their columns are. Sections are read
+//! when something of them is wanted, and stay as long as the index does.
+//!
+//! What cannot be read is noted and left out, as a whole segment is that cannot be opened:
+//! every question is answered from the rest.
 
-use super::SegmentError;
+use super::directory::Directory;
+use super::read::Shared;
+use super::series::{ChunkRef, SeriesBlock};
+use super::values::Values;
+use super::{BLOCK_SERIES, SegmentError};
 use crate::chunk::Damaged;
 use crate::postings::{Index, Pairs, Postings};
+use crate::segment::sections::{count, take};
 use crate::symbols::{Symbol, Symbols};
-use crate::translate::wire::varint;
+use parking_lot::Mutex;
+use sonde_proto::{Labels, Matcher};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
-/// Where the columns of one chunk are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ChunkRef {
-    pub(crate) first: i64,
-    pub(crate) last: i64,
-    pub(crate) count: u32,
-    pub(crate) times: (u64, u32),
-    pub(crate) values: (u64, u32),
-}
-
-/// The index in memory.
-#[derive(Debug, Default)]
+/// What was read of an index so far, and where the rest is.
+#[derive(Debug)]
 pub(crate) struct SegmentIndex {
-    symbols: Symbols,
-    pairs: Vec<(Symbol, Symbol)>,
-    chunks: Vec<ChunkRef>,
-    /// Ends of each series' labels and chunks.
-    ends: Vec<(u32, u32)>,
-    postings: Postings,
+    segment: Arc<Shared>,
+    directory: Directory,
+    symbols: OnceLock<Symbols>,
+    labels: Vec<OnceLock<Values>>,
+    blocks: Vec<OnceLock<SeriesBlock>>,
+    /// Everything the labels have, for those who want to see all of it.
+    postings: OnceLock<Postings>,
+    /// One reader at a time: what two want is read once.
+    reading: Mutex<()>,
+    bytes: AtomicU64,
+    is_noted: AtomicBool,
 }
 
 impl SegmentIndex {
-    /// Adds a series.
-    pub(crate) fn add<'a>(
-        &mut self,
-        labels: impl Iterator<Item = (&'a str, &'a str)>,
-        chunks: &[ChunkRef],
-    ) {
-        let from = self.pairs.len();
-        for (name, value) in labels {
-            let pair = (self.symbols.intern(name), self.symbols.intern(value));
-            self.pairs.push(pair);
+    pub(super) fn new(segment: Arc<Shared>, directory: Directory) -> Self {
+        fn slots<T>(count: usize) -> Vec<OnceLock<T>> {
+            std::iter::repeat_with(OnceLock::new).take(count).collect()
         }
-        self.chunks.extend_from_slice(chunks);
-        self.postings
-            .add(self.ends.len() as u32, &self.pairs[from..]);
-        self.ends
-            .push((self.pairs.len() as u32, self.chunks.len() as u32));
+        let bytes = directory.bytes() + (directory.blocks.len() + directory.labels.len()) * 96;
+        Self {
+            segment,
+            symbols: OnceLock::new(),
+            labels: slots(directory.labels.len()),
+            blocks: slots(directory.blocks.len()),
+            postings: OnceLock::new(),
+            reading: Mutex::default(),
+            bytes: AtomicU64::new(bytes as u64),
+            is_noted: AtomicBool::new(false),
+            directory,
+        }
     }
 
     /// The chunks of a series.
     pub(crate) fn chunks(&self, series: u32) -> &[ChunkRef] {
-        let (from, to) = self.bounds(series);
-        &self.chunks[from.1 as usize..to.1 as usize]
+        let (block, at) = place(series);
+        self.block(block).map_or(&[], |block| block.chunks(at))
     }
 
-    /// About how much memory the index takes.
+    /// The series with exactly these labels.
+    pub(crate) fn series(&self, labels: &Labels) -> Option<u32> {
+        let symbols = self.symbols();
+        let pair = |(name, value): (&str, &str)| Some((symbols.find(name)?, symbols.find(value)?));
+        let wanted: Vec<(Symbol, Symbol)> = labels.iter().map(pair).collect::<Option<_>>()?;
+        let (mut low, mut high) = (0, self.count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.pairs(middle).cmp(&wanted) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// About how much memory the index takes now.
     pub(crate) fn bytes(&self) -> u64 {
-        let fixed = self.pairs.len() * 24 + self.chunks.len() * 48 + self.ends.len() * 8;
-        (self.symbols.bytes() * 2 + fixed) as u64
+        self.bytes.load(Ordering::Relaxed)
     }
 
-    fn bounds(&self, series: u32) -> ((u32, u32), (u32, u32)) {
-        let at = series as usize;
-        let from = at
-            .checked_sub(1)
-            .and_then(|before| self.ends.get(before))
-            .copied()
-            .unwrap_or_default();
-        (from, self.ends.get(at).copied().unwrap_or(from))
+    /// How many sections of series there are.
+    pub(crate) fn blocks(&self) -> usize {
+        self.directory.blocks.len()
     }
 
-    /// The index as it lies in the file, before packing.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        put(&mut out, self.symbols.iter().len() as u64);
-        for text in self.symbols.iter() {
-            put(&mut out, text.len() as u64);
-            out.extend_from_slice(text.as_bytes());
+    /// Reads a section of series, which is not kept.
+    pub(crate) fn read_block(&self, block: usize) -> Result<SeriesBlock, SegmentError> {
+        let place = self.directory.blocks.get(block).ok_or(Damaged)?;
+        let read = SeriesBlock::decode(&place.read(&self.segment.file)?, self.directory.texts)?;
+        let from = block as u32 * BLOCK_SERIES;
+        let wanted = (self.directory.series - from).min(BLOCK_SERIES);
+        if read.len() == wanted as usize {
+            Ok(read)
+        } else {
+            Err(Damaged.into())
         }
-        put(&mut out, self.ends.len() as u64);
-        for series in 0..self.count() {
-            let pairs = self.pairs(series);
-            put(&mut out, pairs.len() as u64);
-            for (name, value) in pairs {
-                put(&mut out, u64::from(*name));
-                put(&mut out, u64::from(*value));
+    }
+
+    /// Reads the symbols, which are not kept.
+    pub(crate) fn read_symbols(&self) -> Result<Symbols, SegmentError> {
+        let bytes = self.directory.symbols.read(&self.segment.file)?;
+        decode_symbols(&bytes, self.directory.texts)
+    }
+
+    fn read_values(&self, label: usize) -> Result<Values, SegmentError> {
+        let (_, place) = self.directory.labels.get(label).ok_or(Damaged)?;
+        Values::decode(&place.read(&self.segment.file)?, self.directory.texts)
+    }
+
+    fn block(&self, block: usize) -> Option<&SeriesBlock> {
+        let slot = self.blocks.get(block)?;
+        self.get(slot, || self.read_block(block), SeriesBlock::bytes)
+    }
+
+    fn values(&self, label: usize) -> Option<&Values> {
+        let slot = self.labels.get(label)?;
+        self.get(slot, || self.read_values(label), Values::bytes)
+    }
+
+    /// What is there, or what is read then.
+    fn get<'s, T>(
+        &self,
+        slot: &'s OnceLock<T>,
+        read: impl FnOnce() -> Result<T, SegmentError>,
+        bytes: impl FnOnce(&T) -> usize,
+    ) -> Option<&'s T> {
+        if let Some(there) = slot.get() {
+            return Some(there);
+        }
+        let _one = self.reading.lock();
+        if slot.get().is_none() {
+            let read = self.noted(read())?;
+            self.bytes.fetch_add(bytes(&read) as u64, Ordering::Relaxed);
+            let _ = slot.set(read);
+        }
+        slot.get()
+    }
+
+    /// Says what cannot be read, once.
+    fn noted<T>(&self, read: Result<T, SegmentError>) -> Option<T> {
+        match read {
+            Ok(read) => Some(read),
+            Err(error) => {
+                if error.is_damage() {
+                    self.segment.note_damage(&error);
+                } else if !self.is_noted.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(segment = self.segment.id, %error, "the index of a metric segment cannot be read now; the answer is without some of it");
+                }
+                None
             }
-            encode_chunks(&mut out, self.chunks(series));
         }
-        out
     }
 
-    /// Reads what [`Self::encode`] wrote.
-    pub(crate) fn decode(mut bytes: &[u8]) -> Result<Self, SegmentError> {
-        let bytes = &mut bytes;
-        let mut texts = Vec::new();
-        for _ in 0..take(bytes)? {
-            let length = take(bytes)? as usize;
-            let (text, rest) = bytes.split_at_checked(length).ok_or(Damaged)?;
-            texts.push(std::str::from_utf8(text).map_err(|_| Damaged)?);
-            *bytes = rest;
-        }
-        let text = |symbol: u64| {
-            usize::try_from(symbol)
-                .ok()
-                .and_then(|at| texts.get(at).copied())
-        };
-        let mut index = Self::default();
-        let (mut labels, mut chunks) = (Vec::new(), Vec::new());
-        for _ in 0..take(bytes)? {
-            labels.clear();
-            for _ in 0..take(bytes)? {
-                let (name, value) = (text(take(bytes)?), text(take(bytes)?));
-                labels.push(name.zip(value).ok_or(Damaged)?);
-            }
-            decode_chunks(bytes, &mut chunks)?;
-            index.add(labels.iter().copied(), &chunks);
-        }
-        Ok(index)
+    /// The values of the label and the place of the value that a matcher names.
+    fn place_of(&self, matcher: &Matcher) -> Option<(&Values, usize)> {
+        let symbols = self.symbols();
+        let label = self.directory.label(symbols.find(&matcher.name)?)?;
+        let values = self.values(label)?;
+        Some((values, values.find(symbols.find(&matcher.value)?)?))
     }
-}
-
-fn encode_chunks(out: &mut Vec<u8>, chunks: &[ChunkRef]) {
-    put(out, chunks.len() as u64);
-    let mut before = 0i64;
-    for chunk in chunks {
-        put(out, crate::chunk::zigzag(chunk.first.wrapping_sub(before)));
-        put(
-            out,
-            crate::chunk::zigzag(chunk.last.wrapping_sub(chunk.first)),
-        );
-        put(out, u64::from(chunk.count));
-        put(out, chunk.times.0);
-        put(out, u64::from(chunk.times.1));
-        put(out, chunk.values.0);
-        put(out, u64::from(chunk.values.1));
-        before = chunk.last;
-    }
-}
-
-fn decode_chunks(bytes: &mut &[u8], chunks: &mut Vec<ChunkRef>) -> Result<(), SegmentError> {
-    chunks.clear();
-    let mut before = 0i64;
-    for _ in 0..take(bytes)? {
-        let first = before.wrapping_add(crate::chunk::unzigzag(take(bytes)?));
-        let last = first.wrapping_add(crate::chunk::unzigzag(take(bytes)?));
-        let count = small(bytes)?;
-        let times = (take(bytes)?, small(bytes)?);
-        let values = (take(bytes)?, small(bytes)?);
-        chunks.push(ChunkRef {
-            first,
-            last,
-            count,
-            times,
-            values,
-        });
-        before = last;
-    }
-    Ok(())
-}
-
-fn put(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn take(bytes: &mut &[u8]) -> Result<u64, SegmentError> {
-    varint(bytes).map_err(|_| Damaged.into())
-}
-
-fn small(bytes: &mut &[u8]) -> Result<u32, SegmentError> {
-    u32::try_from(take(bytes)?).map_err(|_| Damaged.into())
 }
 
 impl Index for SegmentIndex {
     fn symbols(&self) -> &Symbols {
-        &self.symbols
+        static NONE: OnceLock<Symbols> = OnceLock::new();
+        self.get(&self.symbols, || self.read_symbols(), Symbols::bytes)
+            .unwrap_or_else(|| NONE.get_or_init(Symbols::default))
     }
 
     fn postings(&self) -> &Postings {
-        &self.postings
+        self.postings.get_or_init(|| {
+            let (mut postings, mut bytes) = (Postings::default(), 0);
+            for series in 0..self.count() {
+                let pairs = self.pairs(series);
+                postings.add(series, pairs);
+                bytes += pairs.len() as u64 * 6;
+            }
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            postings
+        })
     }
 
     fn count(&self) -> u32 {
-        self.ends.len() as u32
+        self.directory.series
     }
 
     fn pairs(&self, series: u32) -> &Pairs {
-        let (from, to) = self.bounds(series);
-        &self.pairs[from.0 as usize..to.0 as usize]
+        let (block, at) = place(series);
+        self.block(block).map_or(&[], |block| block.pairs(at))
+    }
+
+    fn equal_to_all(&self, matchers: &mut [&Matcher]) -> Option<Vec<u32>> {
+        if matchers.is_empty() {
+            return None;
+        }
+        let mut places = Vec::with_capacity(matchers.len());
+        for matcher in matchers.iter() {
+            let Some(place) = self.place_of(matcher) else {
+                return Some(Vec::new());
+            };
+            places.push(place);
+        }
+        places.sort_by_key(|(values, at)| values.count(*at));
+        let list = |(values, at): &(&Values, usize)| {
+            let list = values.list(*at, self.count());
+            self.noted(list).unwrap_or_default()
+        };
+        let (first, rest) = places.split_first()?;
+        let mut found = list(first);
+        for place in rest {
+            if found.is_empty() {
+                break;
+            }
+            let other = list(place);
+            found.retain(|id| other.binary_search(id).is_ok());
+        }
+        Some(found)
+    }
+}
+
+fn place(series: u32) -> (usize, usize) {
+    let (block, at) = (series / BLOCK_SERIES, series % BLOCK_SERIES);
+    (block as usize, at as usize)
+}
+
+/// Reads texts as [`super::write`] wrote them.
+pub(super) fn decode_symbols(mut bytes: &[u8], texts: u32) -> Result<Symbols, SegmentError> {
+    let bytes = &mut bytes;
+    let mut all = Vec::new();
+    for _ in 0..count(bytes, 1)? {
+        let length = usize::try_from(take(bytes)?).map_err(|_| Damaged)?;
+        let (text, rest) = bytes.split_at_checked(length).ok_or(Damaged)?;
+        all.push(std::str::from_utf8(text).map_err(|_| Damaged)?);
+        *bytes = rest;
+    }
+    if all.len() == texts as usize && bytes.is_empty() && all.is_sorted_by(|a, b| a < b) {
+        Ok(Symbols::sorted(all.into_iter()))
+    } else {
+        Err(Damaged.into())
     }
 }

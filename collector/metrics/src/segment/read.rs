@@ -1,9 +1,10 @@
-//! Reads segments; indexes are loaded when needed and kept within a budget.
+//! Reads segments.
 
-use super::{ChunkRef, FOOTER, INDEX_BYTES_MAX, MAGIC, SegmentIndex, VERSION};
+use super::directory::Directory;
+use super::sections::Place;
+use super::{ChunkRef, FOOTER, MAGIC, SECTION_BYTES_MAX, SegmentIndex, VERSION};
 use crate::Samples;
 use crate::chunk::{Damaged, columns};
-use parking_lot::Mutex;
 use sonde_segment::SegmentMeta;
 use std::fs::File;
 use std::io;
@@ -21,8 +22,12 @@ pub(crate) enum SegmentError {
     Damaged(#[from] Damaged),
     #[error("a checksum does not hold")]
     Checksum,
-    #[error("its footer is not that of a metric segment of version {VERSION}")]
+    #[error("its footer is not that of a metric segment")]
     Footer,
+    #[error("it is of version {0} of the format, and this program reads version {VERSION}")]
+    Version(u32),
+    #[error("the store is closing")]
+    Closing,
 }
 
 impl SegmentError {
@@ -31,6 +36,7 @@ impl SegmentError {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::UnexpectedEof,
             Self::Damaged(_) | Self::Checksum | Self::Footer => true,
+            Self::Version(_) | Self::Closing => false,
         }
     }
 }
@@ -39,17 +45,16 @@ impl SegmentError {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) meta: SegmentMeta,
-    file: File,
-    footer: Footer,
-    damaged: AtomicBool,
+    shared: Arc<Shared>,
+    directory: Place,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Footer {
-    offset: u64,
-    packed: u32,
-    unpacked: u32,
-    checksum: u32,
+/// What a segment and its index have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) file: File,
+    pub(super) id: u64,
+    damaged: AtomicBool,
 }
 
 impl Segment {
@@ -62,35 +67,29 @@ impl Segment {
             .ok_or(SegmentError::Footer)?;
         let mut bytes = [0; FOOTER];
         file.read_exact_at(&mut bytes, at)?;
-        let footer = Footer::read(&bytes, at)?;
+        let directory = read_footer(&bytes, at)?;
+        let shared = Shared {
+            file,
+            id: meta.id,
+            damaged: AtomicBool::new(false),
+        };
         Ok(Self {
             meta,
-            file,
-            footer,
-            damaged: AtomicBool::new(false),
+            shared: Arc::new(shared),
+            directory,
         })
     }
 
-    /// Whether the index is as it was written.
-    pub(crate) fn check_index(&self) -> Result<(), SegmentError> {
-        self.packed_index().map(drop)
+    /// Whether the directory is as it was written.
+    pub(crate) fn check_directory(&self) -> Result<(), SegmentError> {
+        self.directory.read_packed(&self.shared.file).map(drop)
     }
 
-    fn packed_index(&self) -> Result<Vec<u8>, SegmentError> {
-        let mut packed = vec![0; self.footer.packed as usize];
-        self.file.read_exact_at(&mut packed, self.footer.offset)?;
-        if crc32c::crc32c(&packed) != self.footer.checksum {
-            return Err(SegmentError::Checksum);
-        }
-        Ok(packed)
-    }
-
-    /// Reads and checks the index.
-    pub(crate) fn load_index(&self) -> Result<SegmentIndex, SegmentError> {
-        let packed = self.packed_index()?;
-        let bytes =
-            zstd::bulk::decompress(&packed, self.footer.unpacked as usize).map_err(|_| Damaged)?;
-        SegmentIndex::decode(&bytes)
+    /// The index, of which nothing was read yet but the directory.
+    pub(crate) fn index(&self) -> Result<SegmentIndex, SegmentError> {
+        let bytes = self.directory.read(&self.shared.file)?;
+        let directory = Directory::decode(&bytes, self.directory.offset)?;
+        Ok(SegmentIndex::new(Arc::clone(&self.shared), directory))
     }
 
     /// Appends the samples of a chunk to `out`.
@@ -113,11 +112,11 @@ impl Segment {
 
     fn column(&self, (offset, length): (u64, u32)) -> Result<Vec<u8>, SegmentError> {
         let end = offset.checked_add(u64::from(length) + 4);
-        if end.is_none_or(|end| end > self.footer.offset) {
+        if end.is_none_or(|end| end > self.directory.offset) {
             return Err(SegmentError::Damaged(Damaged));
         }
         let mut bytes = vec![0; length as usize + 4];
-        self.file.read_exact_at(&mut bytes, offset)?;
+        self.shared.file.read_exact_at(&mut bytes, offset)?;
         let (column, checksum) = bytes.split_at(length as usize);
         if crc32c::crc32c(column).to_le_bytes() != checksum {
             return Err(SegmentError::Checksum);
@@ -129,11 +128,11 @@ impl Segment {
     /// Remembers that the segment is damaged, so that it is moved aside soon. Returns whether
     /// this is news.
     pub(crate) fn mark_damaged(&self) -> bool {
-        !self.damaged.swap(true, Ordering::Relaxed)
+        !self.shared.damaged.swap(true, Ordering::Relaxed)
     }
 
     pub(crate) fn is_damaged(&self) -> bool {
-        self.damaged.load(Ordering::Relaxed)
+        self.shared.damaged.load(Ordering::Relaxed)
     }
 
     /// Whether it may have samples in the range.
@@ -142,74 +141,38 @@ impl Segment {
     }
 }
 
-impl Footer {
-    fn read(bytes: &[u8; FOOTER], at: u64) -> Result<Self, SegmentError> {
-        let number = |from: usize| {
-            let mut four = [0; 4];
-            four.copy_from_slice(&bytes[from..from + 4]);
-            u32::from_le_bytes(four)
-        };
-        let offset = u64::from(number(0)) | u64::from(number(4)) << 32;
-        let footer = Self {
-            offset,
-            packed: number(8),
-            unpacked: number(12),
-            checksum: number(16),
-        };
-        let fits = offset.checked_add(u64::from(footer.packed)) == Some(at);
-        let ours = bytes[24..] == MAGIC && number(20) == VERSION;
-        if ours && fits && footer.unpacked <= INDEX_BYTES_MAX {
-            Ok(footer)
-        } else {
-            Err(SegmentError::Footer)
+impl Shared {
+    /// Remembers that the segment is damaged, so that it is moved aside soon.
+    pub(super) fn note_damage(&self, error: &SegmentError) {
+        if !self.damaged.swap(true, Ordering::Relaxed) {
+            tracing::error!(segment = self.id, %error, "a metric segment is damaged; it is left out and will be moved aside");
         }
     }
 }
 
-/// Indexes of the segments that were asked last.
-#[derive(Debug)]
-pub(crate) struct IndexCache {
-    bytes_max: u64,
-    /// The least recently used first.
-    indexes: Mutex<Vec<(u64, Arc<SegmentIndex>)>>,
-}
-
-impl IndexCache {
-    pub(crate) fn new(bytes_max: u64) -> Self {
-        Self {
-            bytes_max,
-            indexes: Mutex::default(),
-        }
+/// Where the directory is, which ends where the footer begins.
+fn read_footer(bytes: &[u8; FOOTER], at: u64) -> Result<Place, SegmentError> {
+    let number = |from: usize| {
+        let mut four = [0; 4];
+        four.copy_from_slice(&bytes[from..from + 4]);
+        u32::from_le_bytes(four)
+    };
+    if bytes[24..] != MAGIC {
+        return Err(SegmentError::Footer);
     }
-
-    /// The index of a segment, from memory or its file.
-    pub(crate) fn get(&self, segment: &Segment) -> Result<Arc<SegmentIndex>, SegmentError> {
-        let id = segment.meta.id;
-        if let Some(index) = self.touch(id) {
-            return Ok(index);
-        }
-        let index = Arc::new(segment.load_index()?);
-        let mut indexes = self.indexes.lock();
-        indexes.retain(|(other, _)| *other != id);
-        indexes.push((id, Arc::clone(&index)));
-        let mut bytes: u64 = indexes.iter().map(|(_, index)| index.bytes()).sum();
-        while bytes > self.bytes_max && indexes.len() > 1 {
-            bytes -= indexes.remove(0).1.bytes();
-        }
-        Ok(index)
+    if number(20) != VERSION {
+        return Err(SegmentError::Version(number(20)));
     }
-
-    /// Forgets segments that are gone.
-    pub(crate) fn forget(&self, gone: &[u64]) {
-        self.indexes.lock().retain(|(id, _)| !gone.contains(id));
-    }
-
-    fn touch(&self, id: u64) -> Option<Arc<SegmentIndex>> {
-        let mut indexes = self.indexes.lock();
-        let at = indexes.iter().position(|(other, _)| *other == id)?;
-        let entry = indexes.remove(at);
-        let index = Arc::clone(&entry.1);
-        indexes.push(entry);
-        Some(index)
+    let place = Place {
+        offset: u64::from(number(0)) | u64::from(number(4)) << 32,
+        length: number(8),
+        unpacked: number(12),
+        checksum: number(16),
+    };
+    let fits = place.offset.checked_add(u64::from(place.length)) == Some(at);
+    if fits && place.unpacked <= SECTION_BYTES_MAX {
+        Ok(place)
+    } else {
+        Err(SegmentError::Footer)
     }
 }

@@ -1,14 +1,19 @@
 //! Segments: what is read is what was written; damage is found and costs no more than itself.
 
-use super::{CHUNK_SAMPLES_MAX, FOOTER, IndexCache, Segment, SegmentIndex, SegmentWriter};
+use super::directory::Directory;
+use super::sections::Place;
+use super::values::Values;
+use super::{BLOCK_SERIES, CHUNK_SAMPLES_MAX, FOOTER, IndexCache, Segment, SegmentWriter};
+use super::{SeriesBlock, VERSION};
 use crate::Samples;
 use crate::postings::Index as _;
+use crate::symbols::{Symbol, Symbols};
 use proptest::prelude::*;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use sonde_proto::{Labels, Position, Tenant, UnixNanos};
+use sonde_proto::{Labels, MatchOp, Matcher, Position, Tenant, UnixNanos};
 use sonde_segment::SegmentMeta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,9 +47,18 @@ fn model(seed: u64) -> Model {
 }
 
 fn write(path: &Path, model: &Model) -> SegmentMeta {
-    let mut writer = SegmentWriter::create(path).unwrap();
+    let texts = model
+        .keys()
+        .flat_map(Labels::iter)
+        .flat_map(|(n, v)| [n, v]);
+    let texts: BTreeSet<&str> = texts.collect();
+    let symbols = Symbols::sorted(texts.into_iter());
+    let mut writer = SegmentWriter::create(path, &symbols).unwrap();
     for (labels, samples) in model {
-        writer.add(labels.iter(), samples).unwrap();
+        let symbol = |text| symbols.find(text).unwrap();
+        let pairs: Vec<(Symbol, Symbol)> =
+            labels.iter().map(|(n, v)| (symbol(n), symbol(v))).collect();
+        writer.add(&pairs, samples).unwrap();
     }
     let summary = writer.finish().unwrap();
     assert_eq!(summary.series, model.len() as u64);
@@ -67,17 +81,35 @@ fn write(path: &Path, model: &Model) -> SegmentMeta {
 }
 
 fn read(segment: &Segment) -> Result<Model, super::SegmentError> {
-    let index = segment.load_index()?;
+    let index = segment.index()?;
+    let symbols = index.read_symbols()?;
     let mut all = Model::new();
-    for id in 0..index.count() {
-        let mut samples = Samples::default();
-        for chunk in index.chunks(id) {
-            segment.read(chunk, &mut samples)?;
-            assert_eq!(samples.times.last(), Some(&chunk.last));
+    for block in 0..index.blocks() {
+        let block = index.read_block(block)?;
+        for at in 0..block.len() {
+            let mut samples = Samples::default();
+            for chunk in block.chunks(at) {
+                segment.read(chunk, &mut samples)?;
+                assert_eq!(samples.times.last(), Some(&chunk.last));
+            }
+            let text = |symbol: &Symbol| symbols.text(*symbol);
+            let labels = block.pairs(at).iter().map(|(n, v)| (text(n), text(v)));
+            all.insert(labels.collect(), samples);
         }
-        all.insert(index.labels(id), samples);
     }
-    Ok(all)
+    // The lists of series per label are read only by who asks for one.
+    for (labels, id) in all.keys().zip(0..) {
+        let equal = |(n, v): (&str, &str)| Matcher::new(n, MatchOp::Equal, v).unwrap();
+        let found = index.matching(&labels.iter().map(equal).collect::<Vec<_>>());
+        if !segment.is_damaged() {
+            assert!(found.contains(&id), "{labels}");
+        }
+    }
+    if segment.is_damaged() {
+        Err(super::SegmentError::Checksum)
+    } else {
+        Ok(all)
+    }
 }
 
 #[test]
@@ -87,7 +119,7 @@ fn a_segment_reads_as_it_was_written() {
         let (path, model) = (dir.path().join(seed.to_string()), model(seed));
         let meta = write(&path, &model);
         let segment = Segment::open(&path, meta).unwrap();
-        segment.check_index().unwrap();
+        segment.check_directory().unwrap();
         assert!(read(&segment).unwrap() == model);
     }
 }
@@ -113,28 +145,124 @@ fn times_that_series_share_are_stored_once() {
     assert!(shared * 2 < own, "{shared} against {own}");
 }
 
+/// More series than a section has, with labels of few values and of many.
+fn many() -> Model {
+    let series = |n: u32| {
+        let labels = [
+            ("__name__", format!("m{}", n % 3)),
+            ("job", "same".to_owned()),
+            ("n", format!("{n:05}")),
+            (
+                "odd",
+                if n.is_multiple_of(2) { "" } else { "yes" }.to_owned(),
+            ),
+        ];
+        let mut samples = Samples::default();
+        samples.push(i64::from(n), f64::from(n));
+        (labels.into_iter().collect(), samples)
+    };
+    (0..3 * BLOCK_SERIES + 7).map(series).collect()
+}
+
 #[test]
-fn an_index_comes_back() {
-    let mut index = SegmentIndex::default();
-    for n in 0..100u32 {
-        let chunk = super::ChunkRef {
-            first: i64::from(n) - 50,
-            last: i64::MAX - i64::from(n),
-            count: n,
-            times: (u64::from(n) << 40, n),
-            values: (u64::MAX >> 20, u32::MAX),
-        };
-        let (n, chunks) = (n.to_string(), vec![chunk; n as usize % 3]);
-        index.add([("a", n.as_str()), ("b", "same")].into_iter(), &chunks);
+fn an_index_answers_as_all_the_labels_would() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, model) = (dir.path().join("segment"), many());
+    let segment = Segment::open(&path, write(&path, &model)).unwrap();
+    assert!(read(&segment).unwrap() == model);
+    let index = segment.index().unwrap();
+    let matcher = |name, op, value| Matcher::new(name, op, value).unwrap();
+    for matchers in [
+        vec![],
+        vec![matcher("job", MatchOp::Equal, "same")],
+        vec![matcher("job", MatchOp::Equal, "other")],
+        vec![matcher("none", MatchOp::Equal, "")],
+        vec![matcher("none", MatchOp::Equal, "x")],
+        vec![matcher("odd", MatchOp::Equal, "")],
+        vec![matcher("n", MatchOp::Equal, "00700")],
+        vec![
+            matcher("__name__", MatchOp::Equal, "m1"),
+            matcher("odd", MatchOp::Equal, "yes"),
+            matcher("n", MatchOp::Regex, "0.*5"),
+        ],
+        vec![
+            matcher("__name__", MatchOp::NotEqual, "m1"),
+            matcher("odd", MatchOp::NotRegex, "y.*"),
+        ],
+    ] {
+        let found = index.matching(&matchers).into_iter();
+        let found: Vec<Labels> = found.map(|id| index.labels(id)).collect();
+        let is_wanted = |l: &&Labels| matchers.iter().all(|m| m.matches_labels(l));
+        let wanted: Vec<Labels> = model.keys().filter(is_wanted).cloned().collect();
+        assert_eq!(found, wanted, "{matchers:?}");
     }
-    let read = SegmentIndex::decode(&index.encode()).unwrap();
-    assert_eq!(read.count(), 100);
-    for id in 0..100 {
-        assert_eq!(read.labels(id), index.labels(id));
-        assert_eq!(read.chunks(id), index.chunks(id));
+    for (labels, id) in model.keys().zip(0..) {
+        assert_eq!(index.series(labels), Some(id));
     }
-    let same = sonde_proto::Matcher::new("b", sonde_proto::MatchOp::Equal, "same").unwrap();
-    assert_eq!(read.matching(&[same]).len(), 100);
+    for pairs in [
+        &[("job", "same")][..],
+        &[],
+        &[("a", "b")],
+        &[("job", "yes")],
+    ] {
+        assert_eq!(index.series(&pairs.iter().copied().collect()), None);
+    }
+}
+
+#[test]
+fn a_question_reads_only_what_it_needs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, model) = (dir.path().join("segment"), many());
+    let segment = Segment::open(&path, write(&path, &model)).unwrap();
+    let all = segment.index().unwrap();
+    (0..all.count()).for_each(|id| assert_eq!(all.chunks(id).len(), 1));
+    let index = segment.index().unwrap();
+    let unread = index.bytes();
+    let one = Matcher::new("n", MatchOp::Equal, "00700").unwrap();
+    let found = index.matching(&[one]);
+    assert_eq!((found.len(), index.chunks(found[0]).len()), (1, 1));
+    assert!(index.bytes() > unread);
+    let (some, all) = (index.bytes() - unread, all.bytes() - unread);
+    assert!(some * 3 < all * 2, "{some} of {all}");
+}
+
+#[test]
+fn a_section_that_is_damaged_is_left_out_and_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, model) = (dir.path().join("segment"), many());
+    let meta = write(&path, &model);
+    let columns: u64 = {
+        let segment = Segment::open(&path, meta.clone()).unwrap();
+        let index = segment.index().unwrap();
+        let chunk = index.chunks(BLOCK_SERIES - 1)[0];
+        chunk.values.0 + u64::from(chunk.values.1) + 4
+    };
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[columns as usize + 10] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let segment = Segment::open(&path, meta).unwrap();
+    segment.check_directory().unwrap();
+    let index = segment.index().unwrap();
+    assert!(!segment.is_damaged());
+    let read = (0..index.count()).filter(|id| !index.chunks(*id).is_empty());
+    assert_eq!(read.count(), model.len() - BLOCK_SERIES as usize);
+    assert!(segment.is_damaged());
+    assert_eq!(index.pairs(0), &[]);
+}
+
+#[test]
+fn another_version_is_told_from_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("segment");
+    let meta = write(&path, &model(1));
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() - 8;
+    assert_eq!(bytes[at], VERSION as u8);
+    bytes[at] = 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let error = Segment::open(&path, meta).unwrap_err();
+    assert!(!error.is_damage());
+    assert!(error.to_string().contains("version 1"), "{error}");
 }
 
 #[test]
@@ -150,12 +278,13 @@ fn a_byte_changed_anywhere_is_found_and_never_served() {
         bytes[at] ^= 0x10;
         std::fs::write(&path, &bytes).unwrap();
         let read = Segment::open(&path, meta.clone()).and_then(|segment| {
-            segment.check_index()?;
+            segment.check_directory()?;
             read(&segment)
         });
         match read {
+            Err(super::SegmentError::Version(_)) => assert!(at >= whole.len() - 8, "{at}"),
             Err(error) => assert!(error.is_damage(), "{at}: {error}"),
-            // Only the size that is reserved to unpack the index may be larger than needed.
+            // Only the size that is reserved to unpack the directory may be larger than needed.
             Ok(read) => assert!(read == small && at >= whole.len() - FOOTER, "{at}"),
         }
     }
@@ -171,7 +300,7 @@ fn a_file_cut_anywhere_is_damaged() {
     let whole = std::fs::read(&path).unwrap();
     for length in 0..whole.len() {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let opened = Segment::open(&path, meta.clone()).and_then(|s| s.check_index());
+        let opened = Segment::open(&path, meta.clone()).and_then(|s| s.check_directory());
         assert!(opened.is_err_and(|error| error.is_damage()), "{length}");
     }
 }
@@ -182,7 +311,7 @@ fn a_chunk_that_cannot_be_read_leaves_nothing_behind() {
     let path = dir.path().join("segment");
     let meta = write(&path, &model(3));
     let segment = Segment::open(&path, meta).unwrap();
-    let index = segment.load_index().unwrap();
+    let index = segment.index().unwrap();
     let chunk = index.chunks(0)[0];
     let mut samples = Samples::default();
     samples.push(1, 1.0);
@@ -219,9 +348,14 @@ fn the_cache_of_indexes_keeps_to_its_bytes_and_the_last_used() {
             Segment::open(&path, meta).unwrap()
         })
         .collect();
-    let bytes = segments[0].load_index().unwrap().bytes();
+    let get = |cache: &IndexCache, n: usize| {
+        let index = cache.get(&segments[n]).unwrap();
+        (0..index.count()).for_each(|id| assert!(!index.chunks(id).is_empty()));
+        index
+    };
+    let bytes = get(&IndexCache::new(0), 0).bytes();
     let cache = IndexCache::new(bytes * 5 / 2);
-    let get = |n: usize| cache.get(&segments[n]).unwrap();
+    let get = |n: usize| get(&cache, n);
     let first = get(0);
     assert!(Arc::ptr_eq(&first, &get(0)));
     get(1);
@@ -233,39 +367,119 @@ fn the_cache_of_indexes_keeps_to_its_bytes_and_the_last_used() {
     );
     get(1);
     get(3);
+    get(1);
     assert!(!Arc::ptr_eq(&first, &get(0)), "too many others came");
     let second = get(0);
     cache.forget(&[0]);
     assert!(!Arc::ptr_eq(&second, &get(0)));
+    let none = IndexCache::new(0);
+    let kept = none.get(&segments[0]).unwrap();
+    none.trim();
+    assert!(!Arc::ptr_eq(&kept, &none.get(&segments[0]).unwrap()));
+}
+
+#[test]
+fn two_that_ask_at_once_share_what_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, model) = (dir.path().join("segment"), many());
+    let segment = Segment::open(&path, write(&path, &model)).unwrap();
+    let cache = IndexCache::new(1 << 30);
+    let read = || {
+        let index = cache.get(&segment).unwrap();
+        (0..index.count()).for_each(|id| assert!(!index.pairs(id).is_empty()));
+        index.bytes()
+    };
+    let alone = {
+        let index = segment.index().unwrap();
+        (0..index.count()).for_each(|id| assert!(!index.pairs(id).is_empty()));
+        index.bytes()
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(read)).collect();
+        for asked in all {
+            assert_eq!(asked.join().unwrap(), alone, "each section was read once");
+        }
+    });
+}
+
+fn asked(bytes: &[u8]) {
+    if let Ok(block) = SeriesBlock::decode(bytes, 100) {
+        for at in 0..block.len() {
+            let _ = (block.pairs(at).len(), block.chunks(at).len());
+        }
+    }
+    if let Ok(values) = Values::decode(bytes, 100) {
+        for at in 0..values.len() {
+            let _ = values.list(at, 100);
+        }
+    }
+    let _ = (
+        Directory::decode(bytes, 1000),
+        super::index::decode_symbols(bytes, 2),
+    );
+}
+
+fn some_sections() -> [Vec<u8>; 3] {
+    let chunk = super::ChunkRef {
+        first: 1,
+        last: -2,
+        count: 3,
+        times: (4, 5),
+        values: (6, 7),
+    };
+    let mut block = SeriesBlock::default();
+    block.add(&[(0, 1), (2, 3)], &[chunk, chunk]);
+    block.add(&[(0, 2)], &[chunk]);
+    assert_eq!(SeriesBlock::decode(&block.encode(), 4).unwrap(), block);
+    assert!(SeriesBlock::decode(&block.encode(), 3).is_err());
+    let values = Values::encode(&[(1, 0), (1, 7), (1, 8), (5, 2)]);
+    let read = Values::decode(&values, 6).unwrap();
+    let list = |value| read.list(read.find(value).unwrap(), 9).unwrap();
+    assert_eq!(
+        (list(1), list(5), read.find(2)),
+        (vec![0, 7, 8], vec![2], None)
+    );
+    assert_eq!((read.count(0), read.count(1)), (3, 1));
+    assert!(read.list(0, 8).is_err());
+    let place = Place {
+        offset: 3,
+        length: 4,
+        unpacked: 5,
+        checksum: 6,
+    };
+    let directory = Directory {
+        series: BLOCK_SERIES + 1,
+        texts: 9,
+        symbols: place,
+        labels: vec![(1, place), (3, place)],
+        blocks: vec![place, place],
+    };
+    let encoded = directory.encode();
+    assert_eq!(Directory::decode(&encoded, 7).unwrap(), directory);
+    assert!(Directory::decode(&encoded, 6).is_err());
+    [block.encode(), values, encoded]
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
-    fn any_bytes_are_no_index_or_one_that_can_be_asked(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        if let Ok(index) = SegmentIndex::decode(&bytes) {
-            for id in 0..index.count() {
-                let _ = (index.labels(id), index.chunks(id).len());
-            }
-        }
+    fn any_bytes_are_no_section_or_one_that_can_be_asked(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        asked(&bytes);
     }
 
     #[test]
-    fn an_index_with_bytes_changed_is_refused_or_can_be_asked(
+    fn a_section_with_bytes_changed_is_refused_or_can_be_asked(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut index = SegmentIndex::default();
-        let chunk = super::ChunkRef { first: 1, last: 2, count: 3, times: (4, 5), values: (6, 7) };
-        index.add([("a", "1"), ("b", "2")].into_iter(), &[chunk, chunk]);
-        index.add([("a", "2")].into_iter(), &[chunk]);
-        let mut bytes = index.encode();
-        for (at, byte) in changes {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        if let Ok(index) = SegmentIndex::decode(&bytes) {
-            for id in 0..index.count() {
-                let _ = (index.labels(id), index.chunks(id).len());
+        for mut bytes in some_sections() {
+            for (at, byte) in &changes {
+                let at = at.index(bytes.len());
+                bytes[at] = *byte;
             }
+            asked(&bytes);
         }
     }
 }

@@ -1,9 +1,15 @@
 //! Writes a segment, series by series, in the order of their labels.
 
-use super::{CHUNK_SAMPLES_MAX, ChunkRef, MAGIC, SegmentIndex, VERSION};
+use super::directory::Directory;
+use super::sections::{Place, put};
+use super::values::Values;
+use super::{BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, MAGIC, SeriesBlock, VERSION};
 use crate::Samples;
 use crate::chunk::columns::{write_times, write_values};
+use crate::postings::Pairs;
+use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -11,12 +17,17 @@ use std::path::Path;
 /// How many different columns of times are remembered to be shared.
 const SHARED_MAX: usize = 4096;
 
-/// A segment under construction.
-pub(crate) struct SegmentWriter {
+/// A segment under construction. What it keeps of a series that is written are the symbols of
+/// its values.
+pub(crate) struct SegmentWriter<'a> {
     file: BufWriter<File>,
     offset: u64,
     shared: AHashMap<Vec<u8>, (u64, u32)>,
-    index: SegmentIndex,
+    symbols: &'a Symbols,
+    block: SeriesBlock,
+    /// Of each label: its values and the series that have them.
+    labels: BTreeMap<Symbol, Vec<(Symbol, u32)>>,
+    directory: Directory,
     summary: Summary,
 }
 
@@ -31,13 +42,17 @@ pub(crate) struct Summary {
     pub(crate) checksum: u32,
 }
 
-impl SegmentWriter {
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+impl<'a> SegmentWriter<'a> {
+    /// Begins a segment of series whose labels are among these texts, which are sorted.
+    pub(crate) fn create(path: &Path, symbols: &'a Symbols) -> io::Result<Self> {
         Ok(Self {
             file: BufWriter::with_capacity(1 << 20, File::create(path)?),
             offset: 0,
             shared: AHashMap::new(),
-            index: SegmentIndex::default(),
+            symbols,
+            block: SeriesBlock::default(),
+            labels: BTreeMap::new(),
+            directory: Directory::default(),
             summary: Summary {
                 first: i64::MAX,
                 last: i64::MIN,
@@ -46,12 +61,8 @@ impl SegmentWriter {
         })
     }
 
-    /// Adds a series with its samples, which are in the order of time.
-    pub(crate) fn add<'a>(
-        &mut self,
-        labels: impl Iterator<Item = (&'a str, &'a str)>,
-        samples: &Samples,
-    ) -> io::Result<()> {
+    /// Adds the next series with its samples, which are in the order of time.
+    pub(crate) fn add(&mut self, labels: &Pairs, samples: &Samples) -> io::Result<()> {
         let mut chunks = Vec::with_capacity(1);
         let pieces = samples
             .times
@@ -78,26 +89,65 @@ impl SegmentWriter {
         }
         self.summary.samples += samples.len() as u64;
         self.summary.series += 1;
-        self.index.add(labels, &chunks);
+        for (name, value) in labels {
+            let values = self.labels.entry(*name).or_default();
+            values.push((*value, self.directory.series));
+        }
+        self.block.add(labels, &chunks);
+        self.directory.series += 1;
+        if self.block.len() >= BLOCK_SERIES as usize {
+            self.close_block()?;
+        }
         Ok(())
     }
 
-    /// Writes index and footer. Making it durable is the directory's business.
-    pub(crate) fn finish(mut self) -> io::Result<Summary> {
-        let index = self.index.encode();
-        let packed = zstd::bulk::compress(&index, 3)?;
-        let checksum = crc32c::crc32c(&packed);
-        let mut footer = Vec::with_capacity(super::FOOTER);
-        footer.extend(self.offset.to_le_bytes());
-        footer.extend((packed.len() as u32).to_le_bytes());
-        footer.extend((index.len() as u32).to_le_bytes());
-        footer.extend(checksum.to_le_bytes());
-        footer.extend(VERSION.to_le_bytes());
-        footer.extend(MAGIC);
+    fn close_block(&mut self) -> io::Result<()> {
+        let place = self.section(&self.block.encode())?;
+        self.directory.blocks.push(place);
+        self.block.clear();
+        Ok(())
+    }
+
+    fn section(&mut self, section: &[u8]) -> io::Result<Place> {
+        let (place, packed) = Place::pack(self.offset, section)?;
         self.file.write_all(&packed)?;
+        self.offset += packed.len() as u64;
+        Ok(place)
+    }
+
+    /// How many bytes were written so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.offset
+    }
+
+    /// Writes the rest of the index and the footer. Making it durable is the directory's business.
+    pub(crate) fn finish(mut self) -> io::Result<Summary> {
+        if self.block.len() > 0 {
+            self.close_block()?;
+        }
+        for (name, mut values) in std::mem::take(&mut self.labels) {
+            values.sort_unstable();
+            let place = self.section(&Values::encode(&values))?;
+            self.directory.labels.push((name, place));
+        }
+        let mut symbols = Vec::new();
+        put(&mut symbols, self.symbols.len() as u64);
+        for text in self.symbols.iter() {
+            put(&mut symbols, text.len() as u64);
+            symbols.extend_from_slice(text.as_bytes());
+        }
+        self.directory.symbols = self.section(&symbols)?;
+        self.directory.texts = self.symbols.len() as u32;
+        let place = self.section(&self.directory.encode())?;
+        let mut footer = Vec::with_capacity(super::FOOTER);
+        footer.extend(place.offset.to_le_bytes());
+        for number in [place.length, place.unpacked, place.checksum, VERSION] {
+            footer.extend(number.to_le_bytes());
+        }
+        footer.extend(MAGIC);
         self.file.write_all(&footer)?;
         self.file.flush()?;
-        let bytes = self.offset + (packed.len() + footer.len()) as u64;
+        let (bytes, checksum) = (self.offset + footer.len() as u64, place.checksum);
         Ok(Summary {
             bytes,
             checksum,

@@ -2,6 +2,7 @@
 
 mod oracle;
 mod damage;
+mod steps;
 mod answers;
 
 use crate::Config;
@@ -94,14 +95,17 @@ fn sealing_is_due_by_age_and_by_size() {
         ..Config::default()
     };
     let bed = Bed::new(&config);
-    bed.store.maintain(later(1000)).unwrap();
+    bed.store.settle(later(1000)).unwrap();
     send(&bed, 1, 0, 1.0);
-    bed.store.maintain(later(99)).unwrap();
+    bed.store.settle(later(99)).unwrap();
     assert_eq!(bed.store.stats().segments, 0);
-    bed.store.maintain(later(100)).unwrap();
+    bed.store.settle(later(100)).unwrap();
     assert_eq!(bed.store.stats().segments, 1);
-    (0..2000).for_each(|n| send(&bed, 2, n, n as f64 * 0.37));
-    bed.store.maintain(later(1)).unwrap();
+    while bed.store.writer.lock().active_bytes < 2048 {
+        let n = bed.store.applied_to().0 as i64;
+        send(&bed, 2, n, n as f64 * 0.37);
+    }
+    bed.store.settle(later(1)).unwrap();
     assert_eq!(
         (bed.store.stats().segments, bed.store.stats().unsealed),
         (2, 0)
@@ -123,7 +127,7 @@ fn neighbours_are_merged_and_a_sample_that_came_first_wins() {
     }
     let before = bed.all();
     assert_eq!(bed.store.stats().segments, 3);
-    bed.store.maintain(NOW).unwrap();
+    bed.store.settle(NOW).unwrap();
     assert_eq!(bed.store.stats().segments, 1);
     assert_eq!(bed.all(), before);
     assert_eq!(
@@ -146,9 +150,9 @@ fn what_is_older_than_retention_goes_and_the_rest_stays() {
     bed.store.seal(NOW).unwrap();
     send(&bed, 2, 0, 1.0);
     bed.store.seal(NOW).unwrap();
-    bed.store.maintain(NOW).unwrap();
+    bed.store.settle(NOW).unwrap();
     assert_eq!(bed.matching("m").len(), 2);
-    bed.store.maintain(later(101)).unwrap();
+    bed.store.settle(later(101)).unwrap();
     assert_eq!(bed.samples("m{n=\"2\"}"), [(0, 1.0)]);
     assert_eq!(bed.matching("m").len(), 1);
     bed.reopen();
@@ -166,7 +170,7 @@ fn segments_beyond_the_bytes_go_the_oldest_first() {
     for n in 0..40 {
         send(&bed, n, n, 1.0);
         bed.store.seal(NOW).unwrap();
-        bed.store.maintain(NOW).unwrap();
+        bed.store.settle(NOW).unwrap();
         assert!(bed.store.stats().bytes <= 3000);
     }
     let kept = bed.matching("m");
@@ -240,7 +244,7 @@ fn queries_go_on_while_samples_come_and_are_sealed() {
             send(&bed, n % 7, n, n as f64);
             if n % 10 == 9 {
                 bed.store.seal(NOW).unwrap();
-                bed.store.maintain(NOW).unwrap();
+                bed.store.settle(NOW).unwrap();
             }
         }
         done.store(true, std::sync::atomic::Ordering::Release);

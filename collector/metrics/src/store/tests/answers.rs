@@ -29,7 +29,7 @@ fn filled() -> Bed {
             bed.store.seal(NOW).unwrap();
         }
         if n == 15 {
-            bed.store.maintain(NOW).unwrap();
+            bed.store.settle(NOW).unwrap();
         }
     }
     assert_eq!(bed.store.stats().segments, 2);

@@ -62,7 +62,7 @@ fn a_damaged_column_is_found_by_a_query_which_is_answered_from_the_rest() {
         panic!("not a vector");
     };
     assert_eq!(found.len(), 2);
-    bed.store.maintain(NOW).unwrap();
+    bed.store.settle(NOW).unwrap();
     assert_eq!((bed.store.stats().segments, quarantined(&bed)), (2, 1));
     assert_eq!(bed.matching("m").len(), 2);
 }
@@ -78,13 +78,23 @@ fn a_damaged_segment_does_not_stop_merging() {
         bed.store.seal(NOW).unwrap();
     }
     damage(&bed.segment_files()[1], 3);
-    bed.store.maintain(NOW).unwrap();
-    assert_eq!(bed.segment_files().len(), 4, "nothing half written is left");
-    for _ in 0..2 {
-        bed.store.maintain(NOW).unwrap();
-    }
+    bed.store.settle(NOW).unwrap();
+    assert_eq!(bed.segment_files().len(), 1, "nothing half written is left");
     assert_eq!((bed.store.stats().segments, quarantined(&bed)), (1, 1));
     assert_eq!(bed.matching("m").len(), 3);
+}
+
+#[test]
+fn a_store_of_another_version_is_refused_and_stays_as_it_is() {
+    let bed = three_segments();
+    let file = bed.segment_files().remove(1);
+    let length = fs::metadata(&file).unwrap().len() as usize;
+    damage(&file, length - 8);
+    let mut registry = prometheus_client::registry::Registry::default();
+    let opened = crate::MetricStore::open(bed.dir.path(), &Config::default(), &mut registry, NOW);
+    let error = opened.unwrap_err().to_string();
+    assert!(error.contains("another version"), "{error}");
+    assert_eq!((bed.segment_files().len(), quarantined(&bed)), (3, 0));
 }
 
 #[test]
@@ -138,7 +148,7 @@ fn a_seal_that_cannot_swap_the_manifest_changes_nothing_and_is_tried_again() {
     fs::create_dir(&blocked).unwrap();
     for _ in 0..3 {
         assert!(bed.store.seal(NOW).is_err());
-        assert!(bed.store.maintain(later(100_000)).is_err());
+        assert!(bed.store.settle(later(100_000)).is_err());
         assert_eq!(bed.samples("m{n=\"9\"}"), [(0, 1.0)]);
         assert_eq!(
             (bed.store.resume_from(), bed.store.stats().unsealed),
@@ -171,15 +181,15 @@ fn a_merge_that_fails_is_counted_left_alone_until_segments_change_and_stops_noth
     fs::create_dir(&blocked).unwrap();
     let failures = || bed.store.telemetry.merge_failures.get();
     for _ in 0..3 {
-        assert_eq!(bed.store.maintain(NOW).unwrap(), at(3));
+        assert_eq!(bed.store.settle(NOW).unwrap(), at(3));
         assert_eq!((failures(), bed.segment_files()), (1, files.clone()));
     }
     fs::remove_dir(&blocked).unwrap();
-    bed.store.maintain(NOW).unwrap();
+    bed.store.settle(NOW).unwrap();
     assert_eq!(bed.segment_files(), files, "it is not tried again yet");
     send(&bed, 9, 0, 1.0);
     bed.store.seal(NOW).unwrap();
-    bed.store.maintain(NOW).unwrap();
+    bed.store.settle(NOW).unwrap();
     assert_eq!((failures(), bed.segment_files().len()), (1, 1));
     assert_eq!(bed.all()[..3], before);
 }
@@ -208,7 +218,7 @@ fn a_seal_that_fails_leaves_no_files_and_does_not_stop_retention() {
         assert!(bed.store.seal(NOW).is_err());
         assert_eq!(files("a"), 1, "what was written of `a` is tidied up");
     }
-    assert!(bed.store.maintain(later(100_000)).is_err());
+    assert!(bed.store.settle(later(100_000)).is_err());
     let stats = bed.store.stats();
     assert_eq!((files("a"), stats.segments, stats.unsealed), (0, 0, 2));
     fs::remove_file(bed.dir.path().join("segments/b")).unwrap();

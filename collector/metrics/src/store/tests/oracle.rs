@@ -31,6 +31,8 @@ impl World {
             merge_fan_in: rng.random_range(2..5),
             // Nothing expires here: what is dropped with its segment is another test's matter.
             series_idle_seconds: rng.random_range(0..600),
+            // Mostly so little that seals are due all the time, and sometimes waited for.
+            head_bytes_max: *[32 << 10, 128 << 10, 1 << 20].choose(&mut rng).unwrap(),
             index_cache_bytes_max: *[0, 1 << 20].choose(&mut rng).unwrap(),
             ..Config::default()
         };
@@ -88,17 +90,22 @@ impl World {
     }
 
     fn event(&mut self) {
-        match self.rng.random_range(0..20) {
+        match self.rng.random_range(0..21) {
             0..=13 => self.take(),
             14 | 15 => {
                 self.bed.store.seal(NOW).unwrap();
             }
-            16 | 17 => {
+            16 => {
+                let now = later(self.rng.random_range(0..20_000));
+                self.bed.store.settle(now).unwrap();
+            }
+            // Starts seals and merges, which go on beside what happens next.
+            17 | 18 => {
                 let now = later(self.rng.random_range(0..20_000));
                 self.bed.store.maintain(now).unwrap();
             }
-            18 => {
-                self.bed.reopen();
+            19 => {
+                self.bed.crash();
                 self.replay();
             }
             _ => self.check(),
@@ -158,6 +165,7 @@ fn totals_of_deltas_are_the_same_through_seals_and_crashes() {
         let config = Config {
             merge_fan_in: 2,
             series_idle_seconds: rng.random_range(0..2),
+            seal_interval_seconds: rng.random_range(0..20),
             ..Config::default()
         };
         let mut bed = Bed::new(&config);
@@ -178,7 +186,7 @@ fn totals_of_deltas_are_the_same_through_seals_and_crashes() {
                     bed.store.maintain(later(step as u64)).unwrap();
                 }
                 2 => {
-                    bed.reopen();
+                    bed.crash();
                     let from = bed.store.resume_from().0 as usize;
                     for (n, entry) in journal.iter().enumerate().skip(from) {
                         bed.store.apply(&[(at(n as u64), entry.clone())]);

@@ -1,0 +1,145 @@
+//! What is done from time to time: seal, move damage aside, let go, merge.
+
+use super::writer::Writer;
+use super::{MetricStore, StoreError};
+use crate::tenant::TenantStore;
+use sonde_proto::{Position, Tenant, UnixNanos};
+use sonde_segment::{Manifest, SwapError, plan};
+use std::sync::Arc;
+use std::time::Duration;
+
+impl MetricStore {
+    /// Publishes what was sealed and merged in the background, starts what is due, moves
+    /// damaged segments aside and lets old ones go. Does not wait for anything but the
+    /// manifest's swap. Returns where the journal must be replayed from.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses; what was in force stays in force. A merge that
+    /// fails is no error: it is counted, and nothing waits for it.
+    pub fn maintain(&self, now: UnixNanos) -> Result<Position, StoreError> {
+        let mut writer = self.writer.lock();
+        writer.now = now;
+        let cleared = self.quarantine_damaged(&mut writer);
+        let sealed = self.advance_seal(&mut writer);
+        if sealed.is_ok() && self.is_seal_due(&writer, now) {
+            self.freeze(&mut writer);
+        }
+        // Also when there was no room to seal: this is what makes some.
+        let kept = self.expire(&mut writer, now);
+        if sealed.is_ok() {
+            self.advance_merge(&mut writer);
+        }
+        drop(writer);
+        self.indexes.trim();
+        self.refresh_gauges();
+        cleared.and(sealed).and(kept)?;
+        Ok(self.resume_from())
+    }
+
+    /// Seals everything that was applied, and waits for it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses; the samples stay in memory and in the journal.
+    pub fn seal(&self, now: UnixNanos) -> Result<Position, StoreError> {
+        let mut writer = self.writer.lock();
+        writer.now = now;
+        self.finish_seal(&mut writer)?;
+        if self.applied_to() > writer.manifest.covers {
+            self.freeze(&mut writer);
+            self.finish_seal(&mut writer)?;
+        }
+        Ok(self.resume_from())
+    }
+
+    fn is_seal_due(&self, writer: &Writer, now: UnixNanos) -> bool {
+        let interval = Duration::from_secs(self.config.seal_interval_seconds);
+        let aged = |since: UnixNanos| now.since(since) >= interval;
+        let full = writer.active_bytes >= self.config.head_bytes_max / 2;
+        let due = full || writer.active_since.is_some_and(aged);
+        due && writer.frozen.is_none() && writer.active_since.is_some()
+    }
+
+    /// Puts a manifest in force, or deletes the segments that were written for it. Where only
+    /// the directory could not be synced, the manifest on disk may be the new one, and they stay.
+    pub(super) fn swap(&self, writer: &mut Writer, next: Manifest) -> Result<(), SwapError> {
+        if let Err(error) = self.dir.swap(&next) {
+            if !error.may_be_in_force() {
+                discard(self, &writer.manifest, &next);
+            }
+            return Err(error);
+        }
+        if writer.manifest.segments != next.segments {
+            writer.merge_due = true;
+        }
+        writer.manifest = next;
+        #[cfg(test)]
+        crate::testing::step(self.dir.root()).ok();
+        Ok(())
+    }
+
+    /// Lets go of what is older than retention or too much.
+    fn expire(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), StoreError> {
+        let keep_from = now.minus(Duration::from_secs(self.config.retention_seconds));
+        let gone = plan::expire(&writer.manifest.segments, keep_from, self.config.bytes_max);
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let mut next = writer.manifest.clone();
+        next.segments.retain(|s| !gone.contains(&s.id));
+        let old = writer.manifest.segments.clone();
+        self.swap(writer, next)?;
+        self.unlist(&gone);
+        for meta in old.iter().filter(|s| gone.contains(&s.id)) {
+            self.dir.remove(&meta.tenant, meta.id);
+        }
+        Ok(())
+    }
+
+    /// Takes segments out of sight.
+    fn unlist(&self, gone: &[u64]) {
+        for (_, tenant) in self.all_tenants() {
+            let mut state = tenant.state.write();
+            state.segments.retain(|s| !gone.contains(&s.meta.id));
+        }
+        self.indexes.forget(gone);
+    }
+
+    fn quarantine_damaged(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let is_damaged = |(_, tenant): &(Tenant, Arc<TenantStore>)| -> Vec<u64> {
+            let state = tenant.state.read();
+            let damaged = state.segments.iter().filter(|s| s.is_damaged());
+            damaged.map(|s| s.meta.id).collect()
+        };
+        for id in self.all_tenants().iter().flat_map(is_damaged) {
+            self.dir.quarantine(&mut writer.manifest, id, "damaged")?;
+            self.unlist(&[id]);
+            writer.merge_due = true;
+            self.telemetry.quarantined.inc();
+        }
+        Ok(())
+    }
+
+    /// Lets everything that is due be done, and waits for it.
+    #[cfg(test)]
+    pub(crate) fn settle(&self, now: UnixNanos) -> Result<Position, StoreError> {
+        loop {
+            self.maintain(now)?;
+            let mut writer = self.writer.lock();
+            self.finish_seal(&mut writer)?;
+            if let Some(result) = writer.merging.wait() {
+                self.publish_merge(&mut writer, result);
+            } else if writer.frozen.is_none() && !writer.merge_due {
+                drop(writer);
+                return self.maintain(now);
+            }
+        }
+    }
+}
+
+/// Deletes the segments of a manifest that will not come into force.
+fn discard(store: &MetricStore, manifest: &Manifest, next: &Manifest) {
+    let written = next.segments.iter();
+    for meta in written.filter(|meta| manifest.segment(meta.id).is_none()) {
+        store.dir.remove(&meta.tenant, meta.id);
+    }
+}

@@ -1,0 +1,133 @@
+//! What the thread that takes entries owns: the manifest, what is being sealed and merged, and
+//! how full the memory is.
+
+use super::merge::Merged;
+use super::{MetricStore, StoreError};
+use crate::Config;
+use crate::ingest::Ingest;
+use crate::segment::Segment;
+use crate::telemetry::Reason;
+use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_segment::Manifest;
+use sonde_segment::work::{Background, Pace};
+use std::sync::Arc;
+
+/// A segment of every tenant that had samples.
+pub(super) type Sealed = Result<Vec<(Tenant, Arc<Segment>)>, StoreError>;
+
+/// Who may change the store.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// The manifest in force.
+    pub(super) manifest: Manifest,
+    /// Everything before this position is frozen or sealed already, while a seal is not done.
+    pub(super) frozen: Option<Position>,
+    pub(super) frozen_bytes: u64,
+    /// Bytes of samples that came since.
+    pub(super) active_bytes: u64,
+    /// When the oldest of these was received.
+    pub(super) active_since: Option<UnixNanos>,
+    pub(super) sealing: Background<Sealed>,
+    pub(super) merging: Background<Result<Merged, StoreError>>,
+    /// Whether segments changed since a merge was last looked for.
+    pub(super) merge_due: bool,
+    pub(super) pace: Arc<Pace>,
+    /// The time that was last told.
+    pub(super) now: UnixNanos,
+    /// The first entry for which there was no room.
+    refused: Option<Position>,
+}
+
+impl Writer {
+    pub(super) fn new(manifest: Manifest, config: &Config, now: UnixNanos) -> Self {
+        Self {
+            manifest,
+            frozen: None,
+            frozen_bytes: 0,
+            active_bytes: 0,
+            active_since: None,
+            sealing: Background::new("metrics-seal"),
+            merging: Background::new("metrics-merge"),
+            merge_due: true,
+            pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
+            now,
+            refused: None,
+        }
+    }
+
+    /// Ends the work in the background; its results are not published.
+    pub(super) fn stop(&mut self) {
+        self.pace.close();
+        self.sealing.wait();
+        self.merging.wait();
+    }
+}
+
+impl MetricStore {
+    /// Makes entries visible. Those before [`Self::applied_to`] are ignored.
+    ///
+    /// Memory is bounded: where the samples fill it and cannot be sealed (a full disk), the
+    /// entries from there on are refused, [`Self::applied_to`] stays, and they have to be
+    /// applied again, from that position, once there is room.
+    pub fn apply(&self, entries: &[(Position, Entry)]) {
+        let mut writer = self.writer.lock();
+        for (position, entry) in entries {
+            if *position < self.applied_to() {
+                continue;
+            }
+            if writer.refused.is_some_and(|refused| *position > refused)
+                || !self.make_room(&mut writer, *position)
+            {
+                return;
+            }
+            writer.refused = None;
+            if entry.signal == Signal::Metrics {
+                self.apply_one(&mut writer, entry);
+            }
+            self.advance_to(position.next());
+        }
+    }
+
+    fn apply_one(&self, writer: &mut Writer, entry: &Entry) {
+        let Some(tenant) = self.tenant_or_new(&entry.tenant) else {
+            self.telemetry.refuse(Reason::TenantsMax, 1);
+            return;
+        };
+        writer.active_since.get_or_insert(entry.received_at);
+        let mut state = tenant.state.write();
+        let before = (state.head.samples(), state.head.active_bytes() as u64);
+        Ingest {
+            config: &self.config,
+            keys: &self.keys,
+            telemetry: &self.telemetry,
+            indexes: &self.indexes,
+            state: &mut state,
+            received_at: entry.received_at,
+        }
+        .entry(entry);
+        let (samples, bytes) = (state.head.samples(), state.head.active_bytes() as u64);
+        self.telemetry.samples.inc_by(samples - before.0);
+        writer.active_bytes = (writer.active_bytes + bytes).saturating_sub(before.1);
+    }
+
+    /// Makes sure that there is memory for the entry at `next`, by sealing early. False where
+    /// there is none.
+    fn make_room(&self, writer: &mut Writer, next: Position) -> bool {
+        let max = self.config.head_bytes_max;
+        if writer.active_bytes < max / 2 {
+            return true;
+        }
+        let full = writer.frozen.is_some() && writer.active_bytes + writer.frozen_bytes >= max;
+        if full && let Err(error) = self.finish_seal(writer) {
+            if writer.refused.is_none() {
+                tracing::error!(%error, "the metric store is full and cannot seal; nothing more is taken until it can");
+            }
+            writer.refused.get_or_insert(next);
+            return false;
+        }
+        if writer.frozen.is_none() {
+            self.freeze(writer);
+        }
+        true
+    }
+}

@@ -1,0 +1,8 @@
+//! Work beside the thread that takes what comes in: one seal and one merge at a time, and how
+//! a merge holds back.
+
+mod background;
+mod pace;
+
+pub use background::Background;
+pub use pace::{Pace, Sealing};
