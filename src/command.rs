@@ -198,6 +198,18 @@ pub(crate) struct StatusArguments {
 pub(crate) enum StatusPart {
     /// What logs are stored, and what they cost: by tenant, by stream, by label
     Logs(LogStatusArguments),
+    /// How many series there are, which metrics and labels have the most, what was refused
+    Metrics(MetricStatusArguments),
+}
+
+/// Whose metrics.
+#[derive(Debug, Args)]
+pub(crate) struct MetricStatusArguments {
+    /// How many metrics, labels and values to list
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub(crate) top: usize,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
 }
 
 /// Whose logs.

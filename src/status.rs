@@ -1,6 +1,7 @@
 //! `sonde status`: what is stored, how far it has come, what went wrong.
 
 mod logs;
+mod metrics;
 
 use crate::Failure;
 use crate::client::Client;
@@ -11,8 +12,10 @@ use std::process::ExitCode;
 
 /// Asks a collector for its status and prints it.
 pub(crate) async fn status(arguments: &StatusArguments) -> Result<ExitCode, Failure> {
-    if let Some(StatusPart::Logs(arguments)) = &arguments.part {
-        return logs::logs(arguments).await;
+    match &arguments.part {
+        Some(StatusPart::Logs(arguments)) => return logs::logs(arguments).await,
+        Some(StatusPart::Metrics(arguments)) => return metrics::metrics(arguments).await,
+        None => {}
     }
     let status = Client::new(&arguments.server)?
         .get("/sonde/v1/status", &[])
@@ -44,6 +47,12 @@ fn show(out: &mut Text, status: &Value) {
     for part in ["alerts", "agent"] {
         fields(out, part, &status[part]);
     }
+}
+
+/// One line of a name and its value.
+fn field(out: &mut Text, name: &str, value: &str) {
+    out.put(Tone::Dim, &format!("  {name:<20} "));
+    out.line(Tone::Plain, value);
 }
 
 /// One line of `name=value`, with what is nested below it.

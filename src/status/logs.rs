@@ -1,5 +1,6 @@
 //! `sonde status logs`: what is stored, and what it costs.
 
+use super::field;
 use crate::Failure;
 use crate::client::Client;
 use crate::command::LogStatusArguments;
@@ -103,11 +104,6 @@ fn store(out: &mut Text, store: &Value) {
     for trouble in render::list(store, "troubles") {
         out.line(Tone::Bad, trouble.as_str().unwrap_or(""));
     }
-}
-
-fn field(out: &mut Text, name: &str, value: &str) {
-    out.put(Tone::Dim, &format!("  {name:<20} "));
-    out.line(Tone::Plain, value);
 }
 
 /// Bytes and segments, and how they compare to the lines where that is known.
@@ -222,7 +218,7 @@ fn deletes(out: &mut Text, status: &Value) {
 }
 
 /// A number with its thousands apart.
-fn number(value: &Value) -> String {
+pub(super) fn number(value: &Value) -> String {
     let digits = value.as_u64().unwrap_or(0).to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {

@@ -27,11 +27,15 @@ mod telemetry;
 mod testing;
 
 pub use config::Config;
+pub use select::{Limited, Reads};
 pub use sonde_promql as promql;
 pub use sonde_promql::{
     Features, InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries,
     STALE_NAN_BITS, Sample, Samples, is_stale, parse_selector, stale_nan,
 };
-pub use store::{MetricStore, OpenError, Stats, StoreError};
+pub use store::{
+    Cardinality, Counted, Lookup, MetricStore, NewestSample, OpenError, Question, Selection, Stats,
+    StoreError,
+};
 pub use tenant::Metadata;
 pub use translate::exemplar::Exemplar;

@@ -1,8 +1,12 @@
 //! Which series have which label: lists of series per label value, and matching over them.
 
+use crate::promql::source::Stop;
 use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
-use sonde_proto::{Labels, MatchOp, Matcher};
+use sonde_proto::{Deadline, Labels, MatchOp, Matcher};
+
+/// How many series are looked at between two looks at the clock.
+const LOOKS: usize = 1024;
 
 /// Names and values of one series, by name.
 pub(crate) type Pairs = [(Symbol, Symbol)];
@@ -26,7 +30,15 @@ impl Postings {
         }
     }
 
-    fn values(&self, name: Symbol) -> Option<&AHashMap<Symbol, Vec<u32>>> {
+    /// Every label with its values, and the series of each.
+    pub(crate) fn names(
+        &self,
+    ) -> impl Iterator<Item = (Symbol, &AHashMap<Symbol, Vec<u32>>)> + Clone {
+        self.by_name.iter().map(|(name, values)| (*name, values))
+    }
+
+    /// The values of a label, and the series of each.
+    pub(crate) fn values(&self, name: Symbol) -> Option<&AHashMap<Symbol, Vec<u32>>> {
         self.by_name.get(&name)
     }
 }
@@ -45,26 +57,26 @@ pub(crate) trait Index {
         pairs.map(|(n, v)| (text(n), text(v))).collect()
     }
 
-    /// The value of a series' label.
-    fn value(&self, series: u32, name: Option<Symbol>) -> &str {
-        let pair = name.and_then(|name| self.pairs(series).iter().find(|(n, _)| *n == name));
-        pair.map_or("", |(_, value)| self.symbols().text(*value))
-    }
-
     /// The series that satisfy every matcher, by number.
     fn matching(&self, matchers: &[Matcher]) -> Vec<u32> {
+        self.matching_within(matchers, &Deadline::never())
+            .unwrap_or_default()
+    }
+
+    /// The same, until it is too late.
+    ///
+    /// # Errors
+    /// [`Stop::Deadline`] when it was.
+    fn matching_within(&self, matchers: &[Matcher], deadline: &Deadline) -> Result<Vec<u32>, Stop> {
         let (mut narrow, wide): (Vec<&Matcher>, Vec<&Matcher>) = matchers
             .iter()
             .partition(|m| m.op == MatchOp::Equal && !m.value.is_empty());
-        let Some(mut found) = self.equal_to_all(&mut narrow) else {
-            return (0..self.count())
-                .filter(|id| self.satisfies(*id, matchers))
-                .collect();
-        };
+        let found = self.equal_to_all(&mut narrow);
+        let mut found = found.unwrap_or_else(|| (0..self.count()).collect());
         for matcher in wide {
-            self.keep(&mut found, matcher);
+            self.keep(&mut found, matcher, deadline)?;
         }
-        found
+        Ok(found)
     }
 
     /// The series with every one of these values; `None` if there is no matcher.
@@ -89,25 +101,63 @@ pub(crate) trait Index {
     }
 
     /// Keeps the series that satisfy a matcher, asking it once per value.
-    fn keep(&self, found: &mut Vec<u32>, matcher: &Matcher) {
+    fn keep(
+        &self,
+        found: &mut Vec<u32>,
+        matcher: &Matcher,
+        deadline: &Deadline,
+    ) -> Result<(), Stop> {
         let Some(name) = self.symbols().find(&matcher.name) else {
             if !matcher.matches("") {
                 found.clear();
             }
-            return;
+            return Ok(());
         };
         let mut known: AHashMap<Option<Symbol>, bool> = AHashMap::new();
+        let mut clock = Clock::new(deadline);
         found.retain(|id| {
+            if clock.has_passed() {
+                return false;
+            }
             let pair = self.pairs(*id).iter().find(|(n, _)| *n == name);
             let value = pair.map(|(_, value)| *value);
             let text = value.map_or("", |v| self.symbols().text(v));
             *known.entry(value).or_insert_with(|| matcher.matches(text))
         });
+        clock.check()
+    }
+}
+
+/// Looks at the clock now and then.
+pub(crate) struct Clock<'d> {
+    deadline: &'d Deadline,
+    looks: usize,
+    has_passed: bool,
+}
+
+impl<'d> Clock<'d> {
+    pub(crate) fn new(deadline: &'d Deadline) -> Self {
+        Self {
+            deadline,
+            looks: 0,
+            has_passed: false,
+        }
     }
 
-    fn satisfies(&self, series: u32, matchers: &[Matcher]) -> bool {
-        matchers
-            .iter()
-            .all(|m| m.matches(self.value(series, self.symbols().find(&m.name))))
+    /// Whether it was too late when it was looked at last.
+    pub(crate) fn has_passed(&mut self) -> bool {
+        if self.looks.is_multiple_of(LOOKS) {
+            self.has_passed |= self.deadline.has_passed();
+        }
+        self.looks += 1;
+        self.has_passed
+    }
+
+    /// The same as an error.
+    pub(crate) fn check(&mut self) -> Result<(), Stop> {
+        if self.has_passed() {
+            return Err(Stop::Deadline);
+        }
+        Ok(())
     }
 }

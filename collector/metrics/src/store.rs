@@ -11,6 +11,8 @@ mod seal;
 mod merge;
 mod maintain;
 mod answer;
+mod newest;
+mod cardinality;
 
 use crate::Config;
 use crate::head::groups::Keys;
@@ -27,6 +29,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use writer::Writer;
+
+pub use answer::{Lookup, Question};
+pub use cardinality::{Cardinality, Counted};
+pub use newest::{NewestSample, Selection};
 
 /// Every tenant's metrics.
 pub struct MetricStore {
@@ -294,13 +300,15 @@ pub(crate) fn samples_of(
     let source = crate::select::TenantSource {
         tenant: &tenant,
         indexes: &store.indexes,
+        deadline: &sonde_proto::Deadline::never(),
+        reads: &crate::select::Reads::default(),
     };
     let range = TimeRange {
         start: i64::MIN,
         end: i64::MAX,
     };
     let found = source.select(matchers, range, usize::MAX).unwrap();
-    let read = |series: crate::select::StoredSeries| {
+    let read = |series: crate::select::StoredSeries<'_>| {
         let mut samples = crate::Samples::default();
         series.read(&mut samples).unwrap();
         (series.labels(), samples)

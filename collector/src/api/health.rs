@@ -22,7 +22,7 @@ pub(super) fn router() -> Router<Api> {
 
 /// Ready once the stores show everything that the journal held at the start, and while
 /// every consumer runs.
-async fn ready(State(api): State<Api>) -> Response {
+pub(super) async fn ready(State(api): State<Api>) -> Response {
     match why_not_ready(&api.sources.progress) {
         None => "ready\n".into_response(),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),

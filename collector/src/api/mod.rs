@@ -155,12 +155,16 @@ fn tenant(headers: &HeaderMap) -> Result<Tenant, ApiError> {
 
 /// All routes of the port, with those of the doors that Loki's clients and Prometheus push to.
 pub(crate) fn router(api: Api, push: Router) -> Router {
-    let prometheus = prometheus::router();
+    let cors = || axum::middleware::from_fn_with_state(api.hosts.clone(), prometheus::cors::allow);
+    let prometheus = prometheus::router().layer(cors());
+    let site = prometheus::site().layer(cors());
     let hosts = axum::middleware::from_fn_with_state(api.hosts.clone(), sites::check_host);
     Router::new()
         .nest("/sonde/v1", native::router())
         .nest("/prometheus/api/v1", prometheus.clone())
         .nest("/api/v1", prometheus)
+        .nest("/prometheus", site.clone())
+        .merge(site)
         .nest("/loki/api/v1", loki::router())
         .merge(health::router())
         .fallback(pages::page)

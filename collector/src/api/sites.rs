@@ -32,6 +32,18 @@ impl Hosts {
         }
     }
 
+    /// Whether others than this machine are listened to.
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_local
+    }
+
+    /// Whether pages from `origin` may read what is answered here. One that has no host, as
+    /// `null`, may not.
+    pub(super) fn allow_origin(&self, origin: &str) -> bool {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        host.is_some_and(|host| self.allow(Some(host)))
+    }
+
     /// Whether a request to `host` is for this port. A browser always names the host.
     fn allow(&self, host: Option<&str>) -> bool {
         let Some(host) = host.filter(|_| self.is_local) else {
@@ -142,6 +154,27 @@ mod tests {
         assert!(local.allow(None));
         let public = hosts("0.0.0.0:7070", "");
         assert!(public.allow(Some("anything.example")));
+    }
+
+    #[test]
+    fn only_pages_of_this_machine_read_what_only_this_machine_may() {
+        let local = hosts("127.0.0.1:7070", "https://sonde.example");
+        for origin in [
+            "http://localhost:3000",
+            "http://[::1]:1",
+            "https://sonde.example",
+        ] {
+            assert!(local.allow_origin(origin), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "https://evil.example",
+            "http://localhost.evil.example",
+        ] {
+            assert!(!local.allow_origin(origin), "{origin}");
+        }
+        assert!(!local.is_open() && hosts("0.0.0.0:7070", "").is_open());
     }
 
     #[test]

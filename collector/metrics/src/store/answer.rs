@@ -1,14 +1,41 @@
 //! What the store answers.
 
 use super::MetricStore;
-use crate::promql::source::TimeRange;
+use crate::config::Config;
+use crate::promql::source::{Stop, TimeRange};
 use crate::promql::{self, Ask, Features, QueryError, QueryLimits, QueryValue};
-use crate::select::TenantSource;
+use crate::select::{Limited, Reads, Smallest, TenantSource};
 use crate::tenant::{Metadata, TenantStore};
 use crate::translate::exemplar::Exemplar;
-use sonde_proto::{Labels, Matcher, Tenant, UnixNanos};
-use std::collections::{BTreeMap, BTreeSet};
+use sonde_proto::{Deadline, Labels, Matcher, Tenant, UnixNanos};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// What is looked up of labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// Series that satisfy any of these are meant.
+    pub selectors: &'a [Vec<Matcher>],
+    /// They may have samples from here on,
+    pub start: UnixNanos,
+    /// up to here.
+    pub end: UnixNanos,
+    /// How many are wanted: the first ones, in their order.
+    pub limit: usize,
+    /// When to give up.
+    pub deadline: &'a Deadline,
+}
+
+/// A PromQL expression and what its answer may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The expression.
+    pub text: &'a str,
+    /// What it may take.
+    pub limits: &'a QueryLimits,
+    /// Where it is counted what was read.
+    pub reads: &'a Reads,
+}
 
 impl MetricStore {
     /// Evaluates a PromQL expression at one time.
@@ -22,8 +49,28 @@ impl MetricStore {
         time: UnixNanos,
         limits: &QueryLimits,
     ) -> Result<QueryValue, QueryError> {
-        self.with(tenant, |source| {
-            promql::instant(source, &self.ask(query, limits), time)
+        let reads = Reads::default();
+        let question = Question {
+            text: query,
+            limits,
+            reads: &reads,
+        };
+        self.instant_of(tenant, &question, time)
+    }
+
+    /// The same, counting what was read.
+    ///
+    /// # Errors
+    /// As [`Self::instant`].
+    pub fn instant_of(
+        &self,
+        tenant: &Tenant,
+        question: &Question<'_>,
+        time: UnixNanos,
+    ) -> Result<QueryValue, QueryError> {
+        let (deadline, reads) = (&question.limits.deadline, question.reads);
+        self.with(tenant, deadline, reads, |source| {
+            promql::instant(source, &self.ask(question), time)
         })
     }
 
@@ -40,17 +87,43 @@ impl MetricStore {
         step: Duration,
         limits: &QueryLimits,
     ) -> Result<QueryValue, QueryError> {
-        self.with(tenant, |source| {
-            promql::range(source, &self.ask(query, limits), start, end, step)
+        let reads = Reads::default();
+        let question = Question {
+            text: query,
+            limits,
+            reads: &reads,
+        };
+        self.range_of(tenant, &question, (start, end), step)
+    }
+
+    /// The same, counting what was read.
+    ///
+    /// # Errors
+    /// As [`Self::range`].
+    pub fn range_of(
+        &self,
+        tenant: &Tenant,
+        question: &Question<'_>,
+        (start, end): (UnixNanos, UnixNanos),
+        step: Duration,
+    ) -> Result<QueryValue, QueryError> {
+        let (deadline, reads) = (&question.limits.deadline, question.reads);
+        self.with(tenant, deadline, reads, |source| {
+            promql::range(source, &self.ask(question), start, end, step)
         })
     }
 
-    fn ask<'a>(&'a self, text: &'a str, limits: &'a QueryLimits) -> Ask<'a> {
+    fn ask<'a>(&'a self, question: &Question<'a>) -> Ask<'a> {
         Ask {
-            text,
+            text: question.text,
             features: self.features(),
-            limits,
+            limits: question.limits,
         }
+    }
+
+    /// What is configured.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Which experimental parts of PromQL may be used.
@@ -59,70 +132,101 @@ impl MetricStore {
     }
 
     /// A tenant that sent nothing yet has an empty store.
-    fn with<T>(&self, tenant: &Tenant, ask: impl FnOnce(&TenantSource<'_>) -> T) -> T {
+    pub(super) fn with<T>(
+        &self,
+        tenant: &Tenant,
+        deadline: &Deadline,
+        reads: &Reads,
+        ask: impl FnOnce(&TenantSource<'_>) -> T,
+    ) -> T {
         let empty = TenantStore::default();
         let tenant = self.tenant(tenant);
         ask(&TenantSource {
             tenant: tenant.as_deref().unwrap_or(&empty),
             indexes: &self.indexes,
+            deadline,
+            reads,
         })
     }
 
     /// The series that satisfy any of the selectors and may have samples in the time range,
     /// both ends included.
+    ///
+    /// # Errors
+    /// [`QueryError`] when it takes too long, or more memory than it may.
     pub fn series(
         &self,
         tenant: &Tenant,
-        selectors: &[Vec<Matcher>],
-        start: UnixNanos,
-        end: UnixNanos,
-        limit: usize,
-    ) -> Vec<Labels> {
-        let mut found = BTreeSet::new();
-        self.with(tenant, |source| {
-            for selector in selectors {
-                source.labels(selector, range(start, end), limit, &mut found);
-            }
-        });
-        found.into_iter().collect()
+        lookup: &Lookup<'_>,
+    ) -> Result<Limited<Labels>, QueryError> {
+        self.look_up(
+            tenant,
+            lookup,
+            lookup.selectors,
+            labels_bytes,
+            |source, selector, out| source.labels(selector, range(lookup.start, lookup.end), out),
+        )
     }
 
     /// The names of labels of the series that [`Self::series`] finds; of all without selectors.
+    ///
+    /// # Errors
+    /// As [`Self::series`].
     pub fn label_names(
         &self,
         tenant: &Tenant,
-        selectors: &[Vec<Matcher>],
-        start: UnixNanos,
-        end: UnixNanos,
-        limit: usize,
-    ) -> Vec<String> {
-        let mut names = BTreeSet::new();
-        self.with(tenant, |source| {
-            for selector in or_all(selectors) {
-                source.label_names(selector, range(start, end), &mut names);
-            }
-        });
-        names.into_iter().take(limit).collect()
+        lookup: &Lookup<'_>,
+    ) -> Result<Limited<String>, QueryError> {
+        let selectors = or_all(lookup.selectors);
+        self.look_up(
+            tenant,
+            lookup,
+            selectors,
+            text_bytes,
+            |source, selector, out| {
+                source.label_names(selector, range(lookup.start, lookup.end), out)
+            },
+        )
     }
 
     /// The values of a label among the series that [`Self::series`] finds; among all without
     /// selectors.
+    ///
+    /// # Errors
+    /// As [`Self::series`].
     pub fn label_values(
         &self,
         tenant: &Tenant,
         name: &str,
+        lookup: &Lookup<'_>,
+    ) -> Result<Limited<String>, QueryError> {
+        let selectors = or_all(lookup.selectors);
+        self.look_up(
+            tenant,
+            lookup,
+            selectors,
+            text_bytes,
+            |source, selector, out| {
+                source.label_values(name, selector, range(lookup.start, lookup.end), out)
+            },
+        )
+    }
+
+    fn look_up<T: Ord>(
+        &self,
+        tenant: &Tenant,
+        lookup: &Lookup<'_>,
         selectors: &[Vec<Matcher>],
-        start: UnixNanos,
-        end: UnixNanos,
-        limit: usize,
-    ) -> Vec<String> {
-        let mut values = BTreeSet::new();
-        self.with(tenant, |source| {
-            for selector in or_all(selectors) {
-                source.label_values(name, selector, range(start, end), &mut values);
-            }
-        });
-        values.into_iter().take(limit).collect()
+        weigh: fn(&T) -> u64,
+        find: impl Fn(&TenantSource<'_>, &[Matcher], &mut Smallest<T>) -> Result<(), Stop>,
+    ) -> Result<Limited<T>, QueryError> {
+        let mut found = Smallest::new(lookup.limit, weigh);
+        self.with(tenant, lookup.deadline, &Reads::default(), |source| {
+            selectors
+                .iter()
+                .try_for_each(|selector| find(source, selector, &mut found))
+        })?;
+        Ok(found.finish())
     }
 
     /// What the tenant's metrics mean, by name. Known for metrics that came since the start.
@@ -161,7 +265,18 @@ impl MetricStore {
     }
 }
 
-fn range(start: UnixNanos, end: UnixNanos) -> TimeRange {
+/// About how many bytes a label set takes.
+pub(super) fn labels_bytes(labels: &Labels) -> u64 {
+    let text = |(name, value): (&str, &str)| name.len() + value.len() + 64;
+    64 + labels.iter().map(text).sum::<usize>() as u64
+}
+
+#[expect(clippy::ptr_arg, reason = "it weighs what is kept")]
+fn text_bytes(text: &String) -> u64 {
+    48 + text.len() as u64
+}
+
+pub(super) fn range(start: UnixNanos, end: UnixNanos) -> TimeRange {
     TimeRange {
         start: start.as_millis(),
         end: end.as_millis(),

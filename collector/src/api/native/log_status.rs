@@ -119,7 +119,11 @@ impl Asked {
             store["line_bytes"] = sealed.sum::<u64>().into();
             answer["store"] = store;
             answer["usage"] = usage.iter().take(TENANTS_MAX).map(usage_of).collect();
-            answer["dropped"] = json!(dropped(&sources.observed.lock().registries));
+            answer["dropped"] = json!(dropped(
+                &sources.observed.lock().registries,
+                "sonde_logs_dropped_total",
+                "logs"
+            ));
         }
         Ok(answer)
     }
@@ -184,13 +188,14 @@ fn largest_labels(streams: &[StreamUse], top: usize) -> Vec<Value> {
     shown.collect()
 }
 
-/// What was left out since the start, by reason: by the store, and of logs at the door.
-fn dropped(registries: &[Registry]) -> BTreeMap<String, u64> {
-    const STORE: &str = "sonde_logs_dropped_total";
+/// What was left out since the start, by reason: by the store, which counts it under the name
+/// `store`, and of the signal at the door.
+pub(super) fn dropped(registries: &[Registry], store: &str, signal: &str) -> BTreeMap<String, u64> {
     const DOOR: [&str; 2] = [
         "sonde_collector_refused_requests_total",
         "sonde_collector_refused_records_total",
     ];
+    let of_signal = format!("signal=\"{signal}\"");
     let mut counted = String::new();
     for registry in registries {
         // Writing to a string does not fail.
@@ -204,12 +209,11 @@ fn dropped(registries: &[Registry]) -> BTreeMap<String, u64> {
         let Some((labels, count)) = rest.rsplit_once("} ") else {
             continue;
         };
-        let is_of_logs =
-            name == STORE || DOOR.contains(&name) && labels.contains("signal=\"logs\"");
+        let is_meant = name == store || DOOR.contains(&name) && labels.contains(&of_signal);
         let reason = labels
             .split_once("reason=\"")
             .and_then(|(_, rest)| rest.split('"').next());
-        if let (true, Some(reason), Ok(count)) = (is_of_logs, reason, count.parse::<u64>())
+        if let (true, Some(reason), Ok(count)) = (is_meant, reason, count.parse::<u64>())
             && count > 0
         {
             *dropped.entry(reason.to_owned()).or_default() += count;
@@ -250,7 +254,7 @@ mod tests {
             (&[("signal", "traces"), ("reason", "rate")], 9),
         ];
         count(&mut door, "sonde_collector_refused_requests", &refused);
-        let found = dropped(&[store, door]);
+        let found = dropped(&[store, door], "sonde_logs_dropped_total", "logs");
         let expected = [("attributes_max", 3), ("rate", 2)];
         assert_eq!(found, expected.map(|(reason, n)| (reason.into(), n)).into());
     }

@@ -7,6 +7,7 @@ mod follow;
 mod log_status;
 mod logs;
 mod lookup;
+mod metric_status;
 mod services;
 mod signals;
 mod status;
@@ -35,6 +36,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/signals/graph", get(signals::graph))
         .route("/status", get(status::status))
         .route("/status/logs", get(log_status::log_status))
+        .route("/status/metrics", get(metric_status::metric_status))
 }
 
 /// The parameters of a search.

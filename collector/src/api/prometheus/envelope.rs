@@ -8,16 +8,27 @@ use serde::Serialize;
 use serde_json::json;
 use sonde_metrics::{ParseError, QueryError};
 
+/// What is said of an answer that has a `limit` and would be longer.
+pub(super) const TRUNCATED: &str = "results truncated due to limit";
+
 /// A successful answer.
 pub(super) fn success(data: impl Serialize) -> Response {
+    answer(data, &[])
+}
+
+/// A successful answer, with what its reader should know.
+pub(super) fn answer(data: impl Serialize, warnings: &[&str]) -> Response {
     #[derive(Serialize)]
-    struct Success<T> {
+    struct Success<'a, T> {
         status: &'static str,
         data: T,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        warnings: &'a [&'a str],
     }
     Json(Success {
         status: "success",
         data,
+        warnings,
     })
     .into_response()
 }
@@ -46,6 +57,32 @@ impl Failure {
             message,
         }
     }
+
+    /// A parameter that is wrong, and why.
+    pub(super) fn parameter(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::bad_data(format!("invalid parameter {name:?}: {why}"))
+    }
+
+    pub(super) fn no_such_method() -> Self {
+        Self {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            kind: "bad_data",
+            message: "the endpoint has no such method".into(),
+        }
+    }
+
+    pub(super) fn unavailable(message: String) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            kind: "unavailable",
+            message,
+        }
+    }
+
+    /// As a line of text, for endpoints that answer no JSON.
+    pub(super) fn into_text(self) -> Response {
+        (self.status, format!("{}\n", self.message)).into_response()
+    }
 }
 
 impl From<ApiError> for Failure {
@@ -54,7 +91,8 @@ impl From<ApiError> for Failure {
             StatusCode::BAD_REQUEST => "bad_data",
             StatusCode::GATEWAY_TIMEOUT => "timeout",
             StatusCode::UNPROCESSABLE_ENTITY => "execution",
-            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => "unavailable",
+            StatusCode::NOT_FOUND => "not_found",
             _ => "internal",
         };
         let status = if kind == "timeout" {

@@ -29,7 +29,7 @@ pub(super) async fn parse_query(
 
 async fn parsed(api: &Api, headers: &HeaderMap, parameters: &Parameters) -> Result<Expr, Failure> {
     let tenant = tenant(headers)?;
-    let text = parameters.required("query")?.to_owned();
+    let text = parameters.text("query").to_owned();
     let features = *api.sources.stores.metrics.features();
     let read = api
         .of(&tenant)

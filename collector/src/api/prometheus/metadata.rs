@@ -1,12 +1,12 @@
-//! `metadata`, `query_exemplars` and `status/buildinfo`.
+//! `metadata` and `query_exemplars`.
 
 use super::envelope::no_expression;
-use super::{Api, Failure, Parameters, success, tenant};
+use super::parameters::{Moment, Parameters};
+use super::{Api, Failure, success, tenant};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
-use sonde_proto::UnixNanos;
 use std::collections::BTreeMap;
 
 pub(super) async fn metadata(
@@ -15,8 +15,10 @@ pub(super) async fn metadata(
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
-    let limit = parameters.limit()?;
-    let wanted = parameters.get("metric").map(str::to_owned);
+    let limit = count(&parameters, "limit")?.unwrap_or(usize::MAX);
+    let per_metric = count(&parameters, "limit_per_metric")?.filter(|limit| *limit > 0);
+    let per_metric = per_metric.unwrap_or(usize::MAX);
+    let wanted = Some(parameters.text("metric").to_owned()).filter(|wanted| !wanted.is_empty());
     let known = api
         .of(&tenant)
         .ask(move |sources, _| Ok(sources.stores.metrics.metadata(&tenant)))
@@ -30,9 +32,23 @@ pub(super) async fn metadata(
             break;
         }
         let entry = json!({ "type": one.kind, "help": one.help, "unit": one.unit });
-        by_name.entry(one.name).or_default().push(entry);
+        let known = by_name.entry(one.name).or_default();
+        if known.len() < per_metric {
+            known.push(entry);
+        }
     }
     Ok(success(by_name))
+}
+
+/// A number that may be left out, in Prometheus' words; less than none is no limit.
+fn count(parameters: &Parameters, name: &str) -> Result<Option<usize>, Failure> {
+    match parameters.text(name) {
+        "" => Ok(None),
+        text => match text.parse::<i64>() {
+            Ok(count) => Ok(usize::try_from(count).ok()),
+            Err(_) => Err(Failure::bad_data(format!("{name} must be a number"))),
+        },
+    }
 }
 
 pub(super) async fn exemplars(
@@ -42,14 +58,20 @@ pub(super) async fn exemplars(
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
     let now = api.now();
-    let query = parameters.required("query")?;
+    let query = parameters.text("query");
     let features = api.sources.stores.metrics.features();
     let selectors = sonde_metrics::promql::selectors(query, features)
         .map_err(|error| no_expression("query", error))?;
     let (start, end) = (
-        parameters.time("start", UnixNanos(0), now)?,
-        parameters.time("end", now, now)?,
+        parameters.time("start", Moment(0), now)?,
+        parameters.time("end", now.into(), now)?,
     );
+    if end < start {
+        return Err(Failure::bad_data(
+            "end timestamp must not be before start timestamp".into(),
+        ));
+    }
+    let (start, end) = (start.clamped(), end.clamped());
     let found = api
         .of(&tenant)
         .ask(move |sources, _| {
@@ -67,16 +89,4 @@ pub(super) async fn exemplars(
         json!({ "seriesLabels": labels, "exemplars": exemplars.collect::<Vec<_>>() })
     });
     Ok(success(data.collect::<Vec<_>>()))
-}
-
-/// Grafana reads the version to know what it may ask: the dialect is Prometheus 3's.
-pub(super) async fn buildinfo() -> Response {
-    success(json!({
-        "version": "3.0.0",
-        "revision": concat!("sonde-", env!("CARGO_PKG_VERSION")),
-        "branch": "",
-        "buildUser": "",
-        "buildDate": "",
-        "goVersion": "",
-    }))
 }

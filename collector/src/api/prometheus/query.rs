@@ -1,19 +1,22 @@
 //! `query` and `query_range`.
 
-use super::envelope::query_failed;
-use super::{Api, Failure, Parameters, success, tenant};
+use super::envelope::{TRUNCATED, answer, query_failed};
+use super::parameters::{Moment, Parameters};
+use super::{Api, Failure, tenant};
 use crate::api::ApiError;
 use crate::api::samples::{Each, Instantly, Ranged, SamplePoints, point, sample, seconds};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use sonde_metrics::{QueryError, QueryLimits, QueryValue};
-use sonde_proto::Deadline;
-use std::time::Duration;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use sonde_metrics::{QueryError, QueryLimits, QueryValue, Question, Reads};
+use sonde_proto::{Deadline, UnixNanos};
+use std::time::{Duration, Instant};
 
 /// Prometheus' own limit on the points of one series.
-const POINTS_MAX: u128 = 11_000;
+const POINTS_MAX: i64 = 11_000;
 
 pub(super) async fn instant(
     State(api): State<Api>,
@@ -21,24 +24,27 @@ pub(super) async fn instant(
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
-    let query = parameters.required("query")?.to_owned();
+    let asked = Asked::read(&parameters)?;
     let now = api.now();
-    let time = parameters.time("time", now, now)?;
-    let timeout = timeout(&parameters)?;
-    let value = api.of(&tenant).ask(move |sources, deadline| {
-        let limits = limits(deadline, timeout);
-        sources
-            .stores
-            .metrics
-            .instant(&tenant, &query, time, &limits)
-            .map_err(|error| match error {
-                QueryError::Parse { .. } => {
-                    ApiError::bad_request(format!("invalid parameter \"query\": {error}"))
-                }
-                error => query_failed(&error),
-            })
+    let time = parameters.time("time", now.into(), now)?;
+    let query = parameters.text("query").to_owned();
+    let data = api.of(&tenant).ask(move |sources, deadline| {
+        let metrics = &sources.stores.metrics;
+        let value = asked.run(&query, deadline, |question| {
+            metrics.instant_of(&tenant, question, time.clamped())
+        });
+        let mut data = value.map_err(|error| match error {
+            QueryError::Parse { .. } => {
+                ApiError::bad_request(format!("invalid parameter \"query\": {error}"))
+            }
+            error => query_failed(&error),
+        })?;
+        if !time.is_kept() {
+            data.beyond(time);
+        }
+        Ok(data)
     });
-    Ok(success(Data(value.await?)))
+    Ok(data.await?.into_answer())
 }
 
 pub(super) async fn range(
@@ -47,65 +53,187 @@ pub(super) async fn range(
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
-    let query = parameters.required("query")?.to_owned();
     let now = api.now();
-    parameters.required("start")?;
-    parameters.required("end")?;
     let (start, end) = (
-        parameters.time("start", now, now)?,
-        parameters.time("end", now, now)?,
+        parameters.required_time("start", now)?,
+        parameters.required_time("end", now)?,
     );
     if end < start {
-        return Err(Failure::bad_data(
-            "invalid parameter \"end\": end timestamp must not be before start time".into(),
+        return Err(Failure::parameter(
+            "end",
+            "end timestamp must not be before start time",
         ));
     }
-    let step = crate::api::time::duration("step", parameters.required("step")?)?;
-    if end.since(start).as_nanos() / step.as_nanos() > POINTS_MAX {
-        return Err(Failure::bad_data(format!(
-            "exceeded maximum resolution of {POINTS_MAX} points per timeseries. Try decreasing the query resolution (?step=XX)"
-        )));
+    let step = parameters
+        .duration("step")?
+        .ok_or_else(|| Failure::parameter("step", "cannot parse \"\" to a valid duration"))?;
+    let step_millis = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+    if step_millis == 0 {
+        return Err(Failure::parameter(
+            "step",
+            "zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ));
     }
-    let timeout = timeout(&parameters)?;
-    let value = api.of(&tenant).ask(move |sources, deadline| {
-        let limits = limits(deadline, timeout);
-        sources
-            .stores
-            .metrics
-            .range(&tenant, &query, start, end, step, &limits)
-            .map_err(|error| query_failed(&error))
+    if end.0.saturating_sub(start.0) / step_millis > POINTS_MAX {
+        return Err(Failure::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)".into(),
+        ));
+    }
+    let asked = Asked::read(&parameters)?;
+    let period = kept(start, end, step_millis);
+    let query = parameters.text("query").to_owned();
+    let data = api.of(&tenant).ask(move |sources, deadline| {
+        let metrics = &sources.stores.metrics;
+        let (from, to) = period.unwrap_or_default();
+        let value = asked.run(&query, deadline, |question| {
+            metrics.range_of(&tenant, question, (from, to), step)
+        });
+        let mut data = value.map_err(|error| query_failed(&error))?;
+        if period.is_none() {
+            data.value = QueryValue::Matrix(Vec::new());
+        }
+        Ok(data)
     });
-    Ok(success(Data(value.await?)))
+    Ok(data.await?.into_answer())
 }
 
-fn timeout(parameters: &Parameters) -> Result<Option<Duration>, Failure> {
-    let text = parameters.get("timeout");
-    text.map(|text| crate::api::time::duration("timeout", text))
-        .transpose()
-        .map_err(Failure::from)
+/// The steps at which samples can lie.
+fn kept(start: Moment, end: Moment, step: i64) -> Option<(UnixNanos, UnixNanos)> {
+    let late = start.0.checked_neg().filter(|late| *late > 0);
+    let first = match late {
+        Some(late) => start
+            .0
+            .checked_add(step.checked_mul(late.checked_add(step - 1)? / step)?)?,
+        None => start.0,
+    };
+    let first = Moment(first);
+    (first.is_kept() && first <= end).then(|| (first.clamped(), end.clamped()))
 }
 
-fn limits(deadline: &Deadline, timeout: Option<Duration>) -> QueryLimits {
-    QueryLimits {
-        deadline: deadline.at_most(timeout.unwrap_or(Duration::MAX)),
-        ..QueryLimits::default()
+/// What is asked for besides the expression.
+struct Asked {
+    limit: usize,
+    /// Whether it is told what the answer took.
+    stats: bool,
+    timeout: Option<Duration>,
+    lookback: Option<Duration>,
+}
+
+impl Asked {
+    fn read(parameters: &Parameters) -> Result<Self, Failure> {
+        let lookback = parameters.duration("lookback_delta")?;
+        Ok(Self {
+            limit: parameters.limit()?,
+            stats: !parameters.text("stats").is_empty(),
+            timeout: parameters.duration("timeout")?,
+            lookback: lookback.filter(|lookback| !lookback.is_zero()),
+        })
     }
+
+    fn run(
+        &self,
+        query: &str,
+        deadline: &Deadline,
+        evaluate: impl FnOnce(&Question<'_>) -> Result<QueryValue, QueryError>,
+    ) -> Result<Data, QueryError> {
+        let defaults = QueryLimits::default();
+        let limits = QueryLimits {
+            deadline: deadline.at_most(self.timeout.unwrap_or(Duration::MAX)),
+            lookback: self.lookback.unwrap_or(defaults.lookback),
+            ..defaults
+        };
+        let reads = Reads::default();
+        let begun = Instant::now();
+        let mut value = evaluate(&Question {
+            text: query,
+            limits: &limits,
+            reads: &reads,
+        })?;
+        let stats = self.stats.then(|| stats(begun.elapsed(), &reads));
+        let is_cut = match &mut value {
+            QueryValue::Vector(samples) => cut(samples, self.limit),
+            QueryValue::Matrix(series) => cut(series, self.limit),
+            QueryValue::Scalar(_) | QueryValue::String { .. } => false,
+        };
+        Ok(Data {
+            value,
+            time: None,
+            stats,
+            is_cut,
+        })
+    }
+}
+
+fn cut<T>(all: &mut Vec<T>, limit: usize) -> bool {
+    let is_cut = all.len() > limit;
+    all.truncate(limit);
+    is_cut
+}
+
+/// In the shape of Prometheus. Expressions are evaluated series by series, so there is one time
+/// for all of it, and samples are those that were read, whichever steps used them.
+fn stats(took: Duration, reads: &Reads) -> Value {
+    let took = took.as_secs_f64();
+    json!({
+        "timings": {
+            "evalTotalTime": took,
+            "resultSortTime": 0,
+            "queryPreparationTime": 0,
+            "innerEvalTime": took,
+            "execQueueTime": 0,
+            "execTotalTime": took,
+        },
+        "samples": {
+            "totalQueryableSamples": reads.samples(),
+            "peakSamples": reads.most(),
+        },
+    })
 }
 
 /// A query's value as the API writes it.
-struct Data(QueryValue);
+struct Data {
+    value: QueryValue,
+    /// What the value is said to be of, where that is no time of a sample.
+    time: Option<Moment>,
+    stats: Option<Value>,
+    is_cut: bool,
+}
+
+impl Data {
+    /// The same at a time that no sample can have.
+    fn beyond(&mut self, time: Moment) {
+        self.time = Some(time);
+        match &mut self.value {
+            QueryValue::Vector(samples) => samples.clear(),
+            QueryValue::Matrix(series) => series.clear(),
+            QueryValue::Scalar(_) | QueryValue::String { .. } => {}
+        }
+    }
+
+    fn into_answer(self) -> Response {
+        let warnings: &[&str] = if self.is_cut { &[TRUNCATED] } else { &[] };
+        answer(&self, warnings)
+    }
+
+    fn seconds(&self, time: UnixNanos) -> Box<RawValue> {
+        let beyond = self.time.map(|time| time.0 as f64 / 1e3);
+        let beyond = beyond.and_then(|seconds| serde_json::value::to_raw_value(&seconds).ok());
+        beyond.unwrap_or_else(|| seconds(time))
+    }
+}
 
 impl Serialize for Data {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let mut map = s.serialize_map(Some(2))?;
-        match &self.0 {
+        let mut map = s.serialize_map(None)?;
+        match &self.value {
             QueryValue::Scalar(sample) => {
                 map.serialize_entry("resultType", "scalar")?;
-                map.serialize_entry("result", &point(sample.time, sample.value))?;
+                let (_, value) = point(sample.time, sample.value);
+                map.serialize_entry("result", &(self.seconds(sample.time), value))?;
             }
             QueryValue::String { time, value } => {
                 map.serialize_entry("resultType", "string")?;
-                map.serialize_entry("result", &(seconds(*time), value))?;
+                map.serialize_entry("result", &(self.seconds(*time), value))?;
             }
             QueryValue::Vector(samples) => {
                 map.serialize_entry("resultType", "vector")?;
@@ -128,6 +256,32 @@ impl Serialize for Data {
                 )?;
             }
         }
+        if let Some(stats) = &self.stats {
+            map.serialize_entry("stats", stats)?;
+        }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_steps_beyond_all_samples_those_are_kept_that_are_not() {
+        let check = |start, end, step, expected: Option<(i64, i64)>| {
+            let found = kept(Moment(start), Moment(end), step);
+            let found = found.map(|(from, to)| (from.as_millis(), to.as_millis()));
+            assert_eq!(found, expected, "{start} {end} {step}");
+        };
+        check(5, 9, 2, Some((5, 9)));
+        check(-5, 9, 2, Some((1, 9)));
+        check(-4, 9, 2, Some((0, 9)));
+        check(-4, -1, 2, None);
+        check(-4, 1, 100, None);
+        let last = Moment::LAST.0;
+        check(last - 1, last + 9, 1, Some((last - 1, last)));
+        check(last + 1, last + 9, 1, None);
+        check(i64::MIN, i64::MAX, i64::MAX, None);
     }
 }

@@ -1,5 +1,7 @@
 //! What the endpoints of the language answer, and how wrong expressions are refused.
 
+mod endpoints;
+
 use crate::{Collector, Config};
 use serde_json::{Value, json};
 use sonde_proto::SystemClock;
@@ -118,7 +120,7 @@ async fn a_wrong_expression_is_refused_in_prometheus_words() {
     bed.refused(
         "format_query",
         &[],
-        "invalid parameter \"query\": it is missing",
+        "invalid parameter \"query\": 1:1: parse error: no expression found in input",
     )
     .await;
 }

@@ -2,8 +2,10 @@
 //! segments.
 
 use super::*;
-use crate::{QueryError, QueryLimits, QueryValue};
-use sonde_proto::{Labels, Matcher};
+use crate::{
+    Cardinality, Counted, Limited, Lookup, QueryError, QueryLimits, QueryValue, Selection,
+};
+use sonde_proto::{Deadline, Labels, Matcher};
 use std::collections::BTreeSet;
 
 const ALL: (UnixNanos, UnixNanos) = (UnixNanos(0), UnixNanos(u64::MAX));
@@ -34,6 +36,25 @@ fn filled() -> Bed {
     }
     assert_eq!(bed.store.stats().segments, 2);
     bed
+}
+
+/// What a lookup without a limit or an end finds.
+fn looked<T>(
+    selectors: &[Vec<Matcher>],
+    start: UnixNanos,
+    end: UnixNanos,
+    find: impl Fn(&Lookup<'_>) -> Result<Limited<T>, QueryError>,
+) -> Vec<T> {
+    let found = find(&Lookup {
+        selectors,
+        start,
+        end,
+        limit: usize::MAX,
+        deadline: &Deadline::never(),
+    });
+    let found = found.unwrap();
+    assert!(!found.is_cut);
+    found.items
 }
 
 fn selectors(texts: &[&str]) -> Vec<Vec<Matcher>> {
@@ -83,7 +104,7 @@ fn series_names_and_values_are_what_a_scan_finds() {
                 .filter(|(l, t)| matches(l) && *t >= start && *t <= end);
             let inside: Vec<Labels> = inside.map(|(l, _)| l.clone()).collect();
             assert_eq!(
-                store.series(&tenant, &wanted, start, end, 1000),
+                looked(&wanted, start, end, |l| store.series(&tenant, l)),
                 inside,
                 "{texts:?}"
             );
@@ -91,7 +112,7 @@ fn series_names_and_values_are_what_a_scan_finds() {
                 .iter()
                 .flat_map(|l| l.iter().map(|(n, _)| n))
                 .collect();
-            let found = store.label_names(&tenant, &wanted, start, end, 1000);
+            let found = looked(&wanted, start, end, |l| store.label_names(&tenant, l));
             assert_eq!(found, names.into_iter().collect::<Vec<_>>(), "{texts:?}");
             for name in ["zone", "own", "fifth", "__name__", "nothing"] {
                 let values: BTreeSet<&str> = inside
@@ -99,7 +120,9 @@ fn series_names_and_values_are_what_a_scan_finds() {
                     .map(|l| l.get(name))
                     .filter(|v| !v.is_empty())
                     .collect();
-                let found = store.label_values(&tenant, name, &wanted, start, end, 1000);
+                let found = looked(&wanted, start, end, |l| {
+                    store.label_values(&tenant, name, l)
+                });
                 assert_eq!(
                     found,
                     values.into_iter().collect::<Vec<_>>(),
@@ -114,17 +137,24 @@ fn series_names_and_values_are_what_a_scan_finds() {
 fn without_selectors_names_and_values_are_those_of_all_series() {
     let bed = filled();
     let (store, tenant) = (&bed.store, Tenant::default());
-    let names = store.label_names(&tenant, &[], ALL.0, ALL.1, 1000);
+    let all = |find: &dyn Fn(&Lookup<'_>) -> Result<Limited<String>, QueryError>| {
+        looked(&[], ALL.0, ALL.1, find)
+    };
+    let names = all(&|l| store.label_names(&tenant, l));
     assert_eq!(names, ["__name__", "fifth", "own", "zone"]);
-    let zones = store.label_values(&tenant, "zone", &[], ALL.0, ALL.1, 1000);
+    let zones = all(&|l| store.label_values(&tenant, "zone", l));
     assert_eq!(zones, ["a", "b", "c"]);
-    assert!(store.series(&tenant, &[], ALL.0, ALL.1, 1000).is_empty());
+    let none = looked(&[], ALL.0, ALL.1, |l| store.series(&tenant, l));
+    assert!(none.is_empty());
     let other = Tenant::new("other").unwrap();
-    assert!(
-        store
-            .label_names(&other, &[], ALL.0, ALL.1, 1000)
-            .is_empty()
-    );
+    assert!(all(&|l| store.label_names(&other, l)).is_empty());
+    // Only what has samples in the period.
+    let late = looked(&[], later(29), ALL.1, |l| {
+        store.label_values(&tenant, "own", l)
+    });
+    assert_eq!(late, ["29"]);
+    let names = looked(&[], later(29), ALL.1, |l| store.label_names(&tenant, l));
+    assert_eq!(names, ["__name__", "own", "zone"]);
 }
 
 #[test]
@@ -132,16 +162,147 @@ fn answers_are_cut_at_their_limit() {
     let bed = filled();
     let (store, tenant) = (&bed.store, Tenant::default());
     let both = selectors(&["m", "k"]);
-    assert_eq!(store.series(&tenant, &both, ALL.0, ALL.1, 4).len(), 4);
-    assert!(store.series(&tenant, &both, ALL.0, ALL.1, 0).is_empty());
+    let never = Deadline::never();
+    let lookup = |selectors, limit| Lookup {
+        selectors,
+        start: ALL.0,
+        end: ALL.1,
+        limit,
+        deadline: &never,
+    };
+    let all = store.series(&tenant, &lookup(&both, 30)).unwrap();
+    assert_eq!((all.items.len(), all.is_cut), (30, false));
+    let cut = store.series(&tenant, &lookup(&both, 4)).unwrap();
+    assert_eq!((&cut.items[..], cut.is_cut), (&all.items[..4], true));
+    let none = store.series(&tenant, &lookup(&both, 0)).unwrap();
+    assert_eq!((none.items.len(), none.is_cut), (0, true));
+    let names = store.label_names(&tenant, &lookup(&[], 2)).unwrap();
     assert_eq!(
-        store.label_names(&tenant, &[], ALL.0, ALL.1, 2),
-        ["__name__", "fifth"]
+        (names.items, names.is_cut),
+        (vec!["__name__".into(), "fifth".into()], true)
+    );
+    let own = store.label_values(&tenant, "own", &lookup(&[], 2)).unwrap();
+    assert_eq!(
+        (own.items, own.is_cut),
+        (vec!["0".into(), "1".into()], true)
+    );
+}
+
+#[test]
+fn a_lookup_ends_when_nobody_waits_for_it() {
+    let bed = filled();
+    let (store, tenant) = (&bed.store, Tenant::default());
+    let wanted = selectors(&["{own=~\"1.*\"}"]);
+    let deadline = Deadline::never();
+    drop(deadline.give_up_on_drop());
+    let lookup = Lookup {
+        selectors: &wanted,
+        start: ALL.0,
+        end: ALL.1,
+        limit: 10,
+        deadline: &deadline,
+    };
+    let late = |answer: Option<QueryError>| {
+        assert!(matches!(answer, Some(QueryError::Timeout(_))), "{answer:?}");
+    };
+    late(store.series(&tenant, &lookup).err());
+    late(store.label_names(&tenant, &lookup).err());
+    late(store.label_values(&tenant, "own", &lookup).err());
+    late(store.cardinality(&tenant, 1, &deadline).err());
+    let selection = Selection {
+        selectors: &wanted,
+        start: ALL.0,
+        end: ALL.1,
+        samples_max: 100,
+        deadline: &deadline,
+    };
+    late(store.newest(&tenant, &selection).err());
+}
+
+#[test]
+fn the_newest_sample_of_each_series_is_found_unless_it_ended() {
+    let bed = filled();
+    let (store, tenant) = (&bed.store, Tenant::default());
+    let wanted = selectors(&["m{zone=\"a\"}", "{own=~\"1|27\"}", "m{own=\"0\"}"]);
+    let never = Deadline::never();
+    let selection = |start, end, samples_max| Selection {
+        selectors: &wanted,
+        start,
+        end,
+        samples_max,
+        deadline: &never,
+    };
+    let newest = store
+        .newest(&tenant, &selection(ALL.0, ALL.1, 100))
+        .unwrap();
+    let shown: Vec<_> = newest
+        .iter()
+        .map(|one| (one.labels.get("__name__"), one.time, one.value))
+        .collect();
+    let at = |n: i64| later(n as u64).as_millis();
+    let m = |n: i64| ("m", at(n), n as f64);
+    let k = |n: i64| ("k", at(n), n as f64);
+    assert_eq!(shown, [k(1), k(27), m(0), m(12), m(18), m(24), m(6)]);
+    let few = store
+        .newest(&tenant, &selection(later(12), later(20), 100))
+        .unwrap();
+    assert_eq!(few.len(), 2);
+    let refused = store.newest(&tenant, &selection(ALL.0, ALL.1, 3)).err();
+    assert!(
+        matches!(refused, Some(QueryError::TooLarge(_))),
+        "{refused:?}"
+    );
+    // The series ends, and comes again.
+    let send = |time, value| {
+        let pairs = [("own", "0"), ("zone", "a"), ("fifth", "yes")];
+        bed.send(&[], vec![gauge("m", vec![point(&pairs, time, value)])]);
+    };
+    let ended = |time| {
+        let newest = store
+            .newest(&tenant, &selection(ALL.0, later(time), 100))
+            .unwrap();
+        !newest.iter().any(|one| one.labels.get("own") == "0")
+    };
+    send(40_000, crate::stale_nan());
+    assert!(ended(45) && !ended(39));
+    send(41_000, 5.0);
+    assert!(!ended(45));
+}
+
+#[test]
+fn what_makes_series_many_is_counted() {
+    let bed = filled();
+    let (store, tenant) = (&bed.store, Tenant::default());
+    let found = store.cardinality(&tenant, 2, &Deadline::never()).unwrap();
+    let counted = |all: &[Counted]| -> Vec<(String, u64)> {
+        all.iter()
+            .map(|one| (one.name.clone(), one.value))
+            .collect()
+    };
+    assert_eq!(
+        (found.series, found.open, found.labels, found.pairs),
+        (30, 10, 4, 36)
+    );
+    assert_eq!(found.newest, Some(later(29)));
+    let pair = |name: &str, value| (name.to_owned(), value);
+    assert_eq!(
+        counted(&found.series_by_metric),
+        [pair("k", 15), pair("m", 15)]
     );
     assert_eq!(
-        store.label_values(&tenant, "own", &[], ALL.0, ALL.1, 2),
-        ["0", "1"]
+        counted(&found.values_by_label),
+        [pair("own", 30), pair("zone", 3)]
     );
+    assert_eq!(
+        counted(&found.bytes_by_label),
+        [pair("own", 50), pair("__name__", 30)]
+    );
+    assert_eq!(
+        counted(&found.series_by_pair),
+        [pair("__name__=k", 15), pair("__name__=m", 15)]
+    );
+    let none = store.cardinality(&Tenant::new("other").unwrap(), 2, &Deadline::never());
+    assert_eq!(none.unwrap(), Cardinality::default());
 }
 
 fn instant(bed: &Bed, query: &str, limits: &QueryLimits) -> Result<QueryValue, QueryError> {
