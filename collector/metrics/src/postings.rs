@@ -58,6 +58,7 @@ pub(crate) trait Index {
     }
 
     /// The series that satisfy every matcher, by number.
+    #[cfg(test)]
     fn matching(&self, matchers: &[Matcher]) -> Vec<u32> {
         self.matching_within(matchers, &Deadline::never())
             .unwrap_or_default()

@@ -58,9 +58,10 @@ impl MetricStore {
         let state = tenant.state.read();
         let head = &state.head;
         let text = |symbol| head.symbols().text(symbol);
+        let is_open = |series: &u32| head.overlaps(*series, i64::MIN, i64::MAX);
         let mut found = Cardinality {
-            series: head.series().len() as u64,
-            open: head.series().iter().filter(|s| s.has_samples()).count() as u64,
+            series: u64::from(head.count()),
+            open: (0..head.count()).filter(is_open).count() as u64,
             ..Cardinality::default()
         };
         let span = head

@@ -22,6 +22,7 @@ use axum::response::{IntoResponse as _, Response};
 use prost::Message;
 use sonde_metrics::promql::source::Stop;
 use sonde_metrics::{MetricStore, QueryError, Samples, Selection};
+use sonde_proto::snappy::{self, SnappyError};
 use sonde_proto::{Deadline, Labels, MatchOp, Matcher, Tenant};
 
 /// The largest request, before compression.
@@ -125,22 +126,19 @@ async fn answered(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>
             QueryError::TooLarge(why) => ApiError::bad_request(why),
             error => query_failed(&error),
         })?;
-        let compressed = snap::raw::Encoder::new().compress_vec(&found.encode_to_vec());
-        compressed.map_err(|error| ApiError::internal(error.to_string()))
+        let packed = snappy::packed(&found.encode_to_vec());
+        packed.map_err(|error| ApiError::internal(error.to_string()))
     });
     Ok(answer.await?)
 }
 
 fn decoded(body: &[u8]) -> Result<ReadRequest, String> {
-    let snappy = |error: snap::Error| format!("the request is not compressed with snappy: {error}");
-    if snap::raw::decompress_len(body).map_err(snappy)? > REQUEST_BYTES_MAX {
-        return Err(format!(
-            "the request has more than {REQUEST_BYTES_MAX} bytes; ask in parts"
-        ));
-    }
-    let bytes = snap::raw::Decoder::new()
-        .decompress_vec(body)
-        .map_err(snappy)?;
+    let bytes = snappy::unpacked(body, REQUEST_BYTES_MAX).map_err(|error| match error {
+        SnappyError::TooLarge { allowed, .. } => {
+            format!("the request has more than {allowed} bytes; ask in parts")
+        }
+        SnappyError::Malformed(why) => format!("the request cannot be read: {why}"),
+    })?;
     let request = ReadRequest::decode(bytes.as_slice())
         .map_err(|error| format!("the request is no ReadRequest in protobuf: {error}"))?;
     if request.queries.len() > QUERIES_MAX {
