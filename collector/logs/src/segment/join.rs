@@ -19,9 +19,8 @@
 
 use super::Damage;
 use super::directory::{self, DirectoryBuilder, Section};
-use super::packing::Packer;
 use super::reader::Segment;
-use super::streams::{self, Streams};
+use super::streams::{self, ListsError, Streams};
 use super::templates::{self, TemplatesBuilder};
 use super::tokens::{self, ListError};
 use super::vocabulary;
@@ -94,10 +93,11 @@ pub(crate) fn join(
     mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Written, JoinError> {
     let mut join = Join::create(dir)?;
-    let mut packer = Packer::new().map_err(io_error(dir))?;
     let lists: Vec<&Streams> = sources.iter().map(|s| &s.segment.streams).collect();
-    let streams = streams::join(&lists, &mut packer);
-    let streams = streams.map_err(|(at, damage)| JoinError::Damaged(at, damage))?;
+    let streams = streams::join(&lists).map_err(|error| match error {
+        ListsError::Damaged(at, damage) => JoinError::Damaged(at, damage),
+        ListsError::Io(error) => JoinError::Write(io_error(dir)(error)),
+    })?;
     let mut first_blocks = Vec::with_capacity(sources.len());
     for ((at, source), ordinals) in sources.iter().enumerate().zip(&streams.ordinals) {
         first_blocks.push(join.directory.blocks());

@@ -12,7 +12,7 @@
 
 mod join;
 
-pub(super) use join::join;
+pub(super) use join::{ListsError, join};
 
 use super::Damage;
 use super::numbers::{put_sized, put_varint, take_count, take_sized};
@@ -63,9 +63,14 @@ fn put(stream: &Stream, raw: &mut Vec<u8>) {
 fn write_raw(raw: &[u8], packer: &mut Packer) -> Vec<u8> {
     let mut out = vec![0; CHECKSUM];
     packer.pack_sized(raw, &mut out);
-    let checksum = crc32c::crc32c(&out[CHECKSUM..]);
-    out[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
-    out
+    seal(out)
+}
+
+/// Puts the checksum in its place.
+fn seal(mut file: Vec<u8>) -> Vec<u8> {
+    let checksum = crc32c::crc32c(&file[CHECKSUM..]);
+    file[..CHECKSUM].copy_from_slice(&checksum.to_le_bytes());
+    file
 }
 
 impl Streams {

@@ -1,13 +1,18 @@
 //! Joins the lists of streams of several segments as they lie: what is compared and copied
-//! are the bytes of a stream. Segments of fifty thousand streams each would otherwise become
-//! hundreds of megabytes of texts for the moment that it takes to sort them.
+//! are the bytes of a stream, and of each list a few are unpacked at a time. Segments of fifty
+//! thousand streams each would otherwise become hundreds of megabytes of texts for the moment
+//! that it takes to sort them.
 
-use super::{FILE, Streams, pair, write_raw};
+use super::{CHECKSUM, FILE, Streams, pair, pairs, seal};
 use crate::segment::Damage;
 use crate::segment::numbers::{put_varint, take_count};
-use crate::segment::packing::Packer;
+use crate::segment::packing::{PieceReader, PieceWriter};
 use crate::stream::Level;
 use std::cmp::Ordering;
+use std::io::{self, Read as _, Write as _};
+
+/// How many bytes of a list are unpacked at once, or more where a stream is longer.
+const UNPACKED: usize = 64 << 10;
 
 /// The streams of several segments together, in their order.
 pub(in crate::segment) struct JoinedStreams {
@@ -17,33 +22,41 @@ pub(in crate::segment) struct JoinedStreams {
     pub(in crate::segment) ordinals: Vec<Vec<u32>>,
 }
 
-/// Joins lists; damage comes with the place of the list that has it.
-pub(in crate::segment) fn join(
-    lists: &[&Streams],
-    packer: &mut Packer,
-) -> Result<JoinedStreams, (usize, Damage)> {
-    let of_list = |at: usize| move |damage| (at, damage);
-    let mut lists_raw = Vec::with_capacity(lists.len());
-    for (at, list) in lists.iter().enumerate() {
-        lists_raw.push(list.raw().map_err(of_list(at))?);
+/// Why lists could not be joined.
+#[derive(Debug)]
+pub(in crate::segment) enum ListsError {
+    /// The list at this place is damaged.
+    Damaged(usize, Damage),
+    Io(io::Error),
+}
+
+impl From<io::Error> for ListsError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
+}
+
+/// Joins lists.
+pub(in crate::segment) fn join(lists: &[&Streams]) -> Result<JoinedStreams, ListsError> {
+    let of_list = |at: usize| move |damage| ListsError::Damaged(at, damage);
     let mut fronts = Vec::with_capacity(lists.len());
     let mut ordinals = vec![Vec::new(); lists.len()];
-    for (at, raw) in lists_raw.iter().enumerate() {
-        let mut front = Front::of(at, raw).map_err(of_list(at))?;
-        ordinals[at].reserve(front.left.min(raw.len()));
+    for (at, list) in lists.iter().enumerate() {
+        let mut front = Front::of(at, list).map_err(of_list(at))?;
         if front.advance().map_err(of_list(at))? {
             fronts.push(front);
         }
     }
-    let (mut all, mut count) = (Vec::new(), 0_u32);
-    let mut key = Vec::new();
-    while let Some(least) = fronts.iter().min_by(|a, b| a.order_of(&b.key, b.stream)) {
+    let (mut count, mut length) = (0_u32, 0);
+    let mut packed = PieceWriter::new()?;
+    let (mut key, mut stream) = (Vec::new(), Vec::new());
+    while let Some(least) = fronts.iter().min_by(|a, b| a.order_of(&b.key, &b.stream)) {
         key.clone_from(&least.key);
-        let stream = least.stream;
-        all.extend_from_slice(stream);
+        stream.clone_from(&least.stream);
+        packed.write_all(&stream)?;
+        length += stream.len();
         for front in &mut fronts {
-            if front.order_of(&key, stream).is_eq() {
+            if front.order_of(&key, &stream).is_eq() {
                 ordinals[front.at].push(count);
                 front.has = front.advance().map_err(of_list(front.at))?;
             }
@@ -51,12 +64,17 @@ pub(in crate::segment) fn join(
         fronts.retain(|front| front.has);
         count += 1;
     }
-    drop(lists_raw);
-    let mut raw = Vec::with_capacity(all.len() + 10);
-    put_varint(u64::from(count), &mut raw);
-    raw.append(&mut all);
+    // How many there are is known only now. A piece may have several parts.
+    let mut start = Vec::new();
+    put_varint(u64::from(count), &mut start);
+    let mut counted = PieceWriter::new()?;
+    counted.write_all(&start)?;
+    let mut file = vec![0; CHECKSUM];
+    put_varint((start.len() + length) as u64, &mut file);
+    file.append(&mut counted.finish()?);
+    file.append(&mut packed.finish()?);
     Ok(JoinedStreams {
-        file: write_raw(&raw, packer),
+        file: seal(file),
         ordinals,
     })
 }
@@ -65,15 +83,21 @@ pub(in crate::segment) fn join(
 struct Front<'a> {
     /// The place of the list.
     at: usize,
-    rest: &'a [u8],
+    packed: PieceReader<'a>,
+    /// What was unpacked, and how much of that was read.
+    unpacked: Vec<u8>,
+    read: usize,
     /// How many streams are left behind this one.
     left: usize,
     /// Whether there is one here.
     has: bool,
-    /// The stream here, as it lies.
-    stream: &'a [u8],
-    /// The texts of its labels, each with a zero behind it: what the order is of first.
+    /// The stream here, as it lies, and the texts of its labels, each with a zero behind it:
+    /// what the order is of first.
+    stream: Vec<u8>,
     key: Vec<u8>,
+    /// The same of the one before.
+    stream_before: Vec<u8>,
+    key_before: Vec<u8>,
 }
 
 /// What a stream has: labels, attributes of the resource, level. Streams of equal texts are
@@ -82,17 +106,24 @@ type Content<'a> = (Vec<(&'a str, &'a str)>, Vec<(&'a str, &'a str)>, u8);
 
 impl<'a> Front<'a> {
     /// Before the first stream of a list.
-    fn of(at: usize, raw: &'a [u8]) -> Result<Self, Damage> {
-        let mut rest = raw;
-        let left = take_count(&mut rest).ok_or_else(unreadable)?;
-        Ok(Self {
+    fn of(at: usize, list: &'a Streams) -> Result<Self, Damage> {
+        let mut packed = list.packed()?;
+        take_count(&mut packed).ok_or_else(unreadable)?;
+        let mut front = Self {
             at,
-            rest,
-            left,
+            packed: PieceReader::new(packed)?,
+            unpacked: Vec::new(),
+            read: 0,
+            left: 0,
             has: true,
-            stream: &[],
+            stream: Vec::new(),
             key: Vec::new(),
-        })
+            stream_before: Vec::new(),
+            key_before: Vec::new(),
+        };
+        front.left = front.take(|at, _| take_count(at))?;
+        front.stream.clear();
+        Ok(front)
     }
 
     /// Goes to the next stream; false where there is none.
@@ -100,18 +131,47 @@ impl<'a> Front<'a> {
         if self.left == 0 {
             return Ok(false);
         }
-        let (key, stream) = (std::mem::take(&mut self.key), self.stream);
-        let mut at = self.rest;
-        self.key.reserve(key.len() + 8);
-        passed(&mut at, &mut self.key).ok_or_else(unreadable)?;
-        let length = self.rest.len() - at.len();
-        (self.stream, self.rest) = self.rest.split_at(length);
+        std::mem::swap(&mut self.key, &mut self.key_before);
+        std::mem::swap(&mut self.stream, &mut self.stream_before);
+        self.take(passed)?;
         self.left -= 1;
         // The first has nothing before it.
-        if stream.is_empty() || self.order_of(&key, stream).is_gt() {
+        let is_first = self.stream_before.is_empty();
+        if is_first || self.order_of(&self.key_before, &self.stream_before).is_gt() {
             return Ok(true);
         }
         Err(Damage(format!("the streams of {FILE} are not in order")))
+    }
+
+    /// Takes what comes next, which `pass` passes; more is unpacked where it ends too early.
+    fn take<T>(
+        &mut self,
+        pass: impl Fn(&mut &[u8], &mut Vec<u8>) -> Option<T>,
+    ) -> Result<T, Damage> {
+        loop {
+            let from = &self.unpacked[self.read..];
+            let mut rest = from;
+            self.key.clear();
+            if let Some(passed) = pass(&mut rest, &mut self.key) {
+                let length = from.len() - rest.len();
+                self.stream.clear();
+                self.stream.extend_from_slice(&from[..length]);
+                self.read += length;
+                return Ok(passed);
+            }
+            if !self.unpack()? {
+                return Err(unreadable());
+            }
+        }
+    }
+
+    /// Unpacks as much again as is left to be read; false where nothing more comes.
+    fn unpack(&mut self) -> Result<bool, Damage> {
+        self.unpacked.drain(..self.read);
+        self.read = 0;
+        let more = self.unpacked.len().max(UNPACKED) as u64;
+        let mut part = (&mut self.packed).take(more);
+        Ok(part.read_to_end(&mut self.unpacked)? > 0)
     }
 
     /// How it stands to another stream.
@@ -119,7 +179,7 @@ impl<'a> Front<'a> {
         let texts = self.key.as_slice().cmp(key);
         texts.then_with(|| match self.stream == stream {
             true => Ordering::Equal,
-            false => content(self.stream).cmp(&content(stream)),
+            false => content(&self.stream).cmp(&content(stream)),
         })
     }
 }
@@ -145,8 +205,8 @@ fn passed(at: &mut &[u8], key: &mut Vec<u8>) -> Option<()> {
 /// What a stream has, which was passed before.
 fn content(stream: &[u8]) -> Option<Content<'_>> {
     let (level, mut at) = stream.split_first()?;
-    let labels = super::pairs(&mut at)?;
-    Some((labels, super::pairs(&mut at)?, *level))
+    let labels = pairs(&mut at)?;
+    Some((labels, pairs(&mut at)?, *level))
 }
 
 fn unreadable() -> Damage {

@@ -1,7 +1,8 @@
 //! Lists joined as they lie, against the streams themselves put in order.
 
-use super::super::write;
+use super::super::{write, write_raw};
 use super::*;
+use crate::segment::packing::Packer;
 use crate::stream::{Ordinals, Stream, StreamPool};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +16,10 @@ fn opened(file: Vec<u8>) -> Streams {
 
 fn packer() -> Packer {
     Packer::new().unwrap()
+}
+
+fn is_of(list: usize, found: &Result<JoinedStreams, ListsError>) -> bool {
+    matches!(found, Err(ListsError::Damaged(at, _)) if *at == list)
 }
 
 /// Streams that are much alike, some with zeros in their texts, so that their order is told
@@ -46,10 +51,19 @@ fn joined_lists_are_the_streams_of_all_in_their_order() {
             .collect();
         let written = lists.iter().map(|list| opened(write(list, &mut packer())));
         let written: Vec<Streams> = written.collect();
-        let joined = join(&written.iter().collect::<Vec<_>>(), &mut packer()).unwrap();
+        let joined = join(&written.iter().collect::<Vec<_>>()).unwrap();
         let (expected, ordinals) = Ordinals::of_all(lists.iter().flatten());
-        assert_eq!(joined.file, write(&expected, &mut packer()));
-        assert_eq!(*opened(joined.file).all().unwrap(), *expected);
+        let file = opened(joined.file);
+        assert_eq!(
+            file.raw().unwrap(),
+            opened(write(&expected, &mut packer())).raw().unwrap()
+        );
+        assert_eq!(*file.all().unwrap(), *expected);
+        // What was joined can be joined again.
+        assert_eq!(
+            join(&[&file, &file]).unwrap().ordinals[1].len(),
+            expected.len()
+        );
         for (list, found) in lists.iter().zip(joined.ordinals) {
             let expected: Vec<u32> = list.iter().map(|stream| ordinals.of(stream)).collect();
             assert_eq!(found, expected);
@@ -69,13 +83,32 @@ fn a_list_in_another_order_or_that_ends_early_is_damage_of_its_own() {
     twice.insert(5, Arc::clone(&right[5]));
     for bad in [swapped, twice] {
         let bad = opened(write(&bad, &mut packer()));
-        let found = join(&[&good, &bad, &good], &mut packer());
-        assert!(found.is_err_and(|(at, _)| at == 1));
+        let found = join(&[&good, &bad, &good]);
+        assert!(is_of(1, &found));
     }
     let raw = good.raw().unwrap();
     for cut in 0..raw.len() {
         let bad = opened(write_raw(&raw[..cut], &mut packer()));
-        let found = join(&[&good, &bad], &mut packer());
-        assert!(found.is_err_and(|(at, _)| at == 1), "{cut}");
+        let found = join(&[&good, &bad]);
+        assert!(is_of(1, &found), "{cut}");
     }
+}
+
+#[test]
+fn streams_longer_than_what_is_unpacked_at_once_are_joined() {
+    let stream = |n: usize| {
+        Arc::new(Stream {
+            labels: [("a", format!("{:0>1$}", n, n * UNPACKED / 2))]
+                .into_iter()
+                .collect(),
+            resource: Arc::default(),
+            level: Level::Info,
+        })
+    };
+    let all: Vec<_> = (0..9).map(stream).collect();
+    let lists = [&all[..7], &all[3..]].map(|some| Ordinals::of_all(some.iter()).0);
+    let written = lists.map(|list| opened(write(&list, &mut packer())));
+    let joined = join(&[&written[0], &written[1]]).unwrap();
+    let (expected, _) = Ordinals::of_all(all.iter());
+    assert_eq!(*opened(joined.file).all().unwrap(), *expected);
 }
