@@ -1,240 +1,126 @@
-//! Serves a router over HTTP, and gives up on clients that do not read their answers.
+//! Serves a router over HTTP, and gives up on clients that do not read their answers or do not
+//! say what they ask.
 //!
 //! An answer lies in memory until its client has read it. So all answers that wait together
 //! have a bound: one that does not fit waits for others to be read, and is refused when that
 //! takes too long. A client that reads nothing for a while loses its connection, so that
-//! nobody waits for it.
+//! nobody waits for it. So does one whose request's head does not come, or that is gone without
+//! a word: connections are few, and one costs memory as long as it is there.
+
+mod room;
+mod stream;
+
+pub(crate) use room::bounded;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
-use axum::serve::Listener;
-use hyper::body::{Body as _, Frame, SizeHint};
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::{Builder, UpgradeableConnection};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
+use stream::Impatient;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 
 /// How long a client may read nothing of what it is sent.
 pub(crate) const UNREAD_MAX: Duration = Duration::from_secs(30);
-/// How long an answer waits for others to be read.
-const ROOM_WITHIN: Duration = Duration::from_secs(30);
-/// Answers are counted in units of so many bytes.
-const UNIT: usize = 1 << 10;
-/// So much of an answer is handed on at once.
-const PIECE: usize = 128 << 10;
+/// How long the head of a request may take. HTTP/1 counts the time between two requests of a
+/// connection as part of the second's head, so it is longer than the 90 s after which most
+/// clients give up an idle connection themselves: the side that sends next should be the one
+/// that closes.
+const HEAD_WITHIN: Duration = Duration::from_secs(100);
+/// Over HTTP/2, a client is asked so often whether it is there, and must say so in time.
+const ASKED_EVERY: Duration = Duration::from_secs(30);
+const SAID_WITHIN: Duration = Duration::from_secs(20);
 
-/// Serves `router` until `stopped`.
+/// How long a connection waits for its client.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    unread: Duration,
+    head: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    unread: UNREAD_MAX,
+    head: HEAD_WITHIN,
+};
+
+/// Serves `router` until `stopped`, and then the requests that have begun.
 ///
 /// # Errors
-/// When the listener fails.
+/// None so far: what fails when a connection is accepted passes, and is tried again.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    mut listener: TcpListener,
     router: Router,
     stopped: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    axum::serve(Impatient(listener), router)
-        .with_graceful_shutdown(stopped)
-        .await
-}
-
-/// `router`, whose answers of known size may together wait with so many bytes.
-pub(crate) fn bounded(router: Router, bytes_max: u64) -> Router {
-    let units = usize::try_from(bytes_max).unwrap_or(usize::MAX) / UNIT;
-    let units = units.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-    let room = Room {
-        free: Arc::new(Semaphore::new(units)),
-        units,
-    };
-    router.layer(middleware::from_fn_with_state(room, hold))
-}
-
-#[derive(Clone, Debug)]
-struct Room {
-    free: Arc<Semaphore>,
-    units: usize,
-}
-
-async fn hold(State(room): State<Room>, request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    let Some(bytes) = response.body().size_hint().exact() else {
-        return response;
-    };
-    // The largest waits until it has all the room.
-    let units = (usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT).min(room.units);
-    if units == 0 {
-        return response;
+    let connections = Connections::new(router, PATIENCE);
+    let open = GracefulShutdown::new();
+    tokio::pin!(stopped);
+    loop {
+        let (stream, _) = tokio::select! {
+            accepted = axum::serve::Listener::accept(&mut listener) => accepted,
+            () = &mut stopped => break,
+        };
+        let served = open.watch(connections.serve(stream));
+        // How a connection ended is its client's affair.
+        tokio::spawn(async move { drop(served.await) });
     }
-    let asked = room.free.acquire_many_owned(units as u32);
-    let Ok(Ok(permit)) = tokio::time::timeout(ROOM_WITHIN, asked).await else {
-        let why = "too many answers wait to be read; try again, or ask for less";
-        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-    };
-    let (parts, body) = response.into_parts();
-    let body = Held {
-        body,
-        piece: Bytes::new(),
-        permit,
-    };
-    Response::from_parts(parts, Body::new(body))
+    drop(listener);
+    open.shutdown().await;
+    Ok(())
 }
 
-/// A body that is handed on in pieces, and has its room until the last of them was taken.
-struct Held {
-    body: Body,
-    piece: Bytes,
-    permit: OwnedSemaphorePermit,
+/// What all connections have in common.
+struct Connections {
+    router: Router,
+    builder: Builder<TokioExecutor>,
+    patience: Patience,
 }
 
-impl hyper::body::Body for Held {
-    type Data = Bytes;
-    type Error = axum::Error;
+type Served<S> = UpgradeableConnection<
+    'static,
+    TokioIo<Impatient<S>>,
+    TowerToHyperService<tower::util::MapRequest<Router, fn(Request<Incoming>) -> Request<Body>>>,
+    TokioExecutor,
+>;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let own = self.get_mut();
-        if own.piece.is_empty() {
-            match std::task::ready!(Pin::new(&mut own.body).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => own.piece = data,
-                    Err(other) => return Poll::Ready(Some(Ok(other))),
-                },
-                end => return Poll::Ready(end),
-            }
-        }
-        let piece = own.piece.split_to(own.piece.len().min(PIECE));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.piece.is_empty() && self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.body.size_hint().exact() {
-            Some(rest) => SizeHint::with_exact(rest + self.piece.len() as u64),
-            None => SizeHint::default(),
-        }
-    }
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held")
-            .field("units", &self.permit.num_permits())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Connections that end when the other side takes nothing for a while.
-struct Impatient(TcpListener);
-
-impl Listener for Impatient {
-    type Io = Unread<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, from) = Listener::accept(&mut self.0).await;
-        (Unread::new(stream, UNREAD_MAX), from)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
-/// A stream whose writes fail when none was taken for a while.
-#[derive(Debug)]
-struct Unread<S> {
-    stream: S,
-    within: Duration,
-    /// Runs while a write waits.
-    waits: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Unread<S> {
-    fn new(stream: S, within: Duration) -> Self {
+impl Connections {
+    fn new(router: Router, patience: Patience) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience.head);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(ASKED_EVERY)
+            .keep_alive_timeout(SAID_WITHIN)
+            // WebSockets over HTTP/2 begin with it.
+            .enable_connect_protocol();
         Self {
-            stream,
-            within,
-            waits: None,
+            router,
+            builder,
+            patience,
         }
     }
 
-    /// Ends the wait, or begins it and looks how long it has been.
-    fn judge<T>(
-        &mut self,
-        written: Poll<io::Result<T>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.waits = None;
-            return written;
-        }
-        let within = self.within;
-        let wait = self
-            .waits
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(within)));
-        std::task::ready!(wait.as_mut().poll(cx));
-        let why = format!("nothing was read for {} seconds", within.as_secs());
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Unread<S> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, into)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Unread<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let own = self.get_mut();
-        let written = Pin::new(&mut own.stream).poll_write(cx, bytes);
-        own.judge(written, cx)
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let own = self.get_mut();
-        let written = Pin::new(&mut own.stream).poll_write_vectored(cx, bytes);
-        own.judge(written, cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let own = self.get_mut();
-        let flushed = Pin::new(&mut own.stream).poll_flush(cx);
-        own.judge(flushed, cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    /// Serves the requests of one connection.
+    fn serve<S>(&self, stream: S) -> Served<S>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let body: fn(Request<Incoming>) -> Request<Body> = |request| request.map(Body::new);
+        let service = TowerToHyperService::new(self.router.clone().map_request(body));
+        let stream = TokioIo::new(Impatient::new(stream, self.patience));
+        let served = self.builder.serve_connection_with_upgrades(stream, service);
+        served.into_owned()
     }
 }
 

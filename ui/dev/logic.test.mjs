@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 const app = join(dirname(fileURLToPath(import.meta.url)), '../app');
 const out = mkdtempSync(join(tmpdir(), 'sonde-ui-test-'));
 await build({
-  entryPoints: ['format.ts', 'logql.ts', 'loki.ts', 'logs/buckets.ts', 'logs/inside.ts', 'logs/marked.tsx', 'logs/older.ts', 'logs/period.ts', 'logs/shown.ts', 'parts/scale.ts', 'parts/tree.ts'].map((file) => join(app, file)),
+  entryPoints: ['format.ts', 'logql.ts', 'loki.ts', 'logs/buckets.ts', 'logs/inside.ts', 'logs/marked.tsx', 'logs/older.ts', 'logs/period.ts', 'logs/shown.ts', 'logs/tail.ts', 'parts/scale.ts', 'parts/tree.ts'].map((file) => join(app, file)),
   bundle: true,
   jsx: 'automatic',
   jsxImportSource: 'preact',
@@ -240,7 +240,7 @@ test('what_was_looked_for_is_every_second_piece', () => {
 const { KEPT_MAX, NOTHING, step } = await load('logs/shown');
 
 test('live_lines_are_bounded_and_wait_while_paused', () => {
-  const came = (...times) => ({ came: times.map((time) => line(String(time), `${time}`)), gaps: 0 });
+  const came = (...times) => ({ came: times.map((time) => line(String(time), `${time}`)), gaps: 0, late: 0 });
   const texts = ({ lines }) => lines.map(({ text }) => text).join(' ');
   let state = step(step(NOTHING, came(1, 2)), 'pause');
   state = step(state, came(3));
@@ -251,4 +251,21 @@ test('live_lines_are_bounded_and_wait_while_paused', () => {
   assert.deepEqual([state.lines.length, state.waiting.length, state.lost, state.paused], [KEPT_MAX, 0, 0, false]);
   assert.equal(state.lines[0].text, String(99 + KEPT_MAX + 5));
   assert.equal(step(state, 'clear').lines.length, 0);
+});
+
+const { deliver } = await load('logs/tail');
+
+test('what_a_tail_says_beside_lines_is_counted_and_shown_until_it_is_cleared', () => {
+  const told = { came: [], gaps: 0, late: 0 };
+  const tail = {
+    onLines: (lines) => told.came.push(...lines),
+    onGap: () => { told.gaps += 1; },
+    onLate: (lines) => { told.late += lines; },
+  };
+  deliver(['{"gap":5}', '{"late":3,"before":7}', '{"time":1784160000000000001,"line":"a","labels":{}}', '', '{"late":2,"before":9}', '{"alive":9}'], tail);
+  assert.deepEqual([told.came.map(({ time, text }) => [time, text]), told.gaps, told.late], [[['1784160000000000001', 'a']], 1, 5]);
+  const state = step(step(NOTHING, told), { came: [], gaps: 0, late: 1 });
+  assert.deepEqual([state.lines.length, state.gaps, state.late], [1, 1, 6]);
+  assert.deepEqual([step(step(state, 'pause'), told).late, step(state, 'clear').late], [11, 0]);
+  assert.throws(() => deliver(['{"error":"the query cannot be answered"}'], tail), /cannot be answered/);
 });

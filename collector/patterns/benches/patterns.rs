@@ -278,7 +278,8 @@ fn patterns(dictionary: &Dictionary, blocks: &[Vec<u8>]) {
         time.time(|| {
             let mut clusters = Clusters::new(ClusterLimits::default());
             for block in read(dictionary, blocks) {
-                let patterns = block.patterns().expect("it was just written");
+                let rows: Vec<usize> = (0..block.rows()).collect();
+                let patterns = block.patterns(&rows).expect("it was just written");
                 let mut counts = vec![0; patterns.texts.len()];
                 for text in &patterns.of_rows {
                     counts[*text as usize] += 1;

@@ -1,5 +1,5 @@
 //! Bodies of a block as templates and columns of variables: small, exact, searched mostly
-//! without touching text, and the patterns that people look at for free.
+//! without touching text, and the patterns that people look at for little.
 //!
 //! ```text
 //! bodies ──▶ split ──▶ template  ─ second sighting ─▶ the segment's dictionary
@@ -45,7 +45,9 @@ pub use damage::Damage;
 pub use dictionary::Dictionary;
 pub use encode::{Encoder, TooLarge};
 pub use limits::{BLOCK_BYTES_MAX, Limits, ROWS_MAX};
-pub use patterns::{ClusterLimits, Clusters, Pattern, RowPatterns, VARIABLE, pattern_of};
+pub use patterns::{
+    ClusterLimits, Clusters, Pattern, PatternTexts, RowPatterns, VARIABLE, pattern_of,
+};
 pub use rows::RowSet;
 pub use search::Needle;
 pub use tokens::{needle_tokens, tokens};

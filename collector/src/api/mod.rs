@@ -159,6 +159,7 @@ pub(crate) fn router(api: Api, push: Router) -> Router {
     let prometheus = prometheus::router().layer(cors());
     let site = prometheus::site().layer(cors());
     let hosts = axum::middleware::from_fn_with_state(api.hosts.clone(), sites::check_host);
+    let own_pages = axum::middleware::from_fn(sites::check_site);
     Router::new()
         .nest("/sonde/v1", native::router())
         .nest("/prometheus/api/v1", prometheus.clone())
@@ -169,7 +170,7 @@ pub(crate) fn router(api: Api, push: Router) -> Router {
         .merge(health::router())
         .fallback(pages::page)
         .with_state(api)
-        .merge(push)
+        .merge(push.layer(own_pages))
         .layer(hosts)
 }
 

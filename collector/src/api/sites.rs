@@ -2,8 +2,8 @@
 //!
 //! Where only this machine is listened to, people rely on that. So there a request must name
 //! this machine, or the URL that was configured: the page of a site whose name was made to lead
-//! here names that site. And what a browser lets any page do, which is to open a WebSocket and
-//! to send a form, is for pages from here.
+//! here names that site. And what a browser lets any page do, which is to open a WebSocket, to
+//! send a form and to post bytes of no type, is for pages from here.
 
 use super::ApiError;
 use crate::config::HttpConfig;
@@ -84,6 +84,15 @@ pub(super) async fn check_host(
         return (StatusCode::MISDIRECTED_REQUEST, why).into_response();
     }
     next.run(request).await
+}
+
+/// Refuses whatever a page of another site asks for. To push, a page needs nobody's leave
+/// where it names no type, which counts as protobuf, as it does with Loki.
+pub(super) async fn check_site(request: Request, next: Next) -> Response {
+    match refuse_other_sites(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 /// Refuses what a page of another site asks for with the person's rights.

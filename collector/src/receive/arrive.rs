@@ -1,4 +1,4 @@
-//! A request's body, as it arrives over HTTP.
+//! A request's body, as it arrives over HTTP or gRPC.
 //!
 //! Whoever has a turn may read one request into memory, and there are few turns: nobody may
 //! sit on one. So the first part of a body is read before, which takes little memory, and most
@@ -26,17 +26,17 @@ const PACE: Pace = Pace {
     within: Duration::from_secs(5),
 };
 
-/// Waits for its turn, and for a whole body. Refusals are counted.
+/// Waits for its turn, and for a whole body of at most `limit` bytes. Refusals are counted.
 pub(super) async fn arrived(
     admission: &Admission,
     signal: Signal,
     body: Body,
+    limit: usize,
 ) -> Result<(OwnedSemaphorePermit, Bytes), Refusal> {
     let counted = |refusal: Refusal| {
         admission.refused(signal, &refusal);
         refusal
     };
-    let limit = admission.request_bytes_max();
     let mut arriving = Arriving::new(signal, body, limit, PACE);
     arriving.part().await.map_err(counted)?;
     let turn = admission.turn().await.map_err(counted)?;

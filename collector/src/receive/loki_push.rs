@@ -107,8 +107,8 @@ async fn take(door: &Door, headers: &HeaderMap, body: Body) -> Result<Option<Str
     };
     let tenant = super::tenant(headers).map_err(|error| counted(error.into()))?;
     let format = format(headers).map_err(|reason| counted(malformed(reason)))?;
-    let (turn, body) = arrived(admission, Signal::Logs, body).await?;
     let bytes_max = admission.request_bytes_max();
+    let (turn, body) = arrived(admission, Signal::Logs, body, bytes_max).await?;
     let limits = door.limits;
     // Reading and decompressing megabytes would keep others on this thread waiting. The turn
     // goes along: whoever leaves now does not begin another.

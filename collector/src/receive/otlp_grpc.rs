@@ -1,11 +1,14 @@
 //! OTLP over gRPC (<https://opentelemetry.io/docs/specs/otlp/#otlpgrpc>).
 //!
 //! The three services take the request's bytes as they came: the journal keeps them
-//! unchanged, so nothing is decoded into types and encoded again on the way.
+//! unchanged, so nothing is decoded into types and encoded again on the way. They arrive as
+//! over HTTP ([`arrived`]): whoever sends slowly has no turn while others wait.
 
+use super::arrive::arrived;
 use crate::admit::{Admission, Refusal, TAKEN_WITHIN};
 use crate::config::GrpcConfig;
 use crate::receive::partial::ExportResponse;
+use axum::body::Body;
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response};
 use sonde_proto::Signal;
@@ -20,6 +23,9 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// Before a message stands in a byte whether it is compressed, and in four its length.
+const PREFIX: usize = 5;
 
 /// Serves the three export services until `stop` resolves.
 pub(crate) async fn serve(
@@ -114,12 +120,7 @@ impl<R> Clone for Export<R> {
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-impl<R, B> tower::Service<Request<B>> for Export<R>
-where
-    R: ExportResponse,
-    B: hyper::body::Body + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
-{
+impl<R: ExportResponse> tower::Service<Request<Body>> for Export<R> {
     type Response = Response<tonic::body::Body>;
     type Error = Infallible;
     type Future = BoxFuture<Result<Self::Response, Infallible>>;
@@ -128,7 +129,7 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
         let method = self.clone();
         Box::pin(async move {
             let limit = method.admission.request_bytes_max();
@@ -138,17 +139,16 @@ where
                 .max_decoding_message_size(limit);
             let (signal, admission) = (method.signal, Arc::clone(&method.admission));
             let called = Arc::clone(&method.called);
-            let turn = match admission.turn().await {
-                Ok(turn) => turn,
-                Err(refusal) => {
-                    admission.refused(signal, &refusal);
-                    return Ok(status(&refusal).into_http());
-                }
+            let (head, body) = request.into_parts();
+            let (turn, message) = match arrived(&admission, signal, body, limit + PREFIX).await {
+                Ok(arrived) => arrived,
+                Err(refusal) => return Ok(status(&refusal).into_http()),
             };
+            let request = Request::from_parts(head, Body::from(message));
             let taken = tokio::time::timeout(TAKEN_WITHIN, grpc.unary(method, request)).await;
             drop(turn);
             let Ok(response) = taken else {
-                let reason = format!("the message did not arrive within {TAKEN_WITHIN:?}");
+                let reason = format!("it took more than {TAKEN_WITHIN:?}");
                 let refusal = Refusal::Unavailable { reason };
                 admission.refused(signal, &refusal);
                 return Ok(status(&refusal).into_http());
@@ -269,38 +269,4 @@ impl Decoder for RawDecoder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_wrong_in_itself_is_called_an_invalid_argument() {
-        let check = |refusal: Refusal, code| assert_eq!(status(&refusal).code(), code, "{refusal}");
-        let reason = || "why".to_owned();
-        let signal = Signal::Logs;
-        check(
-            Refusal::Malformed {
-                signal,
-                reason: reason(),
-            },
-            Code::InvalidArgument,
-        );
-        check(Refusal::TooLarge { limit: 1 }, Code::ResourceExhausted);
-        check(Refusal::Unavailable { reason: reason() }, Code::Unavailable);
-        let wait = std::time::Duration::from_secs(7);
-        let slow = Refusal::Rate {
-            tenant: sonde_proto::Tenant::default(),
-            limit: 1,
-            wait,
-        };
-        let told = status(&slow).get_details_retry_info();
-        assert_eq!(told.and_then(|info| info.retry_delay), Some(wait));
-        check(slow, Code::ResourceExhausted);
-        let nameless = sonde_proto::Tenant::new("a b").unwrap_err();
-        check(nameless.into(), Code::PermissionDenied);
-        let tenant = sonde_proto::Tenant::default();
-        check(
-            Refusal::TooManyTenants { tenant, limit: 1 },
-            Code::PermissionDenied,
-        );
-    }
-}
+mod tests;

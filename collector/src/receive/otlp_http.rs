@@ -110,7 +110,8 @@ async fn take(
         refusal
     };
     let tenant = super::tenant(headers).map_err(|error| counted(error.into()))?;
-    let (turn, body) = arrived(admission, signal, body).await?;
+    let limit = admission.request_bytes_max();
+    let (turn, body) = arrived(admission, signal, body, limit).await?;
     let (_turn, payload) = match encoding {
         Encoding::Protobuf => (turn, body),
         Encoding::Json => {

@@ -45,6 +45,7 @@ export function Live({ query, narrow, marks, onWrong }: LiveProps) {
     >
       {error && <ErrorBanner error={error} retry={retry} />}
       {shown.gaps > 0 && <p class="note">More lines came than could be sent; some were left out. A filter makes them fewer.</p>}
+      {shown.late > 0 && <p class="note" data-testid="live-late">{count(shown.late, 'line')} of these streams, whatever the filter, came too late to be shown here. A search finds them.</p>}
       {shown.lines.length === 0 && !error && <Empty><p role="status">Waiting for lines…</p></Empty>}
       <LineTable lines={shown.lines} narrow={narrow} marks={marks} onOpen={() => act('pause')} />
       {shown.lines.length >= KEPT_MAX && <p class="muted small">Older lines made room: {KEPT_MAX} are kept here.</p>}
@@ -58,11 +59,11 @@ function useFollowed(query: string, act: (action: Action) => void, onWrong: (mes
   useEffect(() => {
     const stop = new AbortController();
     let came: Line[] = [];
-    let gaps = 0;
+    let [gaps, late] = [0, 0];
     const timer = setInterval(() => {
-      if (came.length === 0 && gaps === 0) return;
-      act({ came, gaps });
-      [came, gaps] = [[], 0];
+      if (came.length === 0 && gaps === 0 && late === 0) return;
+      act({ came, gaps, late });
+      [came, gaps, late] = [[], 0, 0];
     }, DRAWN_EVERY);
     // The first gap is where the past was cut off, which nobody asked for.
     let isFirst = true;
@@ -75,6 +76,9 @@ function useFollowed(query: string, act: (action: Action) => void, onWrong: (mes
       },
       onGap: () => {
         if (!isFirst) gaps += 1;
+      },
+      onLate: (lines: number) => {
+        late += lines;
       },
     };
     setError(undefined);

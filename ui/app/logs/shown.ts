@@ -8,15 +8,17 @@ export const KEPT_MAX = 1000;
 export interface Shown {
   lines: Line[];
   waiting: Line[];
-  /** Lines that came while paused and had no room, and gaps the collector told of. */
+  /** Lines that came while paused and had no room. */
   lost: number;
+  /** Gaps the collector told of, and lines that it says came too late. */
   gaps: number;
+  late: number;
   paused: boolean;
 }
 
-export type Action = { came: Line[]; gaps: number } | 'pause' | 'resume' | 'clear';
+export type Action = { came: Line[]; gaps: number; late: number } | 'pause' | 'resume' | 'clear';
 
-export const NOTHING: Shown = { lines: [], waiting: [], lost: 0, gaps: 0, paused: false };
+export const NOTHING: Shown = { lines: [], waiting: [], lost: 0, gaps: 0, late: 0, paused: false };
 
 /** New lines in front of older ones, bounded. */
 const joined = (came: Line[], before: Line[]): Line[] =>
@@ -28,8 +30,8 @@ export function step(state: Shown, action: Action): Shown {
   if (action === 'resume') {
     return { ...state, lines: joined(state.waiting, state.lines), waiting: [], lost: 0, paused: false };
   }
-  const gaps = state.gaps + action.gaps;
-  if (!state.paused) return { ...state, gaps, lines: joined(action.came, state.lines) };
+  const told = { gaps: state.gaps + action.gaps, late: state.late + action.late };
+  if (!state.paused) return { ...state, ...told, lines: joined(action.came, state.lines) };
   const lost = state.lost + Math.max(0, state.waiting.length + action.came.length - KEPT_MAX);
-  return { ...state, gaps, lost, waiting: joined(action.came, state.waiting) };
+  return { ...state, ...told, lost, waiting: joined(action.came, state.waiting) };
 }

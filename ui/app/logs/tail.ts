@@ -1,7 +1,8 @@
 // Lines as they come: the collector's answer, a JSON object a line, read until it ends.
 //
 // `{"time", "line", "labels", "metadata", "parsed"}`, `{"gap": time}` where lines were left
-// out, `{"alive": time}` where nothing came for a while, `{"error": "…"}` at the end.
+// out, `{"late": n, "before": time}` where so many lines came too late to be among them,
+// `{"alive": time}` where nothing came for a while, `{"error": "…"}` at the end.
 
 import { ApiError, reach, refusal, withQuery } from '../api';
 import type { LabelMap } from '../api';
@@ -15,6 +16,8 @@ const EVENT_CHARS_MAX = 32_000_000;
 export interface Tail {
   onLines(lines: Line[]): void;
   onGap(): void;
+  /** So many lines of the query's streams came too late to be followed; a search finds them. */
+  onLate(lines: number): void;
 }
 
 interface Event {
@@ -23,6 +26,7 @@ interface Event {
   metadata?: LabelMap;
   parsed?: LabelMap;
   gap?: number;
+  late?: number;
   error?: string;
 }
 
@@ -47,13 +51,15 @@ export async function follow(query: string, start: string, limit: number, tail: 
   }
 }
 
-function deliver(events: string[], tail: Tail) {
+/** Hands on what whole events say. */
+export function deliver(events: string[], tail: Tail) {
   const lines: Line[] = [];
   for (const text of events) {
     if (!text) continue;
     const event = JSON.parse(text) as Event;
     if (event.error !== undefined) throw new ApiError(event.error, 0);
     if (event.gap !== undefined) tail.onGap();
+    if (event.late !== undefined) tail.onLate(event.late);
     if (event.line !== undefined) lines.push(lineOf(text, event));
   }
   if (lines.length > 0) tail.onLines(lines);

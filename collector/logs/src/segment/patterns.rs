@@ -1,4 +1,5 @@
-//! What the lines of a block look like: of templated bodies mostly without their text.
+//! What the lines of a block look like: of templated bodies without their text, but for those
+//! whose templates are cut coarsely.
 
 use super::bodies::Bodies;
 use super::candidates::Candidate;
@@ -8,7 +9,7 @@ use super::pick::Picked;
 use super::reader::Segment;
 use super::{Damage, guarded};
 use crate::search::Chosen;
-use sonde_patterns::{RowPatterns, pattern_of};
+use sonde_patterns::PatternTexts;
 use sonde_proto::UnixNanos;
 
 /// Lines that look alike.
@@ -70,19 +71,17 @@ impl Segment {
             let step = |row: usize| steps.of(times.get(row).copied().unwrap_or_default());
             let bytes = match block.bodies(ends)? {
                 Bodies::Templated(read) => {
-                    let patterns = read.patterns().ok_or_else(nonsense)?;
-                    count(&patterns, &rows, step, &mut each).ok_or_else(nonsense)?;
-                    block.section(Section::Bodies)?.len()
+                    let found = read.patterns(&rows).ok_or_else(nonsense)?;
+                    count(&found.texts, &found.of_rows, &rows, step, &mut each)
+                        .ok_or_else(nonsense)?;
+                    block.section(Section::Bodies)?.len() + found.body_bytes
                 }
                 plain @ Bodies::Plain(_) => {
-                    let line = |row: usize, body: &[u8]| {
-                        each(Alike {
-                            pattern: &pattern_of(body),
-                            step: step(row),
-                            lines: 1,
-                        });
-                    };
+                    let mut texts = PatternTexts::default();
+                    let mut of_rows = Vec::with_capacity(rows.len());
+                    let line = |_: usize, body: &[u8]| of_rows.push(texts.of(body));
                     let read = plain.some(&rows, unpacker, bodies, line);
+                    count(texts.texts(), &of_rows, &rows, step, &mut each).ok_or_else(nonsense)?;
                     read.ok_or_else(nonsense)?
                 }
             };
@@ -91,28 +90,32 @@ impl Segment {
     }
 }
 
-/// Counts neighbours of one step together: those of a stream lie in the order of their times.
+/// Counts neighbours of one step together, each row with the pattern at its place in `of_rows`:
+/// those of a stream lie in the order of their times.
 fn count(
-    patterns: &RowPatterns,
+    texts: &[String],
+    of_rows: &[u32],
     rows: &[usize],
     step: impl Fn(usize) -> u64,
     each: &mut impl FnMut(Alike<'_>),
 ) -> Option<()> {
-    let mut lines = vec![0_u64; patterns.texts.len()];
+    let mut lines = vec![0_u64; texts.len()];
     let mut seen = Vec::new();
+    let mut left = of_rows;
     for of_step in rows.chunk_by(|a, b| step(*a) == step(*b)) {
-        for row in of_step {
-            let text = *patterns.of_rows.get(*row)?;
-            let count = lines.get_mut(text as usize)?;
+        let (now, later) = left.split_at_checked(of_step.len())?;
+        left = later;
+        for text in now {
+            let count = lines.get_mut(*text as usize)?;
             if *count == 0 {
-                seen.push(text as usize);
+                seen.push(*text as usize);
             }
             *count += 1;
         }
         let step = step(*of_step.first()?);
         for text in seen.drain(..) {
             each(Alike {
-                pattern: patterns.texts.get(text)?,
+                pattern: texts.get(text)?,
                 step,
                 lines: std::mem::take(&mut lines[text]),
             });

@@ -2,7 +2,7 @@
 
 use super::clusters::REMEMBERED_MAX;
 use super::*;
-use crate::testing::{Segment, groups, line, rng};
+use crate::testing::{Segment, groups, line, names, prose, rng};
 use proptest::prelude::*;
 
 #[test]
@@ -20,22 +20,78 @@ fn variables_are_shown_as_in_other_systems() {
     assert_eq!(pattern_of(b"a \xff 7"), "a \u{fffd} <_>");
 }
 
-#[test]
-fn a_row_has_the_pattern_of_its_body() {
-    for seed in 0..4 {
-        let groups = groups(seed + 60, 3, 400);
-        let segment = Segment::of(&groups);
-        for (at, bodies) in groups.iter().enumerate() {
-            let patterns = segment.block(at).patterns().unwrap();
-            for (row, body) in bodies.iter().enumerate() {
-                let found = &patterns.texts[patterns.of_rows[row] as usize];
-                assert_eq!(found, &pattern_of(body), "row {row}");
+/// Holds the patterns of all rows and of every third against those of the bodies; how many bytes
+/// were looked at, of all.
+fn check_rows(segment: &Segment, groups: &[Vec<Vec<u8>>]) -> (usize, usize) {
+    let (mut looked, mut all) = (0, 0);
+    for (at, bodies) in groups.iter().enumerate() {
+        let block = segment.block(at);
+        for step in [1, 3] {
+            let rows: Vec<usize> = (0..bodies.len()).step_by(step).collect();
+            let patterns = block.patterns(&rows).unwrap();
+            assert_eq!(patterns.of_rows.len(), rows.len());
+            for (row, text) in rows.iter().zip(&patterns.of_rows) {
+                let found = &patterns.texts[*text as usize];
+                assert_eq!(found, &pattern_of(&bodies[*row]), "row {row}");
             }
             let mut texts = patterns.texts.clone();
             texts.sort();
             texts.dedup();
             assert_eq!(texts.len(), patterns.texts.len());
+            looked += patterns.body_bytes;
+            let bytes = rows.iter().map(|row| bodies[*row].len());
+            all += bytes.sum::<usize>();
         }
+    }
+    (looked, all)
+}
+
+#[test]
+fn a_row_has_the_pattern_of_its_body() {
+    for seed in 0..4 {
+        let groups = groups(seed + 60, 3, 400);
+        let (looked, all) = check_rows(&Segment::of(&groups), &groups);
+        assert!(looked * 20 < all, "{looked} of {all} bytes");
+    }
+}
+
+#[test]
+fn a_row_has_the_pattern_of_its_body_where_it_is_cut_coarsely() {
+    for (seed, line) in [(1, names as fn(&mut _) -> _), (2, prose)] {
+        let mut rng = rng(seed);
+        let mut group = || (0..800).map(|_| line(&mut rng)).collect();
+        let groups: Vec<Vec<Vec<u8>>> = (0..6).map(|_| group()).collect();
+        let (looked, all) = check_rows(&Segment::of(&groups), &groups);
+        assert!(looked * 3 > all, "{looked} of {all} bytes");
+    }
+}
+
+#[test]
+fn a_row_that_is_not_there_or_out_of_order_is_an_error() {
+    let groups = groups(80, 1, 100);
+    let segment = Segment::of(&groups);
+    let block = segment.block(0);
+    assert_eq!(block.patterns(&[]).unwrap(), RowPatterns::default());
+    assert!(block.patterns(&[99]).is_ok());
+    assert!(block.patterns(&[100]).is_err());
+    assert!(block.patterns(&[5, 3]).is_err());
+}
+
+#[test]
+fn equal_patterns_of_different_cuts_have_one_number() {
+    let mut texts = PatternTexts::default();
+    let bodies: [&[u8]; 6] = [
+        b"a 1 b",
+        b"a <_> b",
+        br#"{"msg":"a 7","n":1}"#,
+        br#"{"x":2,"msg":"a 8"}"#,
+        b"<_>a <_><_>",
+        b"a \x0e c",
+    ];
+    let numbers = bodies.map(|body| texts.of(body));
+    assert_eq!(numbers, [0, 0, 1, 1, 1, 2]);
+    for (body, number) in bodies.iter().zip(numbers) {
+        assert_eq!(texts.texts()[number as usize], pattern_of(body));
     }
 }
 
@@ -118,6 +174,27 @@ fn without_structure_memory_stays_within_bounds() {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A template that is as fine as a pattern says the same as every body with it.
+    #[test]
+    fn what_the_finest_templates_say_is_what_bodies_say(
+        body in prop_oneof![
+            "[a1_é .:{}\"\\\\,-]{0,60}",
+            "\\{[a1 :\",\\\\]{0,40}",
+            "\\{\"(msg|a)\": ?\"?[a1 ]{0,9}[\"}]{0,2}",
+        ],
+    ) {
+        let mut splitter = Splitter::default();
+        for cut in [Cut::Whole, Cut::Fields, Cut::Head] {
+            if splitter.split(body.as_bytes(), cut) && is_finest(&splitter.template) {
+                let template = splitter.template.clone();
+                let variables = splitter.variables.clone();
+                prop_assert!(splitter.split(body.as_bytes(), Cut::Whole));
+                prop_assert_eq!(&splitter.template, &template, "{:?} of {}", cut, &body);
+                prop_assert_eq!(&splitter.variables, &variables);
+            }
+        }
+    }
 
     #[test]
     fn a_pattern_alone_stays_what_it_is(pattern in "(\\PC|<_> | |a){0,60}") {

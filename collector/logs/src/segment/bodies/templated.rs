@@ -154,8 +154,8 @@ impl<'a> Templated<'a> {
         Some(text.len())
     }
 
-    /// The pattern of each row.
-    pub(in crate::segment) fn patterns(&self) -> Option<RowPatterns> {
-        self.block.patterns().ok()
+    /// The pattern of each of `rows`.
+    pub(in crate::segment) fn patterns(&self, rows: &[usize]) -> Option<RowPatterns> {
+        self.block.patterns(rows).ok()
     }
 }

@@ -15,6 +15,37 @@ async fn a_page_of_another_site_cannot_follow_logs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_cannot_push_logs() {
+    let bed = Bed::new().await;
+    // What a page may send anywhere without being asked: bytes of no type.
+    let message = snap::raw::Encoder::new().compress_vec(b"").unwrap();
+    let message = String::from_utf8(message).unwrap();
+    let push = async |path: &str, headers: &str| {
+        let length = message.len();
+        let request = format!(
+            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {length}\r\n{headers}\r\n{message}"
+        );
+        bed.exchange(request).await.0
+    };
+    for path in ["/loki/api/v1/push", "/api/prom/push", "/otlp/v1/logs"] {
+        let other = "Origin: https://evil.example\r\nSec-Fetch-Site: cross-site\r\n";
+        assert_eq!(push(path, other).await, 403, "{path}");
+        assert_eq!(push(path, "Origin: null\r\n").await, 403, "{path}");
+        let typed = "Content-Type: application/json\r\nSec-Fetch-Site: same-site\r\n";
+        assert_eq!(push(path, typed).await, 403, "{path}");
+        // Nothing is in the message that could be kept, but it is read.
+        let own = if path == "/otlp/v1/logs" { 415 } else { 204 };
+        assert_eq!(push(path, "").await, own, "{path}");
+        assert_eq!(
+            push(path, "Origin: http://localhost\r\n").await,
+            own,
+            "{path}"
+        );
+    }
+    bed.collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_was_made_to_lead_here_is_refused_on_every_path() {
     let bed = Bed::with(|config| config.http.external_url = "https://logs.example".into()).await;
     let status = async |path: &str, host: &str| {

@@ -1,0 +1,152 @@
+//! Who is let in, in which order, and what the others are told.
+
+use super::*;
+use crate::admit::PointTimes;
+use crate::config::OtlpLimits;
+use crate::telemetry::Telemetry;
+use futures::stream::{self, StreamExt as _};
+use prometheus_client::registry::Registry;
+use prost::Message as _;
+use sonde_journal::{FileConfig, FileJournal, Journal as _};
+use sonde_proto::{Partition, Position, SystemClock, otlp::logs};
+use tower::Service as _;
+
+/// The door for logs, and what is behind it.
+struct Bed {
+    export: Export<logs_service::ExportLogsServiceResponse>,
+    journal: Arc<FileJournal>,
+    _dir: tempfile::TempDir,
+}
+
+impl Bed {
+    fn new(limits: &OtlpLimits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = FileConfig {
+            reserve_bytes: 0,
+            ..FileConfig::default()
+        };
+        let path = dir.path().join("journal");
+        let covered = std::collections::BTreeMap::new();
+        let journal = FileJournal::open_at(&path, &config, &mut Registry::default(), &covered);
+        let journal = Arc::new(journal.unwrap());
+        let admission = Admission::new(
+            Arc::clone(&journal) as _,
+            Arc::new(SystemClock),
+            Arc::new(Telemetry::default()),
+            limits,
+            PointTimes {
+                late_max_seconds: 60,
+                future_max_seconds: 60,
+            },
+            std::collections::HashSet::new(),
+        );
+        Self {
+            export: Export::new(Signal::Logs, &Arc::new(admission)),
+            journal,
+            _dir: dir,
+        }
+    }
+
+    fn written(&self) -> Position {
+        self.journal.durable_end(Partition::first(Signal::Logs))
+    }
+
+    async fn send(&mut self, body: Body) -> Code {
+        let response = self.export.call(Request::new(body)).await.unwrap();
+        let code = response.headers().get("grpc-status").map(code_of);
+        code.unwrap_or(Code::Ok)
+    }
+}
+
+/// A message as it is sent.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap();
+    [&[0][..], &length.to_be_bytes(), message].concat()
+}
+
+fn request_of(lines: usize) -> Vec<u8> {
+    let line = logs::LogRecord {
+        time_unix_nano: 1,
+        ..logs::LogRecord::default()
+    };
+    let scope_logs = vec![logs::ScopeLogs {
+        log_records: vec![line; lines],
+        ..logs::ScopeLogs::default()
+    }];
+    let resource_logs = vec![logs::ResourceLogs {
+        scope_logs,
+        ..logs::ResourceLogs::default()
+    }];
+    logs_service::ExportLogsServiceRequest { resource_logs }.encode_to_vec()
+}
+
+#[tokio::test]
+async fn whoever_sends_a_message_slowly_keeps_nobody_else_out() {
+    let mut bed = Bed::new(&OtlpLimits {
+        requests_max: 1,
+        ..OtlpLimits::default()
+    });
+    let message = framed(&request_of(1));
+    let begun = stream::iter([Ok::<_, Infallible>(message[..8].to_vec())]);
+    let stalled = Body::from_stream(begun.chain(stream::pending()));
+    let mut slow = bed.export.call(Request::new(stalled));
+    assert!(futures::poll!(&mut slow).is_pending());
+    assert_eq!(bed.send(message.into()).await, Code::Ok);
+    assert_eq!(bed.written(), Position(1));
+    assert!(futures::poll!(&mut slow).is_pending());
+}
+
+#[tokio::test]
+async fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
+    let message = request_of(10);
+    let mut bed = Bed::new(&OtlpLimits {
+        request_bytes_max: message.len(),
+        ..OtlpLimits::default()
+    });
+    assert_eq!(bed.send(framed(&message).into()).await, Code::Ok);
+    let larger = framed(&request_of(11));
+    assert_eq!(bed.send(larger.into()).await, Code::ResourceExhausted);
+    assert_eq!(bed.written(), Position(1));
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_as_malformed() {
+    let mut bed = Bed::new(&OtlpLimits::default());
+    let cut = framed(&request_of(1))[..8].to_vec();
+    for body in [Vec::new(), cut, framed(b"\xff\xff")] {
+        assert_eq!(bed.send(body.into()).await, Code::InvalidArgument);
+    }
+    assert_eq!(bed.written(), Position(0));
+}
+
+#[test]
+fn only_what_is_wrong_in_itself_is_called_an_invalid_argument() {
+    let check = |refusal: Refusal, code| assert_eq!(status(&refusal).code(), code, "{refusal}");
+    let reason = || "why".to_owned();
+    let signal = Signal::Logs;
+    check(
+        Refusal::Malformed {
+            signal,
+            reason: reason(),
+        },
+        Code::InvalidArgument,
+    );
+    check(Refusal::TooLarge { limit: 1 }, Code::ResourceExhausted);
+    check(Refusal::Unavailable { reason: reason() }, Code::Unavailable);
+    let wait = std::time::Duration::from_secs(7);
+    let slow = Refusal::Rate {
+        tenant: sonde_proto::Tenant::default(),
+        limit: 1,
+        wait,
+    };
+    let told = status(&slow).get_details_retry_info();
+    assert_eq!(told.and_then(|info| info.retry_delay), Some(wait));
+    check(slow, Code::ResourceExhausted);
+    let nameless = sonde_proto::Tenant::new("a b").unwrap_err();
+    check(nameless.into(), Code::PermissionDenied);
+    let tenant = sonde_proto::Tenant::default();
+    check(
+        Refusal::TooManyTenants { tenant, limit: 1 },
+        Code::PermissionDenied,
+    );
+}

@@ -1,0 +1,45 @@
+//! Answers wait with bounded memory.
+
+use super::*;
+use axum::routing::get;
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
+/// Answers with 64 KiB, where 100 KiB may wait.
+fn router() -> Router {
+    let answer = || async { vec![b'x'; 64 << 10] };
+    bounded(Router::new().route("/", get(answer)), 100 << 10)
+}
+
+fn request() -> Request {
+    Request::new(Body::empty())
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_wait_for_room_and_have_it_until_they_are_read() {
+    let router = router();
+    let first = router.clone().oneshot(request()).await.unwrap();
+    assert_eq!(first.body().size_hint().exact(), Some(64 << 10));
+    // There is no room for a second before the first was read.
+    let refused = router.clone().oneshot(request()).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let second = tokio::spawn(router.clone().oneshot(request()));
+    tokio::task::yield_now().await;
+    let bytes = first.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(bytes.len(), 64 << 10);
+    let second = second.await.unwrap().unwrap();
+    assert_eq!(second.status(), StatusCode::OK);
+    // A client that leaves gives the room back as well.
+    drop(second);
+    let third = router.oneshot(request()).await.unwrap();
+    assert_eq!(third.status(), StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_answer_may_be_larger_than_all_the_room() {
+    let answer = || async { vec![b'x'; 300 << 10] };
+    let router = bounded(Router::new().route("/", get(answer)), 100 << 10);
+    let response = router.oneshot(request()).await.unwrap();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(bytes.len(), 300 << 10);
+}
