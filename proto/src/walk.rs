@@ -1,5 +1,6 @@
 //! Reads OTLP in place, without building prost's types: checks and measures requests of
-//! every signal, and walks logs.
+//! every signal, and walks logs. What a Prometheus writes has a walker of its own
+//! ([`remote_write`]).
 //!
 //! A batch of log records arrives, is checked once, and is walked again when it is
 //! stored. Decoding it into owned strings and vectors both times would cost more than

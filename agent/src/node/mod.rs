@@ -29,7 +29,7 @@ use crate::telemetry::Telemetry;
 use host::Host;
 use points::Points;
 use prost::Message as _;
-use sonde_proto::otlp::{self, common, metrics, metrics_service::ExportMetricsServiceRequest};
+use sonde_proto::otlp::{self, metrics, metrics_service::ExportMetricsServiceRequest};
 use sonde_proto::{Clock, UnixNanos, otlp::resource::Resource, semconv};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -130,11 +130,7 @@ impl Node {
             resource_metrics: vec![metrics::ResourceMetrics {
                 resource: Some(self.resource.clone()),
                 scope_metrics: vec![metrics::ScopeMetrics {
-                    scope: Some(common::InstrumentationScope {
-                        name: "sonde-agent/node".into(),
-                        version: env!("CARGO_PKG_VERSION").into(),
-                        ..common::InstrumentationScope::default()
-                    }),
+                    // No scope: it would become labels of every series, new ones with each version.
                     metrics: points.into_metrics(),
                     ..metrics::ScopeMetrics::default()
                 }],

@@ -13,7 +13,9 @@ use sonde_proto::otlp::metrics::{
 };
 use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::{kv, metrics_service::ExportMetricsServiceRequest};
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_proto::remote_write::{Series, Version, body};
+use sonde_proto::walk::remote_write::{Bounds, LabelBounds, look};
+use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos, snappy};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -104,6 +106,22 @@ impl Source {
         self.value
     }
 
+    /// What a Prometheus would write of a node's series.
+    fn series(&self, node: usize, time: i64, value: f64) -> Series {
+        let mut labels = vec![
+            ("__name__".to_owned(), self.name.clone()),
+            ("instance".to_owned(), format!("10.0.0.{node}:9100")),
+            ("job".to_owned(), "node".to_owned()),
+        ];
+        labels.extend(self.attributes.iter().cloned());
+        labels.sort();
+        Series {
+            labels,
+            samples: vec![(time, value)],
+            ..Series::default()
+        }
+    }
+
     fn metric(&self, time: i64, value: f64) -> Metric {
         let point = NumberDataPoint {
             attributes: self
@@ -134,8 +152,15 @@ impl Source {
     }
 }
 
+/// How the scrapes arrive.
+#[derive(Clone, Copy)]
+enum Sent {
+    Otlp,
+    Written(Version),
+}
+
 /// An hour of scrapes of some nodes, a request each.
-fn scrapes() -> Vec<(Position, Entry)> {
+fn scrapes(sent: Sent) -> Vec<(Position, Entry)> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut nodes: Vec<(i64, Vec<Source>)> = (0..NODES)
         .map(|_| (rng.random_range(0..INTERVAL_MS), Source::all(&mut rng)))
@@ -145,19 +170,22 @@ fn scrapes() -> Vec<(Position, Entry)> {
         for (node, (offset, sources)) in nodes.iter_mut().enumerate() {
             // A scrape is due on time and happens a few milliseconds later.
             let time = START.as_millis() + scrape * INTERVAL_MS + *offset + rng.random_range(0..5);
-            let metrics = sources
-                .iter_mut()
-                .map(|source| {
-                    let value = source.step(&mut rng);
-                    source.metric(time, value)
-                })
-                .collect();
-            let entry = Entry::otlp(
-                Tenant::default(),
-                Signal::Metrics,
-                UnixNanos::from_millis(time + 100),
-                request(node, metrics),
-            );
+            let received_at = UnixNanos::from_millis(time + 100);
+            let values: Vec<f64> = sources.iter_mut().map(|s| s.step(&mut rng)).collect();
+            let all = sources.iter().zip(values);
+            let entry = match sent {
+                Sent::Otlp => {
+                    let metrics = all.map(|(source, value)| source.metric(time, value));
+                    let payload = request(node, metrics.collect());
+                    Entry::otlp(Tenant::default(), Signal::Metrics, received_at, payload)
+                }
+                Sent::Written(version) => {
+                    let series: Vec<_> =
+                        all.map(|(s, value)| s.series(node, time, value)).collect();
+                    let body = body(version, &series).expect("a scrape is small").into();
+                    Entry::remote_write(Tenant::default(), version, received_at, body)
+                }
+            };
             entries.push((Position(entries.len() as u64), entry));
         }
     }
@@ -231,7 +259,7 @@ fn ask(store: &MetricStore) -> usize {
 }
 
 fn benches(c: &mut Criterion) {
-    let entries = scrapes();
+    let entries = scrapes(Sent::Otlp);
     let mut group = c.benchmark_group("metrics");
     group
         .sample_size(10)
@@ -337,7 +365,7 @@ fn memory_per_series() -> (f64, f64) {
 
 /// One line a figure, beside the budget.
 fn summary((resident, accounted): (f64, f64)) {
-    let entries = scrapes();
+    let entries = scrapes(Sent::Otlp);
     let samples = (NODES * SERIES * SCRAPES) as f64;
     let first = samples / SCRAPES as f64;
     let payload: usize = entries.iter().map(|(_, e)| e.payload.len()).sum();
@@ -378,12 +406,70 @@ sum by (mode) (rate(m[5m])), 240 steps: {in_memory:.0} ms from memory, {on_disk:
     );
 }
 
+/// One line a version of remote write: how fast it is read at the door and taken by the store.
+fn summary_of_remote_write() {
+    let samples = (NODES * SERIES * SCRAPES) as f64;
+    let first = samples / SCRAPES as f64;
+    for version in Version::ALL {
+        let entries = scrapes(Sent::Written(version));
+        let (new, known) = entries.split_at(NODES);
+        let payload: usize = entries.iter().map(|(_, e)| e.payload.len()).sum();
+        let looked = median(|| {
+            samples
+                / seconds(|| {
+                    entries
+                        .iter()
+                        .for_each(|(_, entry)| look_at(version, entry))
+                })
+        });
+        let ingest = median(|| {
+            let dir = fresh();
+            let store = filled(dir.path(), new);
+            let taken = (samples - first) / seconds(|| store.apply(known));
+            assert_eq!(store.stats().unsealed as f64, samples);
+            taken
+        });
+        let both = 1.0 / (1.0 / looked + 1.0 / ingest);
+        println!(
+            "remote write {version:?}, {:.0} B a sample on the wire: door {:.2} M samples/s, store, known series: {:.2} M samples/s; both {:.2} M (budget {:.0} M)",
+            payload as f64 / samples,
+            looked / 1e6,
+            ingest / 1e6,
+            both / 1e6,
+            BUDGET_SAMPLES_PER_SECOND / 1e6,
+        );
+    }
+}
+
+/// What the door does with a request before it is durable.
+fn look_at(version: Version, entry: &Entry) {
+    let bounds = Bounds {
+        times: sonde_proto::walk::Bounds {
+            earliest_millis: 0,
+            latest_millis: i64::MAX,
+        },
+        labels: LabelBounds {
+            labels_max: 64,
+            name_bytes_max: 512,
+            value_bytes_max: 4096,
+        },
+    };
+    let plain = snappy::unpacked(&entry.payload, 16 << 20).expect("it is a block");
+    let found = look(version, &plain, &bounds).expect("it is a request");
+    assert_eq!(found.samples as usize, SERIES);
+}
+
 criterion_group!(all, benches);
 
 fn main() {
+    // Alone, for who asks for this alone.
+    if std::env::args().any(|argument| argument == "remote-write") {
+        return summary_of_remote_write();
+    }
     // First of all, while no memory waits to be used again.
     let memory = memory_per_series();
     all();
     Criterion::default().configure_from_args().final_summary();
     summary(memory);
+    summary_of_remote_write();
 }

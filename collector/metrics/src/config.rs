@@ -37,6 +37,10 @@ pub struct Config {
     /// Resource attributes that every series of the resource carries as labels. The others
     /// are on `target_info`.
     pub promote_resource_attributes: Vec<String>,
+    /// Whether series from OTLP carry name, version, schema URL and attributes of their
+    /// instrumentation scope as `otel_scope_…`. Without, two scopes with a metric of one name
+    /// and the same attributes share its series.
+    pub scope_labels: bool,
     /// How many exemplars a tenant keeps; the oldest go first.
     pub exemplars_max: usize,
     /// How many metric names a tenant keeps type, help and unit of.
@@ -78,6 +82,7 @@ impl Default for Config {
             late_max_seconds: 15 * 24 * 3600,
             future_max_seconds: 600,
             promote_resource_attributes: promoted.map(String::from).to_vec(),
+            scope_labels: true,
             exemplars_max: 20_000,
             metadata_max: 10_000,
             merge_fan_in: 4,

@@ -10,7 +10,7 @@ use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::{self, LabelMap, Resource};
 use crate::translate::names;
 use crate::translate::point::Point;
-use crate::translate::wire::{Fields, Kind, Malformed, Metric};
+use crate::translate::wire::{Fields, Kind, Malformed, Metric, Value};
 use crate::{Config, is_stale};
 use sonde_proto::remote_write::Version;
 use sonde_proto::{Entry, Format, UnixNanos};
@@ -53,8 +53,16 @@ impl TimeBounds {
     }
 }
 
+/// An instrumentation scope on its way.
+struct Scope<'a> {
+    message: &'a [u8],
+    schema_url: &'a [u8],
+    key: Key,
+}
+
 /// A metric on its way.
 struct Current<'a> {
+    scope: &'a Scope<'a>,
     metric: Metric<'a>,
     key: Key,
     name: Option<String>,
@@ -95,15 +103,37 @@ impl Ingest<'_> {
         };
         let mut point = Point::default();
         let scopes = Fields::of(message);
-        scopes.each(2, |scope| {
-            Fields::of(scope).each(2, |metric| self.metric(metric, &mut source, &mut point))
+        scopes.each(2, |message| {
+            let scope = self.scope(message, source.key)?;
+            Fields::of(message).each(2, |metric| {
+                self.metric(metric, &scope, &mut source, &mut point)
+            })
         })?;
         self.target_info(&mut source)
+    }
+
+    /// What a scope is, which may stand behind its metrics.
+    fn scope<'a>(&self, message: &'a [u8], parent: Key) -> Result<Scope<'a>, Malformed> {
+        let (mut scope, mut schema_url): (&[u8], &[u8]) = (&[], &[]);
+        let mut fields = Fields::of(message);
+        while let Some((number, value)) = fields.next()? {
+            match (number, value) {
+                (1, Value::Bytes(bytes)) => scope = bytes,
+                (3, Value::Bytes(bytes)) => schema_url = bytes,
+                _ => {}
+            }
+        }
+        Ok(Scope {
+            message: scope,
+            schema_url,
+            key: self.keys.key(parent, &[scope, schema_url]),
+        })
     }
 
     fn metric<'a>(
         &mut self,
         message: &'a [u8],
+        scope: &Scope<'_>,
         source: &mut Source<'_>,
         point: &mut Point<'a>,
     ) -> Result<(), Malformed> {
@@ -116,10 +146,11 @@ impl Ingest<'_> {
         }
         let tag = [metric.kind as u8, u8::from(metric.delta)];
         let key = self.keys.key(
-            source.key,
+            scope.key,
             &[metric.name.as_bytes(), metric.unit.as_bytes(), &tag],
         );
         let mut current = Current {
+            scope,
             metric,
             key,
             name: None,
@@ -202,7 +233,15 @@ impl Ingest<'_> {
             current.name = Some(name);
         }
         let name = current.name.as_deref().unwrap_or_default();
-        let labels = labels::of_point(&point.attributes, self.read(source)?)?;
+        let mut labels = labels::of_point(&point.attributes, self.read(source)?)?;
+        if self.config.scope_labels {
+            let Scope {
+                message,
+                schema_url,
+                ..
+            } = current.scope;
+            labels.extend(labels::of_scope(message, schema_url)?);
+        }
         let series = point.series(metric.kind, name, &labels);
         let series = series
             .iter()

@@ -10,7 +10,7 @@ use sonde_proto::otlp::metrics::{
     NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data,
 };
 use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
-use sonde_proto::otlp::{common::InstrumentationScope, common::KeyValue, kv};
+use sonde_proto::otlp::{common::KeyValue, kv};
 
 /// `DataPointFlags`: there is no value any more.
 const NO_RECORDED_VALUE: u32 = 1;
@@ -167,12 +167,8 @@ impl<'a> Histograms<'a> {
 
 /// One request for each metric, so that none grows with the number of series.
 pub(crate) fn request(metric: Metric) -> ExportMetricsServiceRequest {
-    let scope = InstrumentationScope {
-        name: "sonde.signals".to_owned(),
-        ..Default::default()
-    };
+    // No scope: it would become labels of every series.
     let scope_metrics = ScopeMetrics {
-        scope: Some(scope),
         metrics: vec![metric],
         ..Default::default()
     };

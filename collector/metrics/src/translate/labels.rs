@@ -1,8 +1,8 @@
-//! The labels of a series: the point's attributes, what is promoted from the resource, and
-//! `job` and `instance`.
+//! The labels of a series: the point's attributes, what is promoted from the resource, `job` and
+//! `instance`, and what names the instrumentation scope.
 
 use super::names;
-use super::wire::{Fields, Malformed, Value};
+use super::wire::{Fields, Malformed, Value, text};
 use prost::Message as _;
 use sonde_proto::otlp::{self, common::KeyValue};
 use sonde_proto::semconv::{SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_NAMESPACE};
@@ -59,6 +59,39 @@ impl Resource {
         labels.extend(identity);
         Ok(Self { labels, target })
     }
+}
+
+/// What names an instrumentation scope's labels.
+const SCOPE: &str = "otel_scope_";
+
+/// The labels of an OTLP `InstrumentationScope`, as the specification has them
+/// (<https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/>):
+/// without them two libraries' counters of one name would be one series.
+pub(crate) fn of_scope(message: &[u8], schema_url: &[u8]) -> Result<LabelMap, Malformed> {
+    let (mut name, mut version) = ("", "");
+    let mut fields = Fields::of(message);
+    while let Some((number, value)) = fields.next()? {
+        match (number, value) {
+            (1, Value::Bytes(b)) => name = text(b)?,
+            (2, Value::Bytes(b)) => version = text(b)?,
+            _ => {}
+        }
+    }
+    let mut attributes = attributes_in(message, 3)?;
+    // These would pass for what the scope itself says.
+    attributes.retain(|kv| !["name", "version", "schema_url"].contains(&kv.key.as_str()));
+    for attribute in &mut attributes {
+        attribute.key.insert_str(0, SCOPE);
+    }
+    let mut labels = of_attributes(&attributes);
+    for (what, said) in [
+        ("name", name),
+        ("version", version),
+        ("schema_url", text(schema_url)?),
+    ] {
+        set(&mut labels, &format!("{SCOPE}{what}"), said.to_owned());
+    }
+    Ok(labels)
 }
 
 /// The labels of a point, without its name.

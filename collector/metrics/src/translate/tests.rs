@@ -1,5 +1,6 @@
 //! OTLP in, Prometheus series out.
 
 mod naming;
+mod scopes;
 mod points;
 mod limits;
