@@ -24,7 +24,9 @@ pub(crate) use series::Series;
 use std::sync::Arc;
 
 /// About what a series takes beside its labels and samples.
-const SERIES_BYTES: usize = 200;
+const SERIES_BYTES: usize = size_of::<Series>() + 16;
+/// About what one of its labels takes, and its place in the list of the label's value.
+const LABEL_BYTES: usize = 8 + 7;
 
 /// What became of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Head {
     symbols: Symbols,
     series: Vec<Series>,
+    /// The labels of all series, one after the other.
+    labels: Vec<(Symbol, Symbol)>,
     by_labels: HashTable<u32>,
     hasher: RandomState,
     postings: Postings,
@@ -110,30 +114,34 @@ impl Head {
         if let Some(id) = pairs.and_then(|pairs| self.find(&pairs)) {
             return Ok((id, false));
         }
-        if self.series.len() >= series_max {
+        let is_full = self.labels.len() + labels.len() > u32::MAX as usize;
+        if self.series.len() >= series_max || is_full {
             return Err(Refusal::SeriesMax);
         }
         let mut intern = |t: &str| self.symbols.intern(t);
         let pairs: Vec<_> = labels.iter().map(|(n, v)| (intern(n), intern(v))).collect();
-        Ok((self.insert(pairs.into()), true))
+        Ok((self.insert(&pairs), true))
     }
 
     fn find(&self, pairs: &Pairs) -> Option<u32> {
-        let is_it = |id: &u32| *self.series[*id as usize].labels == *pairs;
+        let is_it = |id: &u32| self.pairs(*id) == pairs;
         self.by_labels
             .find(self.hasher.hash_one(pairs), is_it)
             .copied()
     }
 
-    fn insert(&mut self, pairs: Box<Pairs>) -> u32 {
+    fn insert(&mut self, pairs: &Pairs) -> u32 {
         let id = self.series.len() as u32;
-        let hash = self.hasher.hash_one(&*pairs);
-        self.postings.add(id, &pairs);
-        self.label_bytes += SERIES_BYTES + pairs.len() * 12;
-        self.series.push(Series::new(pairs));
-        let (series, hasher) = (&self.series, &self.hasher);
-        let rehash = |id: &u32| hasher.hash_one(&*series[*id as usize].labels);
-        self.by_labels.insert_unique(hash, id, rehash);
+        self.postings.add(id, pairs);
+        self.label_bytes += SERIES_BYTES + pairs.len() * LABEL_BYTES;
+        grow(&mut self.labels, pairs.len());
+        self.labels.extend_from_slice(pairs);
+        grow(&mut self.series, 1);
+        self.series.push(Series::new(self.labels.len() as u32));
+        let (series, labels, hasher) = (&self.series, &self.labels, &self.hasher);
+        let rehash = |id: &u32| hasher.hash_one(pairs_of(series, labels, *id));
+        self.by_labels
+            .insert_unique(hasher.hash_one(pairs), id, rehash);
         id
     }
 
@@ -167,15 +175,11 @@ impl Head {
 
     /// Keeps an exemplar of a series.
     pub(crate) fn push_exemplar(&mut self, series: u32, exemplar: Exemplar, max: usize) {
-        let (symbols, series_list) = (&self.symbols, &self.series);
+        let (symbols, all, pairs) = (&self.symbols, &self.series, &self.labels);
         let labels = || {
-            let pairs = series_list
-                .get(series as usize)
-                .map_or(&[][..], |s| &s.labels);
-            pairs
-                .iter()
-                .map(|(n, v)| (symbols.text(*n), symbols.text(*v)))
-                .collect()
+            let text = |symbol: &Symbol| symbols.text(*symbol);
+            let pairs = pairs_of(all, pairs, series).iter();
+            pairs.map(|(n, v)| (text(n), text(v))).collect()
         };
         self.exemplars.push(series, labels, exemplar, max);
     }
@@ -226,20 +230,18 @@ impl Head {
         self.exemplars = old.exemplars;
         self.exemplars.forget_series();
         let mut numbers = Vec::with_capacity(kept.len());
-        for (series, is_kept) in old.series.into_iter().zip(kept) {
+        for (id, is_kept) in (0..).zip(kept) {
             if !is_kept {
                 numbers.push(None);
                 continue;
             }
             let mut intern = |s: Symbol| self.symbols.intern(old.symbols.text(s));
-            let pairs: Box<Pairs> = series
-                .labels
-                .iter()
-                .map(|(n, v)| (intern(*n), intern(*v)))
-                .collect();
-            let id = self.insert(pairs);
-            self.series[id as usize].continue_at(series.last_time(), series.last_value());
-            numbers.push(Some(id));
+            let pairs = pairs_of(&old.series, &old.labels, id).iter();
+            let pairs: Vec<_> = pairs.map(|(n, v)| (intern(*n), intern(*v))).collect();
+            let number = self.insert(&pairs);
+            let series = &old.series[id as usize];
+            self.series[number as usize].continue_at(series.last_time(), series.last_value());
+            numbers.push(Some(number));
         }
         old.active.renumber(numbers.into_iter(), self.series.len());
         self.active = old.active;
@@ -260,7 +262,23 @@ impl Index for Head {
     }
 
     fn pairs(&self, series: u32) -> &Pairs {
-        self.series.get(series as usize).map_or(&[], |s| &s.labels)
+        pairs_of(&self.series, &self.labels, series)
+    }
+}
+
+/// The labels of a series among those of all.
+fn pairs_of<'a>(series: &[Series], labels: &'a [(Symbol, Symbol)], id: u32) -> &'a Pairs {
+    let at = id as usize;
+    let before = at.checked_sub(1).and_then(|before| series.get(before));
+    let from = before.map_or(0, |s| s.labels_end);
+    let to = series.get(at).map_or(from, |s| s.labels_end);
+    labels.get(from as usize..to as usize).unwrap_or_default()
+}
+
+/// Makes room for so many more, and an eighth: doubling would leave up to half of it unused.
+fn grow<T>(all: &mut Vec<T>, more: usize) {
+    if all.capacity() - all.len() < more {
+        all.reserve_exact(more.max(all.len() / 8).max(16));
     }
 }
 

@@ -28,9 +28,26 @@ impl BitWriter {
         }
         let rest = count - free;
         self.register |= value >> rest;
+        self.make_room();
         self.bytes.extend_from_slice(&self.register.to_be_bytes());
         self.register = if rest == 0 { 0 } else { value << (64 - rest) };
         self.used = rest;
+    }
+
+    /// Grows by little at a time: there are as many of these as there are series.
+    fn make_room(&mut self) {
+        if self.bytes.capacity() - self.bytes.len() < 8 {
+            let more = (self.bytes.len() / 4).next_multiple_of(16).max(16);
+            // What the allocator gives is a multiple of 16 and eight more.
+            let more = if self.bytes.is_empty() { 24 } else { more };
+            self.bytes.reserve_exact(more);
+        }
+    }
+
+    /// The first 64 bits, once there are more.
+    pub(crate) fn first_word(&self) -> u64 {
+        let first = self.bytes.first_chunk().copied().unwrap_or_default();
+        u64::from_be_bytes(first)
     }
 
     /// How many bytes the bits take.

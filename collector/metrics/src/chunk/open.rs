@@ -15,7 +15,6 @@ pub(crate) const SAMPLES_MAX: u16 = 120;
 pub(crate) struct OpenChunk {
     bits: BitWriter,
     count: u16,
-    first: i64,
     last: i64,
     delta: i64,
     xor: Xor,
@@ -39,7 +38,6 @@ impl OpenChunk {
         Self {
             bits,
             count: 1,
-            first: time,
             last: time,
             delta: 0,
             xor: Xor::after(value),
@@ -65,7 +63,7 @@ impl OpenChunk {
     }
 
     pub(crate) fn first(&self) -> i64 {
-        self.first
+        self.bits.first_word() as i64
     }
 
     pub(crate) fn last(&self) -> i64 {
@@ -75,7 +73,7 @@ impl OpenChunk {
     /// The chunk as it is now.
     pub(crate) fn close(&self) -> ClosedChunk {
         ClosedChunk {
-            first: self.first,
+            first: self.first(),
             last: self.last,
             count: self.count,
             bytes: self.bits.to_bytes().into(),

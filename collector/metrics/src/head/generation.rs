@@ -4,7 +4,7 @@
 //! one step and without a copy, while the next one takes what comes. A frozen generation never
 //! changes, so that it is read and sealed without a lock, and is let go as a whole.
 
-use super::{Outcome, chunks::Chunks};
+use super::{Outcome, chunks::Chunks, grow};
 use crate::chunk::open::ClosedChunk;
 
 /// About what a series with samples takes beside them.
@@ -34,6 +34,8 @@ impl Generation {
     pub(crate) fn push(&mut self, series: u32, sample: (i64, f64), is_newest: bool) -> Outcome {
         let at = series as usize;
         if at >= self.of_series.len() {
+            let more = at + 1 - self.of_series.len();
+            grow(&mut self.of_series, more);
             self.of_series.resize_with(at + 1, || None);
         }
         let mut grown = 0;

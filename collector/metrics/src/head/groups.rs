@@ -4,14 +4,16 @@
 //! has the same series. The key is 128 bits of two independent hashes, so a wrong answer is
 //! out of question for anything but an attack on one's own tenant.
 
-use ahash::{AHashMap, RandomState};
+use super::grow;
+use ahash::RandomState;
+use hashbrown::HashTable;
 use smallvec::SmallVec;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 /// Numbers from here on stand for series that were refused; which one tells why.
 const REFUSED: u32 = u32::MAX - 3;
 /// About what an entry takes.
-const GROUP_BYTES: usize = 72;
+const GROUP_BYTES: usize = size_of::<Entry>() + 10;
 /// Above this many entries the table starts afresh: it can always be worked out again.
 const GROUPS_MAX: usize = 4 << 20;
 
@@ -63,12 +65,29 @@ impl Refusal {
     }
 }
 
-/// The series of all data points seen lately.
+/// The series of all data points seen lately. There are as many entries as there are points,
+/// so they lie close together, and the table has only their numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Groups {
-    map: AHashMap<Key, Group>,
-    numbers: usize,
+    entries: Vec<Entry>,
+    numbers: HashTable<u32>,
+    /// Numbers of series that lie outside of the entries.
+    outside: usize,
     refused: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    shape: u64,
+    series: Numbers,
+}
+
+/// The numbers of a group's series; most have one.
+#[derive(Debug)]
+enum Numbers {
+    One(u32),
+    Some(Box<[u32]>),
 }
 
 impl Default for Keys {
@@ -113,8 +132,13 @@ impl Group {
 }
 
 impl Groups {
-    pub(crate) fn get(&self, key: Key) -> Option<&Group> {
-        self.map.get(&key)
+    pub(crate) fn get(&self, key: Key) -> Option<Group> {
+        let is_it = |number: &u32| self.entries[*number as usize].key == key;
+        let entry = &self.entries[*self.numbers.find(key.0, is_it)? as usize];
+        Some(Group {
+            shape: entry.shape,
+            series: SmallVec::from_slice(entry.series.as_slice()),
+        })
     }
 
     pub(crate) fn insert(&mut self, key: Key, group: Group) {
@@ -124,24 +148,75 @@ impl Groups {
             }
             self.refused += 1;
         }
-        if self.map.len() >= GROUPS_MAX {
-            self.map.clear();
-            (self.numbers, self.refused) = (0, 0);
+        if self.entries.len() >= GROUPS_MAX {
+            *self = Self {
+                refused: usize::from(group.is_refused()),
+                ..Self::default()
+            };
         }
-        self.numbers += group.series.len();
-        self.map.insert(key, group);
+        self.put(Entry {
+            key,
+            shape: group.shape,
+            series: Numbers::of(group.series),
+        });
+    }
+
+    fn put(&mut self, entry: Entry) {
+        self.outside += entry.series.outside();
+        let is_it = |number: &u32| self.entries[*number as usize].key == entry.key;
+        if let Some(known) = self.numbers.find(entry.key.0, is_it) {
+            let known = &mut self.entries[*known as usize];
+            self.outside -= known.series.outside();
+            *known = entry;
+            return;
+        }
+        let number = self.entries.len() as u32;
+        let hash = entry.key.0;
+        grow(&mut self.entries, 1);
+        self.entries.push(entry);
+        let entries = &self.entries;
+        let rehash = |number: &u32| entries[*number as usize].key.0;
+        self.numbers.insert_unique(hash, number, rehash);
     }
 
     /// About how much memory the table takes.
     pub(crate) fn bytes(&self) -> usize {
-        self.map.len() * GROUP_BYTES + self.numbers * 4
+        self.entries.len() * GROUP_BYTES + self.outside * 4
     }
 
     /// Gives refused series another chance.
     pub(crate) fn forget_refused(&mut self) {
         if std::mem::take(&mut self.refused) > 0 {
-            self.map.retain(|_, group| !group.is_refused());
-            self.numbers = self.map.values().map(|group| group.series.len()).sum();
+            let old = std::mem::take(self).entries.into_iter();
+            old.filter(|entry| !entry.series.is_refused())
+                .for_each(|entry| self.put(entry));
+        }
+    }
+}
+
+impl Numbers {
+    fn of(series: SmallVec<[u32; 4]>) -> Self {
+        match series.as_slice() {
+            [one] => Self::One(*one),
+            _ => Self::Some(series.into_boxed_slice()),
+        }
+    }
+
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Some(all) => all,
+        }
+    }
+
+    fn is_refused(&self) -> bool {
+        self.as_slice().iter().any(|id| *id >= REFUSED)
+    }
+
+    fn outside(&self) -> usize {
+        match self {
+            Self::One(_) => 0,
+            Self::Some(all) => all.len(),
         }
     }
 }

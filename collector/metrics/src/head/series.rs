@@ -1,20 +1,21 @@
-//! One series in memory: who it is and how far it came.
+//! One series in memory: how far it came.
 
 use crate::is_stale;
-use crate::postings::Pairs;
 
-/// Labels and the latest value of a series. Its samples are in the [generations](super::generation).
+/// The latest value of a series. Its labels are with those of all series, its samples in the
+/// [generations](super::generation).
 #[derive(Debug)]
 pub(crate) struct Series {
-    pub(crate) labels: Box<Pairs>,
+    /// Where its labels end, and those of the next series begin.
+    pub(super) labels_end: u32,
     last_time: i64,
     last_value: f64,
 }
 
 impl Series {
-    pub(crate) fn new(labels: Box<Pairs>) -> Self {
+    pub(crate) fn new(labels_end: u32) -> Self {
         Self {
-            labels,
+            labels_end,
             last_time: i64::MIN,
             last_value: 0.0,
         }
