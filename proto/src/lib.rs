@@ -2,8 +2,8 @@
 //!
 //! Read in the order of a record's life: whose it is ([`Tenant`]), what it is ([`Signal`]),
 //! what it looks like on the wire ([`otlp`], [`walk`]), where it was written ([`Entry`],
-//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`], [`re2`]), and how
-//! long an answer about it is worth waiting for ([`Deadline`]).
+//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`], [`re2`]), what was
+//! counted ([`Histogram`]), and how long an answer about it is worth waiting for ([`Deadline`]).
 
 mod deadline;
 mod tenant;
@@ -12,6 +12,7 @@ mod entry;
 mod id;
 mod labels;
 mod matcher;
+mod histogram;
 mod time;
 
 pub mod otlp;
@@ -21,6 +22,9 @@ pub mod walk;
 
 pub use deadline::{Deadline, GiveUp};
 pub use entry::{Entry, Position};
+pub use histogram::{
+    BucketSpan, Buckets, CUSTOM_SCHEMA, Histogram, HistogramError, ResetHint, SampleValue,
+};
 pub use id::{IdError, SpanId, TraceId};
 pub use labels::{Fingerprint, Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
