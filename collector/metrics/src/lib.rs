@@ -27,7 +27,7 @@ mod testing;
 pub use config::Config;
 pub use sonde_promql as promql;
 pub use sonde_promql::{
-    Features, InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries,
+    Answer, Features, InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries,
     STALE_NAN_BITS, Sample, Samples, is_stale, parse_selector, stale_nan,
 };
 pub use store::{MetricStore, OpenError, Stats, StoreError};

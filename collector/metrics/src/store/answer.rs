@@ -2,7 +2,7 @@
 
 use super::MetricStore;
 use crate::promql::source::TimeRange;
-use crate::promql::{self, Ask, Features, QueryError, QueryLimits, QueryValue};
+use crate::promql::{self, Answer, Ask, Features, QueryError, QueryLimits};
 use crate::select::TenantSource;
 use crate::tenant::{Metadata, TenantStore};
 use crate::translate::exemplar::Exemplar;
@@ -21,7 +21,7 @@ impl MetricStore {
         query: &str,
         time: UnixNanos,
         limits: &QueryLimits,
-    ) -> Result<QueryValue, QueryError> {
+    ) -> Result<Answer, QueryError> {
         self.with(tenant, |source| {
             promql::instant(source, &self.ask(query, limits), time)
         })
@@ -39,7 +39,7 @@ impl MetricStore {
         end: UnixNanos,
         step: Duration,
         limits: &QueryLimits,
-    ) -> Result<QueryValue, QueryError> {
+    ) -> Result<Answer, QueryError> {
         self.with(tenant, |source| {
             promql::range(source, &self.ask(query, limits), start, end, step)
         })

@@ -10,14 +10,29 @@ use sonde_metrics::{ParseError, QueryError};
 
 /// A successful answer.
 pub(super) fn success(data: impl Serialize) -> Response {
+    success_with(data, Vec::new(), Vec::new())
+}
+
+/// A successful answer, and what it should be read with.
+pub(super) fn success_with(
+    data: impl Serialize,
+    warnings: Vec<String>,
+    infos: Vec<String>,
+) -> Response {
     #[derive(Serialize)]
     struct Success<T> {
         status: &'static str,
         data: T,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        infos: Vec<String>,
     }
     Json(Success {
         status: "success",
         data,
+        warnings,
+        infos,
     })
     .into_response()
 }

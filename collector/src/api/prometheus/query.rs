@@ -1,14 +1,16 @@
 //! `query` and `query_range`.
 
-use super::envelope::query_failed;
-use super::{Api, Failure, Parameters, success, tenant};
+use super::envelope::{query_failed, success_with};
+use super::{Api, Failure, Parameters, tenant};
 use crate::api::ApiError;
-use crate::api::samples::{Each, Instantly, Ranged, SamplePoints, point, sample, seconds};
+use crate::api::samples::{
+    Each, Either, HistogramPoints, Mixed, SamplePoints, one_sample, point, seconds,
+};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
-use sonde_metrics::{QueryError, QueryLimits, QueryValue};
+use sonde_metrics::{Answer, QueryError, QueryLimits, QueryValue};
 use sonde_proto::Deadline;
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ pub(super) async fn instant(
                 error => query_failed(&error),
             })
     });
-    Ok(success(Data(value.await?)))
+    Ok(answered(value.await?))
 }
 
 pub(super) async fn range(
@@ -75,7 +77,7 @@ pub(super) async fn range(
             .range(&tenant, &query, start, end, step, &limits)
             .map_err(|error| query_failed(&error))
     });
-    Ok(success(Data(value.await?)))
+    Ok(answered(value.await?))
 }
 
 fn timeout(parameters: &Parameters) -> Result<Option<Duration>, Failure> {
@@ -90,6 +92,11 @@ fn limits(deadline: &Deadline, timeout: Option<Duration>) -> QueryLimits {
         deadline: deadline.at_most(timeout.unwrap_or(Duration::MAX)),
         ..QueryLimits::default()
     }
+}
+
+fn answered(answer: Answer) -> Response {
+    let (warnings, infos) = (answer.warnings, answer.infos);
+    success_with(Data(answer.value), warnings, infos)
 }
 
 /// A query's value as the API writes it.
@@ -111,9 +118,9 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "vector")?;
                 map.serialize_entry(
                     "result",
-                    &Each(samples, |one| Instantly {
+                    &Each(samples, |one| Either {
                         metric: &one.labels,
-                        value: sample(one.time, one.value),
+                        value: one_sample(one.time, &one.value),
                     }),
                 )?;
             }
@@ -121,9 +128,10 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "matrix")?;
                 map.serialize_entry(
                     "result",
-                    &Each(series, |series| Ranged {
+                    &Each(series, |series| Mixed {
                         metric: &series.labels,
                         values: SamplePoints(&series.samples),
+                        histograms: HistogramPoints(&series.histograms),
                     }),
                 )?;
             }
