@@ -43,7 +43,7 @@ fn rooms_use_only_the_rooms_below_them() {
         ("sonde-template", &[]),
         ("sonde-ui", &[]),
         ("sonde-lex", &[]),
-        ("sonde-exposition", &[]),
+        ("sonde-exposition", &["sonde-proto"]),
         (
             "sonde-logql",
             &["sonde-proto", "sonde-lex", "sonde-template"],

@@ -1,10 +1,10 @@
 //! The words both programs share. No I/O happens here.
 //!
 //! Read in the order of a record's life: whose it is ([`Tenant`]), what it is ([`Signal`]),
-//! what it looks like on the wire ([`otlp`], [`remote_write`],
-//! [`snappy`], [`walk`]), where it was written ([`Entry`],
-//! [`Position`]), what it is called ([`semconv`], [`Labels`], [`Matcher`], [`re2`]), and how
-//! long an answer about it is worth waiting for ([`Deadline`]).
+//! what it looks like on the wire ([`otlp`], [`remote_write`], [`snappy`], [`walk`]), where it
+//! was written ([`Entry`], [`Position`]), what it is called ([`semconv`], [`Labels`],
+//! [`Matcher`], [`re2`]), what was counted ([`Histogram`]), and how long an answer about it is
+//! worth waiting for ([`Deadline`]).
 
 mod deadline;
 mod tenant;
@@ -13,6 +13,7 @@ mod entry;
 mod id;
 mod labels;
 mod matcher;
+mod histogram;
 mod time;
 
 pub mod otlp;
@@ -24,6 +25,9 @@ pub mod walk;
 
 pub use deadline::{Deadline, GiveUp};
 pub use entry::{Entry, Format, Position};
+pub use histogram::{
+    BucketSpan, Buckets, CUSTOM_SCHEMA, Histogram, HistogramError, ResetHint, SampleValue,
+};
 pub use id::{IdError, SpanId, TraceId};
 pub use labels::{Fingerprint, Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};

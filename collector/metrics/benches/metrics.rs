@@ -252,7 +252,7 @@ fn ask(store: &MetricStore) -> usize {
     let answer = store
         .range(&Tenant::default(), query, start, end(), step, &limits)
         .expect("the query is within its limits");
-    match answer {
+    match answer.value {
         QueryValue::Matrix(series) => series.iter().map(|s| s.samples.len()).sum(),
         QueryValue::Scalar(_) | QueryValue::String { .. } | QueryValue::Vector(_) => 0,
     }

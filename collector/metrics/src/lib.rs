@@ -30,7 +30,7 @@ pub use config::Config;
 pub use select::{Limited, Reads};
 pub use sonde_promql as promql;
 pub use sonde_promql::{
-    Features, InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries,
+    Answer, Features, InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries,
     STALE_NAN_BITS, Sample, Samples, is_stale, parse_selector, stale_nan,
 };
 pub use store::{

@@ -24,7 +24,7 @@ mod words;
 use data::{BASE, Dataset, STEPS};
 use server::{Answer, Prometheus};
 use sonde_metrics::{Features, MetricStore, QueryError, QueryLimits, QueryValue, promql};
-use sonde_proto::{Tenant, UnixNanos};
+use sonde_proto::{SampleValue, Tenant, UnixNanos};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -169,7 +169,9 @@ fn compare_range(
     let theirs = prometheus.range(expr, start, end, step);
     *telling += usize::from(theirs.as_ref().is_ok_and(|answer| !answer.is_empty()));
     difference(
-        &ours.map(ours_as_answer).map_err(|e| e.to_string()),
+        &ours
+            .map(|ours| ours_as_answer(ours.value))
+            .map_err(|e| e.to_string()),
         &theirs,
     )
     .map(|why| format!("range   {expr} by {step}: {why}"))
@@ -177,7 +179,8 @@ fn compare_range(
 
 fn instant(store: &MetricStore, expr: &str) -> Result<QueryValue, QueryError> {
     let (tenant, limits) = (Tenant::default(), QueryLimits::default());
-    store.instant(&tenant, expr, UnixNanos::from_millis(INSTANT), &limits)
+    let answer = store.instant(&tenant, expr, UnixNanos::from_millis(INSTANT), &limits);
+    answer.map(|answer| answer.value)
 }
 
 fn compare_instant(store: &MetricStore, prometheus: &Prometheus, expr: &str) -> Option<String> {
@@ -199,7 +202,10 @@ fn ours_as_answer(value: QueryValue) -> Answer {
         QueryValue::String { .. } => {}
         QueryValue::Vector(samples) => {
             for s in samples {
-                answer.insert(labels(&s.labels), vec![(s.time.as_millis(), s.value)]);
+                let SampleValue::Float(value) = s.value else {
+                    panic!("the store holds floats");
+                };
+                answer.insert(labels(&s.labels), vec![(s.time.as_millis(), value)]);
             }
         }
         QueryValue::Matrix(series) => {

@@ -20,24 +20,21 @@ mod quantiles;
 mod edges;
 mod info;
 mod hash;
+mod column;
+mod native;
 
-use super::ast::{Edges, Expr, ExprKind};
+use super::ast::{Edges, Expr, ExprKind, Span};
 use super::functions::math::{larger, smaller};
 use super::functions::{Kind, Shape};
+use super::notes::{About, Notes};
 use super::source::{Source, Stop};
-use super::value::{QueryLimits, RangeSeries};
+use super::value::{Answer, QueryLimits, QueryValue, RangeSeries};
 use ahash::AHashMap;
 pub(crate) use arithmetic::scalar as arithmetic;
 use budget::Budget;
+pub(crate) use column::Column;
 pub(crate) use grid::Grid;
 use sonde_proto::{Labels, UnixNanos};
-
-/// One value per step of one series.
-#[derive(Clone, Debug)]
-pub(crate) struct Column {
-    pub(crate) labels: Labels,
-    pub(crate) values: Vec<f64>,
-}
 
 /// The bits of a stale marker, which no evaluation gives, stand for "no value".
 pub(crate) const ABSENT: f64 = f64::from_bits(crate::STALE_NAN_BITS);
@@ -58,6 +55,7 @@ pub(crate) struct Engine<'s, S> {
     bounds: (i64, i64),
     step: i64,
     budget: Budget,
+    notes: Notes,
 }
 
 impl<'s, S: Source> Engine<'s, S> {
@@ -71,6 +69,7 @@ impl<'s, S: Source> Engine<'s, S> {
             bounds,
             step,
             budget: Budget::new(limits),
+            notes: Notes::default(),
         }
     }
 
@@ -144,7 +143,9 @@ impl<'s, S: Source> Engine<'s, S> {
             ExprKind::Aggregate(a) => self.aggregate(a, grid),
             ExprKind::Call { function, args } => match function.kind {
                 Kind::Shape(shape) => self.shape(shape, args, grid),
-                Kind::Window { .. } | Kind::Math(_) | Kind::Calendar(_) => self.collect(expr, grid),
+                Kind::Window { .. } | Kind::Math(_) | Kind::Histogram(_) | Kind::Calendar(_) => {
+                    self.collect(expr, grid)
+                }
             },
             ExprKind::Selector(_) | ExprKind::Negate(_) => self.collect(expr, grid),
             ExprKind::Number(_)
@@ -178,15 +179,9 @@ impl<'s, S: Source> Engine<'s, S> {
                 continue;
             };
             self.work(column.values.len() as u64)?;
-            for (value, other) in same.values.iter_mut().zip(column.values) {
-                if is_absent(*value) {
-                    *value = other;
-                } else if !is_absent(other) {
-                    return Err(Stop::Expression(
-                        "vector cannot contain metrics with the same labelset".into(),
-                    ));
-                }
-            }
+            same.fill_from(column).map_err(|_| {
+                Stop::Expression("vector cannot contain metrics with the same labelset".into())
+            })?;
         }
         Ok(merged)
     }
@@ -206,15 +201,38 @@ impl<'s, S: Source> Engine<'s, S> {
                 .present(&column.values)
                 .map(|(time, value)| (UnixNanos::from_millis(time), value))
                 .collect();
-            if !samples.is_empty() {
-                all.push(RangeSeries {
-                    labels: column.labels,
-                    samples,
-                });
-            }
+            let histograms = column.histograms.iter();
+            let histograms = histograms
+                .map(|(step, h)| (UnixNanos::from_millis(grid.time(step)), h.clone()))
+                .collect();
+            all.push(RangeSeries {
+                labels: column.labels,
+                samples,
+                histograms,
+            });
         }
+        all.retain(|series| !series.is_empty());
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(all)
+    }
+
+    /// The value with what was noted on the way to it.
+    pub(crate) fn answer(self, value: QueryValue, query: &str) -> Answer {
+        let (warnings, infos) = self.notes.finish(query);
+        Answer {
+            value,
+            warnings,
+            infos,
+        }
+    }
+
+    /// For notes about an argument and the metric that a series is of.
+    pub(crate) fn about<'n>(&'n self, labels: &'n Labels, at: Span) -> About<'n> {
+        About {
+            notes: &self.notes,
+            metric: labels.get(sonde_proto::METRIC_NAME),
+            at,
+        }
     }
 
     /// The samples of a range expression at one time.
@@ -230,18 +248,23 @@ impl<'s, S: Source> Engine<'s, S> {
             let inside = samples
                 .iter()
                 .filter(|(time, _)| *time > range.0 && *time <= range.1);
-            self.keep_value_bytes(samples.len() as u64 * ANSWERED_BYTES)?;
-            let samples: Vec<_> = inside
+            self.keep_value_bytes(samples.weight() * ANSWERED_BYTES)?;
+            let found: Vec<_> = inside
                 .map(|(time, value)| (UnixNanos::from_millis(time), value))
                 .collect();
-            if !samples.is_empty() {
-                all.push(RangeSeries {
-                    labels: labels.clone(),
-                    samples,
-                });
-            }
+            let inside = |time: i64| time > range.0 && time <= range.1;
+            let histograms = samples.histograms.iter().filter(|h| inside(h.time));
+            let histograms = histograms
+                .map(|h| (UnixNanos::from_millis(h.time), h.value.clone()))
+                .collect();
+            all.push(RangeSeries {
+                labels: labels.clone(),
+                samples: found,
+                histograms,
+            });
             Ok(())
         })?;
+        all.retain(|series: &RangeSeries| !series.is_empty());
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(all)
     }

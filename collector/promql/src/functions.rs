@@ -9,10 +9,14 @@ pub(crate) mod shape;
 pub(crate) mod histogram;
 pub(crate) mod labels;
 pub(crate) mod natural;
+pub(crate) mod native;
 
 use super::ast::Type;
 #[cfg(doc)]
 use super::features::Features;
+use super::sample::HistogramSample;
+use native::Native;
+use sonde_proto::Histogram;
 
 /// A function of the language.
 #[derive(Debug)]
@@ -61,10 +65,13 @@ pub(crate) enum Kind {
     /// From the samples of each range; keeps the metric's name or not.
     Window {
         apply: fn(&Window<'_>) -> Option<f64>,
+        native: Native,
         keeps_name: bool,
     },
     /// From each value and scalar arguments.
     Math(fn(f64, &[f64]) -> f64),
+    /// From each histogram.
+    Histogram(fn(&Histogram) -> f64),
     /// From each value as a time.
     Calendar(fn(&calendar::Moment) -> f64),
     /// From the whole vector or from nothing.
@@ -86,8 +93,6 @@ pub(crate) enum Shape {
     LabelReplace,
     MaxOf,
     MinOf,
-    /// Of native histograms: floats have no part in it.
-    OfHistograms,
     Pi,
     Range,
     Scalar,
@@ -102,12 +107,13 @@ pub(crate) enum Shape {
     Vector,
 }
 
-/// The samples of one range of one series. Never empty.
+/// The samples of one range of one series: at least one float or histogram.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window<'w> {
     /// Milliseconds since 1970.
     pub(crate) times: &'w [i64],
     pub(crate) values: &'w [f64],
+    pub(crate) histograms: &'w [HistogramSample],
     /// Whether any value of the series is less than the one before it: where not, counters
     /// need no look for resets in each of their overlapping ranges.
     pub(crate) falls: bool,
@@ -176,8 +182,18 @@ impl Function {
 
 /// A function over ranges that takes nothing else.
 const fn window(name: &'static str, apply: fn(&Window<'_>) -> Option<f64>) -> Function {
+    window_of_both(name, apply, Native::Ignored)
+}
+
+/// The same, of histograms too.
+const fn window_of_both(
+    name: &'static str,
+    apply: fn(&Window<'_>) -> Option<f64>,
+    native: Native,
+) -> Function {
     let kind = Kind::Window {
         apply,
+        native,
         keeps_name: false,
     };
     Function {

@@ -12,6 +12,7 @@
 mod features;
 mod error;
 mod number;
+mod histogram;
 mod sample;
 mod lex;
 pub mod ast;
@@ -19,6 +20,7 @@ mod parse;
 mod resolve;
 mod format;
 mod json;
+mod notes;
 mod functions;
 mod eval;
 pub mod source;
@@ -27,16 +29,17 @@ mod value;
 pub use error::{ParseError, QueryError};
 pub use features::Features;
 pub use format::{format, pretty};
+pub use histogram::{Bucket, buckets as histogram_buckets, text as histogram_text};
 pub use json::to_json;
 pub use number::{label_number, sample_number};
 pub use parse::{parse, parse_selector, selectors};
 pub use resolve::resolve;
-pub use sample::{STALE_NAN_BITS, Samples, is_stale, stale_nan};
-pub use value::{Ask, InstantSample, QueryLimits, QueryValue, RangeSeries, Sample};
+pub use sample::{HistogramSample, STALE_NAN_BITS, Samples, is_stale, stale_nan};
+pub use value::{Answer, Ask, InstantSample, QueryLimits, QueryValue, RangeSeries, Sample};
 
 use ast::{Expr, Type};
 use eval::{Engine, Grid};
-use sonde_proto::UnixNanos;
+use sonde_proto::{SampleValue, UnixNanos};
 use source::Source;
 use std::time::Duration;
 
@@ -51,12 +54,12 @@ pub fn instant<S: Source>(
     source: &S,
     ask: &Ask<'_>,
     time: UnixNanos,
-) -> Result<QueryValue, QueryError> {
+) -> Result<Answer, QueryError> {
     let mut expr = parse(ask.text, ask.features)?;
     let grid = Grid::single(time.as_millis());
     resolve(&mut expr, ask.text, grid.start, grid.start, 0)?;
     let engine = Engine::new(source, ask.limits, (grid.start, grid.start), 0);
-    Ok(match expr.returns() {
+    let value = match expr.returns() {
         Type::Scalar => QueryValue::Scalar(Sample {
             time,
             value: engine.scalar(&expr, &grid)?[0],
@@ -70,15 +73,20 @@ pub fn instant<S: Source>(
             if !is_ordered(&expr) {
                 columns.sort_by(|a, b| a.labels.cmp(&b.labels));
             }
+            columns.retain(|column| column.is_present(0));
             let sample = |c: eval::Column| InstantSample {
-                labels: c.labels,
                 time,
-                value: c.values[0],
+                value: match c.histograms.get(0) {
+                    Some(histogram) => SampleValue::Histogram(histogram.clone()),
+                    None => SampleValue::Float(c.values[0]),
+                },
+                labels: c.labels,
             };
             QueryValue::Vector(columns.into_iter().map(sample).collect())
         }
         Type::Matrix => QueryValue::Matrix(engine.matrix(&expr, &grid)?),
-    })
+    };
+    Ok(engine.answer(value, ask.text))
 }
 
 /// Evaluates an expression at every `step` from `start` to `end`, both included.
@@ -91,7 +99,7 @@ pub fn range<S: Source>(
     start: UnixNanos,
     end: UnixNanos,
     step: Duration,
-) -> Result<QueryValue, QueryError> {
+) -> Result<Answer, QueryError> {
     let mut expr = parse(ask.text, ask.features)?;
     let grid = range_grid(start, end, step)?;
     let bounds = (start.as_millis(), end.as_millis());
@@ -100,10 +108,8 @@ pub fn range<S: Source>(
     let columns = match expr.returns() {
         Type::Scalar => {
             let labels = sonde_proto::Labels::empty();
-            vec![eval::Column {
-                labels,
-                values: engine.scalar(&expr, &grid)?,
-            }]
+            let values = engine.scalar(&expr, &grid)?;
+            vec![eval::Column::of_floats(labels, values)]
         }
         Type::Vector => engine.vector(&expr, &grid)?,
         other => {
@@ -114,7 +120,8 @@ pub fn range<S: Source>(
             return Err(QueryError::bad_data(&message));
         }
     };
-    Ok(QueryValue::Matrix(engine.answered(columns, &grid)?))
+    let value = QueryValue::Matrix(engine.answered(columns, &grid)?);
+    Ok(engine.answer(value, ask.text))
 }
 
 fn range_grid(start: UnixNanos, end: UnixNanos, step: Duration) -> Result<Grid, QueryError> {

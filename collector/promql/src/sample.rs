@@ -1,5 +1,9 @@
 //! Samples, and the one bit pattern that says "this series ended here".
 
+use crate::histogram;
+use sonde_proto::Histogram;
+use std::sync::Arc;
+
 /// The value that marks a series as ended, bit for bit.
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
@@ -15,26 +19,37 @@ pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
 }
 
-/// Times in milliseconds and their values, side by side, by time.
+/// Times in milliseconds and their values, side by side, by time; and histograms, by time.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
     /// Milliseconds since 1970.
     pub times: Vec<i64>,
     /// The values.
     pub values: Vec<f64>,
+    /// Samples that are histograms. No time is in both.
+    pub histograms: Vec<HistogramSample>,
+}
+
+/// A sample that is a histogram. The end of a series is a float, the stale marker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSample {
+    /// Milliseconds since 1970.
+    pub time: i64,
+    /// What was counted.
+    pub value: Arc<Histogram>,
 }
 
 impl Samples {
     /// How many samples there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.times.len()
+        self.times.len() + self.histograms.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
+        self.times.is_empty() && self.histograms.is_empty()
     }
 
     /// Adds a sample at the end.
@@ -43,13 +58,27 @@ impl Samples {
         self.values.push(value);
     }
 
+    /// Adds a histogram at the end.
+    pub fn push_histogram(&mut self, time: i64, value: Arc<Histogram>) {
+        self.histograms.push(HistogramSample { time, value });
+    }
+
+    /// How much there is to read, in floats: a histogram is as much as its bytes.
+    pub(crate) fn weight(&self) -> u64 {
+        const FLOAT_BYTES: u64 = size_of::<(i64, f64)>() as u64;
+        let weights = self.histograms.iter();
+        let weights = weights.map(|sample| histogram::bytes(&sample.value) / FLOAT_BYTES);
+        self.times.len() as u64 + weights.sum::<u64>()
+    }
+
     /// Removes all samples, keeping the memory.
     pub fn clear(&mut self) {
         self.times.clear();
         self.values.clear();
+        self.histograms.clear();
     }
 
-    /// Both columns in step.
+    /// The floats, both columns in step.
     pub fn iter(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
         self.times.iter().copied().zip(self.values.iter().copied())
     }
@@ -57,16 +86,31 @@ impl Samples {
     /// Puts the samples in the order of time and drops those at a time that is already
     /// taken: the first one that was pushed wins.
     pub fn sort_first_wins(&mut self) {
+        self.sort_histograms();
         if self.times.windows(2).all(|pair| pair[0] < pair[1]) {
             return;
         }
         let mut order: Vec<(i64, f64)> = self.iter().collect();
         order.sort_by_key(|(time, _)| *time);
         order.dedup_by_key(|(time, _)| *time);
-        self.clear();
+        self.times.clear();
+        self.values.clear();
         order
             .into_iter()
             .for_each(|(time, value)| self.push(time, value));
+    }
+
+    fn sort_histograms(&mut self) {
+        if self.histograms.is_empty() {
+            return;
+        }
+        self.histograms.sort_by_key(|sample| sample.time);
+        self.histograms.dedup_by_key(|sample| sample.time);
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        // A float wins at its time: the marker that ends a series is one.
+        self.histograms
+            .retain(|sample| times.binary_search(&sample.time).is_err());
     }
 
     /// Keeps the samples of a time range, both ends included.
@@ -77,6 +121,8 @@ impl Samples {
         self.values.truncate(to);
         self.times.drain(..from);
         self.values.drain(..from);
+        self.histograms
+            .retain(|sample| (start..=end).contains(&sample.time));
     }
 }
 
@@ -84,6 +130,8 @@ impl Samples {
 impl PartialEq for Samples {
     fn eq(&self, other: &Self) -> bool {
         let bits = |s: &Self| s.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-        self.times == other.times && bits(self) == bits(other)
+        self.times == other.times
+            && bits(self) == bits(other)
+            && self.histograms == other.histograms
     }
 }

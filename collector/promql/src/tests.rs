@@ -10,22 +10,29 @@
 //!   {a="1"} 1 2 _ 4
 //! fails at 5m <expression>        an error while it is evaluated, with this in its message
 //!   <text>
+//! notes at 5m <expression>        the warnings and infos of the answer, all of them
+//!   <text>
 //! wrong <expression>              no expression; where, and what the message has
 //!   1:4 <text>
 //! ```
+//!
+//! A value may be a histogram in double braces, see [`literal`].
 
 mod bounds;
 mod limits;
+mod literal;
 mod print;
 
 use super::ast::Expr;
+use super::histogram;
 use super::source::{Series, Source, Stop, TimeRange};
 use super::{
     Ask, Features, ParseError, QueryError, QueryLimits, QueryValue, parse, parse_selector,
 };
 use crate::{Samples, stale_nan};
-use sonde_proto::{Labels, Matcher, UnixNanos};
+use sonde_proto::{Labels, Matcher, SampleValue, UnixNanos};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// With everything that is an experiment.
@@ -45,7 +52,7 @@ fn instant<S: Source>(
         features,
         limits,
     };
-    super::instant(source, &ask, time)
+    super::instant(source, &ask, time).map(|answer| answer.value)
 }
 
 fn range<S: Source>(
@@ -62,7 +69,7 @@ fn range<S: Source>(
         features,
         limits,
     };
-    super::range(source, &ask, start, end, step)
+    super::range(source, &ask, start, end, step).map(|answer| answer.value)
 }
 
 /// Series in memory.
@@ -141,6 +148,26 @@ fn histograms() {
 }
 
 #[test]
+fn native_histograms_of_functions() {
+    check(include_str!("tests/native_functions.test"));
+}
+
+#[test]
+fn native_histograms_over_ranges() {
+    check(include_str!("tests/native_ranges.test"));
+}
+
+#[test]
+fn native_histograms_in_operators_and_aggregations() {
+    check(include_str!("tests/native_operators.test"));
+}
+
+#[test]
+fn warnings_and_infos() {
+    check(include_str!("tests/notes.test"));
+}
+
+#[test]
 fn durations_that_are_computed() {
     check(include_str!("tests/durations.test"));
 }
@@ -186,6 +213,7 @@ fn check(file: &str) {
             ),
             "range" => check_range(&memory, rest, &block.body),
             "fails" => check_fails(&memory, rest.strip_prefix("at ").unwrap(), &block.body),
+            "notes" => check_notes(&memory, rest.strip_prefix("at ").unwrap(), &block.body),
             "wrong" => check_wrong(rest, &block.body),
             other => panic!("line {}: what is {other:?}?", block.line),
         };
@@ -238,8 +266,10 @@ fn load(step: i64, lines: &[&str]) -> Memory {
         let (labels, values) = labelled(line);
         let mut samples = Samples::default();
         for (n, value) in (0..).zip(values) {
-            if let Some(value) = value {
-                samples.push(n * step, value);
+            match value {
+                Some(SampleValue::Float(value)) => samples.push(n * step, value),
+                Some(SampleValue::Histogram(value)) => samples.push_histogram(n * step, value),
+                None => {}
             }
         }
         (labels, samples)
@@ -248,8 +278,9 @@ fn load(step: i64, lines: &[&str]) -> Memory {
 }
 
 /// `m{a="1"} 1 2 3`
-fn labelled(line: &str) -> (Labels, Vec<Option<f64>>) {
-    let end = line
+fn labelled(line: &str) -> Row {
+    let head = line.find("{{").map_or(line, |at| &line[..at]);
+    let end = head
         .rfind('}')
         .map_or_else(|| line.find(' ').unwrap(), |at| at + 1);
     let (series, rest) = line.split_at(end);
@@ -262,11 +293,15 @@ fn labelled(line: &str) -> (Labels, Vec<Option<f64>>) {
             .map(|m| (m.name.as_str(), m.value.as_str()))
             .collect()
     };
-    (labels, rest.split_whitespace().flat_map(values).collect())
+    let words = literal::words(rest);
+    (labels, words.iter().flat_map(|word| values(word)).collect())
 }
 
 /// One word of values.
-fn values(word: &str) -> Vec<Option<f64>> {
+fn values(word: &str) -> Vec<Option<SampleValue>> {
+    if word.starts_with("{{") {
+        return repeated(word);
+    }
     let (first, times) = word.rsplit_once('x').unwrap_or((word, "0"));
     let times: usize = times.parse().unwrap();
     if first == "_" {
@@ -281,13 +316,34 @@ fn values(word: &str) -> Vec<Option<f64>> {
     let (start, step) = (number(start), number(step));
     (0..=times)
         .map(|n| {
-            Some(if n == 0 {
+            Some(SampleValue::Float(if n == 0 {
                 start
             } else {
                 start + step * n as f64
-            })
+            }))
         })
         .collect()
+}
+
+/// `{{…}}x3` repeats it, `{{…}}+{{…}}x3` adds to it each time.
+fn repeated(word: &str) -> Vec<Option<SampleValue>> {
+    let (first, times) = match word.rsplit_once("}}x") {
+        Some((first, times)) => (format!("{first}}}}}"), times.parse().unwrap()),
+        None => (word.to_owned(), 0),
+    };
+    let (start, step) = match first.split_once("}}+") {
+        Some((start, step)) => (format!("{start}}}}}"), Some(literal::histogram(step))),
+        None => (first, None),
+    };
+    let mut now = literal::histogram(&start);
+    let mut all = vec![Some(SampleValue::Histogram(Arc::new(now.clone())))];
+    for _ in 0..times {
+        if let Some(step) = &step {
+            histogram::add(&mut now, step).unwrap();
+        }
+        all.push(Some(SampleValue::Histogram(Arc::new(now.clone()))));
+    }
+    all
 }
 
 fn number(text: &str) -> f64 {
@@ -314,7 +370,7 @@ fn at(memory: &Memory, rest: &str) -> Result<QueryValue, QueryError> {
 
 fn check_at(memory: &Memory, rest: &str, wanted: &[&str], ordered: bool) -> Result<(), String> {
     let found = at(memory, rest).map_err(|e| e.to_string())?;
-    let mut found: Vec<(Labels, Vec<Option<f64>>)> = match found {
+    let mut found: Vec<Row> = match found {
         QueryValue::Scalar(s) => {
             let same = wanted.len() == 1 && is_close(number(wanted[0]), s.value);
             return same
@@ -331,7 +387,10 @@ fn check_at(memory: &Memory, rest: &str, wanted: &[&str], ordered: bool) -> Resu
             .collect(),
         QueryValue::Matrix(all) => all
             .into_iter()
-            .map(|s| (s.labels, s.samples.iter().map(|(_, v)| Some(*v)).collect()))
+            .map(|s| {
+                let row = by_time(&s).into_values().map(Some).collect();
+                (s.labels, row)
+            })
             .collect(),
     };
     let mut wanted: Vec<_> = wanted.iter().map(|line| labelled(line)).collect();
@@ -353,12 +412,12 @@ fn check_range(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), Strin
     let QueryValue::Matrix(found) = found else {
         return Err("gives no matrix".into());
     };
-    let found: BTreeMap<Labels, Vec<Option<f64>>> = found
+    let found: BTreeMap<Labels, Vec<Option<SampleValue>>> = found
         .into_iter()
         .map(|series| {
             let mut row = vec![None; ((end - start) / step) as usize + 1];
-            for (at, value) in &series.samples {
-                row[((at.as_millis() - start) / step) as usize] = Some(*value);
+            for (at, value) in by_time(&series) {
+                row[((at.as_millis() - start) / step) as usize] = Some(value);
             }
             (series.labels, row)
         })
@@ -370,11 +429,22 @@ fn check_range(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), Strin
     )
 }
 
-type Row = (Labels, Vec<Option<f64>>);
+fn by_time(series: &super::RangeSeries) -> BTreeMap<UnixNanos, SampleValue> {
+    let floats = series.samples.iter();
+    let floats = floats.map(|(time, value)| (*time, SampleValue::Float(*value)));
+    let histograms = series.histograms.iter();
+    let histograms = histograms.map(|(time, h)| (*time, SampleValue::Histogram(h.clone())));
+    floats.chain(histograms).collect()
+}
+
+type Row = (Labels, Vec<Option<SampleValue>>);
 
 fn compare(found: &[Row], wanted: &[Row]) -> Result<(), String> {
-    let same_value = |pair: (&Option<f64>, &Option<f64>)| match pair {
-        (Some(a), Some(b)) => is_close(*a, *b),
+    let same_value = |pair: (&Option<SampleValue>, &Option<SampleValue>)| match pair {
+        (Some(SampleValue::Float(a)), Some(SampleValue::Float(b))) => is_close(*a, *b),
+        (Some(SampleValue::Histogram(a)), Some(SampleValue::Histogram(b))) => {
+            literal::is_close(a, b)
+        }
         (a, b) => a.is_none() && b.is_none(),
     };
     let same_row = |(found, wanted): (&Row, &Row)| {
@@ -385,9 +455,22 @@ fn compare(found: &[Row], wanted: &[Row]) -> Result<(), String> {
     if found.len() == wanted.len() && found.iter().zip(wanted).all(same_row) {
         return Ok(());
     }
-    let lines = found
-        .iter()
-        .map(|(labels, values)| format!("\n      {labels} {values:?}"));
+    let shown = |value: &Option<SampleValue>| match value {
+        None => " _".to_owned(),
+        Some(SampleValue::Float(value)) => format!(" {value}"),
+        Some(SampleValue::Histogram(h)) => {
+            let (schema, hint, zero) = (h.schema, h.hint, h.zero_threshold);
+            let text = histogram::text(h);
+            format!(
+                " {text} schema {schema} {hint:?} zero {zero} {:?}",
+                h.bounds
+            )
+        }
+    };
+    let lines = found.iter().map(|(labels, values)| {
+        let values: String = values.iter().map(shown).collect();
+        format!("\n      {labels}{values}")
+    });
     Err(format!("gives{}", lines.collect::<String>()))
 }
 
@@ -397,6 +480,22 @@ fn check_fails(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), Strin
         Err(error) => Err(format!("fails otherwise: {error}")),
         Ok(found) => Err(format!("gives {found:?}")),
     }
+}
+
+fn check_notes(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), String> {
+    let (time, text) = rest.split_once(' ').unwrap();
+    let ask = Ask {
+        text,
+        features: &Features::all(),
+        limits: &QueryLimits::default(),
+    };
+    let answer = super::instant(memory, &ask, UnixNanos::from_millis(millis(time)));
+    let answer = answer.map_err(|e| e.to_string())?;
+    let found = [answer.warnings, answer.infos].concat();
+    if found == wanted {
+        return Ok(());
+    }
+    Err(format!("says\n      {}", found.join("\n      ")))
 }
 
 fn check_wrong(query: &str, wanted: &[&str]) -> Result<(), String> {

@@ -1,7 +1,8 @@
 //! What a query gives, and what it may take.
 
 use super::features::Features;
-use sonde_proto::{Deadline, Labels, UnixNanos};
+use sonde_proto::{Deadline, Histogram, Labels, SampleValue, UnixNanos};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A query.
@@ -62,7 +63,7 @@ pub struct InstantSample {
     /// The time of the query.
     pub time: UnixNanos,
     /// Its value.
-    pub value: f64,
+    pub value: SampleValue,
 }
 
 /// A series' values over a range query.
@@ -72,6 +73,26 @@ pub struct RangeSeries {
     pub labels: Labels,
     /// Times and values.
     pub samples: Vec<(UnixNanos, f64)>,
+    /// Times and histograms, of times that have no value.
+    pub histograms: Vec<(UnixNanos, Arc<Histogram>)>,
+}
+
+impl RangeSeries {
+    /// Whether it has neither.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.histograms.is_empty()
+    }
+}
+
+/// What a query gives, and what it should be read with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The value of the expression.
+    pub value: QueryValue,
+    /// What is probably wrong, in Prometheus' words.
+    pub warnings: Vec<String>,
+    /// What may be worth a look.
+    pub infos: Vec<String>,
 }
 
 /// The value of an expression.

@@ -1,7 +1,7 @@
 //! The rules' question, asked of the metric store.
 
 use sonde_metrics::{Features, MetricStore, QueryError, QueryLimits, QueryValue, promql};
-use sonde_proto::{Deadline, Labels, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Labels, SampleValue, Tenant, UnixNanos};
 use sonde_rules::{ExprError, Query, Sample};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,16 +31,22 @@ impl Query for StoreQuery {
             ..QueryLimits::default()
         };
         let value = self.store.instant(&Tenant::default(), expr, time, &limits);
-        match value.map_err(|error: QueryError| error.to_string())? {
+        let answer = value.map_err(|error: QueryError| error.to_string())?;
+        match answer.value {
             QueryValue::Scalar(sample) => Ok(vec![Sample {
                 labels: Labels::empty(),
                 value: sample.value,
             }]),
             QueryValue::Vector(samples) => Ok(samples
                 .into_iter()
-                .map(|sample| Sample {
-                    labels: sample.labels,
-                    value: sample.value,
+                .filter_map(|sample| match sample.value {
+                    SampleValue::Float(value) => Some(Sample {
+                        labels: sample.labels,
+                        value,
+                    }),
+                    // A rule has no use for a histogram yet: alerts compare numbers, and
+                    // results are written as numbers.
+                    SampleValue::Histogram(_) => None,
                 })
                 .collect()),
             QueryValue::String { .. } | QueryValue::Matrix(_) => {

@@ -95,8 +95,9 @@ async fn take(
         door.admission.refused(Signal::Metrics, &refusal);
         refusal
     })?;
-    let (turn, body) = arrived(&door.admission, Signal::Metrics, body).await?;
     let admission = &door.admission;
+    let limit = admission.request_bytes_max();
+    let (turn, body) = arrived(admission, Signal::Metrics, body, limit).await?;
     admission
         .admit_written(tenant, version, body, door.labels, turn)
         .await

@@ -1,6 +1,6 @@
 //! What a body holds: families of samples.
 
-use crate::histogram::SampleValue;
+use sonde_proto::SampleValue;
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 

@@ -21,7 +21,6 @@ mod bounds;
 mod content;
 mod names;
 mod family;
-mod histogram;
 mod number;
 mod error;
 mod read;
@@ -31,9 +30,9 @@ pub use bounds::{Bounds, Options};
 pub use content::{Answer, Format, FormatError, Protocol, accept, format_of, negotiate};
 pub use error::{Malformed, Place};
 pub use family::{Exemplar, Family, Kind, Label, Sample, Sink};
-pub use histogram::{
-    BucketSpan, Buckets, CUSTOM_SCHEMA, Histogram, HistogramError, ResetHint, SampleValue,
-};
 pub use names::{Escaping, is_legacy_label_name, is_legacy_metric_name, unescape as unescape_name};
 pub use read::read;
+pub use sonde_proto::{
+    BucketSpan, Buckets, CUSTOM_SCHEMA, Histogram, HistogramError, ResetHint, SampleValue,
+};
 pub use write::Writer;

@@ -15,7 +15,7 @@ mod classic;
 
 use crate::content::{Answer, Format};
 use crate::family::{Family, Kind, Sample};
-use crate::histogram::{CUSTOM_SCHEMA, SampleValue};
+use sonde_proto::{CUSTOM_SCHEMA, SampleValue};
 use std::borrow::Cow;
 use std::io;
 

@@ -3,7 +3,7 @@
 use super::MetricStore;
 use crate::config::Config;
 use crate::promql::source::{Stop, TimeRange};
-use crate::promql::{self, Ask, Features, QueryError, QueryLimits, QueryValue};
+use crate::promql::{self, Answer, Ask, Features, QueryError, QueryLimits};
 use crate::select::{Limited, Reads, Smallest, TenantSource};
 use crate::tenant::{Metadata, TenantStore};
 use crate::translate::exemplar::Exemplar;
@@ -48,7 +48,7 @@ impl MetricStore {
         query: &str,
         time: UnixNanos,
         limits: &QueryLimits,
-    ) -> Result<QueryValue, QueryError> {
+    ) -> Result<Answer, QueryError> {
         let reads = Reads::default();
         let question = Question {
             text: query,
@@ -67,7 +67,7 @@ impl MetricStore {
         tenant: &Tenant,
         question: &Question<'_>,
         time: UnixNanos,
-    ) -> Result<QueryValue, QueryError> {
+    ) -> Result<Answer, QueryError> {
         let (deadline, reads) = (&question.limits.deadline, question.reads);
         self.with(tenant, deadline, reads, |source| {
             promql::instant(source, &self.ask(question), time)
@@ -86,7 +86,7 @@ impl MetricStore {
         end: UnixNanos,
         step: Duration,
         limits: &QueryLimits,
-    ) -> Result<QueryValue, QueryError> {
+    ) -> Result<Answer, QueryError> {
         let reads = Reads::default();
         let question = Question {
             text: query,
@@ -106,7 +106,7 @@ impl MetricStore {
         question: &Question<'_>,
         (start, end): (UnixNanos, UnixNanos),
         step: Duration,
-    ) -> Result<QueryValue, QueryError> {
+    ) -> Result<Answer, QueryError> {
         let (deadline, reads) = (&question.limits.deadline, question.reads);
         self.with(tenant, deadline, reads, |source| {
             promql::range(source, &self.ask(question), start, end, step)

@@ -1,14 +1,22 @@
 //! The running state of one group, for every step.
 
-use super::{ABSENT, is_absent};
+use super::column::Sparse;
+use super::{ABSENT, Column, is_absent};
 use crate::ast::AggregateOp;
 use crate::functions::Sum;
+use crate::histogram::{Total, compact};
+use crate::notes::{About, Note};
+use sonde_proto::Labels;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a group came to so far.
 pub(crate) struct Accumulator {
     op: AggregateOp,
     counts: Vec<u32>,
     cells: Cells,
+    /// Sums of histograms by step.
+    totals: BTreeMap<usize, Total>,
 }
 
 /// 2^-64: more series than there are cannot add up to too much, and no bit is lost.
@@ -46,6 +54,7 @@ impl Accumulator {
             op,
             counts: vec![0; len],
             cells,
+            totals: BTreeMap::new(),
         }
     }
 
@@ -99,8 +108,59 @@ impl Accumulator {
         }
     }
 
-    /// The group's values.
-    pub(crate) fn finish(self) -> Vec<f64> {
+    /// Adds the histograms of a series, and says how many bytes more are kept for them.
+    pub(crate) fn add_histograms(&mut self, column: &Column, about: &About<'_>) -> u64 {
+        let mut bytes = 0;
+        match self.op {
+            AggregateOp::Count | AggregateOp::Group => {
+                column
+                    .histograms
+                    .iter()
+                    .for_each(|(step, _)| self.counts[step] += 1);
+            }
+            AggregateOp::Sum | AggregateOp::Avg => {
+                for (step, histogram) in column.histograms.iter() {
+                    let total = self.totals.entry(step).or_default();
+                    let before = total.bytes();
+                    if total.add(histogram).is_err() {
+                        about.add(Note::MixedSchemas(about.metric));
+                    }
+                    bytes += total.bytes().saturating_sub(before);
+                }
+            }
+            op => about.add(Note::IgnoredInGroup(op.as_str())),
+        }
+        bytes
+    }
+
+    /// The group as a series.
+    pub(crate) fn finish(mut self, labels: Labels, about: &About<'_>) -> Column {
+        let mut histograms = Sparse::default();
+        for (step, total) in std::mem::take(&mut self.totals) {
+            if self.counts[step] > 0 {
+                self.counts[step] = 0;
+                about.add(Note::MixedGroup);
+                continue;
+            }
+            let note = |note| about.add(note);
+            let result = if self.op == AggregateOp::Avg {
+                total.mean(note)
+            } else {
+                total.sum(note)
+            };
+            if let Ok(mut histogram) = result {
+                compact(&mut histogram);
+                histograms.push(step, Arc::new(histogram));
+            }
+        }
+        Column {
+            labels,
+            values: self.floats(),
+            histograms,
+        }
+    }
+
+    fn floats(self) -> Vec<f64> {
         let op = self.op;
         let value = |step: usize, count: u32| match (&self.cells, op) {
             (Cells::Count, AggregateOp::Group) => 1.0,

@@ -2,8 +2,10 @@
 
 use super::accumulate::Accumulator;
 use super::{Column, Engine, Grid, is_absent};
-use crate::ast::{Aggregate, AggregateOp};
+use crate::ast::{Aggregate, AggregateOp, Expr};
 use crate::functions::over_time::quantile;
+use crate::histogram::text as histogram_text;
+use crate::notes::Note;
 use crate::number::label_number as number;
 use crate::source::{Source, Stop};
 use ahash::AHashMap;
@@ -36,6 +38,8 @@ impl<S: Source> Engine<'_, S> {
         self.stream(&a.expr, grid, &mut |column| {
             let key = self.group_labels(a, &column.labels)?;
             self.work(grid.len as u64)?;
+            let native = column.histograms.bytes();
+            self.work(native / 16)?;
             if !groups.contains_key(&key) {
                 self.spend(grid.len as u64)?;
                 self.keep_subset(&key)?;
@@ -44,23 +48,33 @@ impl<S: Source> Engine<'_, S> {
             }
             if let Some(group) = groups.get_mut(&key) {
                 group.add(&column.values);
+                if native > 0 {
+                    let about = self.about(&column.labels, a.expr.span);
+                    self.keep_value_bytes(group.add_histograms(&column, &about))?;
+                }
             }
             Ok(())
         })?;
-        Ok(groups
+        let none = Labels::empty();
+        let about = self.about(&none, a.expr.span);
+        let mut results: Vec<Column> = groups
             .into_iter()
-            .map(|(labels, group)| Column {
-                labels,
-                values: group.finish(),
-            })
-            .collect())
+            .map(|(labels, group)| group.finish(labels, &about))
+            .collect();
+        results.retain(|column| !column.is_blank());
+        Ok(results)
     }
 
     fn quantile(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
         let q = self.param(a, grid)?;
         let mut results = Vec::new();
         let mut values = Vec::new();
-        for (labels, columns) in self.grouped(a, grid)? {
+        self.note_quantiles(&q, a.param.as_ref());
+        for (labels, mut columns) in self.grouped(a, grid)? {
+            self.ignore_histograms(a, &mut columns);
+            if columns.is_empty() {
+                continue;
+            }
             let mut out = self.blank(grid)?;
             for (step, slot) in out.iter_mut().enumerate() {
                 self.work(columns.len() as u64)?;
@@ -75,10 +89,7 @@ impl<S: Source> Engine<'_, S> {
                     *slot = quantile(q[step], &mut values);
                 }
             }
-            results.push(Column {
-                labels,
-                values: out,
-            });
+            results.push(Column::of_floats(labels, out));
         }
         Ok(results)
     }
@@ -96,13 +107,11 @@ impl<S: Source> Engine<'_, S> {
         self.stream(&a.expr, grid, &mut |column| {
             let group = self.group_labels(a, &column.labels)?;
             self.work(grid.len as u64)?;
-            for (step, value) in column
-                .values
-                .iter()
-                .enumerate()
-                .filter(|(_, v)| !is_absent(**v))
-            {
-                let text = number(*value);
+            for step in (0..grid.len).filter(|step| column.is_present(*step)) {
+                let text = match column.histograms.get(step) {
+                    Some(histogram) => histogram_text(histogram),
+                    None => number(column.values[step]),
+                };
                 self.work(group.len() as u64 + (name.len() + text.len()) as u64)?;
                 let mut builder = group.to_builder();
                 builder.set(&name, &text);
@@ -123,8 +132,26 @@ impl<S: Source> Engine<'_, S> {
         })?;
         Ok(counts
             .into_iter()
-            .map(|(labels, values)| Column { labels, values })
+            .map(|(labels, values)| Column::of_floats(labels, values))
             .collect())
+    }
+
+    /// Leaves out the histograms of columns for an aggregation of floats, and says so.
+    pub(crate) fn ignore_histograms(&self, a: &Aggregate, columns: &mut Vec<Column>) {
+        if columns.iter().all(|column| column.histograms.is_empty()) {
+            return;
+        }
+        let ignored = Note::IgnoredInGroup(a.op.as_str());
+        self.notes.add(ignored, a.expr.span);
+        drop_histograms(columns);
+    }
+
+    /// Says which quantiles are none.
+    pub(crate) fn note_quantiles(&self, quantiles: &[f64], expr: Option<&Expr>) {
+        let is_wrong = |q: &f64| q.is_nan() || !(0.0..=1.0).contains(q);
+        if let (Some(q), Some(expr)) = (quantiles.iter().find(|q| is_wrong(q)), expr) {
+            self.notes.add(Note::Quantile(*q), expr.span);
+        }
     }
 
     /// The argument before the vector.
@@ -163,6 +190,14 @@ impl<S: Source> Engine<'_, S> {
         self.work(1 + (labels.len() * a.labels.len()) as u64)?;
         Ok(group_labels(a, labels))
     }
+}
+
+/// Leaves out the histograms, and columns that have nothing else.
+pub(crate) fn drop_histograms(columns: &mut Vec<Column>) {
+    columns
+        .iter_mut()
+        .for_each(|column| column.histograms = Default::default());
+    columns.retain(|column| !column.is_blank());
 }
 
 fn group_labels(a: &Aggregate, labels: &Labels) -> Labels {

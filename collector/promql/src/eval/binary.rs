@@ -1,7 +1,7 @@
 //! Operators between vectors, or a vector and a number.
 
 use super::{ABSENT, Column, Engine, Grid, arithmetic, is_absent, without_name};
-use crate::ast::{Binary, BinaryOp, Many, Matching, Type};
+use crate::ast::{Binary, Many, Matching, Type};
 use crate::source::{Source, Stop};
 use ahash::AHashMap;
 use sonde_proto::Labels;
@@ -21,15 +21,11 @@ impl<S: Source> Engine<'_, S> {
             }
             (Type::Vector, _) => {
                 let (columns, scalar) = (self.vector(&b.lhs, grid)?, self.scalar(&b.rhs, grid)?);
-                self.with_scalar(b, columns, &scalar, |op, vector, scalar| {
-                    arithmetic::scalar(op, vector, scalar)
-                })
+                self.with_scalar(b, columns, &scalar, false)
             }
             _ => {
                 let (scalar, columns) = (self.scalar(&b.lhs, grid)?, self.vector(&b.rhs, grid)?);
-                self.with_scalar(b, columns, &scalar, |op, vector, scalar| {
-                    arithmetic::scalar(op, scalar, vector)
-                })
+                self.with_scalar(b, columns, &scalar, true)
             }
         }
     }
@@ -39,20 +35,28 @@ impl<S: Source> Engine<'_, S> {
         b: &Binary,
         mut columns: Vec<Column>,
         scalar: &[f64],
-        apply: fn(BinaryOp, f64, f64) -> f64,
+        scalar_is_left: bool,
     ) -> Result<Vec<Column>, Stop> {
         for column in &mut columns {
             self.work(scalar.len() as u64)?;
             for (value, scalar) in column.values.iter_mut().zip(scalar) {
                 if !is_absent(*value) {
-                    *value = outcome(b, apply(b.op, *value, *scalar), *value);
+                    let result = if scalar_is_left {
+                        arithmetic::scalar(b.op, *scalar, *value)
+                    } else {
+                        arithmetic::scalar(b.op, *value, *scalar)
+                    };
+                    *value = outcome(b, result, *value);
                 }
+            }
+            if !column.histograms.is_empty() {
+                self.scale_histograms(b, column, scalar, scalar_is_left)?;
             }
             if drops_name(b) {
                 column.labels = without_name(&column.labels);
             }
         }
-        columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+        columns.retain(|column| !column.is_blank());
         self.merge_same(columns)
     }
 
@@ -91,7 +95,17 @@ impl<S: Source> Engine<'_, S> {
             let key = self.signature(&column.labels, &b.matching)?;
             for other in ones.get(&key).into_iter().flatten() {
                 self.spend(grid.len as u64)?;
-                let values = pair_values(b, column, other);
+                let mut values = pair_values(b, column, other);
+                let sides = match b.matching.many {
+                    Some(Many::Right) => (*other, column),
+                    _ => (column, *other),
+                };
+                let histograms = self.pair_histograms(b, sides, &mut values)?;
+                let result = Column {
+                    labels: Labels::empty(),
+                    values,
+                    histograms,
+                };
                 if b.matching.many.is_none() {
                     let taken = match taken.entry(key.clone()) {
                         Entry::Occupied(taken) => taken.into_mut(),
@@ -100,12 +114,12 @@ impl<S: Source> Engine<'_, S> {
                             place.insert(vec![false; grid.len])
                         }
                     };
-                    take_steps(taken, &values)?;
+                    take_steps(taken, &result)?;
                 }
-                if !values.iter().all(|v| is_absent(*v)) {
+                if !result.is_blank() {
                     self.keep_values(grid.len)?;
                     let labels = self.result_labels(b, &column.labels, &other.labels)?;
-                    results.push(Column { labels, values });
+                    results.push(Column { labels, ..result });
                 }
             }
         }
@@ -123,7 +137,7 @@ impl<S: Source> Engine<'_, S> {
         let mut present = vec![false; grid.len];
         for column in columns {
             self.work(grid.len as u64)?;
-            mark_present(&mut present, &column.values);
+            mark_present(&mut present, column);
         }
         Ok(present)
     }
@@ -146,9 +160,8 @@ impl<S: Source> Engine<'_, S> {
 }
 
 /// Marks the steps that have a value.
-pub(crate) fn mark_present(present: &mut [bool], values: &[f64]) {
-    let values = present.iter_mut().zip(values);
-    values.for_each(|(present, value)| *present |= !is_absent(*value));
+pub(crate) fn mark_present(present: &mut [bool], column: &Column) {
+    column.each_present(|step| present[step] = true);
 }
 
 /// On the side of which there is one, there must be only one at every step, unless there is
@@ -163,7 +176,7 @@ fn check_unique(
         return Ok(());
     }
     for step in (0..active.len()).filter(|step| active[*step]) {
-        let mut present = same.iter().filter(|c| !is_absent(c.values[step]));
+        let mut present = same.iter().filter(|c| c.is_present(step));
         if let (Some(first), Some(second)) = (present.next(), present.next()) {
             let side = if b.matching.many == Some(Many::Right) {
                 "left"
@@ -180,9 +193,9 @@ fn check_unique(
 }
 
 /// Between single series, a signature may give one result at a step.
-fn take_steps(taken: &mut [bool], values: &[f64]) -> Result<(), Stop> {
-    for (taken, value) in taken.iter_mut().zip(values) {
-        let present = !is_absent(*value);
+fn take_steps(taken: &mut [bool], column: &Column) -> Result<(), Stop> {
+    for (step, taken) in taken.iter_mut().enumerate() {
+        let present = column.is_present(step);
         if *taken && present {
             let message = "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
             return Err(Stop::Expression(message.into()));

@@ -133,6 +133,7 @@ impl<S: Source> Engine<'_, S> {
         let text = |(name, value): (&str, &str)| name.len() + value.len() + TEXT_BYTES as usize;
         let texts = column.labels.iter().map(text).sum();
         self.keep_labels(column.labels.len(), texts)?;
+        self.keep_value_bytes(column.histograms.bytes())?;
         self.keep_values(column.values.len())
     }
 

@@ -9,7 +9,7 @@
 //! smoothed: the line between a and b at the start, the one between y and z at the end
 //! ```
 //!
-//! How far is looked beyond an edge is the lookback.
+//! How far is looked beyond an edge is the lookback. Histograms have no part in this.
 
 use super::stream::{Sink, drop_stale};
 use super::window::Span;
@@ -69,7 +69,7 @@ impl<S: Source> Engine<'_, S> {
                 return Ok(());
             }
             let labels = without_name(&labels);
-            sink(Column { labels, values })
+            sink(Column::of_floats(labels, values))
         })
     }
 
@@ -91,7 +91,11 @@ impl<S: Source> Engine<'_, S> {
                 .map(|(time, value)| (UnixNanos::from_millis(time), value))
                 .collect();
             if !samples.is_empty() {
-                all.push(RangeSeries { labels, samples });
+                all.push(RangeSeries {
+                    labels,
+                    samples,
+                    histograms: Vec::new(),
+                });
             }
             Ok(())
         })?;
@@ -117,14 +121,14 @@ impl<S: Source> Engine<'_, S> {
             if values.iter().all(|value| is_absent(*value)) {
                 return Ok(());
             }
-            sink(Column { labels, values })
+            sink(Column::of_floats(labels, values))
         })
     }
 
     fn smoothed_at(&self, samples: &Samples, at: i64) -> Option<f64> {
         let next = samples.times.partition_point(|time| *time < at);
         let point = |n: usize| (samples.times[n], samples.values[n]);
-        let after = (next < samples.len())
+        let after = (next < samples.times.len())
             .then(|| point(next))
             .filter(|(time, _)| *time <= at.saturating_add(self.lookback));
         if let Some((_, value)) = after.filter(|(time, _)| *time == at) {

@@ -3,6 +3,7 @@
 //! An info series belongs to a series with the same `instance` and `job`. Of several of one
 //! name the newest counts; so a change of its other labels is no conflict.
 
+use super::stream::Take;
 use super::{Column, Engine, Grid, is_absent};
 use crate::ast::{Edges, Expr, ExprKind, Selector, When};
 use crate::source::{Source, Stop};
@@ -76,23 +77,28 @@ impl<S: Source> Engine<'_, S> {
             when: When::default(),
             edges: Edges::Plain,
         };
-        self.select(&selector, grid, |time, _| time as f64, &mut |column| {
-            let id = identity(&column.labels);
-            if !known.contains(&id) {
-                return Ok(());
-            }
-            self.keep_column(&column)?;
-            let name = column.labels.get(METRIC_NAME).to_owned();
-            let names = match groups.entry(id) {
-                Entry::Occupied(names) => names.into_mut(),
-                Entry::Vacant(place) => place.insert(Vec::new()),
-            };
-            match names.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, same)) => same.push(column),
-                None => names.push((name, vec![column])),
-            }
-            Ok(())
-        })?;
+        self.select(
+            &selector,
+            grid,
+            Take::Time(|time| time as f64),
+            &mut |column| {
+                let id = identity(&column.labels);
+                if !known.contains(&id) {
+                    return Ok(());
+                }
+                self.keep_column(&column)?;
+                let name = column.labels.get(METRIC_NAME).to_owned();
+                let names = match groups.entry(id) {
+                    Entry::Occupied(names) => names.into_mut(),
+                    Entry::Vacant(place) => place.insert(Vec::new()),
+                };
+                match names.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, same)) => same.push(column),
+                    None => names.push((name, vec![column])),
+                }
+                Ok(())
+            },
+        )?;
         for names in groups.values_mut() {
             names.sort_by(|a, b| a.0.cmp(&b.0));
         }
@@ -110,12 +116,7 @@ impl<S: Source> Engine<'_, S> {
     ) -> Result<(), Stop> {
         let mut by_choice: AHashMap<Vec<Option<usize>>, Option<usize>> = AHashMap::new();
         let count: usize = infos.iter().map(|(_, same)| same.len()).sum();
-        for (step, value) in base
-            .values
-            .iter()
-            .enumerate()
-            .filter(|(_, v)| !is_absent(**v))
-        {
+        for step in (0..base.values.len()).filter(|step| base.is_present(*step)) {
             self.work(1 + count as u64)?;
             let choice = infos
                 .iter()
@@ -132,7 +133,7 @@ impl<S: Source> Engine<'_, S> {
                             self.keep_subset(&labels)?;
                             self.keep_values(base.values.len())?;
                             let values = vec![super::ABSENT; base.values.len()];
-                            results.push(Column { labels, values });
+                            results.push(Column::of_floats(labels, values));
                             Some(results.len() - 1)
                         }
                         None => None,
@@ -141,7 +142,10 @@ impl<S: Source> Engine<'_, S> {
                 }
             };
             if let Some(at) = place {
-                results[at].values[step] = *value;
+                results[at].values[step] = base.values[step];
+                if let Some(histogram) = base.histograms.get(step) {
+                    results[at].histograms.push(step, histogram.clone());
+                }
             }
         }
         Ok(())

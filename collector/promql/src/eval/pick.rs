@@ -3,6 +3,7 @@
 use super::hash::label_hash;
 use super::{ABSENT, Column, Engine, Grid, is_absent};
 use crate::ast::{Aggregate, AggregateOp};
+use crate::notes::Note;
 use crate::number::short_number;
 use crate::source::{Source, Stop};
 use std::cmp::Ordering;
@@ -18,6 +19,7 @@ impl<S: Source> Engine<'_, S> {
         let mut results = Vec::new();
         // Group by group, in the order of the labels that are seen first.
         for (_, mut columns) in self.grouped(a, grid)? {
+            self.ignore_histograms(a, &mut columns);
             let mut order: Vec<usize> = Vec::with_capacity(columns.len());
             for (step, k) in wanted.iter().enumerate() {
                 self.spend(columns.len() as u64)?;
@@ -28,7 +30,7 @@ impl<S: Source> Engine<'_, S> {
                     columns[*loser].values[step] = ABSENT;
                 }
             }
-            columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+            columns.retain(|column| !column.is_blank());
             if grid.len == 1 {
                 columns.sort_by(|x, y| rank(x.values[0], y.values[0], top));
             }
@@ -45,14 +47,16 @@ impl<S: Source> Engine<'_, S> {
             let mut left = wanted.clone();
             for column in &mut columns {
                 self.spend(grid.len as u64)?;
-                for (value, left) in column.values.iter_mut().zip(&mut left) {
-                    match left.checked_sub(usize::from(!is_absent(*value))) {
+                let mut is_over = vec![false; left.len()];
+                for (step, left) in left.iter_mut().enumerate() {
+                    match left.checked_sub(usize::from(column.is_present(step))) {
                         Some(less) => *left = less,
-                        None => *value = ABSENT,
+                        None => is_over[step] = true,
                     }
                 }
+                column.hide(|step| is_over[step]);
             }
-            columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+            columns.retain(|column| !column.is_blank());
             results.append(&mut columns);
         }
         Ok(results)
@@ -65,24 +69,26 @@ impl<S: Source> Engine<'_, S> {
         if ratios.iter().any(|ratio| ratio.is_nan()) {
             return Err(Stop::Expression("Ratio value is NaN".into()));
         }
+        let is_beyond = |ratio: &&f64| !(-1.0..=1.0).contains(*ratio);
+        if let (Some(ratio), Some(param)) = (ratios.iter().find(is_beyond), &a.param) {
+            let note = Note::Ratio(*ratio, ratio.clamp(-1.0, 1.0));
+            self.notes.add(note, param.span);
+        }
         let mut results = Vec::new();
         for (_, mut columns) in self.grouped(a, grid)? {
             for column in &mut columns {
                 self.spend(grid.len as u64)?;
                 let place = label_hash(&column.labels) as f64 / u64::MAX as f64;
-                for (value, ratio) in column.values.iter_mut().zip(&ratios) {
-                    let ratio = ratio.clamp(-1.0, 1.0);
-                    let is_chosen = if ratio >= 0.0 {
+                let is_chosen = |ratio: f64| {
+                    if ratio >= 0.0 {
                         place < ratio
                     } else {
                         place >= 1.0 + ratio
-                    };
-                    if !is_chosen {
-                        *value = ABSENT;
                     }
-                }
+                };
+                column.hide(|step| !is_chosen(ratios[step].clamp(-1.0, 1.0)));
             }
-            columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+            columns.retain(|column| !column.is_blank());
             results.append(&mut columns);
         }
         Ok(results)

@@ -1,22 +1,71 @@
-//! Classic histograms: buckets that are series, told apart by `le`.
+//! Quantiles and fractions of histograms: classic ones, whose buckets are series told apart by
+//! `le`, and native ones.
 
+use super::column::Sparse;
 use super::{Column, Engine, Grid, is_absent, without_name};
-use crate::ast::Expr;
+use crate::ast::{Expr, Span};
 use crate::functions::histogram::{Bucket, fraction, quantile};
+use crate::histogram::{self, Nan};
+use crate::notes::{About, Note};
 use crate::number::label_number;
 use crate::source::{Source, Stop};
 use ahash::AHashMap;
-use sonde_proto::Labels;
+use sonde_proto::{Histogram as Native, Labels};
 use std::collections::hash_map::Entry;
 
-/// One histogram: its labels without `le`, and its buckets by their bounds.
+/// The histograms of one set of labels, without `le` where they are classic.
 struct Histogram {
     labels: Labels,
+    /// The buckets of a classic one by their bounds.
     buckets: Vec<(f64, Column)>,
+    native: Sparse,
 }
 
-/// Takes a step and the buckets that are there at it.
-type Visit<'v> = &'v mut dyn FnMut(usize, &mut Vec<Bucket>) -> Result<(), Stop>;
+/// What is there at a step.
+enum Found<'f> {
+    Classic(&'f mut Vec<Bucket>),
+    Native(&'f Native),
+}
+
+impl Found<'_> {
+    fn quantile(&mut self, q: f64, about: &About<'_>) -> f64 {
+        let metric = about.metric;
+        match self {
+            Self::Classic(buckets) => {
+                let (value, was_fixed) = quantile(q, buckets);
+                if was_fixed {
+                    about.add(Note::NotMonotonic(metric));
+                }
+                value
+            }
+            Self::Native(native) => {
+                let (value, nan) = histogram::quantile(native, q);
+                match nan {
+                    Some(Nan::Result) => about.add(Note::NanResult(metric)),
+                    Some(Nan::Skew) => about.add(Note::NanSkew(metric)),
+                    None => {}
+                }
+                value
+            }
+        }
+    }
+
+    fn fraction(&mut self, lower: f64, upper: f64, about: &About<'_>) -> f64 {
+        match self {
+            Self::Classic(buckets) => fraction(lower, upper, buckets),
+            Self::Native(native) => {
+                let (value, has_nan) = histogram::fraction(native, lower, upper);
+                if has_nan {
+                    about.add(Note::NanFraction(about.metric));
+                }
+                value
+            }
+        }
+    }
+}
+
+/// Takes a step and what is there at it.
+type Visit<'v> = &'v mut dyn FnMut(usize, &mut Found<'_>) -> Result<(), Stop>;
 
 impl<S: Source> Engine<'_, S> {
     pub(crate) fn histogram_quantile(
@@ -25,16 +74,18 @@ impl<S: Source> Engine<'_, S> {
         grid: &Grid,
     ) -> Result<Vec<Column>, Stop> {
         let q = self.scalar(&args[0], grid)?;
+        self.note_quantiles(&q, Some(&args[0]));
         let mut results = Vec::new();
         for histogram in self.histograms(&args[1], grid)? {
             let mut values = self.blank(grid)?;
-            self.each_step(&histogram, grid, &mut |step, buckets| {
-                values[step] = quantile(q[step], buckets);
+            let about = self.about(&histogram.labels, args[1].span);
+            self.each_step(&histogram, grid, &about, &mut |step, found| {
+                values[step] = found.quantile(q[step], &about);
                 Ok(())
             })?;
-            let labels = without_name(&histogram.labels);
-            results.push(Column { labels, values });
+            results.push(Column::of_floats(without_name(&histogram.labels), values));
         }
+        results.retain(|column| !column.is_blank());
         self.merge_same(results)
     }
 
@@ -47,13 +98,14 @@ impl<S: Source> Engine<'_, S> {
         let mut results = Vec::new();
         for histogram in self.histograms(&args[2], grid)? {
             let mut values = self.blank(grid)?;
-            self.each_step(&histogram, grid, &mut |step, buckets| {
-                values[step] = fraction(lower[step], upper[step], buckets);
+            let about = self.about(&histogram.labels, args[2].span);
+            self.each_step(&histogram, grid, &about, &mut |step, found| {
+                values[step] = found.fraction(lower[step], upper[step], &about);
                 Ok(())
             })?;
-            let labels = without_name(&histogram.labels);
-            results.push(Column { labels, values });
+            results.push(Column::of_floats(without_name(&histogram.labels), values));
         }
+        results.retain(|column| !column.is_blank());
         self.merge_same(results)
     }
 
@@ -70,14 +122,19 @@ impl<S: Source> Engine<'_, S> {
         if label.is_empty() {
             return Err(Stop::Expression("invalid label name \"\"".into()));
         }
-        let quantiles = quantiles
+        let params = quantiles;
+        let quantiles = params
             .iter()
             .map(|q| self.scalar(q, grid))
             .collect::<Result<Vec<_>, _>>()?;
+        for (quantile, param) in quantiles.iter().zip(params) {
+            self.note_quantiles(quantile, Some(param));
+        }
         let mut results: AHashMap<Labels, Vec<f64>> = AHashMap::new();
         for histogram in self.histograms(vector, grid)? {
             let bare = without_name(&histogram.labels);
-            self.each_step(&histogram, grid, &mut |step, buckets| {
+            let about = self.about(&histogram.labels, vector.span);
+            self.each_step(&histogram, grid, &about, &mut |step, found| {
                 for q in &quantiles {
                     let text = label_number(q[step]);
                     self.work(1 + bare.len() as u64)?;
@@ -95,38 +152,36 @@ impl<S: Source> Engine<'_, S> {
                             "vector cannot contain metrics with the same labelset".into(),
                         ));
                     }
-                    values[step] = quantile(q[step], buckets);
+                    values[step] = found.quantile(q[step], &about);
                 }
                 Ok(())
             })?;
         }
-        let column = |(labels, values)| Column { labels, values };
+        let column = |(labels, values)| Column::of_floats(labels, values);
         Ok(results.into_iter().map(column).collect())
     }
 
     fn histograms(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Histogram>, Stop> {
         let mut at: AHashMap<Labels, usize> = AHashMap::new();
         let mut found: Vec<Histogram> = Vec::new();
-        for column in self.vector(expr, grid)? {
-            let Ok(bound) = column.labels.get("le").parse::<f64>() else {
+        for mut column in self.vector(expr, grid)? {
+            let native = std::mem::take(&mut column.histograms);
+            if !native.is_empty() {
+                let index = self.group(&column.labels, &mut at, &mut found)?;
+                found[index].native = native;
+            }
+            if column.is_blank() {
+                continue;
+            }
+            let le = column.labels.get("le");
+            let Ok(bound) = le.parse::<f64>() else {
+                self.note_bucket(&column.labels, expr.span);
                 continue;
             };
             // The name tells histograms apart; it goes only from what is computed.
             let mut builder = column.labels.to_builder();
             builder.remove("le");
-            let labels = builder.build();
-            self.work(1 + labels.len() as u64)?;
-            let index = match at.entry(labels) {
-                Entry::Occupied(index) => *index.get(),
-                Entry::Vacant(place) => {
-                    self.keep_subset(place.key())?;
-                    found.push(Histogram {
-                        labels: place.key().clone(),
-                        buckets: Vec::new(),
-                    });
-                    *place.insert(found.len() - 1)
-                }
-            };
+            let index = self.group(&builder.build(), &mut at, &mut found)?;
             found[index].buckets.push((bound, column));
         }
         for histogram in &mut found {
@@ -135,8 +190,44 @@ impl<S: Source> Engine<'_, S> {
         Ok(found)
     }
 
-    /// Visits the steps at which there are buckets.
-    fn each_step(&self, histogram: &Histogram, grid: &Grid, visit: Visit<'_>) -> Result<(), Stop> {
+    fn note_bucket(&self, labels: &Labels, at: Span) {
+        let about = self.about(labels, at);
+        about.add(Note::BucketLabel {
+            label: labels.get("le"),
+            metric: about.metric,
+        });
+    }
+
+    /// The place of the histograms of some labels.
+    fn group(
+        &self,
+        labels: &Labels,
+        at: &mut AHashMap<Labels, usize>,
+        found: &mut Vec<Histogram>,
+    ) -> Result<usize, Stop> {
+        self.work(1 + labels.len() as u64)?;
+        if let Some(index) = at.get(labels) {
+            return Ok(*index);
+        }
+        self.keep_subset(labels)?;
+        at.insert(labels.clone(), found.len());
+        found.push(Histogram {
+            labels: labels.clone(),
+            buckets: Vec::new(),
+            native: Sparse::default(),
+        });
+        Ok(found.len() - 1)
+    }
+
+    /// Visits the steps at which there are buckets or a native histogram; where there are
+    /// both, neither counts.
+    fn each_step(
+        &self,
+        histogram: &Histogram,
+        grid: &Grid,
+        about: &About<'_>,
+        visit: Visit<'_>,
+    ) -> Result<(), Stop> {
         let columns = &histogram.buckets;
         self.spend((grid.len * columns.len()) as u64)?;
         let mut buckets = Vec::new();
@@ -145,8 +236,14 @@ impl<S: Source> Engine<'_, S> {
             buckets.clear();
             let present = columns.iter().map(|(bound, c)| (*bound, c.values[step]));
             buckets.extend(present.filter(|(_, count)| !is_absent(*count)));
-            if !buckets.is_empty() {
-                visit(step, &mut buckets)?;
+            match (histogram.native.get(step), buckets.is_empty()) {
+                (None, true) => {}
+                (None, false) => visit(step, &mut Found::Classic(&mut buckets))?,
+                (Some(native), true) => {
+                    self.work(histogram::bytes(native) / 16)?;
+                    visit(step, &mut Found::Native(native))?;
+                }
+                (Some(_), false) => about.add(Note::ClassicAndNative(about.metric)),
             }
         }
         Ok(())

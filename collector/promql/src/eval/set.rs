@@ -1,7 +1,7 @@
 //! `and`, `or`, `unless`: step by step, by signature.
 
 use super::binary::mark_present;
-use super::{ABSENT, Column, Engine, Grid, is_absent};
+use super::{Column, Engine, Grid};
 use crate::ast::{Binary, BinaryOp, Matching};
 use crate::source::{Source, Stop};
 use ahash::AHashMap;
@@ -27,7 +27,7 @@ impl<S: Source> Engine<'_, S> {
             let present = self.presence(&rhs, &b.matching, grid)?;
             self.hide(&mut lhs, &present, &b.matching, b.op == BinaryOp::And)?;
         }
-        lhs.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+        lhs.retain(|column| !column.is_blank());
         self.merge_same(lhs)
     }
 
@@ -48,7 +48,7 @@ impl<S: Source> Engine<'_, S> {
                     place.insert(vec![false; grid.len])
                 }
             };
-            mark_present(seen, &column.values);
+            mark_present(seen, column);
         }
         Ok(present)
     }
@@ -64,11 +64,7 @@ impl<S: Source> Engine<'_, S> {
         for column in columns {
             self.work(column.values.len() as u64)?;
             let seen = present.get(&self.signature(&column.labels, matching)?);
-            for (step, value) in column.values.iter_mut().enumerate() {
-                if seen.is_some_and(|seen| seen[step]) != wanted {
-                    *value = ABSENT;
-                }
-            }
+            column.hide(|step| seen.is_some_and(|seen| seen[step]) != wanted);
         }
         Ok(())
     }

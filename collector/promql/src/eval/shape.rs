@@ -1,14 +1,16 @@
 //! Functions over the vector as a whole.
 
+use super::aggregate::drop_histograms;
 use super::pick::rank;
+use super::stream::Take;
 use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::ast::{Expr, ExprKind};
 use crate::functions::labels::{Replace, check_name, join};
 use crate::functions::math::{larger, smaller};
-use crate::functions::{Shape, natural};
+use crate::functions::{Shape, Window, natural};
 use crate::source::{Source, Stop};
 use ahash::AHashSet;
-use sonde_proto::{Labels, MatchOp, Matcher};
+use sonde_proto::{Labels, MatchOp, Matcher, SampleValue};
 
 impl<S: Source> Engine<'_, S> {
     pub(crate) fn shape(
@@ -25,7 +27,6 @@ impl<S: Source> Engine<'_, S> {
             Shape::HistogramQuantiles => self.histogram_quantiles(args, grid),
             Shape::HistogramFraction => self.histogram_fraction(args, grid),
             Shape::Info => self.info(args, grid),
-            Shape::OfHistograms => self.vector(&args[0], grid).map(|_| Vec::new()),
             Shape::LabelJoin => self.label_join(args, grid),
             Shape::LabelReplace => self.label_replace(args, grid),
             Shape::Sort => self.sorted(&args[0], grid, false),
@@ -33,10 +34,10 @@ impl<S: Source> Engine<'_, S> {
             Shape::SortByLabel => self.sorted_by_label(args, grid, false),
             Shape::SortByLabelDesc => self.sorted_by_label(args, grid, true),
             Shape::Timestamp => self.timestamp(&args[0], grid),
-            Shape::Vector => Ok(vec![Column {
-                labels: Labels::empty(),
-                values: self.scalar(&args[0], grid)?,
-            }]),
+            Shape::Vector => {
+                let values = self.scalar(&args[0], grid)?;
+                Ok(vec![Column::of_floats(Labels::empty(), values)])
+            }
             Shape::End
             | Shape::MaxOf
             | Shape::MinOf
@@ -74,12 +75,7 @@ impl<S: Source> Engine<'_, S> {
         let mut values = self.filled(grid, 1.0)?;
         self.stream(expr, grid, &mut |column| {
             self.work(grid.len as u64)?;
-            let present = column.values.iter().map(|v| !is_absent(*v));
-            values
-                .iter_mut()
-                .zip(present)
-                .filter(|(_, present)| *present)
-                .for_each(|(v, _)| *v = ABSENT);
+            column.each_present(|step| values[step] = ABSENT);
             Ok(())
         })?;
         Ok(unless_blank(absent_labels(expr), values))
@@ -92,9 +88,13 @@ impl<S: Source> Engine<'_, S> {
         self.ranges(expr, grid, &mut |_, samples, span| {
             self.work(grid.len as u64)?;
             present.fill(ABSENT);
-            span.apply(samples, grid, &[], &mut present, |_| Some(1.0), &|looks| {
-                self.work(looks)
-            })?;
+            let work = |looks| self.work(looks);
+            if samples.histograms.is_empty() {
+                span.apply(samples, grid, &[], &mut present, |_| Some(1.0), &work)?;
+            } else {
+                let here = |_: &Window<'_>| Some(SampleValue::Float(1.0));
+                span.apply_native(samples, grid, &[], &mut present, &here, &work)?;
+            }
             values
                 .iter_mut()
                 .zip(&present)
@@ -108,6 +108,7 @@ impl<S: Source> Engine<'_, S> {
     fn clamp(&self, args: &[Expr], grid: &Grid) -> Result<Vec<Column>, Stop> {
         let (least, most) = (self.scalar(&args[1], grid)?, self.scalar(&args[2], grid)?);
         let mut columns = self.vector(&args[0], grid)?;
+        drop_histograms(&mut columns);
         for column in &mut columns {
             self.work(grid.len as u64)?;
             column.labels = without_name(&column.labels);
@@ -125,7 +126,7 @@ impl<S: Source> Engine<'_, S> {
                 };
             }
         }
-        columns.retain(|column| !column.values.iter().all(|v| is_absent(*v)));
+        columns.retain(|column| !column.is_blank());
         self.merge_same(columns)
     }
 
@@ -178,6 +179,7 @@ impl<S: Source> Engine<'_, S> {
     /// By value; only an answer at one time has an order.
     fn sorted(&self, expr: &Expr, grid: &Grid, descending: bool) -> Result<Vec<Column>, Stop> {
         let mut columns = self.vector(expr, grid)?;
+        drop_histograms(&mut columns);
         if grid.len == 1 {
             columns.sort_by(|x, y| rank(x.values[0], y.values[0], descending));
         }
@@ -219,7 +221,8 @@ impl<S: Source> Engine<'_, S> {
     fn timestamp(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
         let mut columns = Vec::new();
         if let ExprKind::Selector(selector) = &expr.bare().kind {
-            self.select(selector, grid, |time, _| time as f64 / 1e3, &mut |column| {
+            let seconds = Take::Time(|time| time as f64 / 1e3);
+            self.select(selector, grid, seconds, &mut |column| {
                 self.keep_column(&column)?;
                 columns.push(column);
                 Ok(())
@@ -228,13 +231,9 @@ impl<S: Source> Engine<'_, S> {
             columns = self.vector(expr, grid)?;
             for column in &mut columns {
                 self.work(grid.len as u64)?;
-                let times = grid.times().map(|time| time as f64 / 1e3);
-                let present = column
-                    .values
-                    .iter_mut()
-                    .zip(times)
-                    .filter(|(v, _)| !is_absent(**v));
-                present.for_each(|(value, time)| *value = time);
+                let mut values = vec![ABSENT; grid.len];
+                column.each_present(|step| values[step] = grid.time(step) as f64 / 1e3);
+                *column = Column::of_floats(column.labels.clone(), values);
             }
         }
         for column in &mut columns {
@@ -249,7 +248,7 @@ fn unless_blank(labels: Labels, values: Vec<f64>) -> Vec<Column> {
     if blank {
         Vec::new()
     } else {
-        vec![Column { labels, values }]
+        vec![Column::of_floats(labels, values)]
     }
 }
 

@@ -1,12 +1,26 @@
 //! One series at a time.
 
+use super::column::Sparse;
 use super::window::Span;
 use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::ast::{Edges, Expr, ExprKind, Length, Selector, Subquery, Type};
+use crate::functions::native::Native;
 use crate::functions::{Check, Function, Kind, Window, calendar};
+use crate::histogram;
+use crate::notes::{About, Note};
 use crate::source::{Series as _, Source, Stop};
 use crate::{Samples, is_stale};
-use sonde_proto::Labels;
+use sonde_proto::{Histogram, Labels, SampleValue};
+use std::sync::Arc;
+
+/// What a selector gives of each sample.
+#[derive(Clone, Copy)]
+pub(crate) enum Take {
+    /// The number or histogram.
+    Value,
+    /// What a function makes of its time.
+    Time(fn(i64) -> f64),
+}
 
 /// Takes columns as they come.
 pub(crate) type Sink<'f> = &'f mut dyn FnMut(Column) -> Result<(), Stop>;
@@ -23,12 +37,15 @@ impl<S: Source> Engine<'_, S> {
             ExprKind::Selector(selector) if selector.edges == Edges::Smoothed => {
                 self.select_smoothed(selector, grid, sink)
             }
-            ExprKind::Selector(selector) => self.select(selector, grid, |_, value| value, sink),
-            ExprKind::Negate(inner) => self.map(inner, grid, |value, _| -value, &[], sink),
+            ExprKind::Selector(selector) => self.select(selector, grid, Take::Value, sink),
+            ExprKind::Negate(inner) => self.negate(inner, grid, sink),
             ExprKind::Call { function, args } => match function.kind {
-                Kind::Window { apply, keeps_name } => {
-                    self.over_ranges(function, args, grid, apply, keeps_name, sink)
-                }
+                Kind::Window {
+                    apply,
+                    native,
+                    keeps_name,
+                } => self.over_ranges(function, args, grid, (apply, native), keeps_name, sink),
+                Kind::Histogram(apply) => self.of_histograms(args, grid, apply, sink),
                 Kind::Math(apply) => self.math(args, grid, apply, sink),
                 Kind::Calendar(apply) => self.calendar(function, args, grid, apply, sink),
                 Kind::Shape(_) => self.vector(expr, grid)?.into_iter().try_for_each(sink),
@@ -42,7 +59,7 @@ impl<S: Source> Engine<'_, S> {
         &self,
         selector: &Selector,
         grid: &Grid,
-        take: fn(i64, f64) -> f64,
+        take: Take,
         sink: Sink<'_>,
     ) -> Result<(), Stop> {
         let span = Span::new(&selector.when, self.lookback, self.bounds);
@@ -53,18 +70,55 @@ impl<S: Source> Engine<'_, S> {
         self.spend_columns(found.len(), grid)?;
         for series in found {
             series.read(&mut samples)?;
-            self.spend(samples.len() as u64)?;
+            self.spend(samples.weight())?;
             self.work(grid.len as u64)?;
             let mut values = vec![ABSENT; grid.len];
-            span.newest(&samples, grid, &mut values, take);
-            if !values.iter().all(|value| is_absent(*value)) {
-                sink(Column {
-                    labels: series.labels(),
-                    values,
-                })?;
+            match take {
+                Take::Value => span.newest(&samples, grid, &mut values, |_, value| value),
+                Take::Time(of) => span.newest(&samples, grid, &mut values, |time, _| of(time)),
+            }
+            let mut column = Column::of_floats(Labels::empty(), values);
+            if !samples.histograms.is_empty() {
+                span.newest_histograms(&samples, grid, &mut column, take);
+            }
+            if !column.is_blank() {
+                column.labels = series.labels();
+                sink(column)?;
             }
         }
         Ok(())
+    }
+
+    /// What each histogram comes to; floats have no part in it.
+    fn of_histograms(
+        &self,
+        args: &[Expr],
+        grid: &Grid,
+        apply: fn(&Histogram) -> f64,
+        sink: Sink<'_>,
+    ) -> Result<(), Stop> {
+        self.stream(&args[0], grid, &mut |column| {
+            self.work(grid.len as u64)?;
+            if column.histograms.is_empty() {
+                return Ok(());
+            }
+            let mut values = vec![ABSENT; grid.len];
+            for (step, histogram) in column.histograms.iter() {
+                values[step] = apply(histogram);
+            }
+            sink(Column::of_floats(without_name(&column.labels), values))
+        })
+    }
+
+    fn negate(&self, expr: &Expr, grid: &Grid, sink: Sink<'_>) -> Result<(), Stop> {
+        self.stream(expr, grid, &mut |mut column| {
+            self.work(grid.len as u64)?;
+            let present = column.values.iter_mut().filter(|value| !is_absent(**value));
+            present.for_each(|value| *value = -*value);
+            column.histograms.change(|h| histogram::scale(h, -1.0));
+            column.labels = without_name(&column.labels);
+            sink(column)
+        })
     }
 
     fn math(
@@ -81,7 +135,7 @@ impl<S: Source> Engine<'_, S> {
         self.map(&args[0], grid, apply, &params, sink)
     }
 
-    /// A function of each value; the metric's name goes.
+    /// A function of each value; the metric's name goes, and what is a histogram.
     fn map(
         &self,
         expr: &Expr,
@@ -102,8 +156,7 @@ impl<S: Source> Engine<'_, S> {
                     *value = apply(*value, &at_step);
                 }
             }
-            column.labels = without_name(&column.labels);
-            sink(column)
+            floats_of(column).map_or(Ok(()), &mut *sink)
         })
     }
 
@@ -125,10 +178,7 @@ impl<S: Source> Engine<'_, S> {
         let Some(arg) = args.first().filter(|_| function.arg_counts().1 > 0) else {
             self.spend(grid.len as u64)?;
             let values = grid.times().map(|time| part(time as f64 / 1e3)).collect();
-            return sink(Column {
-                labels: Labels::empty(),
-                values,
-            });
+            return sink(Column::of_floats(Labels::empty(), values));
         };
         self.stream(arg, grid, &mut |mut column| {
             self.work(grid.len as u64)?;
@@ -137,8 +187,7 @@ impl<S: Source> Engine<'_, S> {
                 .iter_mut()
                 .filter(|value| !is_absent(**value))
                 .for_each(|value| *value = part(*value));
-            column.labels = without_name(&column.labels);
-            sink(column)
+            floats_of(column).map_or(Ok(()), &mut *sink)
         })
     }
 
@@ -147,7 +196,7 @@ impl<S: Source> Engine<'_, S> {
         function: &Function,
         args: &[Expr],
         grid: &Grid,
-        apply: fn(&Window<'_>) -> Option<f64>,
+        (apply, native): (fn(&Window<'_>) -> Option<f64>, Native),
         keeps_name: bool,
         sink: Sink<'_>,
     ) -> Result<(), Stop> {
@@ -170,8 +219,17 @@ impl<S: Source> Engine<'_, S> {
             }
             let mut values = vec![ABSENT; grid.len];
             let work = |looks| self.work(looks);
-            span.apply(samples, grid, &params, &mut values, apply, &work)?;
-            if values.iter().all(|value| is_absent(*value)) {
+            let mut histograms = Sparse::default();
+            let about = self.about(labels, range.span);
+            note_arguments(function, samples, &params, args, &about);
+            if samples.histograms.is_empty() {
+                span.apply(samples, grid, &params, &mut values, apply, &work)?;
+            } else {
+                let computed = |w: &Window<'_>| with_histograms(w, apply, native, &about);
+                histograms =
+                    span.apply_native(samples, grid, &params, &mut values, &computed, &work)?;
+            }
+            if histograms.is_empty() && values.iter().all(|value| is_absent(*value)) {
                 return Ok(());
             }
             let labels = if keeps_name {
@@ -179,7 +237,11 @@ impl<S: Source> Engine<'_, S> {
             } else {
                 without_name(labels)
             };
-            sink(Column { labels, values })
+            sink(Column {
+                labels,
+                values,
+                histograms,
+            })
         })
     }
 
@@ -200,7 +262,7 @@ impl<S: Source> Engine<'_, S> {
                 self.spend_columns(found.len(), grid)?;
                 for series in found {
                     series.read(&mut samples)?;
-                    self.spend(samples.len() as u64)?;
+                    self.spend(samples.weight())?;
                     drop_stale(&mut samples);
                     sink(&series.labels(), &samples, &span)?;
                 }
@@ -237,6 +299,7 @@ impl<S: Source> Engine<'_, S> {
         let mut samples = Samples {
             times: Vec::with_capacity(len as usize),
             values: Vec::with_capacity(len as usize),
+            histograms: Vec::new(),
         };
         let columns = self.vector(&subquery.expr, &inner)?;
         self.spend_columns(columns.len(), grid)?;
@@ -246,9 +309,67 @@ impl<S: Source> Engine<'_, S> {
             inner
                 .present(&column.values)
                 .for_each(|(time, value)| samples.push(time, value));
+            for (step, histogram) in column.histograms.iter() {
+                samples.push_histogram(inner.time(step), Arc::clone(histogram));
+            }
             sink(&column.labels, &samples, &span)?;
         }
         Ok(())
+    }
+}
+
+/// The numbers of a column, without the metric's name; `None` where there are only
+/// histograms.
+fn floats_of(column: Column) -> Option<Column> {
+    let had_histograms = !column.histograms.is_empty();
+    let floats = Column::of_floats(without_name(&column.labels), column.values);
+    (!had_histograms || !floats.is_blank()).then_some(floats)
+}
+
+/// A range with histograms, alone or beside floats.
+fn with_histograms(
+    w: &Window<'_>,
+    apply: fn(&Window<'_>) -> Option<f64>,
+    native: Native,
+    about: &About<'_>,
+) -> Option<SampleValue> {
+    if w.histograms.is_empty() {
+        return apply(w).map(SampleValue::Float);
+    }
+    match native {
+        Native::Computed(computed) => computed(w, about),
+        Native::Ignored if w.values.is_empty() => None,
+        Native::Ignored => {
+            about.add(Note::IgnoredInRange(about.metric));
+            apply(w).map(SampleValue::Float)
+        }
+    }
+}
+
+/// What can be said of a function before any range is looked at.
+fn note_arguments(
+    function: &Function,
+    samples: &Samples,
+    params: &[Vec<f64>],
+    args: &[Expr],
+    about: &About<'_>,
+) {
+    const COUNTERS: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
+    match function.name {
+        "rate" | "increase" => {
+            let is_named =
+                about.metric.is_empty() || COUNTERS.iter().any(|end| about.metric.ends_with(end));
+            if !is_named && !samples.times.is_empty() {
+                about.add(Note::MaybeNoCounter(about.metric));
+            }
+        }
+        "quantile_over_time" if !samples.times.is_empty() => {
+            let is_wrong = |q: &&f64| q.is_nan() || !(0.0..=1.0).contains(*q);
+            if let Some(q) = params.iter().flatten().find(is_wrong) {
+                about.notes.add(Note::Quantile(*q), args[0].span);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -265,7 +386,8 @@ pub(crate) fn drop_stale(samples: &mut Samples) {
         .iter()
         .filter(|(_, value)| !is_stale(*value))
         .collect();
-    samples.clear();
+    samples.times.clear();
+    samples.values.clear();
     kept.into_iter()
         .for_each(|(time, value)| samples.push(time, value));
 }

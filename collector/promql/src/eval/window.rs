@@ -1,10 +1,14 @@
 //! Which samples count at a step.
 
-use super::{ABSENT, Grid};
+use super::column::Sparse;
+use super::stream::Take;
+use super::{ABSENT, Column, Grid};
 use crate::ast::{At, Length, When};
 use crate::functions::Window;
 use crate::source::{Stop, TimeRange};
-use crate::{Samples, is_stale};
+use crate::{Samples, histogram, is_stale};
+use sonde_proto::SampleValue;
+use std::ops::Range;
 
 /// How many samples are looked at before `work` is told.
 const LOOKS_AT_ONCE: u64 = 4096;
@@ -68,7 +72,7 @@ impl Span {
         samples: &Samples,
         grid: &Grid,
         out: &mut [f64],
-        take: fn(i64, f64) -> f64,
+        take: impl Fn(i64, f64) -> f64,
     ) {
         let mut after = 0;
         for (step, slot) in out.iter_mut().enumerate().take(self.steps(grid)) {
@@ -123,6 +127,7 @@ impl Span {
             let window = Window {
                 times,
                 values,
+                histograms: &[],
                 falls,
                 start,
                 end,
@@ -137,12 +142,93 @@ impl Span {
         work(looks)
     }
 
+    /// Puts the histograms in their places in a column that has the newest floats: each where
+    /// it is newer than any float or marker.
+    pub(crate) fn newest_histograms(
+        &self,
+        samples: &Samples,
+        grid: &Grid,
+        column: &mut Column,
+        take: Take,
+    ) {
+        let (mut floats, mut histograms) = (0, 0);
+        for step in 0..grid.len {
+            let (start, end) = self.bounds(grid.time(step));
+            floats += samples.times[floats..].partition_point(|time| *time <= end);
+            let later = &samples.histograms[histograms..];
+            histograms += later.partition_point(|sample| sample.time <= end);
+            let Some(newest) = histograms.checked_sub(1).map(|n| &samples.histograms[n]) else {
+                continue;
+            };
+            let after = floats.checked_sub(1).map(|n| samples.times[n]);
+            if newest.time <= start || after.is_some_and(|time| time > newest.time) {
+                continue;
+            }
+            match take {
+                Take::Value => {
+                    column.values[step] = ABSENT;
+                    column.histograms.push(step, newest.value.clone());
+                }
+                Take::Time(of) => column.values[step] = of(newest.time),
+            }
+        }
+    }
+
+    /// As [`Self::apply`], of a series with histograms; `apply` gets no empty range.
+    pub(crate) fn apply_native(
+        &self,
+        samples: &Samples,
+        grid: &Grid,
+        params: &[Vec<f64>],
+        out: &mut [f64],
+        apply: &dyn Fn(&Window<'_>) -> Option<SampleValue>,
+        work: &dyn Fn(u64) -> Result<(), Stop>,
+    ) -> Result<Sparse, Stop> {
+        let mut found = Sparse::default();
+        let falls = samples.values.windows(2).any(|pair| pair[1] < pair[0]);
+        for step in 0..grid.len {
+            let (start, end) = self.bounds(grid.time(step));
+            let floats = within(&samples.times, start, end, |time| *time);
+            let histograms = within(&samples.histograms, start, end, |sample| sample.time);
+            let histograms = &samples.histograms[histograms];
+            if floats.is_empty() && histograms.is_empty() {
+                continue;
+            }
+            let looks = histograms.iter().map(|h| histogram::bytes(&h.value) / 16);
+            work(floats.len() as u64 + looks.sum::<u64>())?;
+            let at_step: Vec<f64> = params.iter().map(|values| values[step]).collect();
+            let window = Window {
+                times: &samples.times[floats.clone()],
+                values: &samples.values[floats],
+                histograms,
+                falls,
+                start,
+                end,
+                now: grid.time(step),
+                params: &at_step,
+            };
+            match apply(&window) {
+                Some(SampleValue::Float(value)) => out[step] = value,
+                Some(SampleValue::Histogram(histogram)) => found.push(step, histogram),
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+
     /// Repeats the one step of a fixed stretch.
     fn spread(&self, out: &mut [f64]) {
         if let (true, Some(first)) = (self.is_fixed(), out.first().copied()) {
             out.fill(first);
         }
     }
+}
+
+/// Which of them lie after `start` and not after `end`.
+fn within<T>(all: &[T], start: i64, end: i64, time: fn(&T) -> i64) -> Range<usize> {
+    let to = all.partition_point(|one| time(one) <= end);
+    let from = all[..to].partition_point(|one| time(one) <= start);
+    from..to
 }
 
 /// How many times are at or before `end`: usually few, so they are counted one by one.

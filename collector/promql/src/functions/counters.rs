@@ -1,15 +1,15 @@
 //! What happened to a counter or gauge over a range: rates, differences, changes.
 
-use super::{Function, Window, window};
+use super::{Function, Window, native, window_of_both};
 
 pub(crate) const TABLE: &[Function] = &[
-    window("rate", rate),
-    window("increase", increase),
-    window("delta", delta),
-    window("irate", irate),
-    window("idelta", idelta),
-    window("changes", changes),
-    window("resets", resets),
+    window_of_both("rate", rate, native::RATE),
+    window_of_both("increase", increase, native::INCREASE),
+    window_of_both("delta", delta, native::DELTA),
+    window_of_both("irate", irate, native::IRATE),
+    window_of_both("idelta", idelta, native::IDELTA),
+    window_of_both("changes", changes, native::CHANGES),
+    window_of_both("resets", resets, native::RESETS),
 ];
 
 fn rate(w: &Window<'_>) -> Option<f64> {
@@ -37,17 +37,32 @@ fn extrapolated(w: &Window<'_>, is_counter: bool) -> Option<f64> {
     if is_counter && w.falls {
         change += lost_in_resets(w.values);
     }
+    let counted = is_counter.then_some((first, change));
+    Some(change * stretch(w, (first_time, last_time), w.values.len(), counted))
+}
+
+/// How much more than what is between the first and the last of its samples a range is taken
+/// to have changed. A counter may say what it began with and how much it changed.
+pub(super) fn stretch(
+    w: &Window<'_>,
+    (first_time, last_time): (i64, i64),
+    samples: usize,
+    counter: Option<(f64, f64)>,
+) -> f64 {
     // Milliseconds: only their ratio counts.
     let length = |from: i64, to: i64| (to - from) as f64;
     let sampled = length(first_time, last_time);
-    let apart = sampled / (w.values.len() - 1) as f64;
+    let apart = sampled / (samples - 1) as f64;
     let near = |gap: f64| if gap >= apart * 1.1 { apart / 2.0 } else { gap };
     let mut before = near(length(w.start, first_time));
-    if is_counter && change > 0.0 && first >= 0.0 {
+    if let Some((first, change)) = counter
+        && change > 0.0
+        && first >= 0.0
+    {
         before = before.min(sampled * (first / change));
     }
     let after = near(length(last_time, w.end));
-    Some(change * ((sampled + before + after) / sampled))
+    (sampled + before + after) / sampled
 }
 
 /// What a counter had counted before each reset.

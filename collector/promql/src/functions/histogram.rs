@@ -1,7 +1,9 @@
 //! Quantiles and fractions of classic histograms.
 
-use super::{Function, Shape, shaped};
+use super::{Function, Kind, PLAIN, Shape, shaped};
 use crate::ast::Type;
+use crate::histogram::variance;
+use sonde_proto::Histogram;
 
 pub(crate) const TABLE: &[Function] = &[
     shaped(
@@ -26,15 +28,21 @@ pub(crate) const TABLE: &[Function] = &[
         &[Type::Scalar, Type::Scalar, Type::Vector],
         Shape::HistogramFraction,
     ),
-    of_histograms("histogram_avg"),
-    of_histograms("histogram_count"),
-    of_histograms("histogram_sum"),
-    of_histograms("histogram_stddev"),
-    of_histograms("histogram_stdvar"),
+    of_histograms("histogram_avg", |h| h.sum / h.count),
+    of_histograms("histogram_count", |h| h.count),
+    of_histograms("histogram_sum", |h| h.sum),
+    of_histograms("histogram_stddev", |h| variance(h).sqrt()),
+    of_histograms("histogram_stdvar", variance),
 ];
 
-const fn of_histograms(name: &'static str) -> Function {
-    shaped(name, Type::Vector, &[Type::Vector], Shape::OfHistograms)
+/// Of each native histogram; floats have no part in it.
+const fn of_histograms(name: &'static str, apply: fn(&Histogram) -> f64) -> Function {
+    Function {
+        name,
+        args: &[Type::Vector],
+        kind: Kind::Histogram(apply),
+        ..PLAIN
+    }
 }
 
 /// Differences this small, relative to the counts, are rounding and not observations.
@@ -45,7 +53,14 @@ pub(crate) type Bucket = (f64, f64);
 
 /// The `q`-quantile of buckets sorted by their bounds, assuming that observations are spread
 /// evenly within a bucket.
-pub(crate) fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> f64 {
+/// Says too whether the counts had to be made rise with the bounds.
+pub(crate) fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
+    let mut was_fixed = false;
+    let value = fixed_quantile(q, buckets, &mut was_fixed);
+    (value, was_fixed)
+}
+
+fn fixed_quantile(q: f64, buckets: &mut Vec<Bucket>, was_fixed: &mut bool) -> f64 {
     if q.is_nan() {
         return f64::NAN;
     }
@@ -62,7 +77,7 @@ pub(crate) fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> f64 {
         return f64::NAN;
     }
     merge_equal_bounds(buckets);
-    make_monotonic(buckets);
+    *was_fixed = make_monotonic(buckets);
     let last = buckets.len() - 1;
     let observations = buckets[last].1;
     if last == 0 || observations == 0.0 || observations.is_nan() {
@@ -141,14 +156,18 @@ fn merge_equal_bounds(buckets: &mut Vec<Bucket>) {
     });
 }
 
-/// Counts may fall between bounds where series were scraped or rated apart.
-fn make_monotonic(buckets: &mut [Bucket]) {
+/// Counts may fall between bounds where series were scraped or rated apart. Says whether
+/// any did by more than rounding.
+fn make_monotonic(buckets: &mut [Bucket]) -> bool {
+    let mut was_fixed = false;
     let mut before = buckets.first().map_or(0.0, |(_, count)| *count);
     for (_, count) in buckets.iter_mut().skip(1) {
         let close = (*count - before).abs() <= ROUNDING * (count.abs() + before.abs());
         if close || *count < before {
+            was_fixed |= !close;
             *count = before;
         }
         before = *count;
     }
+    was_fixed
 }

@@ -1,29 +1,53 @@
 //! `…_over_time`: one number for the values of a range.
 
-use super::{Function, Kind, PLAIN, Sum, Window, window};
+use super::native::{self, Native};
+use super::{Function, Kind, PLAIN, Sum, Window, window, window_of_both};
 use crate::ast::Type;
 
 pub(crate) const TABLE: &[Function] = &[
-    window("avg_over_time", |w| Some(mean(w.values))),
+    window_of_both("avg_over_time", |w| Some(mean(w.values)), native::AVG),
     window("min_over_time", |w| Some(least(w.values))),
     window("max_over_time", |w| Some(most(w.values))),
-    window("sum_over_time", |w| Some(sum(w.values))),
-    window("count_over_time", |w| Some(w.values.len() as f64)),
-    window("present_over_time", |_| Some(1.0)),
+    window_of_both("sum_over_time", |w| Some(sum(w.values)), native::SUM),
+    window_of_both(
+        "count_over_time",
+        |w| Some(w.values.len() as f64),
+        native::COUNT,
+    ),
+    window_of_both("present_over_time", |_| Some(1.0), native::PRESENT),
     window("stddev_over_time", |w| Some(variance(w.values).sqrt())),
     window("stdvar_over_time", |w| Some(variance(w.values))),
     experimental("mad_over_time", |w| Some(median_deviation(w.values))),
     experimental("ts_of_min_over_time", |w| time_of(w, |v, least| v <= least)),
     experimental("ts_of_max_over_time", |w| time_of(w, |v, most| v >= most)),
-    experimental("ts_of_first_over_time", |w| seconds(w.times.first())),
-    experimental("ts_of_last_over_time", |w| seconds(w.times.last())),
-    named("last_over_time", |w| w.values.last().copied()),
-    named("first_over_time", |w| w.values.first().copied()),
+    Function {
+        experimental: true,
+        ..window_of_both(
+            "ts_of_first_over_time",
+            |w| seconds(w.times.first()),
+            native::TIME_OF_FIRST,
+        )
+    },
+    Function {
+        experimental: true,
+        ..window_of_both(
+            "ts_of_last_over_time",
+            |w| seconds(w.times.last()),
+            native::TIME_OF_LAST,
+        )
+    },
+    named("last_over_time", |w| w.values.last().copied(), native::LAST),
+    named(
+        "first_over_time",
+        |w| w.values.first().copied(),
+        native::FIRST,
+    ),
     Function {
         name: "quantile_over_time",
         args: &[Type::Scalar, Type::Matrix],
         kind: Kind::Window {
             apply: |w| Some(quantile(w.param(0, f64::NAN), &mut w.values.to_vec())),
+            native: Native::Ignored,
             keeps_name: false,
         },
         ..PLAIN
@@ -38,10 +62,15 @@ const fn experimental(name: &'static str, apply: fn(&Window<'_>) -> Option<f64>)
 }
 
 /// A function that gives a sample as it is keeps the metric's name.
-const fn named(name: &'static str, apply: fn(&Window<'_>) -> Option<f64>) -> Function {
+const fn named(
+    name: &'static str,
+    apply: fn(&Window<'_>) -> Option<f64>,
+    native: Native,
+) -> Function {
     Function {
         kind: Kind::Window {
             apply,
+            native,
             keeps_name: true,
         },
         ..window(name, apply)

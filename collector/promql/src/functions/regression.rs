@@ -1,5 +1,6 @@
 //! Straight lines through the samples of a range, and smoothing.
 
+use super::native::Native;
 use super::{Function, Kind, PLAIN, Sum, Window, window};
 use crate::ast::Type;
 
@@ -12,6 +13,7 @@ pub(crate) const TABLE: &[Function] = &[
         args: &[Type::Matrix, Type::Scalar],
         kind: Kind::Window {
             apply: predict,
+            native: Native::Ignored,
             keeps_name: false,
         },
         ..PLAIN
@@ -23,6 +25,7 @@ pub(crate) const TABLE: &[Function] = &[
         check: Some(check_factors),
         kind: Kind::Window {
             apply: smooth,
+            native: Native::Ignored,
             keeps_name: false,
         },
         ..PLAIN

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sonde_metrics::{QueryLimits, QueryValue, RangeSeries};
-use sonde_proto::{Deadline, Labels, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Labels, SampleValue, Tenant, UnixNanos};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -230,10 +230,15 @@ pub(super) fn vector(
         deadline: deadline.clone(),
         ..QueryLimits::default()
     };
-    match sources.stores.metrics.instant(tenant, query, at, &limits) {
-        Ok(QueryValue::Vector(samples)) => {
-            Ok(samples.into_iter().map(|s| (s.labels, s.value)).collect())
-        }
+    let answer = sources.stores.metrics.instant(tenant, query, at, &limits);
+    match answer.map(|answer| answer.value) {
+        Ok(QueryValue::Vector(samples)) => Ok(samples
+            .into_iter()
+            .filter_map(|s| match s.value {
+                SampleValue::Float(value) => Some((s.labels, value)),
+                SampleValue::Histogram(_) => None,
+            })
+            .collect()),
         Ok(_) => Ok(Vec::new()),
         Err(error) => Err(ApiError::unprocessable(error.to_string())),
     }
@@ -255,6 +260,7 @@ fn matrix(
         .stores
         .metrics
         .range(tenant, query, start, end, step, &limits)
+        .map(|answer| answer.value)
     {
         Ok(QueryValue::Matrix(series)) => Ok(series),
         Ok(_) => Ok(Vec::new()),

@@ -13,22 +13,25 @@ pub(super) const TRUNCATED: &str = "results truncated due to limit";
 
 /// A successful answer.
 pub(super) fn success(data: impl Serialize) -> Response {
-    answer(data, &[])
+    answer(data, Vec::new(), Vec::new())
 }
 
-/// A successful answer, with what its reader should know.
-pub(super) fn answer(data: impl Serialize, warnings: &[&str]) -> Response {
+/// A successful answer, and what it should be read with.
+pub(super) fn answer(data: impl Serialize, warnings: Vec<String>, infos: Vec<String>) -> Response {
     #[derive(Serialize)]
-    struct Success<'a, T> {
+    struct Success<T> {
         status: &'static str,
         data: T,
-        #[serde(skip_serializing_if = "<[_]>::is_empty")]
-        warnings: &'a [&'a str],
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        infos: Vec<String>,
     }
     Json(Success {
         status: "success",
         data,
         warnings,
+        infos,
     })
     .into_response()
 }

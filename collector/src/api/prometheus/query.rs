@@ -4,14 +4,16 @@ use super::envelope::{TRUNCATED, answer, query_failed};
 use super::parameters::{Moment, Parameters};
 use super::{Api, Failure, tenant};
 use crate::api::ApiError;
-use crate::api::samples::{Each, Instantly, Ranged, SamplePoints, point, sample, seconds};
+use crate::api::samples::{
+    Each, Either, HistogramPoints, Mixed, SamplePoints, one_sample, point, seconds,
+};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sonde_metrics::{QueryError, QueryLimits, QueryValue, Question, Reads};
+use sonde_metrics::{Answer, QueryError, QueryLimits, QueryValue, Question, Reads};
 use sonde_proto::{Deadline, UnixNanos};
 use std::time::{Duration, Instant};
 
@@ -134,7 +136,7 @@ impl Asked {
         &self,
         query: &str,
         deadline: &Deadline,
-        evaluate: impl FnOnce(&Question<'_>) -> Result<QueryValue, QueryError>,
+        evaluate: impl FnOnce(&Question<'_>) -> Result<Answer, QueryError>,
     ) -> Result<Data, QueryError> {
         let defaults = QueryLimits::default();
         let limits = QueryLimits {
@@ -144,7 +146,11 @@ impl Asked {
         };
         let reads = Reads::default();
         let begun = Instant::now();
-        let mut value = evaluate(&Question {
+        let Answer {
+            mut value,
+            mut warnings,
+            infos,
+        } = evaluate(&Question {
             text: query,
             limits: &limits,
             reads: &reads,
@@ -155,11 +161,15 @@ impl Asked {
             QueryValue::Matrix(series) => cut(series, self.limit),
             QueryValue::Scalar(_) | QueryValue::String { .. } => false,
         };
+        if is_cut {
+            warnings.push(TRUNCATED.to_owned());
+        }
         Ok(Data {
             value,
             time: None,
             stats,
-            is_cut,
+            warnings,
+            infos,
         })
     }
 }
@@ -196,7 +206,8 @@ struct Data {
     /// What the value is said to be of, where that is no time of a sample.
     time: Option<Moment>,
     stats: Option<Value>,
-    is_cut: bool,
+    warnings: Vec<String>,
+    infos: Vec<String>,
 }
 
 impl Data {
@@ -210,9 +221,10 @@ impl Data {
         }
     }
 
-    fn into_answer(self) -> Response {
-        let warnings: &[&str] = if self.is_cut { &[TRUNCATED] } else { &[] };
-        answer(&self, warnings)
+    fn into_answer(mut self) -> Response {
+        let warnings = std::mem::take(&mut self.warnings);
+        let infos = std::mem::take(&mut self.infos);
+        answer(&self, warnings, infos)
     }
 
     fn seconds(&self, time: UnixNanos) -> Box<RawValue> {
@@ -239,9 +251,9 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "vector")?;
                 map.serialize_entry(
                     "result",
-                    &Each(samples, |one| Instantly {
+                    &Each(samples, |one| Either {
                         metric: &one.labels,
-                        value: sample(one.time, one.value),
+                        value: one_sample(one.time, &one.value),
                     }),
                 )?;
             }
@@ -249,9 +261,10 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "matrix")?;
                 map.serialize_entry(
                     "result",
-                    &Each(series, |series| Ranged {
+                    &Each(series, |series| Mixed {
                         metric: &series.labels,
                         values: SamplePoints(&series.samples),
+                        histograms: HistogramPoints(&series.histograms),
                     }),
                 )?;
             }

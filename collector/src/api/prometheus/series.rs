@@ -83,7 +83,7 @@ impl Asked {
         find: impl FnOnce(&MetricStore, &Lookup<'_>) -> Result<Limited<T>, QueryError> + Send + 'static,
     ) -> Result<Response, Failure> {
         if !self.is_kept {
-            return Ok(answer([(); 0], &[]));
+            return Ok(answer([(); 0], Vec::new(), Vec::new()));
         }
         let found = api.of(tenant).ask(move |sources, deadline| {
             let lookup = Lookup {
@@ -96,7 +96,8 @@ impl Asked {
             find(&sources.stores.metrics, &lookup).map_err(|error| query_failed(&error))
         });
         let found = found.await?;
-        let warnings: &[&str] = if found.is_cut { &[TRUNCATED] } else { &[] };
-        Ok(answer(found.items, warnings))
+        let warnings = found.is_cut.then(|| TRUNCATED.to_owned());
+        let warnings = warnings.into_iter().collect();
+        Ok(answer(found.items, warnings, Vec::new()))
     }
 }

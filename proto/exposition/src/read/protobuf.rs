@@ -21,8 +21,8 @@ use super::wire::{Field, Wire};
 use crate::bounds::Options;
 use crate::error::{Halt, Malformed, Place};
 use crate::family::{Exemplar, Family, Kind, Label, Sample};
-use crate::histogram::SampleValue;
 use crate::number;
+use sonde_proto::SampleValue;
 use std::borrow::Cow;
 
 pub(super) fn read(body: &[u8], options: Options, out: Out<'_>) -> Result<(), Halt> {

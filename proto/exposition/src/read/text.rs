@@ -18,9 +18,9 @@ use super::series::{self, Rules};
 use crate::bounds::Options;
 use crate::error::{Halt, Malformed, Place};
 use crate::family::{Exemplar, Kind, Label, Sample};
-use crate::histogram::SampleValue;
 use crate::number;
 use memchr::memchr;
+use sonde_proto::SampleValue;
 use std::borrow::Cow;
 
 /// Which of the two.

@@ -1,8 +1,8 @@
 //! Custom buckets as the classic histogram that they are.
 
 use crate::family::{Label, Sample};
-use crate::histogram::{Histogram, SampleValue};
 use crate::number;
+use sonde_proto::{Histogram, SampleValue};
 use std::borrow::Cow;
 use std::io;
 

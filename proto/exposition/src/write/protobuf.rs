@@ -1,9 +1,9 @@
 //! Protobuf: samples put together into metrics again.
 
 use crate::family::{Exemplar, Family, Kind, Label, Sample};
-use crate::histogram::{Buckets, Histogram, SampleValue};
 use crate::names::Escaping;
 use crate::number;
+use sonde_proto::{Buckets, Histogram, SampleValue};
 
 /// The largest whole number below which a double tells every one.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;

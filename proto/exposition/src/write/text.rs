@@ -2,9 +2,9 @@
 
 use crate::content::{Answer, Format};
 use crate::family::{Exemplar, Family, Kind, Label, Sample};
-use crate::histogram::SampleValue;
 use crate::names::{is_legacy_label_name, is_legacy_metric_name};
 use crate::number;
+use sonde_proto::SampleValue;
 use std::borrow::Cow;
 use std::io::Write as _;
 

@@ -58,7 +58,7 @@ fn a_damaged_column_is_found_by_a_query_which_is_answered_from_the_rest() {
         later(1),
         &limits,
     );
-    let crate::QueryValue::Vector(found) = asked.unwrap() else {
+    let crate::QueryValue::Vector(found) = asked.unwrap().value else {
         panic!("not a vector");
     };
     assert_eq!(found.len(), 2);

@@ -18,8 +18,8 @@ use super::{Head, Reader, Shared, exemplar, millis};
 use crate::bounds::Bounds;
 use crate::error::{Halt, Malformed};
 use crate::family::Kind;
-use crate::histogram::{BucketSpan, Buckets, Histogram, ResetHint, SampleValue};
 use crate::number;
+use sonde_proto::{BucketSpan, Buckets, Histogram, ResetHint, SampleValue};
 use std::sync::Arc;
 
 /// One side of a native histogram as it is written; kept to be filled again.

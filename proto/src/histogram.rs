@@ -195,3 +195,6 @@ impl Buckets {
 fn is_count(count: f64) -> bool {
     count >= 0.0 && count.is_finite()
 }
+
+#[cfg(test)]
+mod tests;
