@@ -30,15 +30,18 @@ impl Version {
     }
 }
 
+/// Names and values of labels.
+pub type Pairs = Vec<(String, String)>;
+
 /// A series to write.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     /// Names and values; the protocol wants them sorted by name.
-    pub labels: Vec<(String, String)>,
+    pub labels: Pairs,
     /// Times in milliseconds, and values.
     pub samples: Vec<(i64, f64)>,
     /// Labels, time and value of each.
-    pub exemplars: Vec<(Vec<(String, String)>, i64, f64)>,
+    pub exemplars: Vec<(Pairs, i64, f64)>,
     /// Times of native histograms, which are written empty.
     pub histograms: Vec<i64>,
     /// What the series' metric means.

@@ -19,7 +19,10 @@ pub struct Series<'s, 'a> {
     labels: &'s [&'a [u8]],
     is_cut: bool,
     metadata: Option<Cursor<'a>>,
-    at: Cursor<'a>,
+    /// From the first field on that is no label.
+    rest: Cursor<'a>,
+    has_exemplars: bool,
+    has_histograms: bool,
 }
 
 /// A value at a time.
@@ -107,12 +110,23 @@ impl<'s, 'a> Series<'s, 'a> {
         labels: &'s mut Vec<&'a [u8]>,
     ) -> Result<Self, WalkError> {
         labels.clear();
-        let (mut count, mut metadata) = (0, None);
+        let (mut count, mut metadata, mut rest) = (0, None, None);
+        // Which of the fields 3 and 4 there are.
+        let mut has = [false; 2];
         let mut at = message;
-        while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
+        loop {
+            let before = at;
+            let Some((tag, wire)) = at.field(DEPTH_MAX)? else {
+                break;
+            };
+            if tag != 1 && rest.is_none() {
+                rest = Some(before);
+            }
             match (version, tag, wire) {
                 (_, 1, _) => read_labels(version, symbols, &at, wire, labels, &mut count)?,
-                (_, 2..=4, Wire::Len(_)) => {}
+                (_, 2, Wire::Len(_)) => {}
+                (_, 3, Wire::Len(_)) => has[0] = true,
+                (_, 4, Wire::Len(_)) => has[1] = true,
                 (Version::V2, 5, Wire::Len(inside)) => metadata = Some(inside),
                 (_, 2..=4, _) | (Version::V2, 5, _) => {
                     return Err(at.error("a field of a series has another wire type"));
@@ -125,13 +139,19 @@ impl<'s, 'a> Series<'s, 'a> {
         }
         let is_cut = count > labels.len();
         sort(labels);
+        let (has_exemplars, has_histograms) = match version {
+            Version::V1 => (has[0], has[1]),
+            Version::V2 => (has[1], has[0]),
+        };
         Ok(Self {
             version,
             symbols,
             labels,
             is_cut,
             metadata,
-            at: message,
+            rest: rest.unwrap_or(at),
+            has_exemplars,
+            has_histograms,
         })
     }
 
@@ -187,7 +207,7 @@ impl<'s, 'a> Series<'s, 'a> {
     /// [`WalkError`] at the first that cannot be read.
     #[inline]
     pub fn each_sample(&self, mut visit: impl FnMut(Sample)) -> Result<(), WalkError> {
-        each(self.at, 2, |message| {
+        each(self.rest, 2, |message| {
             visit(read_sample(message)?);
             Ok(())
         })
@@ -198,12 +218,15 @@ impl<'s, 'a> Series<'s, 'a> {
     /// # Errors
     /// [`WalkError`] where the series cannot be read.
     pub fn native_histograms(&self) -> Result<u64, WalkError> {
+        if !self.has_histograms {
+            return Ok(0);
+        }
         let number = match self.version {
             Version::V1 => 4,
             Version::V2 => 3,
         };
         let mut count = 0;
-        each(self.at, number, |mut message| {
+        each(self.rest, number, |mut message| {
             while message.field(DEPTH_MAX)?.is_some() {}
             count += 1;
             Ok(())
@@ -216,12 +239,15 @@ impl<'s, 'a> Series<'s, 'a> {
     /// # Errors
     /// [`WalkError`] at the first that cannot be read.
     pub fn each_exemplar(&self, mut visit: impl FnMut(&Exemplar<'_, 'a>)) -> Result<(), WalkError> {
+        if !self.has_exemplars {
+            return Ok(());
+        }
         let number = match self.version {
             Version::V1 => 3,
             Version::V2 => 4,
         };
         let mut labels = Vec::new();
-        each(self.at, number, |mut at| {
+        each(self.rest, number, |mut at| {
             labels.clear();
             let (mut count, mut time, mut value) = (0, 0, 0);
             while let Some((tag, wire)) = at.field(DEPTH_MAX)? {

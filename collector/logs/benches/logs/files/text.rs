@@ -140,11 +140,11 @@ impl Text {
         let request = ExportLogsServiceRequest {
             resource_logs: resource_logs.collect(),
         };
-        Entry {
-            tenant: Tenant::default(),
-            signal: Signal::Logs,
-            received_at: NOW,
-            payload: request.encode_to_vec().into(),
-        }
+        Entry::otlp(
+            Tenant::default(),
+            Signal::Logs,
+            NOW,
+            request.encode_to_vec().into(),
+        )
     }
 }
