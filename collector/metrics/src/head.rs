@@ -46,7 +46,8 @@ pub(crate) struct Head {
     series: Vec<Series>,
     /// The labels of all series, one after the other.
     labels: Vec<(Symbol, Symbol)>,
-    by_labels: HashTable<u32>,
+    /// Each series by the hash of its labels, which is kept so that growing looks at no labels.
+    by_labels: HashTable<(u32, u32)>,
     hasher: RandomState,
     postings: Postings,
     pub(crate) groups: groups::Groups,
@@ -124,10 +125,14 @@ impl Head {
     }
 
     fn find(&self, pairs: &Pairs) -> Option<u32> {
-        let is_it = |id: &u32| self.pairs(*id) == pairs;
-        self.by_labels
-            .find(self.hasher.hash_one(pairs), is_it)
-            .copied()
+        let hash = self.hash(pairs);
+        let is_it = |(other, id): &(u32, u32)| *other == hash && self.pairs(*id) == pairs;
+        let found = self.by_labels.find(spread(hash), is_it);
+        found.map(|(_, id)| *id)
+    }
+
+    fn hash(&self, pairs: &Pairs) -> u32 {
+        self.hasher.hash_one(pairs) as u32
     }
 
     fn insert(&mut self, pairs: &Pairs) -> u32 {
@@ -138,10 +143,9 @@ impl Head {
         self.labels.extend_from_slice(pairs);
         grow(&mut self.series, 1);
         self.series.push(Series::new(self.labels.len() as u32));
-        let (series, labels, hasher) = (&self.series, &self.labels, &self.hasher);
-        let rehash = |id: &u32| hasher.hash_one(pairs_of(series, labels, *id));
+        let hash = self.hash(pairs);
         self.by_labels
-            .insert_unique(hasher.hash_one(pairs), id, rehash);
+            .insert_unique(spread(hash), (hash, id), |(hash, _)| spread(*hash));
         id
     }
 
@@ -273,6 +277,11 @@ fn pairs_of<'a>(series: &[Series], labels: &'a [(Symbol, Symbol)], id: u32) -> &
     let from = before.map_or(0, |s| s.labels_end);
     let to = series.get(at).map_or(from, |s| s.labels_end);
     labels.get(from as usize..to as usize).unwrap_or_default()
+}
+
+/// A hash of 32 bits as one of 64.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// Makes room for so many more, and an eighth: doubling would leave up to half of it unused.

@@ -8,8 +8,10 @@
 //! column     bytes (see `chunk::columns`) │ u32 CRC-32C
 //! series     by labels, 512 in each section: count, then of each
 //!              labels: count, then name and value symbol of each
-//!              chunks: count, then first − last of the chunk before, last − first (zigzag, ms),
-//!                samples, times offset, times length, values offset, values length
+//!              chunks: count, then of each: first − last of the chunk before (of the first chunk:
+//!                − first of the series before), last − first, samples, times offset − that before,
+//!                times length, values offset − end of the column before, values length
+//!                (differences zigzag; times in ms)
 //! of a label values: count, then of each: symbol − that before, series, bytes of its list;
 //!            then the lists: number of each series − that before
 //! symbols    in order: count, then length and text of each

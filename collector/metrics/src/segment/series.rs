@@ -6,6 +6,9 @@ use crate::chunk::Damaged;
 use crate::postings::Pairs;
 use crate::symbols::Symbol;
 
+/// The checksum after each column.
+const COLUMN_END: u64 = 4;
+
 /// Where the columns of one chunk are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkRef {
@@ -75,6 +78,7 @@ impl SeriesBlock {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put(&mut out, self.len() as u64);
+        let mut expected = Expected::default();
         for at in 0..self.len() {
             let pairs = self.pairs(at);
             put(&mut out, pairs.len() as u64);
@@ -82,7 +86,7 @@ impl SeriesBlock {
                 put(&mut out, u64::from(*name));
                 put(&mut out, u64::from(*value));
             }
-            encode_chunks(&mut out, self.chunks(at));
+            expected.put(&mut out, self.chunks(at));
         }
         out
     }
@@ -90,7 +94,7 @@ impl SeriesBlock {
     /// Reads what [`Self::encode`] wrote; symbols are below `texts`.
     pub(super) fn decode(mut bytes: &[u8], texts: u32) -> Result<Self, SegmentError> {
         let bytes = &mut bytes;
-        let mut block = Self::default();
+        let (mut block, mut expected) = (Self::default(), Expected::default());
         for _ in 0..count(bytes, 2)? {
             for _ in 0..count(bytes, 2)? {
                 let (name, value) = (small(bytes)?, small(bytes)?);
@@ -99,7 +103,7 @@ impl SeriesBlock {
                 }
                 block.pairs.push((name, value));
             }
-            decode_chunks(bytes, &mut block.chunks)?;
+            expected.take(bytes, &mut block.chunks)?;
             block.close();
         }
         block.pairs.shrink_to_fit();
@@ -112,40 +116,75 @@ impl SeriesBlock {
     }
 }
 
-fn encode_chunks(out: &mut Vec<u8>, chunks: &[ChunkRef]) {
-    put(out, chunks.len() as u64);
-    let mut before = 0i64;
-    for chunk in chunks {
-        put(out, crate::chunk::zigzag(chunk.first.wrapping_sub(before)));
-        put(
-            out,
-            crate::chunk::zigzag(chunk.last.wrapping_sub(chunk.first)),
-        );
-        put(out, u64::from(chunk.count));
-        put(out, chunk.times.0);
-        put(out, u64::from(chunk.times.1));
-        put(out, chunk.values.0);
-        put(out, u64::from(chunk.values.1));
-        before = chunk.last;
-    }
+/// What chunk references are told by: how they differ from what they mostly are.
+#[derive(Default)]
+struct Expected {
+    /// The first time of the series before.
+    series_first: i64,
+    /// Where its times are, which are mostly the same.
+    times: u64,
+    /// Where the values of the chunk before end.
+    values: u64,
 }
 
-fn decode_chunks(bytes: &mut &[u8], chunks: &mut Vec<ChunkRef>) -> Result<(), SegmentError> {
-    let mut before = 0i64;
-    for _ in 0..count(bytes, 7)? {
-        let first = before.wrapping_add(crate::chunk::unzigzag(take(bytes)?));
-        let last = first.wrapping_add(crate::chunk::unzigzag(take(bytes)?));
-        let count = small(bytes)?;
-        let times = (take(bytes)?, small(bytes)?);
-        let values = (take(bytes)?, small(bytes)?);
-        chunks.push(ChunkRef {
-            first,
-            last,
-            count,
-            times,
-            values,
-        });
-        before = last;
+impl Expected {
+    fn put(&mut self, out: &mut Vec<u8>, chunks: &[ChunkRef]) {
+        let zigzag = |out: &mut Vec<u8>, n: i64| put(out, crate::chunk::zigzag(n));
+        put(out, chunks.len() as u64);
+        let mut before = self.series_first;
+        for chunk in chunks {
+            zigzag(out, chunk.first.wrapping_sub(before));
+            zigzag(out, chunk.last.wrapping_sub(chunk.first));
+            put(out, u64::from(chunk.count));
+            zigzag(out, chunk.times.0.wrapping_sub(self.times).cast_signed());
+            put(out, u64::from(chunk.times.1));
+            zigzag(out, chunk.values.0.wrapping_sub(self.values).cast_signed());
+            put(out, u64::from(chunk.values.1));
+            before = chunk.last;
+            self.pass(chunk);
+        }
+        self.end(chunks);
     }
-    Ok(())
+
+    fn take(&mut self, bytes: &mut &[u8], chunks: &mut Vec<ChunkRef>) -> Result<(), SegmentError> {
+        let zigzag =
+            |bytes: &mut &[u8]| Ok::<_, SegmentError>(crate::chunk::unzigzag(take(bytes)?));
+        let from = chunks.len();
+        let mut before = self.series_first;
+        for _ in 0..count(bytes, 7)? {
+            let first = before.wrapping_add(zigzag(bytes)?);
+            let last = first.wrapping_add(zigzag(bytes)?);
+            let count = small(bytes)?;
+            let times = self.times.wrapping_add_signed(zigzag(bytes)?);
+            let times = (times, small(bytes)?);
+            let values = self.values.wrapping_add_signed(zigzag(bytes)?);
+            let values = (values, small(bytes)?);
+            let chunk = ChunkRef {
+                first,
+                last,
+                count,
+                times,
+                values,
+            };
+            before = last;
+            self.pass(&chunk);
+            chunks.push(chunk);
+        }
+        self.end(&chunks[from..]);
+        Ok(())
+    }
+
+    /// Goes on to the next chunk.
+    fn pass(&mut self, chunk: &ChunkRef) {
+        self.times = chunk.times.0;
+        let length = u64::from(chunk.values.1) + COLUMN_END;
+        self.values = chunk.values.0.wrapping_add(length);
+    }
+
+    /// Goes on to the next series.
+    fn end(&mut self, chunks: &[ChunkRef]) {
+        if let Some(chunk) = chunks.first() {
+            self.series_first = chunk.first;
+        }
+    }
 }
