@@ -21,18 +21,18 @@
 mod bounds;
 mod limits;
 mod literal;
+mod rows;
 mod print;
 
 use super::ast::Expr;
-use super::histogram;
 use super::source::{Series, Source, Stop, TimeRange};
 use super::{
     Ask, Features, ParseError, QueryError, QueryLimits, QueryValue, parse, parse_selector,
 };
-use crate::{Samples, stale_nan};
+use crate::Samples;
+use rows::{Row, by_time, compare, is_close, labelled, load, number};
 use sonde_proto::{Labels, Matcher, SampleValue, UnixNanos};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// With everything that is an experiment.
@@ -261,107 +261,6 @@ fn millis(text: &str) -> i64 {
     }
 }
 
-fn load(step: i64, lines: &[&str]) -> Memory {
-    let series = |line: &&str| {
-        let (labels, values) = labelled(line);
-        let mut samples = Samples::default();
-        for (n, value) in (0..).zip(values) {
-            match value {
-                Some(SampleValue::Float(value)) => samples.push(n * step, value),
-                Some(SampleValue::Histogram(value)) => samples.push_histogram(n * step, value),
-                None => {}
-            }
-        }
-        (labels, samples)
-    };
-    Memory(lines.iter().map(series).collect())
-}
-
-/// `m{a="1"} 1 2 3`
-fn labelled(line: &str) -> Row {
-    let head = line.find("{{").map_or(line, |at| &line[..at]);
-    let end = head
-        .rfind('}')
-        .map_or_else(|| line.find(' ').unwrap(), |at| at + 1);
-    let (series, rest) = line.split_at(end);
-    let labels = if series == "{}" {
-        Labels::empty()
-    } else {
-        let matchers = parse_selector(series).unwrap();
-        matchers
-            .iter()
-            .map(|m| (m.name.as_str(), m.value.as_str()))
-            .collect()
-    };
-    let words = literal::words(rest);
-    (labels, words.iter().flat_map(|word| values(word)).collect())
-}
-
-/// One word of values.
-fn values(word: &str) -> Vec<Option<SampleValue>> {
-    if word.starts_with("{{") {
-        return repeated(word);
-    }
-    let (first, times) = word.rsplit_once('x').unwrap_or((word, "0"));
-    let times: usize = times.parse().unwrap();
-    if first == "_" {
-        return vec![None; times + usize::from(times == 0)];
-    }
-    // A sign behind the first digit begins the step.
-    let sign = first
-        .char_indices()
-        .skip(1)
-        .find(|(at, c)| ['+', '-'].contains(c) && !first[..*at].ends_with('e'));
-    let (start, step) = sign.map_or((first, "0"), |(at, _)| first.split_at(at));
-    let (start, step) = (number(start), number(step));
-    (0..=times)
-        .map(|n| {
-            Some(SampleValue::Float(if n == 0 {
-                start
-            } else {
-                start + step * n as f64
-            }))
-        })
-        .collect()
-}
-
-/// `{{…}}x3` repeats it, `{{…}}+{{…}}x3` adds to it each time.
-fn repeated(word: &str) -> Vec<Option<SampleValue>> {
-    let (first, times) = match word.rsplit_once("}}x") {
-        Some((first, times)) => (format!("{first}}}}}"), times.parse().unwrap()),
-        None => (word.to_owned(), 0),
-    };
-    let (start, step) = match first.split_once("}}+") {
-        Some((start, step)) => (format!("{start}}}}}"), Some(literal::histogram(step))),
-        None => (first, None),
-    };
-    let mut now = literal::histogram(&start);
-    let mut all = vec![Some(SampleValue::Histogram(Arc::new(now.clone())))];
-    for _ in 0..times {
-        if let Some(step) = &step {
-            histogram::add(&mut now, step).unwrap();
-        }
-        all.push(Some(SampleValue::Histogram(Arc::new(now.clone()))));
-    }
-    all
-}
-
-fn number(text: &str) -> f64 {
-    match text {
-        "stale" => stale_nan(),
-        "Inf" | "+Inf" => f64::INFINITY,
-        "-Inf" => f64::NEG_INFINITY,
-        other => other
-            .parse()
-            .unwrap_or_else(|_| panic!("{other} is no number")),
-    }
-}
-
-fn is_close(a: f64, b: f64) -> bool {
-    let near = (a - b).abs() <= 1e-9 * a.abs().max(b.abs());
-    a == b || (a.is_nan() && b.is_nan()) || (a.is_finite() && b.is_finite() && near)
-}
-
 fn at(memory: &Memory, rest: &str) -> Result<QueryValue, QueryError> {
     let (time, query) = rest.split_once(' ').unwrap();
     let time = UnixNanos::from_millis(millis(time));
@@ -427,51 +326,6 @@ fn check_range(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), Strin
         &found.into_iter().collect::<Vec<_>>(),
         &wanted.into_iter().collect::<Vec<_>>(),
     )
-}
-
-fn by_time(series: &super::RangeSeries) -> BTreeMap<UnixNanos, SampleValue> {
-    let floats = series.samples.iter();
-    let floats = floats.map(|(time, value)| (*time, SampleValue::Float(*value)));
-    let histograms = series.histograms.iter();
-    let histograms = histograms.map(|(time, h)| (*time, SampleValue::Histogram(h.clone())));
-    floats.chain(histograms).collect()
-}
-
-type Row = (Labels, Vec<Option<SampleValue>>);
-
-fn compare(found: &[Row], wanted: &[Row]) -> Result<(), String> {
-    let same_value = |pair: (&Option<SampleValue>, &Option<SampleValue>)| match pair {
-        (Some(SampleValue::Float(a)), Some(SampleValue::Float(b))) => is_close(*a, *b),
-        (Some(SampleValue::Histogram(a)), Some(SampleValue::Histogram(b))) => {
-            literal::is_close(a, b)
-        }
-        (a, b) => a.is_none() && b.is_none(),
-    };
-    let same_row = |(found, wanted): (&Row, &Row)| {
-        found.0 == wanted.0
-            && found.1.len() == wanted.1.len()
-            && found.1.iter().zip(&wanted.1).all(same_value)
-    };
-    if found.len() == wanted.len() && found.iter().zip(wanted).all(same_row) {
-        return Ok(());
-    }
-    let shown = |value: &Option<SampleValue>| match value {
-        None => " _".to_owned(),
-        Some(SampleValue::Float(value)) => format!(" {value}"),
-        Some(SampleValue::Histogram(h)) => {
-            let (schema, hint, zero) = (h.schema, h.hint, h.zero_threshold);
-            let text = histogram::text(h);
-            format!(
-                " {text} schema {schema} {hint:?} zero {zero} {:?}",
-                h.bounds
-            )
-        }
-    };
-    let lines = found.iter().map(|(labels, values)| {
-        let values: String = values.iter().map(shown).collect();
-        format!("\n      {labels}{values}")
-    });
-    Err(format!("gives{}", lines.collect::<String>()))
 }
 
 fn check_fails(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), String> {

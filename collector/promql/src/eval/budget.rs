@@ -112,6 +112,16 @@ impl<S: Source> Engine<'_, S> {
         charge(&self.budget.value_bytes, bytes, max, Stop::ValueBytesMax)
     }
 
+    /// Whether bytes of values that are soon gone fit beside those that are kept.
+    pub(crate) fn fit_value_bytes(&self, bytes: u64) -> Result<(), Stop> {
+        let max = self.budget.value_bytes_max;
+        let held = self.budget.value_bytes.get().saturating_add(bytes);
+        if held > max {
+            return Err(Stop::ValueBytesMax(max));
+        }
+        Ok(())
+    }
+
     /// Accounts for so many values that are kept.
     pub(crate) fn keep_values(&self, values: usize) -> Result<(), Stop> {
         self.keep_value_bytes((values as u64).saturating_mul(VALUE_BYTES))

@@ -115,6 +115,11 @@ impl Sparse {
             .for_each(|(_, histogram)| change(Arc::make_mut(histogram)));
     }
 
+    /// How many bytes they take when no two are one.
+    pub(crate) fn bytes_apart(&self) -> u64 {
+        self.0.iter().map(|(_, h)| histogram::bytes(h)).sum()
+    }
+
     /// How many bytes they take; one that stands at several steps in a row takes its once.
     pub(crate) fn bytes(&self) -> u64 {
         let mut before: Option<&Arc<Histogram>> = None;

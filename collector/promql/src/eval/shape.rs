@@ -92,7 +92,7 @@ impl<S: Source> Engine<'_, S> {
             if samples.histograms.is_empty() {
                 span.apply(samples, grid, &[], &mut present, |_| Some(1.0), &work)?;
             } else {
-                let here = |_: &Window<'_>| Some(SampleValue::Float(1.0));
+                let here = |_: &Window<'_>| Ok(Some(SampleValue::Float(1.0)));
                 span.apply_native(samples, grid, &[], &mut present, &here, &work)?;
             }
             values

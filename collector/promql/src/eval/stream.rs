@@ -11,6 +11,7 @@ use crate::notes::{About, Note};
 use crate::source::{Series as _, Source, Stop};
 use crate::{Samples, is_stale};
 use sonde_proto::{Histogram, Labels, SampleValue};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What a selector gives of each sample.
@@ -115,6 +116,7 @@ impl<S: Source> Engine<'_, S> {
             self.work(grid.len as u64)?;
             let present = column.values.iter_mut().filter(|value| !is_absent(**value));
             present.for_each(|value| *value = -*value);
+            self.fit_value_bytes(column.histograms.bytes_apart())?;
             column.histograms.change(|h| histogram::scale(h, -1.0));
             column.labels = without_name(&column.labels);
             sink(column)
@@ -225,7 +227,15 @@ impl<S: Source> Engine<'_, S> {
             if samples.histograms.is_empty() {
                 span.apply(samples, grid, &params, &mut values, apply, &work)?;
             } else {
-                let computed = |w: &Window<'_>| with_histograms(w, apply, native, &about);
+                let made = Cell::new(0);
+                let computed = |w: &Window<'_>| {
+                    let value = with_histograms(w, apply, native, &about);
+                    if let Some(SampleValue::Histogram(histogram)) = &value {
+                        made.set(made.get() + histogram::bytes(histogram));
+                        self.fit_value_bytes(made.get())?;
+                    }
+                    Ok(value)
+                };
                 histograms =
                     span.apply_native(samples, grid, &params, &mut values, &computed, &work)?;
             }

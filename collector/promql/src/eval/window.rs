@@ -22,6 +22,9 @@ pub(crate) struct Span {
     length: i64,
 }
 
+/// Computes a range of a series with histograms.
+pub(crate) type Apply<'a> = &'a dyn Fn(&Window<'_>) -> Result<Option<SampleValue>, Stop>;
+
 impl Span {
     pub(crate) fn new(when: &When, length: i64, bounds: (i64, i64)) -> Self {
         let fixed = when.at.map(|at| match at {
@@ -181,7 +184,7 @@ impl Span {
         grid: &Grid,
         params: &[Vec<f64>],
         out: &mut [f64],
-        apply: &dyn Fn(&Window<'_>) -> Option<SampleValue>,
+        apply: Apply<'_>,
         work: &dyn Fn(u64) -> Result<(), Stop>,
     ) -> Result<Sparse, Stop> {
         let mut found = Sparse::default();
@@ -207,7 +210,7 @@ impl Span {
                 now: grid.time(step),
                 params: &at_step,
             };
-            match apply(&window) {
+            match apply(&window)? {
                 Some(SampleValue::Float(value)) => out[step] = value,
                 Some(SampleValue::Histogram(histogram)) => found.push(step, histogram),
                 None => {}

@@ -272,6 +272,31 @@ proptest! {
         prop_assert!(fits, "{found} of {}", text(&h));
     }
 
+    /// Custom buckets against the same buckets as series, which a Prometheus was asked about.
+    #[test]
+    fn custom_buckets_give_what_classic_ones_give(
+        h in custom(),
+        q in 0.0f64..=1.0,
+        lower in -6.0f64..6.0,
+        length in 0.1f64..6.0,
+    ) {
+        prop_assume!(h.count > 0.0 && !h.bounds.is_empty());
+        let classic = || -> Vec<(f64, f64)> {
+            let bounds = h.bounds.iter().copied().chain([f64::INFINITY]);
+            bounds.map(|bound| (bound, at_or_below(&h, bound))).collect()
+        };
+        let (found, _) = fraction(&h, lower, lower + length);
+        let wanted = crate::functions::histogram::fraction(lower, lower + length, &mut classic());
+        prop_assert!((found - wanted).abs() < 1e-9, "{found} {wanted} {}", text(&h));
+        // At the end of a bucket, the next one is as right.
+        let rank = q * h.count;
+        let is_end = |passed: f64| (passed - rank).abs() < 1e-6;
+        prop_assume!(!is_end(0.0) && !classic().iter().any(|(_, passed)| is_end(*passed)));
+        let (found, _) = quantile(&h, q);
+        let (wanted, _) = crate::functions::histogram::quantile(q, &mut classic());
+        prop_assert!((found - wanted).abs() < 1e-9, "{found} {wanted} {}", text(&h));
+    }
+
     #[test]
     fn quantiles_rise(h in any(), p in 0.0f64..=1.0, q in 0.0f64..=1.0) {
         prop_assume!(h.count > 0.0);

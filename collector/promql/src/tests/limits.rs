@@ -54,6 +54,59 @@ fn labels_that_grow_by_nesting_are_refused() {
     refused(&series(1), &joined, &limits(), "label_join()");
 }
 
+/// A histogram a minute, of so many buckets, for a quarter of an hour.
+fn wide(buckets: usize) -> Memory {
+    let counts = vec!["1"; buckets].join(" ");
+    let histogram = format!("{{{{schema:8 sum:1 count:{buckets} buckets:[{counts}]}}}}");
+    load(
+        60_000,
+        &[&format!("m_count{{}} {histogram}+{histogram}x14")],
+    )
+}
+
+/// Histograms that are made, kept or not, are charged by their size before there are many.
+#[test]
+fn wide_histograms_need_a_budget_of_their_size() {
+    let few_bytes = QueryLimits {
+        value_bytes_max: 100_000,
+        ..limits()
+    };
+    let ask = |memory: &Memory, query: &str| {
+        let (start, end) = (UnixNanos(0), UnixNanos::from_millis(14 * 60_000));
+        let step = Duration::from_secs(10);
+        range(memory, query, start, end, step, &few_bytes)
+    };
+    for query in [
+        "sum(rate(m_count[2m]))",
+        "count(rate(m_count[2m]))",
+        "sum(m_count)",
+        "count(-m_count)",
+        "count(m_count + m_count)",
+        "count(m_count * 2)",
+        "sum_over_time(rate(m_count[2m])[5m:1m])",
+        "m_count",
+    ] {
+        ask(&wide(10), query).unwrap();
+        let answer = ask(&wide(2000), query);
+        let Err(QueryError::TooLarge(message)) = answer else {
+            panic!("{query} is not refused");
+        };
+        assert!(message.contains("bytes of values"), "{query}: {message}");
+    }
+    let few_samples = QueryLimits {
+        samples_max: 10_000,
+        ..limits()
+    };
+    ask_instant(&wide(10), &few_samples).unwrap();
+    let refused = ask_instant(&wide(2000), &few_samples);
+    assert!(matches!(refused, Err(QueryError::TooLarge(_))));
+}
+
+fn ask_instant(memory: &Memory, limits: &QueryLimits) -> Result<QueryValue, QueryError> {
+    let at = UnixNanos::from_millis(14 * 60_000);
+    instant(memory, "histogram_count(rate(m_count[14m]))", at, limits)
+}
+
 /// Where labels are made, the same labels fit into one budget and not into a smaller one.
 #[test]
 fn made_labels_are_charged_to_the_query() {

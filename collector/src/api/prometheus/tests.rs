@@ -143,6 +143,23 @@ async fn numbers_are_written_as_prometheus_writes_them() {
 }
 
 #[tokio::test]
+async fn warnings_and_infos_stand_beside_the_data() {
+    let bed = Bed::new(|_| {}).await;
+    let query = [("query", "histogram_quantile(2, vector(1))")];
+    let (status, body) = bed.ask("GET", "query", &query).await;
+    assert_eq!(status, 200, "{body}");
+    let wanted = json!([
+        "PromQL warning: quantile value should be between 0 and 1, got 2 (1:20)",
+        "PromQL warning: bucket label \"le\" is missing or has a malformed value of \"\" (1:23)",
+    ]);
+    assert_eq!(body["warnings"], wanted);
+    assert_eq!(body.get("infos"), None);
+    let query = [("query", "vector(1)")];
+    let (_, body) = bed.ask("GET", "query", &query).await;
+    assert_eq!((body.get("warnings"), body.get("infos")), (None, None));
+}
+
+#[tokio::test]
 async fn experiments_are_behind_switches() {
     let bed = Bed::new(|_| {}).await;
     let refused =
