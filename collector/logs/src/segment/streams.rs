@@ -6,6 +6,8 @@
 //!          each a name and a value, as (length varint, bytes)
 //! ```
 //!
+//! Where lists were joined, the count is a frame of zstd by itself.
+//!
 //! They are read when somebody asks for them first, and then stay in memory, shared with
 //! other segments, as long as there is room for the streams of all segments; after that
 //! they are read anew by whoever asks.

@@ -98,7 +98,7 @@ fn a_list_in_another_order_or_that_ends_early_is_damage_of_its_own() {
 fn streams_longer_than_what_is_unpacked_at_once_are_joined() {
     let stream = |n: usize| {
         Arc::new(Stream {
-            labels: [("a", format!("{:0>1$}", n, n * UNPACKED / 2))]
+            labels: [("a", format!("{n}{}", "x".repeat(n * UNPACKED / 2)))]
                 .into_iter()
                 .collect(),
             resource: Arc::default(),
