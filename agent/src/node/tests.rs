@@ -47,8 +47,9 @@ fn value(point: &NumberDataPoint) -> f64 {
 }
 
 fn labels(point: &NumberDataPoint) -> String {
-    let text =
-        |kv: &common::KeyValue| format!("{}={}", kv.key, otlp::text(kv.value.as_ref().unwrap()));
+    let text = |kv: &otlp::common::KeyValue| {
+        format!("{}={}", kv.key, otlp::text(kv.value.as_ref().unwrap()))
+    };
     let mut labels: Vec<_> = point.attributes.iter().map(text).collect();
     labels.sort();
     labels.join(" ")
