@@ -419,7 +419,7 @@ fn summary_of_remote_write() {
                 / seconds(|| {
                     entries
                         .iter()
-                        .for_each(|(_, entry)| look_at(version, entry))
+                        .for_each(|(_, entry)| look_at(version, entry));
                 })
         });
         let ingest = median(|| {
