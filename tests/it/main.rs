@@ -21,4 +21,5 @@ mod loki;
 mod loki_clients;
 mod loki_grafana;
 mod notify;
+mod prometheus_api;
 mod sdk;
