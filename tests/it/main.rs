@@ -21,5 +21,6 @@ mod loki;
 mod loki_clients;
 mod loki_grafana;
 mod notify;
+mod prometheus_api;
 mod prometheus_remote_write;
 mod sdk;

@@ -50,12 +50,9 @@ fn entry(node: usize, scrape: usize, values: &mut [f64]) -> Entry {
         }
     };
     let metrics = values.iter_mut().enumerate().map(metric).collect();
-    Entry {
-        tenant: Tenant::default(),
-        signal: Signal::Metrics,
-        received_at: UnixNanos::from_millis(time + 100),
-        payload: request(node, metrics),
-    }
+    let received_at = UnixNanos::from_millis(time + 100);
+    let payload = request(node, metrics);
+    Entry::otlp(Tenant::default(), Signal::Metrics, received_at, payload)
 }
 
 fn request(node: usize, metrics: Vec<Metric>) -> Bytes {
@@ -110,7 +107,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, f64) {
 fn ask(store: &MetricStore, query: &str, at: UnixNanos) -> f64 {
     let limits = QueryLimits::default();
     let (answer, seconds) = timed(|| store.instant(&Tenant::default(), query, at, &limits));
-    match answer.expect("the query is within its limits") {
+    match answer.expect("the query is within its limits").value {
         QueryValue::Vector(found) => assert!(!found.is_empty(), "{query} finds nothing"),
         _ => unreachable!("a sum is a vector"),
     }

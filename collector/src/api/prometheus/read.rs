@@ -93,8 +93,9 @@ struct Label {
 
 #[derive(Clone, Copy, PartialEq, Message)]
 struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
+    /// Always there: a zero below zero would be left out as if it were zero.
+    #[prost(double, optional, tag = "1")]
+    value: Option<f64>,
     #[prost(int64, tag = "2")]
     timestamp: i64,
 }
@@ -216,7 +217,10 @@ fn series(labels: &Labels, samples: &Samples) -> TimeSeries {
         name: name.to_owned(),
         value: value.to_owned(),
     };
-    let sample = |(timestamp, value)| Sample { value, timestamp };
+    let sample = |(timestamp, value)| Sample {
+        value: Some(value),
+        timestamp,
+    };
     TimeSeries {
         labels: labels.iter().map(label).collect(),
         samples: samples.iter().map(sample).collect(),
