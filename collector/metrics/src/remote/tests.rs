@@ -207,7 +207,10 @@ fn what_comes_before_a_malformed_place_is_kept_and_the_next_entry_is_taken() {
 /// Series and what they were given, the first at a time counting.
 type Model = BTreeMap<String, BTreeMap<i64, u64>>;
 
-fn any_write() -> impl Strategy<Value = (Version, Vec<(u8, u8, Vec<(i64, f64)>)>)> {
+/// Which series, and its samples.
+type Written = (u8, u8, Vec<(i64, f64)>);
+
+fn any_write() -> impl Strategy<Value = (Version, Vec<Written>)> {
     // Protobuf leaves out a zero, of whichever sign.
     let any = any::<f64>().prop_map(|v| if v == 0.0 { 0.0 } else { v });
     let value = prop_oneof![any, Just(stale_nan()), (0..4_u8).prop_map(f64::from)];
