@@ -291,6 +291,7 @@ async fn a_prometheus_that_reads_remotely_answers_the_same() {
     };
     let dir = tempfile::tempdir().unwrap();
     let (server, newest, prometheus) = read_remotely(&program, dir.path()).await;
+    // No range begins at a sample: Prometheus 3 leaves that one out, and 2 does not.
     let queries = [
         "fed_z",
         "fed_z{color=~\"r.*|b.*\", instance!=\"a:1\"}",
@@ -298,9 +299,9 @@ async fn a_prometheus_that_reads_remotely_answers_the_same() {
         "fed_odd",
         "fed_ended",
         "fed_ended offset 3s",
-        "count_over_time(fed_z[15s])",
-        "sum by (job) (rate(fed_z[10s]))",
-        "{__name__!~\"fed_z|target_info\", of!=\"nan\"}",
+        "count_over_time(fed_z[14500ms])",
+        "sum by (job) (rate(fed_z[9500ms]))",
+        "{job=\"shop\", __name__!~\"fed_z|target_info\", of!=\"nan\"}",
         "none",
     ];
     for query in queries {
@@ -395,7 +396,7 @@ async fn promtool_finds_in_sonde_what_it_finds_in_prometheus() {
         }
         failed += usize::from(!success);
     }
-    assert_eq!(failed, 4);
+    assert_eq!(failed, 3);
     // Labels are looked up where they are kept.
     let labels = ["labels", start.as_str(), &end, "URL", "color"];
     let (success, colors) = promtool(&promtool_program, &labels, &own).await;
