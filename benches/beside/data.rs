@@ -7,6 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds between two samples of a series.
 pub(crate) const STEP: i64 = 15_000;
+/// Milliseconds of all samples after a whole step: no step of a subquery meets one, so that it
+/// does not matter whose ranges include their start.
+const OFF: i64 = 2;
 /// How many of its series each host has.
 pub(crate) const SERIES_PER_HOST: usize = 105;
 const SEED: u64 = 20_261_127;
@@ -81,11 +84,11 @@ impl Size {
     }
 }
 
-/// When the last of all samples is: not long ago, in whole steps.
+/// When the last of all samples is: not long ago.
 pub(crate) fn last_time() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |now| now.as_millis() as i64);
-    now / STEP * STEP
+    now / STEP * STEP + OFF
 }
 
 impl Host {

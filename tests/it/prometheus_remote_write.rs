@@ -158,26 +158,28 @@ scrape_configs:
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut address = None;
         let ready = async {
+            // Either may be said first.
+            let (mut address, mut is_ready) = (None, false);
             let mut log = String::new();
             while let Some(line) = lines.next_line().await.unwrap() {
                 if line.contains("Listening on") {
                     let rest = line.split("address=").nth(1).unwrap();
                     address = rest.split_whitespace().next().map(str::to_owned);
                 }
-                if line.contains("Server is ready") {
-                    return;
+                is_ready |= line.contains("Server is ready");
+                if let (Some(address), true) = (&address, is_ready) {
+                    return address.clone();
                 }
                 log += &line;
                 log.push('\n');
             }
             panic!("prometheus did not start:\n{log}");
         };
-        tokio::time::timeout(PATIENCE, ready).await.unwrap();
+        let address = tokio::time::timeout(PATIENCE, ready).await.unwrap();
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let own = Self {
-            address: address.expect("it says where it listens"),
+            address,
             _child: child,
         };
         // Only now is it known where it can be scraped.
