@@ -142,7 +142,8 @@ impl Prometheus {
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let ready = async {
-            let (mut address, mut log) = (None, String::new());
+            // Either may be said first.
+            let (mut address, mut is_ready, mut log) = (None, false, String::new());
             while let Some(line) = lines.next_line().await.unwrap() {
                 if line.contains("Listening on") {
                     let after = line.split("address=").nth(1).unwrap();
@@ -151,8 +152,9 @@ impl Prometheus {
                 }
                 log.push_str(&line);
                 log.push('\n');
-                if line.contains("Server is ready") {
-                    return address.expect("it says where it listens");
+                is_ready |= line.contains("Server is ready");
+                if let (Some(address), true) = (&address, is_ready) {
+                    return address.clone();
                 }
             }
             panic!("prometheus did not start:\n{log}");

@@ -159,7 +159,8 @@ impl Drop for Prometheus {
 /// Reads the log until the server says that it is ready, and goes on draining it.
 fn wait_until_ready(child: &mut Child) -> String {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut address = None;
+    // Where it listens and that it is ready: either may be said first.
+    let (mut address, mut is_ready) = (None, false);
     let mut log = String::new();
     for line in lines.by_ref().map_while(Result::ok) {
         if line.contains("Listening on") {
@@ -172,13 +173,13 @@ fn wait_until_ready(child: &mut Child) -> String {
                     .to_owned(),
             );
         }
-        let ready = line.contains("Server is ready");
+        is_ready |= line.contains("Server is ready");
         log.push_str(&line);
         log.push('\n');
-        if ready {
+        if let (Some(address), true) = (&address, is_ready) {
+            let address = address.clone();
             std::thread::spawn(move || lines.for_each(drop));
-            return address
-                .unwrap_or_else(|| panic!("prometheus does not say where it listens:\n{log}"));
+            return address;
         }
     }
     panic!("prometheus did not start:\n{log}");
