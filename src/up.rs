@@ -141,7 +141,10 @@ async fn reload_on(hangup: &mut Signal, arguments: &RunArguments, collector: &Co
                 .reload(&config.collector())
                 .await
                 .map_err(Failure::from),
-            Err(error) => Err(error),
+            Err(error) => {
+                collector.reload_failed();
+                Err(error)
+            }
         };
         match reloaded {
             Ok(()) => tracing::info!(

@@ -59,9 +59,9 @@ async fn stored(mut program: Program, dir: &Path) -> Result<u64, Failure> {
                 let asked = program.http().get(program.url("/sonde/v1/status")).send();
                 let status: Value = asked.await?.json().await?;
                 let store = &status["stores"]["metrics"];
-                let left = store["head_samples"].as_u64();
+                let left = store["unsealed"].as_u64();
                 if left == Some(0) {
-                    return store["segment_bytes"]
+                    return store["bytes"]
                         .as_u64()
                         .ok_or_else(|| format!("no size in {store}").into());
                 }

@@ -27,10 +27,13 @@ mod node;
 mod program;
 mod query;
 mod replay;
+#[path = "../load/settings.rs"]
+mod settings;
 #[path = "../load/used.rs"]
 mod used;
 mod write;
 
+use settings::{number, positive};
 use std::process::ExitCode;
 
 /// Why there are no figures.
@@ -78,16 +81,4 @@ async fn run(mode: Option<&str>, argument: Option<String>) -> Result<(), Failure
             replay::run(size).await
         }
     }
-}
-
-fn number(name: &str, default: f64) -> Result<f64, Failure> {
-    match std::env::var(name) {
-        Ok(text) => positive(name, &text),
-        Err(_) => Ok(default),
-    }
-}
-
-fn positive(name: &str, text: &str) -> Result<f64, Failure> {
-    let number = text.parse().ok().filter(|n| (1e-3..1e15).contains(n));
-    number.ok_or_else(|| format!("{name}: {text:?} is no number above zero").into())
 }

@@ -26,12 +26,14 @@ mod process;
 mod query;
 mod restart;
 mod send;
+mod settings;
 mod soak;
 #[path = "../../collector/logs/benches/logs/text.rs"]
 mod text;
 mod times;
 mod used;
 
+use settings::{number, positive};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -86,16 +88,4 @@ async fn run(mode: Option<&str>, argument: Option<String>) -> Result<(), Failure
             restart::run(bytes).await
         }
     }
-}
-
-fn number(name: &str, default: f64) -> Result<f64, Failure> {
-    match std::env::var(name) {
-        Ok(text) => positive(name, &text),
-        Err(_) => Ok(default),
-    }
-}
-
-fn positive(name: &str, text: &str) -> Result<f64, Failure> {
-    let number = text.parse().ok().filter(|n| (1e-3..1e15).contains(n));
-    number.ok_or_else(|| format!("{name}: {text:?} is no number above zero").into())
 }

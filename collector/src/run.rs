@@ -87,12 +87,15 @@ pub enum StartError {
 pub(crate) struct Observed {
     pub(crate) registries: Vec<Registry>,
     pub(crate) agent: Option<Box<dyn Fn() -> serde_json::Value + Send>>,
+    /// When files were last read again, and whether they are followed.
+    pub(crate) reloaded: Option<(UnixNanos, bool)>,
 }
 
 /// A running collector.
 pub struct Collector {
     addresses: Addresses,
     observed: Arc<Mutex<Observed>>,
+    clock: Arc<dyn Clock>,
     alerts: Alerts,
     journal: Arc<FileJournal>,
     pumps: Vec<Pump>,
@@ -188,6 +191,7 @@ impl Collector {
         let observed = Arc::new(Mutex::new(Observed {
             registries: vec![registry],
             agent: None,
+            reloaded: None,
         }));
         let logs = LogReader::new(Arc::clone(&stores.logs), &config.logs);
         let sources = Sources {
@@ -203,7 +207,7 @@ impl Collector {
         };
         let admission = Arc::new(Admission::new(
             shared,
-            clock,
+            Arc::clone(&clock),
             telemetry,
             &config.otlp.limits,
             PointTimes {
@@ -244,6 +248,7 @@ impl Collector {
         Ok(Self {
             addresses,
             observed,
+            clock,
             alerts,
             journal,
             pumps: pumps.into_iter().map(|(_, pump)| pump).collect(),
@@ -285,6 +290,22 @@ impl Collector {
     /// # Errors
     /// Everything that is wrong in any of them; then nothing has changed.
     pub async fn reload(&self, config: &Config) -> Result<(), Problems> {
+        let reloaded = self.follow(config).await;
+        self.reloaded(reloaded.is_ok());
+        reloaded
+    }
+
+    /// Notes that files were to be read again, and that this could not even begin.
+    pub fn reload_failed(&self) {
+        self.reloaded(false);
+    }
+
+    fn reloaded(&self, is_followed: bool) {
+        let at = self.clock.now();
+        self.observed.lock().reloaded = Some((at, is_followed));
+    }
+
+    async fn follow(&self, config: &Config) -> Result<(), Problems> {
         let rules = load::rules(&config.rules);
         let routing = load::alerts(config);
         let (rules, routing) = match (rules, routing) {

@@ -11,8 +11,6 @@
 //! so all changes happen on the thread that applies.
 
 mod view;
-mod background;
-mod pace;
 mod writer;
 mod seal;
 mod unsealed;

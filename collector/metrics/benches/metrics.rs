@@ -1,18 +1,17 @@
 //! How fast samples come in, how small they are kept and how fast they are asked, beside the
 //! budget.
 
+#[path = "shared/otlp.rs"]
+mod otlp;
+
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group};
 use prometheus_client::registry::Registry;
-use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_metrics::{Config, MetricStore, QueryLimits, QueryValue};
-use sonde_proto::otlp::metrics::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
-};
-use sonde_proto::otlp::resource::Resource;
-use sonde_proto::otlp::{kv, metrics_service::ExportMetricsServiceRequest};
+use sonde_proto::otlp::kv;
+use sonde_proto::otlp::metrics::{Gauge, Metric, NumberDataPoint, Sum, metric, number_data_point};
 use sonde_proto::remote_write::{Series, Version, body};
 use sonde_proto::walk::remote_write::{Bounds, LabelBounds, look};
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos, snappy};
@@ -199,21 +198,7 @@ fn request(node: usize, metrics: Vec<Metric>) -> Bytes {
         kv("host.name", format!("worker-{node}.example.com")),
         kv("os.type", "linux"),
     ];
-    let resource = ResourceMetrics {
-        resource: Some(Resource {
-            attributes,
-            ..Default::default()
-        }),
-        scope_metrics: vec![ScopeMetrics {
-            metrics,
-            ..Default::default()
-        }],
-        ..Default::default()
-    };
-    let request = ExportMetricsServiceRequest {
-        resource_metrics: vec![resource],
-    };
-    request.encode_to_vec().into()
+    otlp::request(attributes, metrics)
 }
 
 fn open(dir: &Path) -> MetricStore {

@@ -3,15 +3,14 @@
 //!
 //! `cargo bench -p sonde-metrics --bench million`; a number after `--` is how many scrapes.
 
+#[path = "shared/otlp.rs"]
+mod otlp;
+
 use bytes::Bytes;
 use prometheus_client::registry::Registry;
-use prost::Message as _;
 use sonde_metrics::{Config, MetricStore, QueryLimits, QueryValue};
-use sonde_proto::otlp::metrics::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
-};
-use sonde_proto::otlp::resource::Resource;
-use sonde_proto::otlp::{kv, metrics_service::ExportMetricsServiceRequest};
+use sonde_proto::otlp::kv;
+use sonde_proto::otlp::metrics::{Gauge, Metric, NumberDataPoint, metric, number_data_point};
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use std::path::Path;
 use std::time::Instant;
@@ -65,21 +64,7 @@ fn request(node: usize, metrics: Vec<Metric>) -> Bytes {
         kv("host.name", format!("worker-{node}.example.com")),
         kv("k8s.node.name", format!("worker-{node}")),
     ];
-    let resource = ResourceMetrics {
-        resource: Some(Resource {
-            attributes,
-            ..Default::default()
-        }),
-        scope_metrics: vec![ScopeMetrics {
-            metrics,
-            ..Default::default()
-        }],
-        ..Default::default()
-    };
-    let request = ExportMetricsServiceRequest {
-        resource_metrics: vec![resource],
-    };
-    request.encode_to_vec().into()
+    otlp::request(attributes, metrics)
 }
 
 /// A figure of this process in MiB, as Linux counts it.

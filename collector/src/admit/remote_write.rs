@@ -3,6 +3,7 @@
 //! What the store will leave out is found out here, by the same rules, because the sender is
 //! told before anything of the request is stored. The rest of the request is taken.
 
+use super::unkept::told;
 use super::{Admission, Refusal};
 use crate::telemetry::SignalLabel;
 use bytes::Bytes;
@@ -140,9 +141,7 @@ fn message(refused: &Refused) -> String {
             "native histograms are not kept yet; let the sender's scrape_classic_histograms be true and its send_native_histograms false",
         ),
     ];
-    let told = reasons.iter().filter(|(count, _)| *count > 0);
-    let told: Vec<_> = told.map(|(count, why)| format!("{count} {why}")).collect();
-    told.join("; ")
+    told(&reasons)
 }
 
 #[cfg(test)]

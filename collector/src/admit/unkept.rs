@@ -62,6 +62,11 @@ fn message(unkept: &Unkept) -> String {
             "data points lie further in the future than metrics.future_max_seconds allows; set the sender's clock",
         ),
     ];
+    told(&reasons)
+}
+
+/// How many for each reason, where there are any.
+pub(super) fn told(reasons: &[(u64, &str)]) -> String {
     let told = reasons.iter().filter(|(count, _)| *count > 0);
     let told: Vec<_> = told.map(|(count, why)| format!("{count} {why}")).collect();
     told.join("; ")

@@ -7,6 +7,8 @@ pub(crate) mod remote_write;
 mod arrive;
 mod partial;
 mod refused;
+#[cfg(test)]
+mod testing;
 
 use sonde_proto::{Tenant, TenantError};
 

@@ -7,7 +7,6 @@
 
 use super::LogStore;
 use super::merge::{self, Merged, Rewritten};
-use super::pace::Pace;
 use super::seal::{Task, last_time};
 use super::writer::Writer;
 use crate::hidden::{Hidden, Place, Veil};
@@ -16,6 +15,7 @@ use crate::segment::{Damage, Handle, ReadError, Segment, StreamList};
 use serde_json::Value;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::SegmentMeta;
+use sonde_segment::work::Pace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,10 +1,8 @@
 //! What the writing thread owns, and how it takes entries.
 
 use super::LogStore;
-use super::background::Background;
 use super::delete::{Requests, SavedRequests};
 use super::merge::Merged;
-use super::pace::Pace;
 use super::seal::{Frozen, Sealed};
 use super::sweep::Sweeping;
 use crate::config::Config;
@@ -15,6 +13,7 @@ use crate::telemetry::Telemetry;
 use serde::{Deserialize, Serialize};
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::Manifest;
+use sonde_segment::work::{Background, Pace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -121,13 +121,17 @@ pub(super) async fn runtimeinfo(State(api): State<Api>) -> Response {
     } else {
         0
     };
+    let (loaded, is_loaded) = match api.sources.observed.lock().reloaded {
+        Some((at, is_followed)) => (rfc3339(at), is_followed),
+        None => (started.clone(), true),
+    };
     success(json!({
         "startTime": started,
         "CWD": "",
         "hostname": "",
         "serverTime": rfc3339(api.now()),
-        "reloadConfigSuccess": true,
-        "lastConfigTime": started,
+        "reloadConfigSuccess": is_loaded,
+        "lastConfigTime": loaded,
         "corruptionCount": corrupt,
         "goroutineCount": 0,
         "GOMAXPROCS": std::thread::available_parallelism().map_or(1, usize::from),

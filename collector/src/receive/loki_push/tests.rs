@@ -1,13 +1,11 @@
 //! Requests as clients send them, through the door into a real journal.
 
 use super::*;
-use crate::admit::PointTimes;
 use crate::config::OtlpLimits;
-use crate::telemetry::Telemetry;
+use crate::receive::testing::Behind;
 use axum::http::Request as HttpRequest;
-use prometheus_client::registry::Registry;
 use prost::Message as _;
-use sonde_journal::{FileConfig, FileJournal, Journal as _};
+use sonde_journal::Journal as _;
 use sonde_proto::otlp::logs::LogRecord;
 use sonde_proto::otlp::logs_service::ExportLogsServiceRequest;
 use sonde_proto::otlp::text;
@@ -325,41 +323,22 @@ proptest::proptest! {
 /// The door before a real journal.
 struct Bed {
     router: axum::Router,
-    journal: Arc<FileJournal>,
-    _dir: tempfile::TempDir,
+    behind: Behind,
 }
 
 impl Bed {
     fn new(limits: &OtlpLimits) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let config = FileConfig {
-            reserve_bytes: 0,
-            ..FileConfig::default()
-        };
-        let path = dir.path().join("journal");
-        let covered = std::collections::BTreeMap::new();
-        let journal = FileJournal::open_at(&path, &config, &mut Registry::default(), &covered);
-        let journal = Arc::new(journal.unwrap());
-        let admission = Admission::new(
-            Arc::clone(&journal) as _,
-            Arc::new(SystemClock),
-            Arc::new(Telemetry::default()),
-            limits,
-            PointTimes {
-                late_max_seconds: 60,
-                future_max_seconds: 60,
-            },
-            std::collections::HashSet::new(),
-        );
+        let behind = Behind::new(limits, Arc::new(SystemClock));
         Self {
-            router: router(Arc::new(admission), Limits::default()),
-            journal,
-            _dir: dir,
+            router: router(Arc::clone(&behind.admission), Limits::default()),
+            behind,
         }
     }
 
     fn written(&self) -> Position {
-        self.journal.durable_end(Partition::first(Signal::Logs))
+        self.behind
+            .journal
+            .durable_end(Partition::first(Signal::Logs))
     }
 
     async fn push(

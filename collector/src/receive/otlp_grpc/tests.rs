@@ -1,54 +1,33 @@
 //! Who is let in, in which order, and what the others are told.
 
 use super::*;
-use crate::admit::PointTimes;
 use crate::config::OtlpLimits;
-use crate::telemetry::Telemetry;
+use crate::receive::testing::Behind;
 use futures::stream::{self, StreamExt as _};
-use prometheus_client::registry::Registry;
 use prost::Message as _;
-use sonde_journal::{FileConfig, FileJournal, Journal as _};
+use sonde_journal::Journal as _;
 use sonde_proto::{Partition, Position, SystemClock, otlp::logs};
 use tower::Service as _;
 
 /// The door for logs, and what is behind it.
 struct Bed {
     export: Export<logs_service::ExportLogsServiceResponse>,
-    journal: Arc<FileJournal>,
-    _dir: tempfile::TempDir,
+    behind: Behind,
 }
 
 impl Bed {
     fn new(limits: &OtlpLimits) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let config = FileConfig {
-            reserve_bytes: 0,
-            ..FileConfig::default()
-        };
-        let path = dir.path().join("journal");
-        let covered = std::collections::BTreeMap::new();
-        let journal = FileJournal::open_at(&path, &config, &mut Registry::default(), &covered);
-        let journal = Arc::new(journal.unwrap());
-        let admission = Admission::new(
-            Arc::clone(&journal) as _,
-            Arc::new(SystemClock),
-            Arc::new(Telemetry::default()),
-            limits,
-            PointTimes {
-                late_max_seconds: 60,
-                future_max_seconds: 60,
-            },
-            std::collections::HashSet::new(),
-        );
+        let behind = Behind::new(limits, Arc::new(SystemClock));
         Self {
-            export: Export::new(Signal::Logs, &Arc::new(admission)),
-            journal,
-            _dir: dir,
+            export: Export::new(Signal::Logs, &behind.admission),
+            behind,
         }
     }
 
     fn written(&self) -> Position {
-        self.journal.durable_end(Partition::first(Signal::Logs))
+        self.behind
+            .journal
+            .durable_end(Partition::first(Signal::Logs))
     }
 
     async fn send(&mut self, body: Body) -> Code {

@@ -1,12 +1,10 @@
 //! Requests as Prometheus sends them, through the door into a real journal.
 
 use super::*;
-use crate::admit::PointTimes;
 use crate::config::OtlpLimits;
-use crate::telemetry::Telemetry;
+use crate::receive::testing::Behind;
 use axum::http::Request;
-use prometheus_client::registry::Registry;
-use sonde_journal::{FileConfig, FileJournal, Journal as _};
+use sonde_journal::Journal as _;
 use sonde_proto::remote_write::{Metadata, Series, body as written_body};
 use sonde_proto::{Entry, Format, ManualClock, Partition, Position, Tenant, UnixNanos, snappy};
 use tower::ServiceExt as _;
@@ -16,52 +14,35 @@ const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
 /// The door before a real journal.
 struct Bed {
     router: axum::Router,
-    journal: Arc<FileJournal>,
-    admission: Arc<Admission>,
-    _dir: tempfile::TempDir,
+    behind: Behind,
 }
 
 impl Bed {
     fn new(limits: &OtlpLimits) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let config = FileConfig {
-            reserve_bytes: 0,
-            ..FileConfig::default()
-        };
-        let path = dir.path().join("journal");
-        let covered = std::collections::BTreeMap::new();
-        let journal = FileJournal::open_at(&path, &config, &mut Registry::default(), &covered);
-        let journal = Arc::new(journal.unwrap());
-        let admission = Arc::new(Admission::new(
-            Arc::clone(&journal) as _,
-            Arc::new(ManualClock::new(NOW)),
-            Arc::new(Telemetry::default()),
-            limits,
-            PointTimes {
-                late_max_seconds: 60,
-                future_max_seconds: 60,
-            },
-            std::collections::HashSet::new(),
-        ));
+        let behind = Behind::new(limits, Arc::new(ManualClock::new(NOW)));
         let config = sonde_metrics::Config {
             labels_max: 3,
             ..sonde_metrics::Config::default()
         };
         Self {
-            router: router(Arc::clone(&admission), &config),
-            journal,
-            admission,
-            _dir: dir,
+            router: router(Arc::clone(&behind.admission), &config),
+            behind,
         }
     }
 
     fn end(&self) -> Position {
-        self.journal.durable_end(Partition::first(Signal::Metrics))
+        self.behind
+            .journal
+            .durable_end(Partition::first(Signal::Metrics))
     }
 
     fn entries(&self) -> Vec<Entry> {
         let partition = Partition::first(Signal::Metrics);
-        let mut reader = self.journal.read(partition, Position::START).unwrap();
+        let mut reader = self
+            .behind
+            .journal
+            .read(partition, Position::START)
+            .unwrap();
         let mut found = Vec::new();
         while Position(found.len() as u64) < self.end() {
             let batch = reader.next_batch(1 << 20, std::time::Duration::from_secs(1));
@@ -312,13 +293,13 @@ async fn who_comes_when_there_is_no_room_is_told_when_to_come_back() {
         ..OtlpLimits::default()
     });
     let body = written_body(Version::V2, &[series("up", &[0])]).unwrap();
-    let turn = bed.admission.turn().await.unwrap();
+    let turn = bed.behind.admission.turn().await.unwrap();
     let answer = bed.write(Version::V2, body.clone()).await;
     answer.is(503, "requests_max");
     assert_eq!(answer.retry_after.as_deref(), Some("1"));
     assert_eq!(answer.written, some([0; 3]));
     drop(turn);
-    bed.journal.close();
+    bed.behind.journal.close();
     let answer = bed.write(Version::V2, body).await;
     answer.is(503, "durable");
     assert_eq!(answer.retry_after.as_deref(), Some("1"));

@@ -3,9 +3,9 @@
 use super::{CLOSING, Merged, Rewritten, about, raw_bytes};
 use crate::hidden::Hidden;
 use crate::segment::{Damage, JoinError, JoinSource, Segment, Written, join, join_well};
-use crate::store::pace::Pace;
 use crate::store::seal::Task;
 use crate::store::sweep::place;
+use sonde_segment::work::Pace;
 use std::sync::Arc;
 use std::time::Instant;
 
