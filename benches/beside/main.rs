@@ -7,17 +7,20 @@
 //! cargo bench -p sonde --bench beside -- query           how soon typical queries are answered
 //! cargo bench -p sonde --bench beside -- replay          how soon after a kill
 //! cargo bench -p sonde --bench beside -- disk [minutes]  bytes per sample of a real node
+//! cargo bench -p sonde --bench beside -- churn [minutes] Sonde alone, while series come and go
 //! ```
 //!
 //! Without a mode the first three run. The figures are no tests; what fails the run is a
 //! sample that is missing, and an answer that is not Prometheus' answer.
 //!
-//! - `SONDE_BENCH_SERIES` (10,500) and `SONDE_BENCH_STEPS` (480, each of 15 s): what is sent.
+//! - `SONDE_BENCH_SERIES` (10,500) and `SONDE_BENCH_STEPS` (480, each of 15 s): what is sent;
+//!   `churn` sends ten times the series every 5 s.
 //! - `TMPDIR`: the disk that is measured.
 //!
 //! Debian's packages `prometheus`, `prometheus-node-exporter` and `victoria-metrics` have the
 //! programs; without the last one its column is missing.
 
+mod churn;
 mod data;
 mod disk;
 #[path = "../load/figures.rs"]
@@ -29,6 +32,8 @@ mod query;
 mod replay;
 #[path = "../load/settings.rs"]
 mod settings;
+#[path = "../load/times.rs"]
+mod times;
 #[path = "../load/used.rs"]
 mod used;
 mod write;
@@ -39,7 +44,7 @@ use std::process::ExitCode;
 /// Why there are no figures.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-const MODES: &str = "ingest, query, replay, disk [minutes]";
+const MODES: &str = "ingest, query, replay, disk [minutes], churn [minutes]";
 const MINUTES_DEFAULT: f64 = 10.0;
 
 fn main() -> ExitCode {
@@ -73,6 +78,15 @@ async fn run(mode: Option<&str>, argument: Option<String>) -> Result<(), Failure
         Some("disk") => {
             let minutes = argument.map(|text| positive("disk", &text)).transpose()?;
             disk::run(minutes.unwrap_or(MINUTES_DEFAULT)).await
+        }
+        Some("churn") => {
+            let minutes = argument.map(|text| positive("churn", &text)).transpose()?;
+            let series = size.series * 10;
+            churn::run(
+                minutes.unwrap_or(MINUTES_DEFAULT),
+                data::Size { series, ..size },
+            )
+            .await
         }
         Some(other) => Err(format!("there is no mode {other:?}; there are {MODES}").into()),
         None => {

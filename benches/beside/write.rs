@@ -2,14 +2,14 @@
 //! `prompb/remote.proto` and the headers of its specification.
 
 use crate::Failure;
-use crate::data::{Host, STEP, Size};
+use crate::data::{Host, STEP, Series, Size};
 use crate::program::Program;
 use prost::Message;
 
 /// How many samples Prometheus sends at once, unless told otherwise.
-const SAMPLES_PER_REQUEST: usize = 2_000;
+pub(crate) const SAMPLES_PER_REQUEST: usize = 2_000;
 /// How many requests are under way at once; a series is always sent by the same one.
-const SENDERS: usize = 4;
+pub(crate) const SENDERS: usize = 4;
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct WriteRequest {
@@ -61,6 +61,16 @@ pub(crate) async fn send(program: &Program, request: &WriteRequest) -> Result<()
     Err(format!("{} refused samples: {status} {why}", program.name()).into())
 }
 
+/// The labels of each of a host's series, as they are sent.
+pub(crate) fn labels_of(host: &Host) -> Vec<Vec<Label>> {
+    let label = |(name, value): &(&str, String)| Label {
+        name: (*name).to_owned(),
+        value: value.clone(),
+    };
+    let of_series = |series: &Series| series.labels.iter().map(label).collect();
+    host.series.iter().map(of_series).collect()
+}
+
 /// Sends all samples up to `last`, a step of all hosts after the other as scrapes come.
 pub(crate) async fn send_all(program: &Program, size: Size, last: i64) -> Result<(), Failure> {
     let senders = (0..SENDERS).map(|sender| send_share(program, size, last, sender));
@@ -78,18 +88,7 @@ async fn send_share(
         .step_by(SENDERS)
         .map(Host::new)
         .collect();
-    let mut labels: Vec<Vec<Vec<Label>>> = Vec::new();
-    for host in &hosts {
-        let of_host = host.series.iter().map(|series| {
-            let pairs = series.labels.iter();
-            let label = |(name, value): &(&str, String)| Label {
-                name: (*name).to_owned(),
-                value: value.clone(),
-            };
-            pairs.map(label).collect()
-        });
-        labels.push(of_host.collect());
-    }
+    let labels: Vec<_> = hosts.iter().map(labels_of).collect();
     let (mut request, mut values) = (WriteRequest::default(), Vec::new());
     for step in 0..size.steps {
         let timestamp = last - (size.steps - 1 - step) as i64 * STEP;
