@@ -211,13 +211,19 @@ impl Head {
     pub(crate) fn thaw(&mut self, keep_from: i64) -> Option<Arc<Generation>> {
         let sealed = self.frozen.take();
         self.groups.forget_refused();
+        self.forget_idle(keep_from);
+        sealed
+    }
+
+    /// Forgets series without a sample since `keep_from`, where they are so many that it is
+    /// worth renumbering the others. Nothing may be frozen.
+    pub(crate) fn forget_idle(&mut self, keep_from: i64) {
         let idle = (0..self.count())
             .filter(|id| !self.is_kept(*id, keep_from))
             .count();
         if idle * 4 > self.series.len() {
             self.rebuild(keep_from);
         }
-        sealed
     }
 
     fn is_kept(&self, series: u32, keep_from: i64) -> bool {

@@ -8,7 +8,7 @@
 use crate::SegmentMeta;
 use serde::{Deserialize, Serialize};
 use sonde_proto::UnixNanos;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When to merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,41 @@ pub fn merge(segments: &[SegmentMeta], limits: &MergeLimits) -> Option<Vec<u64>>
     })
 }
 
+/// Like [`merge`], for stores in which of two records the one that arrived first counts: the
+/// numbers are those of segments that arrived one directly after the other, in that order, so
+/// that merging them changes no order. `is_barred` says which are left as they are; no merge
+/// reaches over one of them.
+///
+/// At least `fan_in` of a run are of one size class. Smaller ones that lie between them come
+/// along, or they would keep the larger ones apart for ever. Where sizes alternate so that there
+/// is no such run and segments gather, the smallest `fan_in` neighbours of any size are merged.
+#[must_use]
+pub fn merge_in_arrival(
+    segments: &[SegmentMeta],
+    limits: &MergeLimits,
+    is_barred: impl Fn(u64) -> bool,
+) -> Option<Vec<u64>> {
+    let mut tenants: BTreeMap<&str, Vec<&SegmentMeta>> = BTreeMap::new();
+    for segment in segments {
+        let name = segment.tenant.as_str();
+        tenants.entry(name).or_default().push(segment);
+    }
+    let mut runs = Vec::new();
+    for mut all in tenants.into_values() {
+        all.sort_unstable_by_key(|s| (s.positions.0, s.id));
+        let is_fixed = |s: &&SegmentMeta| s.bytes >= limits.segment_bytes_max || is_barred(s.id);
+        runs.extend(all.split(is_fixed).map(<[_]>::to_vec));
+    }
+    let classes = runs.iter().flatten().map(|s| size_class(s.bytes));
+    let classes: BTreeSet<u32> = classes.collect();
+    let of_a_class = classes.into_iter().find_map(|class| {
+        let is_larger = |s: &&SegmentMeta| size_class(s.bytes) > class;
+        let mut smaller = runs.iter().flat_map(|run| run.split(is_larger));
+        smaller.find_map(|run| first_of_class(run, class, limits))
+    });
+    of_a_class.or_else(|| runs.iter().find_map(|run| smallest_of_many(run, limits)))
+}
+
 /// The segments that retention lets go: those whose last record is older than `keep_from`,
 /// then the oldest while all together are larger than `bytes_max`.
 #[must_use]
@@ -66,6 +101,40 @@ pub fn expire(segments: &[SegmentMeta], keep_from: UnixNanos, bytes_max: u64) ->
         gone.push(segment);
     }
     gone.into_iter().map(|s| s.id).collect()
+}
+
+/// The `fan_in` neighbours with the fewest bytes, where there are far more of them.
+fn smallest_of_many(run: &[&SegmentMeta], limits: &MergeLimits) -> Option<Vec<u64>> {
+    let fan_in = limits.fan_in.max(2);
+    if run.len() <= 8 * fan_in {
+        return None;
+    }
+    let bytes = |part: &&[&SegmentMeta]| part.iter().map(|s| s.bytes).sum::<u64>();
+    let smallest = run.windows(fan_in).min_by_key(bytes)?;
+    (bytes(&smallest) <= limits.segment_bytes_max).then(|| smallest.iter().map(|s| s.id).collect())
+}
+
+/// The first part of `run` with `fan_in` to `4 * fan_in` segments of a class, from one of them
+/// to one of them, that stays within the size.
+fn first_of_class(run: &[&SegmentMeta], class: u32, limits: &MergeLimits) -> Option<Vec<u64>> {
+    let fan_in = limits.fan_in.max(2);
+    let is_of_class = |s: &SegmentMeta| size_class(s.bytes) == class;
+    (0..run.len())
+        .filter(|from| is_of_class(run[*from]))
+        .find_map(|from| {
+            let (mut bytes, mut of_class, mut length) = (0, 0, 0);
+            for (at, segment) in run[from..].iter().enumerate() {
+                bytes += segment.bytes;
+                if bytes > limits.segment_bytes_max || of_class == 4 * fan_in {
+                    break;
+                }
+                if is_of_class(segment) {
+                    (of_class, length) = (of_class + 1, at + 1);
+                }
+            }
+            let ids = run[from..from + length].iter().map(|s| s.id);
+            (of_class >= fan_in).then(|| ids.collect())
+        })
 }
 
 fn size_class(bytes: u64) -> u32 {

@@ -2,11 +2,15 @@
 
 use super::writer::Writer;
 use super::{MetricStore, StoreError};
+use crate::postings::Index as _;
 use crate::tenant::TenantStore;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::{Manifest, SwapError, plan};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How often series and tenants that ended are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
 impl MetricStore {
     /// Publishes what was sealed and merged in the background, starts what is due, moves
@@ -20,15 +24,16 @@ impl MetricStore {
         let mut writer = self.writer.lock();
         writer.now = now;
         let cleared = self.quarantine_damaged(&mut writer);
-        let sealed = self.advance_seal(&mut writer);
+        let mut sealed = self.advance_seal(&mut writer);
         if sealed.is_ok() && self.is_seal_due(&writer, now) {
-            self.freeze(&mut writer);
+            sealed = self.freeze(&mut writer);
         }
         // Also when there was no room to seal: this is what makes some.
         let kept = self.expire(&mut writer, now);
         if sealed.is_ok() {
             self.advance_merge(&mut writer);
         }
+        self.sweep(&mut writer, now);
         drop(writer);
         self.indexes.trim();
         self.refresh_gauges();
@@ -45,7 +50,7 @@ impl MetricStore {
         writer.now = now;
         self.finish_seal(&mut writer)?;
         if self.applied_to() > writer.manifest.covers {
-            self.freeze(&mut writer);
+            self.freeze(&mut writer)?;
             self.finish_seal(&mut writer)?;
         }
         Ok(self.resume_from())
@@ -77,9 +82,12 @@ impl MetricStore {
         Ok(())
     }
 
-    /// Lets go of what is older than retention or too much.
+    /// Lets go of what is older than retention or too much. Age counts from the newest sample
+    /// that is sealed: a machine whose clock is years ahead must not lose everything by it.
     fn expire(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), StoreError> {
-        let keep_from = now.minus(Duration::from_secs(self.config.retention_seconds));
+        let newest = writer.manifest.segments.iter().map(|s| s.end).max();
+        let newest = newest.map_or(now, |newest| newest.min(now));
+        let keep_from = newest.minus(Duration::from_secs(self.config.retention_seconds));
         let gone = plan::expire(&writer.manifest.segments, keep_from, self.config.bytes_max);
         if gone.is_empty() {
             return Ok(());
@@ -93,6 +101,32 @@ impl MetricStore {
             self.dir.remove(&meta.tenant, meta.id);
         }
         Ok(())
+    }
+
+    /// Forgets series, and then tenants, that ended. A seal does so too, for the tenants that
+    /// it seals: those that send nothing any more are in none.
+    fn sweep(&self, writer: &mut Writer, now: UnixNanos) {
+        let idle = Duration::from_secs(self.config.series_idle_seconds);
+        if now.since(writer.swept) < SWEEP_EVERY.min(idle) {
+            return;
+        }
+        writer.swept = now;
+        let keep_from = now.minus(idle).as_millis();
+        let mut gone = Vec::new();
+        for (name, tenant) in self.all_tenants() {
+            let mut state = tenant.state.write();
+            // What is being sealed counts on the numbers of the series.
+            if state.head.frozen().is_none() {
+                state.head.forget_idle(keep_from);
+                if state.head.count() == 0 && state.segments.is_empty() {
+                    gone.push(name);
+                }
+            }
+        }
+        if !gone.is_empty() {
+            let mut tenants = self.tenants.write();
+            gone.iter().for_each(|name| drop(tenants.remove(name)));
+        }
     }
 
     /// Takes segments out of sight.

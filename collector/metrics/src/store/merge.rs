@@ -31,8 +31,9 @@ pub(super) enum Merged {
 
 impl MetricStore {
     /// Publishes the merge if it is finished, and starts the next if one is worth it. One that
-    /// failed is counted, and not tried again before segments change: a full disk is not helped
-    /// by trying.
+    /// failed is counted, and its inputs are let alone for a while: what cannot be merged must
+    /// not keep others from it. The next is looked for when segments change: a full disk is not
+    /// helped by trying.
     pub(super) fn advance_merge(&self, writer: &mut Writer) {
         if let Some(result) = writer.merging.poll() {
             self.publish_merge(writer, result);
@@ -47,7 +48,10 @@ impl MetricStore {
             fan_in: self.config.merge_fan_in,
             segment_bytes_max: self.config.segment_bytes_max,
         };
-        let Some(run) = plan::merge(&writer.manifest.segments, &limits) else {
+        writer.barred.forget_before(writer.now);
+        let is_barred = |id| writer.barred.contains(id);
+        let Some(run) = plan::merge_in_arrival(&writer.manifest.segments, &limits, is_barred)
+        else {
             return;
         };
         let Some(first) = run.first().and_then(|id| writer.manifest.segment(*id)) else {
@@ -70,6 +74,7 @@ impl MetricStore {
             id: writer.manifest.take_id(),
             positions: positions.unwrap_or_default(),
         };
+        writer.merging_run.clone_from(&run);
         let pace = Arc::clone(&writer.pace);
         let work = move || match merge(&task, &inputs, &pace) {
             Ok(segment) => Ok(Merged::Written { gone: run, segment }),
@@ -95,6 +100,8 @@ impl MetricStore {
         if let Err(error) = done {
             self.telemetry.merge_failures.inc();
             tracing::warn!(%error, "merging metric segments failed; they stay as they are");
+            let run = std::mem::take(&mut writer.merging_run);
+            writer.barred.add(run, writer.now);
         }
     }
 

@@ -40,20 +40,30 @@ struct Part {
 }
 
 impl MetricStore {
-    /// Freezes what came so far and starts to write its segments.
-    pub(super) fn freeze(&self, writer: &mut Writer) {
+    /// Freezes what came so far and starts to write its segments. What was frozen before has to
+    /// be sealed first: it is in memory alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the segments had to be written here and now, and could not be. It is
+    /// tried again by whoever looks after the seal next.
+    pub(super) fn freeze(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if writer.frozen.is_some() {
+            return self.advance_seal(writer);
+        }
         for (_, tenant) in self.all_tenants() {
             tenant.state.write().head.freeze();
         }
         writer.frozen = Some(self.applied_to());
         writer.frozen_bytes = std::mem::take(&mut writer.active_bytes);
         writer.active_since = None;
-        self.start_seal(writer);
+        self.start_seal(writer)
     }
 
     /// Starts to write the segments of what is frozen.
-    fn start_seal(&self, writer: &mut Writer) {
-        let Some(covers) = writer.frozen else { return };
+    fn start_seal(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let Some(covers) = writer.frozen else {
+            return Ok(());
+        };
         let positions = (writer.manifest.covers, covers);
         let mut parts = Vec::new();
         for (name, tenant) in self.all_tenants() {
@@ -88,11 +98,10 @@ impl MetricStore {
             }
             Ok(sealed)
         };
-        // There may be no thread for it; a failure is tried again by the next attempt.
-        if let Some(result) = writer.sealing.start(work)
-            && let Err(error) = self.publish_seal(writer, Some(result))
-        {
-            tracing::error!(%error, "sealing metrics failed and will be tried again");
+        match writer.sealing.start(work) {
+            // There was no thread for it.
+            Some(result) => self.publish_seal(writer, Some(result)),
+            None => Ok(()),
         }
     }
 
@@ -102,7 +111,7 @@ impl MetricStore {
             return self.publish_seal(writer, result);
         }
         if writer.frozen.is_some() && !writer.sealing.is_busy() {
-            self.start_seal(writer);
+            return self.start_seal(writer);
         }
         Ok(())
     }
@@ -110,7 +119,7 @@ impl MetricStore {
     /// Waits until what is frozen, if anything is, is sealed and published.
     pub(super) fn finish_seal(&self, writer: &mut Writer) -> Result<(), StoreError> {
         if writer.frozen.is_some() && !writer.sealing.is_busy() {
-            self.start_seal(writer);
+            self.start_seal(writer)?;
         }
         match writer.sealing.wait() {
             Some(result) => self.publish_seal(writer, result),

@@ -1,6 +1,7 @@
 //! What the thread that takes entries owns: the manifest, what is being sealed and merged, and
 //! how full the memory is.
 
+use super::barred::Barred;
 use super::merge::Merged;
 use super::{MetricStore, StoreError};
 use crate::Config;
@@ -29,9 +30,14 @@ pub(super) struct Writer {
     pub(super) active_since: Option<UnixNanos>,
     pub(super) sealing: Background<Sealed>,
     pub(super) merging: Background<Result<Merged, StoreError>>,
+    /// The inputs of the merge under way.
+    pub(super) merging_run: Vec<u64>,
+    pub(super) barred: Barred,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
     pub(super) pace: Arc<Pace>,
+    /// When tenants and series that ended were last looked for.
+    pub(super) swept: UnixNanos,
     /// The time that was last told.
     pub(super) now: UnixNanos,
     /// The first entry for which there was no room.
@@ -48,7 +54,10 @@ impl Writer {
             active_since: None,
             sealing: Background::new("metrics-seal"),
             merging: Background::new("metrics-merge"),
+            merging_run: Vec::new(),
+            barred: Barred::default(),
             merge_due: true,
+            swept: now,
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
             now,
             refused: None,
@@ -125,8 +134,10 @@ impl MetricStore {
             writer.refused.get_or_insert(next);
             return false;
         }
-        if writer.frozen.is_none() {
-            self.freeze(writer);
+        if writer.frozen.is_none()
+            && let Err(error) = self.freeze(writer)
+        {
+            tracing::error!(%error, "sealing metrics failed and will be tried again");
         }
         true
     }
