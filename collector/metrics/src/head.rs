@@ -66,7 +66,8 @@ impl Head {
     /// About how much memory the head takes.
     pub(crate) fn bytes(&self) -> usize {
         let samples: usize = self.generations().map(Generation::bytes).sum();
-        samples + self.label_bytes + self.symbols.bytes() + self.groups.bytes()
+        let texts = self.symbols.bytes() + self.exemplars.bytes();
+        samples + self.label_bytes + texts + self.groups.bytes()
     }
 
     /// About how much memory sealing what is not frozen yet would free.

@@ -152,11 +152,82 @@ fn what_is_older_than_retention_goes_and_the_rest_stays() {
     bed.store.seal(NOW).unwrap();
     bed.store.settle(NOW).unwrap();
     assert_eq!(bed.matching("m").len(), 2);
+    send(&bed, 3, 101_000, 1.0);
+    bed.store.seal(later(101)).unwrap();
     bed.store.settle(later(101)).unwrap();
     assert_eq!(bed.samples("m{n=\"2\"}"), [(0, 1.0)]);
-    assert_eq!(bed.matching("m").len(), 1);
+    assert_eq!(bed.matching("m").len(), 2);
     bed.reopen();
-    assert_eq!(bed.matching("m").len(), 1);
+    assert_eq!(bed.matching("m").len(), 2);
+}
+
+#[test]
+fn a_clock_that_is_years_ahead_deletes_nothing() {
+    let bed = Bed::new(&Config::default());
+    send(&bed, 1, 0, 1.0);
+    bed.store.seal(NOW).unwrap();
+    bed.store.settle(later(10 * 365 * 86_400)).unwrap();
+    assert_eq!(bed.samples("m"), [(0, 1.0)]);
+}
+
+#[test]
+fn a_tenant_that_ended_leaves_memory_and_then_goes() {
+    let config = Config {
+        series_idle_seconds: 100,
+        retention_seconds: 400,
+        ..Config::default()
+    };
+    let bed = Bed::new(&config);
+    let ended = Tenant::new("ended").unwrap();
+    let metrics = vec![gauge("m", vec![point(&[], 0, 1.0)])];
+    bed.send_as(&ended, &[], metrics);
+    send(&bed, 1, 0, 1.0);
+    bed.store.seal(NOW).unwrap();
+    let series = |seconds| {
+        bed.store.settle(later(seconds)).unwrap();
+        let stats = bed.store.stats();
+        (stats.series, stats.tenants)
+    };
+    assert_eq!(series(99), (2, 2), "both came a moment ago");
+    // The other one lives on, unsealed.
+    send(&bed, 1, 200_000, 2.0);
+    assert_eq!(series(201), (1, 2));
+    assert_eq!(super::samples_of(&bed.store, &ended, &[]).len(), 1);
+    send(&bed, 1, 500_000, 3.0);
+    bed.store.seal(later(500)).unwrap();
+    assert_eq!(series(550), (1, 1), "nothing of it is kept any more");
+    assert_eq!(bed.samples("m"), [(200_000, 2.0), (500_000, 3.0)]);
+}
+
+#[test]
+fn merging_changes_no_order_of_arrival_where_sizes_differ() {
+    let config = Config {
+        merge_fan_in: 3,
+        ..Config::default()
+    };
+    let bed = Bed::new(&config);
+    let conflicting = |value| send(&bed, 0, 5, value);
+    // One large segment between small ones; the two that disagree are it and a later one.
+    send(&bed, 1, 0, 1.0);
+    bed.store.seal(NOW).unwrap();
+    conflicting(1.0);
+    let noise = |n: i64| (n as f64 * 0.618).fract().sqrt();
+    for n in 0..40 {
+        let points = (0..5000).map(|at| point(&[("n", &(n + 10).to_string())], at, noise(at * n)));
+        bed.send(&[], vec![gauge("m", points.collect())]);
+    }
+    bed.store.seal(NOW).unwrap();
+    for round in 0..3 {
+        send(&bed, 2, round, 1.0);
+        if round == 2 {
+            conflicting(2.0);
+        }
+        bed.store.seal(NOW).unwrap();
+    }
+    assert_eq!(bed.samples("m{n=\"0\"}"), [(5, 1.0)]);
+    bed.store.settle(NOW).unwrap();
+    assert_eq!(bed.store.stats().segments, 3, "the large one is apart");
+    assert_eq!(bed.samples("m{n=\"0\"}"), [(5, 1.0)]);
 }
 
 #[test]

@@ -167,7 +167,7 @@ fn a_seal_that_cannot_swap_the_manifest_changes_nothing_and_is_tried_again() {
 }
 
 #[test]
-fn a_merge_that_fails_is_counted_left_alone_until_segments_change_and_stops_nothing() {
+fn a_merge_that_fails_is_counted_let_alone_for_a_while_and_stops_nothing() {
     let bed = Bed::new(&Config {
         merge_fan_in: 3,
         ..Config::default()
@@ -187,18 +187,33 @@ fn a_merge_that_fails_is_counted_left_alone_until_segments_change_and_stops_noth
     fs::remove_dir(&blocked).unwrap();
     bed.store.settle(NOW).unwrap();
     assert_eq!(bed.segment_files(), files, "it is not tried again yet");
-    send(&bed, 9, 0, 1.0);
-    bed.store.seal(NOW).unwrap();
+    for n in 9..12 {
+        send(&bed, n, 0, 1.0);
+        bed.store.seal(NOW).unwrap();
+    }
     bed.store.settle(NOW).unwrap();
-    assert_eq!((failures(), bed.segment_files().len()), (1, 1));
-    assert_eq!(bed.all()[..3], before);
+    let left = || bed.segment_files().len();
+    assert_eq!(
+        (failures(), left()),
+        (1, 4),
+        "others are merged without them"
+    );
+    send(&bed, 12, 0, 1.0);
+    bed.store.seal(later(3600)).unwrap();
+    bed.store.settle(later(3600)).unwrap();
+    assert_eq!(
+        (failures(), left()),
+        (1, 1),
+        "an hour later they are tried again"
+    );
+    assert!(before.iter().all(|series| bed.all().contains(series)));
 }
 
 /// A file where the directory of tenant `b` should go makes every seal of it fail.
 #[test]
 fn a_seal_that_fails_leaves_no_files_and_does_not_stop_retention() {
     let bed = Bed::new(&Config {
-        retention_seconds: 1000,
+        retention_seconds: 400,
         ..Config::default()
     });
     let files = |tenant: &str| {
@@ -211,19 +226,21 @@ fn a_seal_that_fails_leaves_no_files_and_does_not_stop_retention() {
     };
     send_as("a", 0);
     bed.store.seal(NOW).unwrap();
+    send_as("a", 500_000);
+    bed.store.seal(later(500)).unwrap();
     fs::write(bed.dir.path().join("segments/b"), "in the way").unwrap();
     send_as("a", 1);
     send_as("b", 1);
     for _ in 0..3 {
         assert!(bed.store.seal(NOW).is_err());
-        assert_eq!(files("a"), 1, "what was written of `a` is tidied up");
+        assert_eq!(files("a"), 2, "what was written of `a` is tidied up");
     }
     assert!(bed.store.settle(later(100_000)).is_err());
     let stats = bed.store.stats();
-    assert_eq!((files("a"), stats.segments, stats.unsealed), (0, 0, 2));
+    assert_eq!((files("a"), stats.segments, stats.unsealed), (1, 1, 2));
     fs::remove_file(bed.dir.path().join("segments/b")).unwrap();
-    assert_eq!(bed.store.seal(NOW).unwrap(), at(3));
-    assert_eq!((files("a"), files("b")), (1, 1));
+    assert_eq!(bed.store.seal(NOW).unwrap(), at(4));
+    assert_eq!((files("a"), files("b")), (2, 1));
 }
 
 /// A file where the tenant's directory should go makes every segment fail.
