@@ -5,7 +5,7 @@
 //! not sealed, and the doors open. Stop: doors close, what they had taken is applied and
 //! sealed, notifications under way end.
 
-use crate::admit::{Admission, PointTimes};
+use crate::admit::{Admission, PointTimes, SeriesGate};
 use crate::api::{Api, Sources};
 use crate::config::Config;
 use crate::consume::{Progress, Pump, SpanConsumer, StoreConsumer};
@@ -193,6 +193,11 @@ impl Collector {
             agent: None,
             reloaded: None,
         }));
+        let metrics_progress = progress
+            .iter()
+            .find(|(signal, _)| *signal == Signal::Metrics);
+        let gate = metrics_progress
+            .map(|(_, progress)| SeriesGate::new(Arc::clone(&stores.metrics), progress.follow()));
         let logs = LogReader::new(Arc::clone(&stores.logs), &config.logs);
         let sources = Sources {
             stores,
@@ -214,6 +219,7 @@ impl Collector {
                 late_max_seconds: config.metrics.late_max_seconds,
                 future_max_seconds: config.metrics.future_max_seconds,
             },
+            gate,
             known_tenants(&config.data_dir),
         ));
         let write = remote_write::router(Arc::clone(&admission), &config.metrics);

@@ -44,6 +44,7 @@ fn show(out: &mut Text, status: &Value) {
             ["SERIES", "LABEL=VALUE"],
         ),
     ];
+    offenders(out, whose, render::list(status, "offenders"));
     for (title, name, head) in tables {
         out.line(Tone::Bold, &format!("{title} of {whose}, the most first"));
         let rows = render::list(cardinality, name)
@@ -51,6 +52,25 @@ fn show(out: &mut Text, status: &Value) {
             .map(|one| vec![number(&one["value"]), render::text(one, "name").to_owned()]);
         render::rows(out, &head, rows);
     }
+}
+
+/// The metrics that had series refused for want of room.
+fn offenders(out: &mut Text, whose: &str, offenders: &[Value]) {
+    if offenders.is_empty() {
+        return;
+    }
+    let title = format!("metrics of {whose} whose new series had no room since the start");
+    out.line(Tone::Bad, &title);
+    let rows = offenders.iter().map(|one| {
+        vec![
+            format!("~{}", number(&one["series"])),
+            render::text(one, "name").to_owned(),
+            render::text(one, "label").to_owned(),
+            format!("~{}", number(&one["values"])),
+        ]
+    });
+    let head = ["REFUSED", "METRIC", "LABEL", "ITS VALUES"];
+    render::rows(out, &head, rows);
 }
 
 /// How many series there are of those that there may be.

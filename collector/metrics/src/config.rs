@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sonde_promql::Features;
+use sonde_proto::Tenant;
+use std::collections::BTreeMap;
 
 /// How much the metric store holds, for how long, and what it accepts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -18,8 +20,14 @@ pub struct Config {
     /// seal begins; at all of it nothing more is taken until a seal is done.
     pub head_bytes_max: u64,
     /// How many series a tenant may have in memory. Existing series go on; new ones are
-    /// refused and counted.
+    /// refused, which their sender is told, and counted.
     pub series_max: usize,
+    /// How many series single tenants may have, by their names, instead of `series_max`.
+    pub series_max_by_tenant: BTreeMap<String, usize>,
+    /// How many series all tenants may have in memory together.
+    pub series_total_max: usize,
+    /// How many series of one metric name a tenant may have; 0 is no limit of its own.
+    pub series_of_metric_max: usize,
     /// How long a series without samples is remembered in memory, in seconds.
     pub series_idle_seconds: u64,
     /// How many tenants are accepted.
@@ -74,6 +82,9 @@ impl Default for Config {
             seal_interval_seconds: 2 * 3600,
             head_bytes_max: 512 << 20,
             series_max: 1_000_000,
+            series_max_by_tenant: BTreeMap::new(),
+            series_total_max: 4_000_000,
+            series_of_metric_max: 0,
             series_idle_seconds: 3600,
             tenants_max: 1_000,
             labels_max: 64,
@@ -91,5 +102,13 @@ impl Default for Config {
             index_cache_bytes_max: 256 << 20,
             features: Features::default(),
         }
+    }
+}
+
+impl Config {
+    /// How many series that tenant may have in memory.
+    pub fn series_max_of(&self, tenant: &Tenant) -> usize {
+        let own = self.series_max_by_tenant.get(tenant.as_str());
+        own.copied().unwrap_or(self.series_max)
     }
 }

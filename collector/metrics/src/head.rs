@@ -15,12 +15,13 @@ use crate::chunk::open::ClosedChunk;
 use crate::postings::{Index, Pairs, Postings};
 use crate::symbols::{Symbol, Symbols};
 use crate::translate::exemplar::Exemplar;
-use crate::translate::labels::LabelMap;
+use crate::translate::labels::{LabelMap, NAME};
 use ahash::RandomState;
 use generation::Generation;
 pub(crate) use groups::Refusal;
 use hashbrown::HashTable;
 pub(crate) use series::Series;
+use sonde_proto::{Deadline, Matcher};
 use std::sync::Arc;
 
 /// About what a series takes beside its labels and samples.
@@ -39,6 +40,42 @@ pub(crate) enum Outcome {
     Duplicate,
 }
 
+/// How many series there may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    /// Of the tenant.
+    pub(crate) tenant: usize,
+    /// Of this tenant, so that all of them together have as many as they may.
+    pub(crate) total: usize,
+    /// Of one metric name; 0 is no limit.
+    pub(crate) metric: usize,
+}
+
+impl Room {
+    /// So many for the tenant, and no other limit.
+    #[cfg(test)]
+    pub(crate) fn of(tenant: usize) -> Self {
+        Self {
+            tenant,
+            total: usize::MAX,
+            metric: 0,
+        }
+    }
+
+    /// Why there is none for one more, where so many are there of the tenant and of the metric.
+    pub(crate) fn refusal(&self, series: usize, of_metric: usize) -> Option<Refusal> {
+        if series >= self.tenant {
+            Some(Refusal::SeriesMax)
+        } else if series >= self.total {
+            Some(Refusal::SeriesTotalMax)
+        } else if self.metric > 0 && of_metric >= self.metric {
+            Some(Refusal::SeriesOfMetricMax)
+        } else {
+            None
+        }
+    }
+}
+
 /// The series of one tenant in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
@@ -53,6 +90,8 @@ pub(crate) struct Head {
     pub(crate) groups: groups::Groups,
     pub(crate) exemplars: exemplars::Ring,
     label_bytes: usize,
+    /// How many series the metric with the most has.
+    of_metric_most: usize,
     active: Generation,
     frozen: Option<Arc<Generation>>,
 }
@@ -106,23 +145,44 @@ impl Head {
     pub(crate) fn series_of(
         &mut self,
         labels: &LabelMap,
-        series_max: usize,
+        room: &Room,
     ) -> Result<(u32, bool), Refusal> {
+        if let Some(id) = self.known(labels) {
+            return Ok((id, false));
+        }
+        let of_metric = labels.get(NAME).map_or(0, |name| self.of_metric(name));
+        if let Some(refusal) = room.refusal(self.series.len(), of_metric) {
+            return Err(refusal);
+        }
+        if self.labels.len() + labels.len() > u32::MAX as usize {
+            return Err(Refusal::SeriesMax);
+        }
+        self.of_metric_most = self.of_metric_most.max(of_metric + 1);
+        let mut intern = |t: &str| self.symbols.intern(t);
+        let pairs: Vec<_> = labels.iter().map(|(n, v)| (intern(n), intern(v))).collect();
+        Ok((self.insert(&pairs), true))
+    }
+
+    /// The number of the series with these labels, if there is one.
+    pub(crate) fn known(&self, labels: &LabelMap) -> Option<u32> {
         let known = |t: &str| self.symbols.find(t);
         let pairs: Option<Vec<_>> = labels
             .iter()
             .map(|(n, v)| Some((known(n)?, known(v)?)))
             .collect();
-        if let Some(id) = pairs.and_then(|pairs| self.find(&pairs)) {
-            return Ok((id, false));
-        }
-        let is_full = self.labels.len() + labels.len() > u32::MAX as usize;
-        if self.series.len() >= series_max || is_full {
-            return Err(Refusal::SeriesMax);
-        }
-        let mut intern = |t: &str| self.symbols.intern(t);
-        let pairs: Vec<_> = labels.iter().map(|(n, v)| (intern(n), intern(v))).collect();
-        Ok((self.insert(&pairs), true))
+        self.find(&pairs?)
+    }
+
+    /// How many series a metric has.
+    pub(crate) fn of_metric(&self, name: &str) -> usize {
+        let key = self.symbols.find(NAME).zip(self.symbols.find(name));
+        let list = key.and_then(|(label, name)| self.postings.values(label)?.get(&name));
+        list.map_or(0, Vec::len)
+    }
+
+    /// How many series the metric with the most has, or had since series were let go.
+    pub(crate) fn of_metric_most(&self) -> usize {
+        self.of_metric_most
     }
 
     fn find(&self, pairs: &Pairs) -> Option<u32> {
@@ -176,6 +236,16 @@ impl Head {
         if let Some(series) = self.series.get_mut(series as usize) {
             series.continue_at(time, value);
         }
+    }
+
+    /// The series that satisfy every matcher and whose newest sample lies in the range.
+    pub(crate) fn newest_within(&self, selector: &[Matcher], start: i64, end: i64) -> Vec<u32> {
+        let all = self.matching_within(selector, &Deadline::never());
+        let newest = |id: &u32| self.series[*id as usize].last_time();
+        let found = all.unwrap_or_default().into_iter();
+        found
+            .filter(|id| (start..=end).contains(&newest(id)))
+            .collect()
     }
 
     /// Keeps an exemplar of a series.
@@ -254,6 +324,10 @@ impl Head {
             self.series[number as usize].continue_at(series.last_time(), series.last_value());
             numbers.push(Some(number));
         }
+        let names = self.symbols.find(NAME);
+        let names = names.and_then(|name| self.postings.values(name));
+        let sizes = names.into_iter().flat_map(|lists| lists.values());
+        self.of_metric_most = sizes.map(Vec::len).max().unwrap_or(0);
         old.active.renumber(numbers.into_iter(), self.series.len());
         self.active = old.active;
     }

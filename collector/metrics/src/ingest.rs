@@ -1,7 +1,8 @@
 //! One request into one tenant's head; OTLP here, what a Prometheus wrote in [`crate::remote`].
 
+use crate::admission::Offenders;
 use crate::head::groups::{Group, Key, Keys};
-use crate::head::{Outcome, Refusal};
+use crate::head::{Outcome, Refusal, Room};
 use crate::postings::Index as _;
 use crate::segment::IndexCache;
 use crate::telemetry::{Reason, Telemetry};
@@ -12,6 +13,7 @@ use crate::translate::names;
 use crate::translate::point::Point;
 use crate::translate::wire::{Fields, Kind, Malformed, Metric, Value};
 use crate::{Config, is_stale};
+use parking_lot::Mutex;
 use sonde_proto::remote_write::Version;
 use sonde_proto::{Entry, Format, UnixNanos};
 
@@ -22,6 +24,8 @@ pub(crate) struct Ingest<'s> {
     pub(crate) telemetry: &'s Telemetry,
     pub(crate) indexes: &'s IndexCache,
     pub(crate) state: &'s mut State,
+    pub(crate) room: Room,
+    pub(crate) offenders: &'s Mutex<Offenders>,
     pub(crate) received_at: UnixNanos,
 }
 
@@ -41,6 +45,16 @@ pub(crate) struct TimeBounds {
 }
 
 impl TimeBounds {
+    /// Those of what was received then.
+    pub(crate) fn of(config: &Config, received_at: UnixNanos) -> Self {
+        let received = received_at.as_millis();
+        let millis = |s: u64| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        Self {
+            earliest: received.saturating_sub(millis(config.late_max_seconds)),
+            latest: received.saturating_add(millis(config.future_max_seconds)),
+        }
+    }
+
     /// Why a sample of that time is not kept.
     pub(crate) fn reason(&self, time: i64) -> Option<Reason> {
         if time > self.latest {
@@ -54,10 +68,53 @@ impl TimeBounds {
 }
 
 /// An instrumentation scope on its way.
-struct Scope<'a> {
+pub(crate) struct Scope<'a> {
     message: &'a [u8],
     schema_url: &'a [u8],
-    key: Key,
+    pub(crate) key: Key,
+}
+
+impl<'a> Scope<'a> {
+    /// What a scope is, which may stand behind its metrics.
+    pub(crate) fn read(message: &'a [u8], parent: Key, keys: &Keys) -> Result<Self, Malformed> {
+        let (mut scope, mut schema_url): (&[u8], &[u8]) = (&[], &[]);
+        let mut fields = Fields::of(message);
+        while let Some((number, value)) = fields.next()? {
+            match (number, value) {
+                (1, Value::Bytes(bytes)) => scope = bytes,
+                (3, Value::Bytes(bytes)) => schema_url = bytes,
+                _ => {}
+            }
+        }
+        Ok(Scope {
+            message: scope,
+            schema_url,
+            key: keys.key(parent, &[scope, schema_url]),
+        })
+    }
+
+    /// The key of one of its metrics.
+    pub(crate) fn key_of(&self, metric: &Metric<'_>, keys: &Keys) -> Key {
+        let tag = [metric.kind as u8, u8::from(metric.delta)];
+        keys.key(
+            self.key,
+            &[metric.name.as_bytes(), metric.unit.as_bytes(), &tag],
+        )
+    }
+
+    /// The labels that all series of a point have.
+    pub(crate) fn labels(
+        &self,
+        point: &Point<'_>,
+        resource: &Resource,
+        config: &Config,
+    ) -> Result<LabelMap, Malformed> {
+        let mut labels = labels::of_point(&point.attributes, resource)?;
+        if config.scope_labels {
+            labels.extend(labels::of_scope(self.message, self.schema_url)?);
+        }
+        Ok(labels)
+    }
 }
 
 /// A metric on its way.
@@ -104,30 +161,12 @@ impl Ingest<'_> {
         let mut point = Point::default();
         let scopes = Fields::of(message);
         scopes.each(2, |message| {
-            let scope = self.scope(message, source.key)?;
+            let scope = Scope::read(message, source.key, self.keys)?;
             Fields::of(message).each(2, |metric| {
                 self.metric(metric, &scope, &mut source, &mut point)
             })
         })?;
         self.target_info(&mut source)
-    }
-
-    /// What a scope is, which may stand behind its metrics.
-    fn scope<'a>(&self, message: &'a [u8], parent: Key) -> Result<Scope<'a>, Malformed> {
-        let (mut scope, mut schema_url): (&[u8], &[u8]) = (&[], &[]);
-        let mut fields = Fields::of(message);
-        while let Some((number, value)) = fields.next()? {
-            match (number, value) {
-                (1, Value::Bytes(bytes)) => scope = bytes,
-                (3, Value::Bytes(bytes)) => schema_url = bytes,
-                _ => {}
-            }
-        }
-        Ok(Scope {
-            message: scope,
-            schema_url,
-            key: self.keys.key(parent, &[scope, schema_url]),
-        })
     }
 
     fn metric<'a>(
@@ -144,11 +183,7 @@ impl Ingest<'_> {
             self.telemetry.refuse(Reason::NoName, 1);
             return Ok(());
         }
-        let tag = [metric.kind as u8, u8::from(metric.delta)];
-        let key = self.keys.key(
-            scope.key,
-            &[metric.name.as_bytes(), metric.unit.as_bytes(), &tag],
-        );
+        let key = scope.key_of(&metric, self.keys);
         let mut current = Current {
             scope,
             metric,
@@ -196,11 +231,7 @@ impl Ingest<'_> {
 
     /// When the point counts, in milliseconds; `None` (and counted) when that is out of bounds.
     fn time_of(&self, point: &Point<'_>) -> Option<i64> {
-        let time = match point.time_unix_nano {
-            0 => self.received_at,
-            nanos => UnixNanos(nanos),
-        };
-        let time = time.as_millis();
+        let time = point.time(self.received_at);
         let Some(reason) = self.time_bounds().reason(time) else {
             return Some(time);
         };
@@ -210,12 +241,7 @@ impl Ingest<'_> {
 
     /// When samples of this request have to be.
     pub(crate) fn time_bounds(&self) -> TimeBounds {
-        let received = self.received_at.as_millis();
-        let millis = |s: u64| i64::try_from(s.saturating_mul(1000)).unwrap_or(i64::MAX);
-        TimeBounds {
-            earliest: received.saturating_sub(millis(self.config.late_max_seconds)),
-            latest: received.saturating_add(millis(self.config.future_max_seconds)),
-        }
+        TimeBounds::of(self.config, self.received_at)
     }
 
     fn new_group(
@@ -233,15 +259,8 @@ impl Ingest<'_> {
             current.name = Some(name);
         }
         let name = current.name.as_deref().unwrap_or_default();
-        let mut labels = labels::of_point(&point.attributes, self.read(source)?)?;
-        if self.config.scope_labels {
-            let Scope {
-                message,
-                schema_url,
-                ..
-            } = current.scope;
-            labels.extend(labels::of_scope(message, schema_url)?);
-        }
+        let resource = self.read(source)?;
+        let labels = current.scope.labels(point, resource, self.config)?;
         let series = point.series(metric.kind, name, &labels);
         let series = series
             .iter()
@@ -264,9 +283,8 @@ impl Ingest<'_> {
 
     /// The series with these labels, or the number that says why not.
     pub(crate) fn series_of(&mut self, labels: &LabelMap, delta: bool) -> u32 {
-        let taken = self
-            .check(labels)
-            .and_then(|()| self.state.head.series_of(labels, self.config.series_max));
+        let taken =
+            check(self.config, labels).and_then(|()| self.state.head.series_of(labels, &self.room));
         match taken {
             Ok((series, is_new)) => {
                 if is_new && delta {
@@ -277,25 +295,12 @@ impl Ingest<'_> {
                 }
                 series
             }
-            Err(refusal) => refusal.number(),
-        }
-    }
-
-    fn check(&self, labels: &LabelMap) -> Result<(), Refusal> {
-        if labels.len() > self.config.labels_max {
-            return Err(Refusal::Labels);
-        }
-        let (name, value) = (
-            self.config.label_name_bytes_max,
-            self.config.label_value_bytes_max,
-        );
-        let too_long = labels
-            .iter()
-            .any(|(n, v)| n.len() > name || v.len() > value);
-        if too_long {
-            Err(Refusal::LabelBytes)
-        } else {
-            Ok(())
+            Err(refusal) => {
+                if refusal.is_of_number() {
+                    self.offenders.lock().note(labels, self.keys.shapes());
+                }
+                refusal.number()
+            }
         }
     }
 
@@ -420,9 +425,27 @@ impl Ingest<'_> {
     }
 }
 
+/// Whether a series' labels are as they may be.
+pub(crate) fn check(config: &Config, labels: &LabelMap) -> Result<(), Refusal> {
+    if labels.len() > config.labels_max {
+        return Err(Refusal::Labels);
+    }
+    let (name, value) = (config.label_name_bytes_max, config.label_value_bytes_max);
+    let too_long = labels
+        .iter()
+        .any(|(n, v)| n.len() > name || v.len() > value);
+    if too_long {
+        Err(Refusal::LabelBytes)
+    } else {
+        Ok(())
+    }
+}
+
 fn reason(refusal: Refusal) -> Reason {
     match refusal {
         Refusal::SeriesMax => Reason::SeriesMax,
+        Refusal::SeriesTotalMax => Reason::SeriesTotalMax,
+        Refusal::SeriesOfMetricMax => Reason::SeriesOfMetricMax,
         Refusal::Labels => Reason::Labels,
         Refusal::LabelBytes => Reason::LabelBytes,
     }

@@ -18,6 +18,8 @@ mod translate;
 mod head;
 mod segment;
 mod tenant;
+mod admission;
+mod deletion;
 mod ingest;
 mod remote;
 mod select;
@@ -26,6 +28,7 @@ mod telemetry;
 #[cfg(test)]
 mod testing;
 
+pub use admission::{Offender, Verdict};
 pub use config::Config;
 pub use select::{Limited, Reads};
 pub use sonde_promql as promql;
@@ -34,8 +37,8 @@ pub use sonde_promql::{
     STALE_NAN_BITS, Sample, Samples, is_stale, parse_selector, stale_nan,
 };
 pub use store::{
-    Cardinality, Counted, Lookup, MetricStore, NewestSample, OpenError, Question, Selection, Stats,
-    StoreError,
+    Cardinality, Counted, Delete, DeleteError, Lookup, MetricStore, NewestSample, OpenError,
+    Question, Selection, Stats, StoreError,
 };
 pub use tenant::Metadata;
 pub use translate::exemplar::Exemplar;

@@ -5,7 +5,7 @@
 //! neither text nor map is made.
 
 use crate::head::Refusal;
-use crate::head::groups::{Group, Key};
+use crate::head::groups::{Group, Key, Keys};
 use crate::ingest::Ingest;
 use crate::telemetry::Reason;
 use crate::translate::exemplar::{self, Exemplar};
@@ -17,7 +17,7 @@ use sonde_proto::{UnixNanos, snappy};
 
 /// The most that an entry's payload becomes. What was acknowledged was measured against the
 /// limit of its day; this only keeps damage from taking all memory.
-const REQUEST_BYTES_MAX: usize = 1 << 30;
+pub(crate) const REQUEST_BYTES_MAX: usize = 1 << 30;
 
 impl Ingest<'_> {
     /// Takes a compressed request. What comes before a malformed place is kept.
@@ -31,7 +31,7 @@ impl Ingest<'_> {
     }
 
     fn unpacked(&mut self, version: Version, plain: &[u8]) -> Result<(), WalkError> {
-        let root = self.keys.key(Key::ROOT, &[b"remote write"]);
+        let root = root(self.keys);
         let request = Request::open(version, plain)?;
         request.each_series(|series| self.written_series(root, series))?;
         request.each_metadata(|metadata| {
@@ -133,6 +133,11 @@ impl Ingest<'_> {
         }
         Ok(())
     }
+}
+
+/// The key that those of all series that a Prometheus wrote start from.
+pub(crate) fn root(keys: &Keys) -> Key {
+    keys.key(Key::ROOT, &[b"remote write"])
 }
 
 /// The name by which a series' metric is described: that of the whole, not of its parts.

@@ -7,6 +7,7 @@ mod smallest;
 
 use crate::Samples;
 use crate::chunk::open::ClosedChunk;
+use crate::deletion::{self, Deletions, Gone};
 use crate::postings::{Clock, Index};
 use crate::promql::source::{Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
@@ -62,7 +63,8 @@ pub(crate) struct StoredSeries<'a> {
 
 enum Part {
     Head(ClosedChunk),
-    Sealed(Arc<Segment>, ChunkRef),
+    /// And what was deleted of its series.
+    Sealed(Arc<Segment>, ChunkRef, Option<Gone>),
 }
 
 /// Whether a series may have samples in the range.
@@ -72,6 +74,7 @@ type HasSamples<'a> = &'a dyn Fn(u32) -> bool;
 struct Found {
     head: Vec<(Labels, Vec<ClosedChunk>)>,
     segments: Vec<Arc<Segment>>,
+    deletions: Deletions,
 }
 
 impl<'a> Source for TenantSource<'a> {
@@ -105,9 +108,11 @@ impl<'a> Source for TenantSource<'a> {
             let Some(index) = self.index(segment) else {
                 continue;
             };
+            let holes = found.deletions.in_segment(segment);
             for id in index.matching_within(matchers, self.deadline)? {
                 clock.check()?;
-                let mut parts = sealed(segment, &index, id, range).peekable();
+                let gone = holes.of(&index, id);
+                let mut parts = sealed(segment, &index, id, range, gone).peekable();
                 if parts.peek().is_some() && !add(index.labels(id), &mut parts) {
                     return Err(Stop::SeriesMax(series_max));
                 }
@@ -127,13 +132,16 @@ fn sealed<'a>(
     index: &'a SegmentIndex,
     id: u32,
     range: TimeRange,
+    gone: Option<Gone>,
 ) -> impl Iterator<Item = Part> + 'a {
     let inside = move |c: &&ChunkRef| c.first <= range.end && c.last >= range.start;
-    index
-        .chunks(id)
-        .iter()
-        .filter(inside)
-        .map(|chunk| Part::Sealed(Arc::clone(segment), *chunk))
+    let chunks = index.chunks(id).iter().filter(inside);
+    chunks.filter_map(move |chunk| {
+        let is_gone = gone
+            .as_ref()
+            .is_some_and(|gone| deletion::covers(gone, chunk.first, chunk.last));
+        (!is_gone).then(|| Part::Sealed(Arc::clone(segment), *chunk, gone.clone()))
+    })
 }
 
 impl TenantSource<'_> {
@@ -158,7 +166,11 @@ impl TenantSource<'_> {
             }
         }
         let segments = state.overlapping(range.start, range.end);
-        Ok(Found { head, segments })
+        Ok(Found {
+            head,
+            segments,
+            deletions: state.deletions.clone(),
+        })
     }
 
     /// The labels of matching series with samples in the range.
@@ -256,14 +268,17 @@ impl TenantSource<'_> {
         let head = &state.head;
         visit(head, &|id| head.overlaps(id, range.start, range.end))?;
         let segments = state.overlapping(range.start, range.end);
+        let deletions = state.deletions.clone();
         drop(state);
         for segment in segments {
             if self.deadline.has_passed() {
                 return Err(Stop::Deadline);
             }
             if let Some(index) = self.index(&segment) {
+                let holes = deletions.in_segment(&segment);
                 visit(&*index, &|id| {
-                    sealed(&segment, &index, id, range).next().is_some()
+                    let gone = holes.of(&index, id);
+                    sealed(&segment, &index, id, range, gone).next().is_some()
                 })?;
             }
         }
@@ -316,9 +331,13 @@ impl Series for StoredSeries<'_> {
                 Part::Head(chunk) => chunk
                     .read(out)
                     .map_err(|error| Stop::Source(error.to_string()))?,
-                Part::Sealed(segment, chunk) => {
+                Part::Sealed(segment, chunk, gone) => {
+                    let before = deletion::mark(out);
                     if let Err(error) = segment.read(chunk, out) {
                         note(segment, &error);
+                    }
+                    if let Some(gone) = gone {
+                        deletion::remove(out, before, gone);
                     }
                 }
             }

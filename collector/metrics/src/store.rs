@@ -7,15 +7,19 @@
 
 mod barred;
 mod writer;
+mod room;
 mod catalog;
 mod seal;
 mod merge;
+mod delete;
+mod snapshot;
 mod maintain;
 mod answer;
 mod newest;
 mod cardinality;
 
 use crate::Config;
+use crate::deletion::{self, Deletions};
 use crate::head::groups::Keys;
 use crate::postings::Index as _;
 use crate::segment::{IndexCache, Segment, SegmentError};
@@ -33,6 +37,7 @@ use writer::Writer;
 
 pub use answer::{Lookup, Question};
 pub use cardinality::{Cardinality, Counted};
+pub use delete::{Delete, DeleteError};
 pub use newest::{NewestSample, Selection};
 
 /// Every tenant's metrics.
@@ -47,6 +52,8 @@ pub struct MetricStore {
     tenants: RwLock<AHashMap<Tenant, Arc<TenantStore>>>,
     applied_to: AtomicU64,
     covers: AtomicU64,
+    /// How many series are in memory, over all tenants.
+    series: AtomicU64,
 }
 
 /// Why the store could not be opened.
@@ -72,6 +79,11 @@ pub enum OpenError {
         .0.display()
     )]
     Version(std::path::PathBuf),
+    /// What was deleted cannot be read.
+    #[error(
+        "cannot open the metric store: its manifest lists deletions that this program cannot read ({0}); start the version that wrote it"
+    )]
+    Deletions(serde_json::Error),
     /// A damaged segment could not be moved aside.
     #[error("cannot open the metric store: {0}")]
     Quarantine(#[from] SwapError),
@@ -94,6 +106,14 @@ pub enum StoreError {
     /// Segments could not be read to be merged.
     #[error("cannot merge metric segments: {0}")]
     Merge(String),
+    /// A snapshot could not be written.
+    #[error("cannot write the snapshot {}: {cause}; it needs room for a manifest on the same disk as the store", path.display())]
+    Snapshot {
+        /// Where it was to be.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        cause: std::io::Error,
+    },
     /// The thread that did it panicked.
     #[error("{0} metrics panicked, which is a defect; please report it")]
     Panicked(&'static str),
@@ -156,9 +176,12 @@ impl MetricStore {
                 }
             }
         }
-        tenants
-            .values()
-            .for_each(|tenant| tenant.state.write().sort_segments());
+        let deletions = deletion::listed(&manifest).map_err(OpenError::Deletions)?;
+        for (name, tenant) in &tenants {
+            let mut state = tenant.state.write();
+            state.sort_segments();
+            state.deletions = Deletions::of(&deletions, name);
+        }
         telemetry.quarantined.inc_by(dir.quarantined());
         let store = Self {
             config: config.clone(),
@@ -168,6 +191,7 @@ impl MetricStore {
             indexes: IndexCache::new(config.index_cache_bytes_max),
             applied_to: AtomicU64::new(manifest.covers.0),
             covers: AtomicU64::new(manifest.covers.0),
+            series: AtomicU64::new(0),
             writer: Mutex::new(Writer::new(manifest, config, now)),
             tenants: RwLock::new(tenants),
         };

@@ -1,13 +1,16 @@
 //! One tenant: its head, its segments, what its metrics mean.
 
+use crate::admission::Offenders;
+use crate::deletion::{self, Deletions, Holes};
 use crate::head::Head;
 use crate::segment::{IndexCache, Segment, SegmentError};
 use crate::translate::wire::Metric;
 use crate::{Samples, is_stale};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use sonde_proto::Labels;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// Help texts are cut at this many bytes.
 const HELP_BYTES_MAX: usize = 512;
@@ -35,6 +38,11 @@ pub struct Metadata {
 #[derive(Debug, Default)]
 pub(crate) struct TenantStore {
     pub(crate) state: RwLock<State>,
+    /// How many series it has in memory, and the metric with the most has.
+    pub(crate) series: AtomicU64,
+    pub(crate) of_metric_most: AtomicU64,
+    /// Whose series were refused.
+    pub(crate) offenders: Mutex<Offenders>,
 }
 
 /// Unsealed and sealed, changed in one step.
@@ -43,6 +51,8 @@ pub(crate) struct State {
     pub(crate) head: Head,
     /// In the order of arrival.
     pub(crate) segments: Vec<Arc<Segment>>,
+    /// What is to be left out of them.
+    pub(crate) deletions: Deletions,
     pub(crate) metadata: BTreeMap<String, Metadata>,
 }
 
@@ -92,7 +102,8 @@ impl State {
             self.segments.iter().filter(|s| !s.is_damaged()).collect();
         newest.sort_by_key(|s| std::cmp::Reverse(s.meta.end));
         newest.into_iter().take(LOOK_BACK_SEGMENTS).find_map(|segment| {
-            last_in(segment, labels, cache).unwrap_or_else(|error| {
+            let holes = self.deletions.in_segment(segment);
+            last_in(segment, labels, cache, &holes).unwrap_or_else(|error| {
                 if error.is_damage() && segment.mark_damaged() {
                     tracing::error!(segment = segment.meta.id, %error, "a metric segment is damaged");
                 }
@@ -114,15 +125,20 @@ fn last_in(
     segment: &Segment,
     labels: &Labels,
     cache: &IndexCache,
+    holes: &Holes,
 ) -> Result<Option<(i64, f64)>, SegmentError> {
     let index = cache.get(segment)?;
     let Some(series) = index.series(labels) else {
         return Ok(None);
     };
+    let gone = holes.in_series(labels);
     let mut samples = Samples::default();
     for chunk in index.chunks(series).iter().rev() {
         samples.clear();
         segment.read(chunk, &mut samples)?;
+        if let Some(gone) = &gone {
+            deletion::remove(&mut samples, (0, 0), gone);
+        }
         let last = samples.iter().filter(|(_, value)| !is_stale(*value)).last();
         if last.is_some() {
             return Ok(last);

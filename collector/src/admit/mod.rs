@@ -4,11 +4,13 @@
 //! whatever it refuses is counted by reason and never in the journal.
 
 mod remote_write;
+mod series;
 mod unkept;
 mod usage;
 mod validate;
 
 pub(crate) use remote_write::Written;
+pub(crate) use series::SeriesGate;
 pub(crate) use unkept::{PointTimes, Taken};
 
 use crate::config::OtlpLimits;
@@ -16,7 +18,8 @@ use crate::telemetry::{RefusedLabels, SignalLabel, Telemetry};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sonde_journal::{AppendError, Journal};
-use sonde_proto::{Clock, Entry, Partition, Signal, Tenant, UnixNanos};
+use sonde_metrics::Verdict;
+use sonde_proto::{Clock, Entry, Partition, Position, Signal, Tenant, UnixNanos};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,9 @@ use usage::{Exceeded, Shared, Usage};
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 /// How long a request may take to arrive and become durable, once it is its turn.
 pub(crate) const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+
+/// What a series takes of an OTLP request, at least, in bytes.
+const SERIES_BYTES_MIN: u64 = 8;
 
 /// Why a request was not taken. The sender learns whether a retry helps.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -127,6 +133,7 @@ pub(crate) struct Admission {
     telemetry: Arc<Telemetry>,
     limits: OtlpLimits,
     point_times: PointTimes,
+    series: Option<SeriesGate>,
     requests: Arc<Semaphore>,
     tenants: Mutex<HashMap<Tenant, Arc<Usage>>>,
     usage: Shared,
@@ -139,6 +146,7 @@ impl Admission {
         telemetry: Arc<Telemetry>,
         limits: &OtlpLimits,
         point_times: PointTimes,
+        series: Option<SeriesGate>,
         tenants: HashSet<Tenant>,
     ) -> Self {
         let used = |tenant: Tenant| {
@@ -151,6 +159,7 @@ impl Admission {
             telemetry,
             limits: limits.clone(),
             point_times,
+            series,
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             tenants: Mutex::new(tenants.into_iter().map(used).collect()),
             usage: Shared::default(),
@@ -218,7 +227,6 @@ impl Admission {
                     .received_bytes
                     .get_or_create(&label)
                     .inc_by(bytes);
-                self.left_out(signal, "unkept", taken.rejected);
                 Ok(taken)
             }
             Err(refusal) => {
@@ -261,8 +269,9 @@ impl Admission {
         if payload.len() > limit {
             return Err(Refusal::TooLarge { limit });
         }
-        let records = validate::records(signal, &payload)
+        let measure = validate::measured(signal, &payload)
             .map_err(|reason| Refusal::Malformed { signal, reason })?;
+        let records = measure.records;
         if records == 0 {
             return Ok((0, Taken::default()));
         }
@@ -271,23 +280,46 @@ impl Admission {
         if signal == Signal::Logs {
             self.take_logs(&tenant, &usage, &payload, now)?;
         }
-        let taken = unkept::look(signal, &payload, now, self.point_times);
+        let mut taken = unkept::look(signal, &payload, now, self.point_times);
         let bytes = payload.len();
         let entry = Entry::otlp(tenant, signal, now, payload);
+        if let Some(gate) = self.series.as_ref().filter(|_| signal == Signal::Metrics) {
+            let (most, odd) = (
+                bytes as u64 / SERIES_BYTES_MIN,
+                gate.may_have_odd_labels(&measure),
+            );
+            let (verdict, passing) = gate.pass(&entry, most, odd).await;
+            let message = gate.message(&entry.tenant, &verdict, "data points");
+            if verdict.count() < records {
+                passing.durable(self.append(entry).await?);
+            }
+            self.left_out_series(&verdict);
+            self.left_out(signal, "unkept", taken.rejected);
+            taken.add(verdict.count(), &message);
+            return Ok((records, taken));
+        }
         if let Err(refusal) = self.append(entry).await {
             if signal == Signal::Logs {
                 usage.give_back(bytes);
             }
             return Err(refusal);
         }
+        self.left_out(signal, "unkept", taken.rejected);
         Ok((records, taken))
     }
 
+    /// Counts what there was no room for.
+    fn left_out_series(&self, verdict: &Verdict) {
+        for (reason, count) in series::reasons(verdict) {
+            self.left_out(Signal::Metrics, reason, count);
+        }
+    }
+
     /// Makes an entry durable.
-    async fn append(&self, entry: Entry) -> Result<(), Refusal> {
+    async fn append(&self, entry: Entry) -> Result<Position, Refusal> {
         let partition = Partition::first(entry.signal);
         let appended = self.journal.append(partition, entry).await;
-        appended.map(drop).map_err(|error| match error {
+        appended.map_err(|error| match error {
             AppendError::TooLarge { limit, .. } => Refusal::TooLarge { limit },
             other => Refusal::Unavailable {
                 reason: other.to_string(),

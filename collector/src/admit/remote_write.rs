@@ -3,10 +3,11 @@
 //! What the store will leave out is found out here, by the same rules, because the sender is
 //! told before anything of the request is stored. The rest of the request is taken.
 
-use super::unkept::told;
+use super::unkept::{self, told};
 use super::{Admission, Refusal};
 use crate::telemetry::SignalLabel;
 use bytes::Bytes;
+use sonde_metrics::Verdict;
 use sonde_proto::remote_write::Version;
 use sonde_proto::snappy::{self, SnappyError};
 use sonde_proto::walk::remote_write::{Bounds, LabelBounds, Look, Refused, look};
@@ -40,10 +41,12 @@ impl Admission {
     ) -> Result<Written, Refusal> {
         let bytes = body.len() as u64;
         let admitted = self.try_written(tenant, version, body, labels, turn).await;
-        let look = admitted.inspect_err(|refusal| self.refused(Signal::Metrics, refusal))?;
+        let (look, verdict, message) =
+            admitted.inspect_err(|refusal| self.refused(Signal::Metrics, refusal))?;
         let label = SignalLabel::from(Signal::Metrics);
         let records = self.telemetry.received_records.get_or_create(&label);
         records.inc_by(look.samples + look.refused.count());
+        self.left_out_series(&verdict);
         let received = self.telemetry.received_bytes.get_or_create(&label);
         received.inc_by(bytes);
         let histograms = look.refused.native_histograms;
@@ -51,9 +54,9 @@ impl Admission {
         let unkept = look.refused.count() - histograms;
         self.left_out(Signal::Metrics, "unkept", unkept);
         Ok(Written {
-            samples: look.samples,
-            exemplars: look.exemplars,
-            message: message(&look.refused),
+            samples: look.samples.saturating_sub(verdict.count()),
+            exemplars: look.exemplars.saturating_sub(verdict.exemplars),
+            message,
         })
     }
 
@@ -64,7 +67,7 @@ impl Admission {
         body: Bytes,
         labels: LabelBounds,
         turn: OwnedSemaphorePermit,
-    ) -> Result<Look, Refusal> {
+    ) -> Result<(Look, Verdict, String), Refusal> {
         let now = self.clock.now();
         let bounds = Bounds {
             times: self.point_times.at(now),
@@ -81,12 +84,24 @@ impl Admission {
             reason: "reading the request failed inside".into(),
         })?;
         let look = found?;
-        if look.samples + look.exemplars + look.metadata > 0 {
-            self.know(&tenant)?;
-            let entry = Entry::remote_write(tenant, version, now, body);
-            self.append(entry).await?;
+        let mut told = message(&look.refused);
+        let most = look.samples + look.exemplars + look.metadata;
+        if most == 0 {
+            return Ok((look, Verdict::default(), told));
         }
-        Ok(look)
+        self.know(&tenant)?;
+        let entry = Entry::remote_write(tenant, version, now, body);
+        let Some(gate) = &self.series else {
+            self.append(entry).await?;
+            return Ok((look, Verdict::default(), told));
+        };
+        let (verdict, passing) = gate.pass(&entry, most, false).await;
+        let message = gate.message(&entry.tenant, &verdict, "samples");
+        unkept::add(&mut told, &message);
+        if most > verdict.count() + verdict.exemplars {
+            passing.durable(self.append(entry).await?);
+        }
+        Ok((look, verdict, told))
     }
 }
 

@@ -33,6 +33,22 @@ pub(crate) struct Taken {
     pub(crate) message: String,
 }
 
+impl Taken {
+    /// So many more are not kept, for that reason.
+    pub(super) fn add(&mut self, rejected: u64, message: &str) {
+        self.rejected += rejected;
+        add(&mut self.message, message);
+    }
+}
+
+/// One reason more, which may be none.
+pub(super) fn add(message: &mut String, more: &str) {
+    if !message.is_empty() && !more.is_empty() {
+        message.push_str("; ");
+    }
+    message.push_str(more);
+}
+
 /// Looks at a valid request that arrived at `now`.
 pub(super) fn look(signal: Signal, payload: &[u8], now: UnixNanos, times: PointTimes) -> Taken {
     let bounds = times.at(now);

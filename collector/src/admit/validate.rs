@@ -5,7 +5,8 @@
 //! few kilobytes of compressed input would cost gigabytes wherever the payload is decoded
 //! later. Nothing is decoded here; the payload is walked in place.
 
-use sonde_proto::{Signal, walk};
+use sonde_proto::Signal;
+use sonde_proto::walk::{self, Measure};
 
 /// What any request may become, however small it is.
 const DECODED_BYTES_ANY: u64 = 64 << 20;
@@ -14,11 +15,11 @@ const DECODED_BYTES_ANY: u64 = 64 << 20;
 /// short attribute up to 11 times, which passes below 20 MiB.
 const DECODED_PER_BYTE: u64 = 8;
 
-/// The number of log records, spans or data points in a request.
+/// What a request holds: the number of log records, spans or data points, and more.
 ///
 /// # Errors
 /// What is wrong with the bytes, where they are no valid request or too much once decoded.
-pub(super) fn records(signal: Signal, payload: &[u8]) -> Result<u64, String> {
+pub(super) fn measured(signal: Signal, payload: &[u8]) -> Result<Measure, String> {
     let measure = walk::measure(signal, payload).map_err(|error| error.to_string())?;
     let allowed = decoded_bytes_max(payload.len());
     if measure.decoded_bytes > allowed {
@@ -30,7 +31,7 @@ pub(super) fn records(signal: Signal, payload: &[u8]) -> Result<u64, String> {
             allowed >> 20,
         ));
     }
-    Ok(measure.records)
+    Ok(measure)
 }
 
 fn decoded_bytes_max(payload_len: usize) -> u64 {
@@ -71,6 +72,10 @@ mod tests {
 
     fn bomb(path: &[u8], one: &[u8]) -> Vec<u8> {
         many(path, one, BOMB_BYTES)
+    }
+
+    fn records(signal: Signal, payload: &[u8]) -> Result<u64, String> {
+        measured(signal, payload).map(|measure| measure.records)
     }
 
     #[track_caller]

@@ -35,6 +35,7 @@ impl Behind {
                 late_max_seconds: 60,
                 future_max_seconds: 60,
             },
+            None,
             std::collections::HashSet::new(),
         );
         Self {

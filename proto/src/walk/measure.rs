@@ -29,6 +29,12 @@ pub struct Measure {
     /// grows, its old place may exist beside the new one, so the peak can be half as much
     /// again.
     pub decoded_bytes: u64,
+    /// The most attributes that anything has.
+    pub attributes_most: u64,
+    /// The length of the longest text or bytes, in bytes.
+    pub text_most: u64,
+    /// The length of the longest name of a plain attribute.
+    pub name_most: u64,
 }
 
 pub(super) fn measure(signal: Signal, bytes: &[u8]) -> Result<Measure, WalkError> {
@@ -69,6 +75,9 @@ impl Measure {
                     let count = self.repeated(&at, repeated, wire, depth)?;
                     let (before, size) = (counts[place], size_of_one(repeated));
                     counts[place] = before + count;
+                    if matches!(repeated, Field::Pairs(_)) {
+                        self.attributes_most = self.attributes_most.max(before + count);
+                    }
                     self.decoded_bytes += (capacity(before + count) - capacity(before)) * size;
                 }
             }
@@ -91,6 +100,7 @@ impl Measure {
                     && let Some((name, value)) = pair(inside.bytes())
                     && is_ascii(inside.bytes()) =>
             {
+                self.name_most = self.name_most.max(name.len() as u64);
                 self.text_bytes(name.len());
                 self.text_bytes(value.len());
                 Ok(1)
@@ -125,6 +135,7 @@ impl Measure {
     fn text_bytes(&mut self, len: usize) {
         let len = len as u64;
         if len > 0 {
+            self.text_most = self.text_most.max(len);
             self.decoded_bytes += len.max(BYTES_CAPACITY_MIN);
         }
     }

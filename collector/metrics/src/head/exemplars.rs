@@ -56,6 +56,12 @@ impl Ring {
         self.newest.clear();
     }
 
+    /// Lets go of those that are not to be kept.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(&Labels, UnixNanos) -> bool) {
+        self.queue
+            .retain(|(labels, exemplar)| is_kept(labels, exemplar.time));
+    }
+
     /// Every exemplar with its series, the oldest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(Labels, Exemplar)> {
         self.queue.iter()

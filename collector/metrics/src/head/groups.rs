@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 /// Numbers from here on stand for series that were refused; which one tells why.
-const REFUSED: u32 = u32::MAX - 3;
+const REFUSED: u32 = u32::MAX - 5;
 /// About what an entry takes.
 const GROUP_BYTES: usize = size_of::<Entry>() + 10;
 /// Above this many entries the table starts afresh: it can always be worked out again.
@@ -43,6 +43,10 @@ pub(crate) struct Group {
 pub(crate) enum Refusal {
     /// The tenant has as many as it may.
     SeriesMax,
+    /// All tenants together have as many as they may.
+    SeriesTotalMax,
+    /// Its metric has as many as one may.
+    SeriesOfMetricMax,
     /// It has too many labels.
     Labels,
     /// A name or value is too long.
@@ -50,7 +54,21 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 3] = [Self::SeriesMax, Self::Labels, Self::LabelBytes];
+    const ALL: [Self; 5] = [
+        Self::SeriesMax,
+        Self::SeriesTotalMax,
+        Self::SeriesOfMetricMax,
+        Self::Labels,
+        Self::LabelBytes,
+    ];
+
+    /// Whether it is the number of series that is too large, not one of them.
+    pub(crate) fn is_of_number(self) -> bool {
+        matches!(
+            self,
+            Self::SeriesMax | Self::SeriesTotalMax | Self::SeriesOfMetricMax
+        )
+    }
 
     /// The number that stands for a series refused for this reason.
     pub(crate) fn number(self) -> u32 {

@@ -1,7 +1,7 @@
 //! The head: order, duplicates, limits, forgetting.
 
 use super::groups::{Group, Key, Keys, Refusal};
-use super::{Head, Outcome};
+use super::{Head, Outcome, Room};
 use crate::chunk::open::SAMPLES_MAX;
 use crate::postings::Index as _;
 use crate::translate::labels::LabelMap;
@@ -19,7 +19,9 @@ fn labels(pairs: &[(&str, &str)]) -> LabelMap {
 
 fn one_series() -> (Head, u32) {
     let mut head = Head::default();
-    let (id, is_new) = head.series_of(&labels(&[("a", "1")]), 10).unwrap();
+    let (id, is_new) = head
+        .series_of(&labels(&[("a", "1")]), &Room::of(10))
+        .unwrap();
     assert!(is_new);
     (head, id)
 }
@@ -73,12 +75,12 @@ fn times_at_the_ends_of_time_are_kept() {
 fn only_so_many_series_are_taken_and_known_ones_go_on() {
     let mut head = Head::default();
     for n in 0..3 {
-        let taken = head.series_of(&labels(&[("n", &n.to_string())]), 3);
+        let taken = head.series_of(&labels(&[("n", &n.to_string())]), &Room::of(3));
         assert_eq!(taken, Ok((n, true)));
     }
     let symbols = head.symbols().iter().len();
     assert_eq!(
-        head.series_of(&labels(&[("n", "3")]), 3),
+        head.series_of(&labels(&[("n", "3")]), &Room::of(3)),
         Err(Refusal::SeriesMax)
     );
     assert_eq!(
@@ -86,7 +88,10 @@ fn only_so_many_series_are_taken_and_known_ones_go_on() {
         symbols,
         "no text is kept of it"
     );
-    assert_eq!(head.series_of(&labels(&[("n", "1")]), 3), Ok((1, false)));
+    assert_eq!(
+        head.series_of(&labels(&[("n", "1")]), &Room::of(3)),
+        Ok((1, false))
+    );
 }
 
 #[test]
@@ -100,8 +105,8 @@ fn a_series_is_its_whole_label_set() {
         &[("1", "a")],
     ];
     for (id, set) in (0..).zip(sets) {
-        assert_eq!(head.series_of(&labels(set), 10), Ok((id, true)));
-        assert_eq!(head.series_of(&labels(set), 10), Ok((id, false)));
+        assert_eq!(head.series_of(&labels(set), &Room::of(10)), Ok((id, true)));
+        assert_eq!(head.series_of(&labels(set), &Room::of(10)), Ok((id, false)));
         assert_eq!(head.labels(id), set.iter().copied().collect());
     }
 }
@@ -111,7 +116,7 @@ fn thawing_lets_go_of_samples_and_of_series_that_are_idle() {
     let mut head = Head::default();
     for n in 0..4 {
         let (id, _) = head
-            .series_of(&labels(&[("n", &n.to_string())]), 10)
+            .series_of(&labels(&[("n", &n.to_string())]), &Room::of(10))
             .unwrap();
         (0..300).for_each(|t| {
             head.push(id, i64::from(n) * 1000 + t, 1.0);
@@ -127,11 +132,17 @@ fn thawing_lets_go_of_samples_and_of_series_that_are_idle() {
     assert!(head.bytes() < bytes);
     // Series 0 and 1 had nothing since 2000: half of all, so they go.
     assert_eq!(head.count(), 2);
-    let (id, is_new) = head.series_of(&labels(&[("n", "3")]), 10).unwrap();
+    let (id, is_new) = head
+        .series_of(&labels(&[("n", "3")]), &Room::of(10))
+        .unwrap();
     assert!(!is_new);
     assert_eq!(head.last(id), Some((3299, 1.0)));
     assert_eq!(head.push(id, 3299, 7.0), Outcome::Duplicate);
-    assert!(head.series_of(&labels(&[("n", "0")]), 10).unwrap().1);
+    assert!(
+        head.series_of(&labels(&[("n", "0")]), &Room::of(10))
+            .unwrap()
+            .1
+    );
 }
 
 #[test]
@@ -139,7 +150,7 @@ fn a_few_idle_series_are_not_worth_renumbering() {
     let mut head = Head::default();
     for n in 0..8 {
         let (id, _) = head
-            .series_of(&labels(&[("n", &n.to_string())]), 10)
+            .series_of(&labels(&[("n", &n.to_string())]), &Room::of(10))
             .unwrap();
         head.push(id, i64::from(n), 1.0);
     }

@@ -286,3 +286,26 @@ proptest! {
         prop_assert_eq!(bed.store.applied_to(), crate::testing::at(2));
     }
 }
+
+#[test]
+fn the_door_says_of_what_prometheus_wrote_which_series_have_no_room() {
+    each_version(|version, _| {
+        let bed = Bed::new(&Config {
+            series_max: 2,
+            ..Config::default()
+        });
+        bed.write(version, &[series(&[("__name__", "a")], &[(0, 1.0)])]);
+        let late = -(bed.store.config().late_max_seconds as i64) * 1000 - 1;
+        let more = [
+            series(&[("__name__", "a")], &[(1, 1.0)]),
+            series(&[("__name__", "b")], &[(1, 1.0)]),
+            series(&[("__name__", "c")], &[(late, 1.0), (1, 1.0), (2, 1.0)]),
+        ];
+        let body = body(version, &more).unwrap();
+        let entry = Entry::remote_write(Tenant::default(), version, NOW, body.into());
+        let said = bed.store.would_refuse(&entry);
+        assert_eq!((said.series_max, said.count()), (2, 2));
+        bed.write(version, &more);
+        assert_eq!(bed.store.refused(Reason::SeriesMax), 2);
+    });
+}

@@ -2,6 +2,7 @@
 
 use super::writer::Writer;
 use super::{MetricStore, StoreError};
+use crate::deletion;
 use crate::postings::Index as _;
 use crate::tenant::TenantStore;
 use sonde_proto::{Position, Tenant, UnixNanos};
@@ -46,14 +47,19 @@ impl MetricStore {
     /// # Errors
     /// [`StoreError`] when the disk refuses; the samples stay in memory and in the journal.
     pub fn seal(&self, now: UnixNanos) -> Result<Position, StoreError> {
-        let mut writer = self.writer.lock();
-        writer.now = now;
-        self.finish_seal(&mut writer)?;
-        if self.applied_to() > writer.manifest.covers {
-            self.freeze(&mut writer)?;
-            self.finish_seal(&mut writer)?;
-        }
+        self.seal_all(&mut self.writer.lock(), now)?;
         Ok(self.resume_from())
+    }
+
+    /// Seals everything that was applied, while nothing more is.
+    pub(super) fn seal_all(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), StoreError> {
+        writer.now = now;
+        self.finish_seal(writer)?;
+        if self.applied_to() > writer.manifest.covers {
+            self.freeze(writer)?;
+            self.finish_seal(writer)?;
+        }
+        Ok(())
     }
 
     fn is_seal_due(&self, writer: &Writer, now: UnixNanos) -> bool {
@@ -66,7 +72,10 @@ impl MetricStore {
 
     /// Puts a manifest in force, or deletes the segments that were written for it. Where only
     /// the directory could not be synced, the manifest on disk may be the new one, and they stay.
-    pub(super) fn swap(&self, writer: &mut Writer, next: Manifest) -> Result<(), SwapError> {
+    pub(super) fn swap(&self, writer: &mut Writer, mut next: Manifest) -> Result<(), SwapError> {
+        if let Ok(deletions) = deletion::listed(&next) {
+            deletion::list(&mut next, deletions);
+        }
         if let Err(error) = self.dir.swap(&next) {
             if !error.may_be_in_force() {
                 discard(self, &writer.manifest, &next);

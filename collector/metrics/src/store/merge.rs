@@ -6,8 +6,11 @@ use super::seal::Task;
 use super::writer::Writer;
 use super::{MetricStore, StoreError};
 use crate::Samples;
+use crate::deletion::Holes;
 use crate::segment::{Segment, SegmentError, SegmentWriter};
-use crate::symbols::Symbol;
+use crate::symbols::{Symbol, Symbols};
+use crate::tenant::TenantStore;
+use sonde_proto::Tenant;
 use sonde_segment::plan::{self, MergeLimits};
 use sonde_segment::work::Pace;
 use source::{Source, sources};
@@ -23,7 +26,9 @@ pub(super) enum Merged {
     /// It waits for the manifest.
     Written {
         gone: Vec<u64>,
-        segment: Arc<Segment>,
+        tenant: Tenant,
+        /// `None` where nothing was left to write.
+        segment: Option<Arc<Segment>>,
     },
     /// One of the inputs turned out to be damaged, and was marked.
     Damaged,
@@ -61,12 +66,40 @@ impl MetricStore {
         let Some(tenant) = self.tenant(&name) else {
             return;
         };
-        let inputs: Vec<Arc<Segment>> = {
-            let state = tenant.state.read();
-            let wanted = |s: &&Arc<Segment>| run.contains(&s.meta.id);
-            state.segments.iter().filter(wanted).cloned().collect()
+        let merge = self.merge_of(writer, name, &tenant, &run);
+        writer.merging_run.clone_from(&run);
+        let work = move || match merge.write() {
+            Ok(segment) => Ok(Merged::Written {
+                gone: run,
+                tenant: merge.task.tenant,
+                segment,
+            }),
+            Err(_) if merge.inputs.iter().any(|(input, _)| input.is_damaged()) => {
+                Ok(Merged::Damaged)
+            }
+            Err(error) => Err(error),
         };
-        let positions = inputs.iter().map(|s| s.meta.positions);
+        if let Some(result) = writer.merging.start(work) {
+            self.publish_merge(writer, Some(result));
+        }
+    }
+
+    /// What it takes to write the segments of a run as one.
+    pub(super) fn merge_of(
+        &self,
+        writer: &mut Writer,
+        name: Tenant,
+        tenant: &TenantStore,
+        run: &[u64],
+    ) -> Merge {
+        let inputs: Vec<(Arc<Segment>, Holes)> = {
+            let state = tenant.state.read();
+            let wanted = state.segments.iter().filter(|s| run.contains(&s.meta.id));
+            wanted
+                .map(|s| (Arc::clone(s), state.deletions.in_segment(s)))
+                .collect()
+        };
+        let positions = inputs.iter().map(|(s, _)| s.meta.positions);
         let positions = positions.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         let task = Task {
             dir: Arc::clone(&self.dir),
@@ -74,15 +107,10 @@ impl MetricStore {
             id: writer.manifest.take_id(),
             positions: positions.unwrap_or_default(),
         };
-        writer.merging_run.clone_from(&run);
-        let pace = Arc::clone(&writer.pace);
-        let work = move || match merge(&task, &inputs, &pace) {
-            Ok(segment) => Ok(Merged::Written { gone: run, segment }),
-            Err(_) if inputs.iter().any(|input| input.is_damaged()) => Ok(Merged::Damaged),
-            Err(error) => Err(error),
-        };
-        if let Some(result) = writer.merging.start(work) {
-            self.publish_merge(writer, Some(result));
+        Merge {
+            task,
+            inputs,
+            pace: Arc::clone(&writer.pace),
         }
     }
 
@@ -93,7 +121,11 @@ impl MetricStore {
     ) {
         let merged = result.unwrap_or(Err(StoreError::Panicked("merging")));
         let done = merged.and_then(|merged| match merged {
-            Merged::Written { gone, segment } => self.replace(writer, &gone, segment),
+            Merged::Written {
+                gone,
+                tenant,
+                segment,
+            } => self.replace(writer, &gone, &tenant, segment),
             // The next round moves the damaged one aside, and then merges the others.
             Merged::Damaged => Ok(()),
         });
@@ -106,45 +138,67 @@ impl MetricStore {
     }
 
     /// Puts a merged segment in the place of its inputs.
-    fn replace(
+    pub(super) fn replace(
         &self,
         writer: &mut Writer,
         gone: &[u64],
-        segment: Arc<Segment>,
+        name: &Tenant,
+        segment: Option<Arc<Segment>>,
     ) -> Result<(), StoreError> {
-        let name = segment.meta.tenant.clone();
         let is_listed = |id: &u64| writer.manifest.segment(*id).is_some();
-        let tenant = self.tenant(&name);
+        let tenant = self.tenant(name);
         let (Some(tenant), true) = (tenant, gone.iter().all(is_listed)) else {
             // Something of it was let go or moved aside meanwhile, and must not come back.
-            self.dir.remove(&name, segment.meta.id);
+            if let Some(segment) = segment {
+                self.dir.remove(name, segment.meta.id);
+            }
             writer.merge_due = true;
             return Ok(());
         };
         let mut next = writer.manifest.clone();
         next.segments.retain(|s| !gone.contains(&s.id));
-        next.segments.push(segment.meta.clone());
+        next.segments.extend(segment.iter().map(|s| s.meta.clone()));
         self.swap(writer, next)?;
         let mut state = tenant.state.write();
         state.segments.retain(|s| !gone.contains(&s.meta.id));
-        state.segments.push(segment);
+        state.segments.extend(segment);
         state.sort_segments();
         drop(state);
+        self.show_deletions(writer)?;
         self.indexes.forget(gone);
-        gone.iter().for_each(|id| self.dir.remove(&name, *id));
+        gone.iter().for_each(|id| self.dir.remove(name, *id));
         Ok(())
     }
 }
 
-/// Writes the series of all inputs, which come in the order of arrival.
-fn merge(task: &Task, inputs: &[Arc<Segment>], pace: &Pace) -> Result<Arc<Segment>, StoreError> {
-    let read = |error: SegmentError| StoreError::Merge(error.to_string());
-    let (symbols, mut sources) = sources(inputs).map_err(read)?;
-    task.write(&symbols, |writer| merge_series(&mut sources, writer, pace))
+/// Segments that are to become one.
+#[derive(Clone)]
+pub(super) struct Merge {
+    pub(super) task: Task,
+    /// In the order of arrival, each with what was deleted of it.
+    pub(super) inputs: Vec<(Arc<Segment>, Holes)>,
+    pace: Arc<Pace>,
+}
+
+impl Merge {
+    /// Writes the series of all inputs, without what was deleted. `None` where that is all.
+    pub(super) fn write(&self) -> Result<Option<Arc<Segment>>, StoreError> {
+        let read = |error: SegmentError| StoreError::Merge(error.to_string());
+        let (symbols, mut sources) = sources(&self.inputs).map_err(read)?;
+        let segment = self.task.write(&symbols, |writer| {
+            merge_series(&mut sources, &symbols, writer, &self.pace)
+        })?;
+        if segment.meta.records > 0 {
+            return Ok(Some(segment));
+        }
+        self.task.discard();
+        Ok(None)
+    }
 }
 
 fn merge_series(
     sources: &mut [Source<'_>],
+    symbols: &Symbols,
     writer: &mut SegmentWriter<'_>,
     pace: &Pace,
 ) -> Result<(), SegmentError> {
@@ -156,10 +210,13 @@ fn merge_series(
         samples.clear();
         for source in sources.iter_mut() {
             if source.labels() == Some(&labels[..]) {
-                source.take(&mut samples)?;
+                source.take(&mut samples, symbols)?;
             }
         }
         samples.sort_first_wins();
+        if samples.is_empty() {
+            continue;
+        }
         writer.add(&labels, &samples)?;
         if writer.bytes() - asked >= STEP_BYTES {
             asked = writer.bytes();

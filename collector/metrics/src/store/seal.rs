@@ -13,6 +13,7 @@ use crate::head::generation::Generation;
 use crate::segment::{Segment, SegmentError, SegmentWriter, Summary};
 use crate::symbols::Symbols;
 use crate::tenant::TenantStore;
+use ahash::AHashMap;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::work::Pace;
 use sonde_segment::{SegmentDir, SegmentMeta};
@@ -143,14 +144,16 @@ impl MetricStore {
             .now
             .minus(Duration::from_secs(self.config.series_idle_seconds))
             .as_millis();
-        for (name, segment) in sealed {
-            let Some(tenant) = self.tenant(&name) else {
-                continue;
-            };
+        let mut sealed: AHashMap<Tenant, Arc<Segment>> = sealed.into_iter().collect();
+        // Those too that had nothing to seal: series they no longer use make room for others.
+        for (name, tenant) in self.all_tenants() {
             let mut state = tenant.state.write();
             let retired = state.head.thaw(keep_from);
-            state.segments.push(segment);
-            state.sort_segments();
+            self.count_series(&tenant, &state);
+            if let Some(segment) = sealed.remove(&name) {
+                state.segments.push(segment);
+                state.sort_segments();
+            }
             drop(state);
             drop(retired);
         }

@@ -110,10 +110,13 @@ impl MetricStore {
             keys: &self.keys,
             telemetry: &self.telemetry,
             indexes: &self.indexes,
+            room: self.room(&entry.tenant, &state),
+            offenders: &tenant.offenders,
             state: &mut state,
             received_at: entry.received_at,
         }
         .entry(entry);
+        self.count_series(&tenant, &state);
         let (samples, bytes) = (state.head.samples(), state.head.active_bytes() as u64);
         self.telemetry.samples.inc_by(samples - before.0);
         writer.active_bytes = (writer.active_bytes + bytes).saturating_sub(before.1);

@@ -12,6 +12,7 @@ use super::wire::{Fields, Kind, Malformed, Value};
 use crate::stale_nan;
 use smallvec::SmallVec;
 use sonde_promql::label_number;
+use sonde_proto::UnixNanos;
 
 /// The bit of a point's flags that says "no value": the series ended.
 const NO_RECORDED_VALUE: u64 = 1;
@@ -184,6 +185,15 @@ impl<'a> Point<'a> {
             (3, Value::Fixed64(n)) => self.time_unix_nano = n,
             _ => {}
         }
+    }
+
+    /// When the point counts, in milliseconds; one that does not say, when it was received.
+    pub(crate) fn time(&self, received_at: UnixNanos) -> i64 {
+        let time = match self.time_unix_nano {
+            0 => received_at,
+            nanos => UnixNanos(nanos),
+        };
+        time.as_millis()
     }
 
     /// Whether the point says nothing of its series' shape (a histogram that ended).

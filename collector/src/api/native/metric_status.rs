@@ -1,5 +1,5 @@
 //! `GET /status/metrics`: how many series the asking tenant has in memory, how many it may have,
-//! and which metrics, labels and values make them so many. Where whoever asks runs this
+//! which metrics, labels and values make them so many, and which metrics had series refused. Where whoever asks runs this
 //! collector (`http.operator`), of the store and of what was refused too.
 
 use super::log_status::dropped;
@@ -38,11 +38,13 @@ pub(super) async fn metric_status(
             .map_err(|error| ApiError::timeout(error.to_string()))?;
         let mut answer = json!({
             "tenant": tenant.as_str(),
-            "series_max": store.config().series_max,
+            "series_max": store.config().series_max_of(&tenant),
+            "offenders": store.offenders(&tenant, top),
             "cardinality": cardinality,
         });
         if is_operator {
             answer["store"] = json!(store.stats());
+            answer["series_total_max"] = json!(store.config().series_total_max);
             let registries = &sources.observed.lock().registries;
             let refused = dropped(registries, "sonde_metrics_refused_samples_total", "metrics");
             answer["refused"] = json!(refused);

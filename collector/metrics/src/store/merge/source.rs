@@ -2,6 +2,7 @@
 //! that all segments of the merge have in common.
 
 use crate::Samples;
+use crate::deletion::{self, Holes};
 use crate::postings::Pairs;
 use crate::segment::{Segment, SegmentError, SegmentIndex, SeriesBlock};
 use crate::symbols::{Symbol, Symbols};
@@ -10,6 +11,8 @@ use std::sync::Arc;
 /// One segment of a merge, and the series that is next.
 pub(super) struct Source<'a> {
     segment: &'a Segment,
+    /// What was deleted of it.
+    holes: &'a Holes,
     index: SegmentIndex,
     /// The common number of each of its own symbols.
     numbers: Vec<Symbol>,
@@ -20,9 +23,11 @@ pub(super) struct Source<'a> {
 }
 
 /// The texts of all segments, and each with its first series.
-pub(super) fn sources(inputs: &[Arc<Segment>]) -> Result<(Symbols, Vec<Source<'_>>), SegmentError> {
+pub(super) fn sources(
+    inputs: &[(Arc<Segment>, Holes)],
+) -> Result<(Symbols, Vec<Source<'_>>), SegmentError> {
     let (mut sources, mut tables) = (Vec::new(), Vec::new());
-    for segment in inputs {
+    for (segment, holes) in inputs {
         let opened = segment.index().and_then(|index| {
             let symbols = index.read_symbols()?;
             Ok((index, symbols))
@@ -31,6 +36,7 @@ pub(super) fn sources(inputs: &[Arc<Segment>]) -> Result<(Symbols, Vec<Source<'_
         tables.push(symbols);
         sources.push(Source {
             segment,
+            holes,
             index,
             numbers: Vec::new(),
             block: SeriesBlock::default(),
@@ -63,11 +69,23 @@ impl Source<'_> {
     }
 
     /// Appends the samples of the next series and goes on to the one after it.
-    pub(super) fn take(&mut self, samples: &mut Samples) -> Result<(), SegmentError> {
+    pub(super) fn take(
+        &mut self,
+        samples: &mut Samples,
+        symbols: &Symbols,
+    ) -> Result<(), SegmentError> {
+        let before = deletion::mark(samples);
         for chunk in self.block.chunks(self.at) {
             self.segment
                 .read(chunk, samples)
                 .inspect_err(|error| mark(self.segment, error))?;
+        }
+        if !self.holes.is_empty() {
+            let text = |symbol: &Symbol| symbols.text(*symbol);
+            let labels = self.labels.iter().map(|(n, v)| (text(n), text(v)));
+            if let Some(gone) = self.holes.in_series(&labels.collect()) {
+                deletion::remove(samples, before, &gone);
+            }
         }
         self.at += 1;
         self.turn()

@@ -1,5 +1,5 @@
 //! Random histories of a store against a plain map: batches in any order, seals, merges,
-//! retention, crashes. Whatever happened, the store holds what the map holds.
+//! deletions, crashes. Whatever happened, the store holds what the map holds.
 
 use super::*;
 use crate::Samples;
@@ -90,7 +90,7 @@ impl World {
     }
 
     fn event(&mut self) {
-        match self.rng.random_range(0..21) {
+        match self.rng.random_range(0..24) {
             0..=13 => self.take(),
             14 | 15 => {
                 self.bed.store.seal(NOW).unwrap();
@@ -108,7 +108,63 @@ impl World {
                 self.bed.crash();
                 self.replay();
             }
+            20 | 21 => self.delete(),
+            22 => self.bed.store.clean_deleted().unwrap(),
             _ => self.check(),
+        }
+    }
+
+    /// Deletes some of what was applied, here and in the map.
+    fn delete(&mut self) {
+        let tenant = self.tenants.choose(&mut self.rng).unwrap().clone();
+        let selectors = [
+            r#"up"#,
+            r#"{n="3"}"#,
+            r#"{__name__=~"load|heat",n!~"[0-3]"}"#,
+            r#"{n!=""}"#,
+            r#"{n="7"}"#,
+        ];
+        let count = self.rng.random_range(1..3);
+        let selectors: Vec<_> = (0..count)
+            .map(|_| selectors.choose(&mut self.rng).unwrap())
+            .collect();
+        let selectors: Vec<Vec<_>> = selectors
+            .into_iter()
+            .map(|text| crate::parse_selector(text).unwrap())
+            .collect();
+        let start = NOW_MS + self.rng.random_range(-320_000..300_000);
+        let end = start + self.rng.random_range(0..300_000);
+        let delete = crate::Delete {
+            selectors: &selectors,
+            start,
+            end,
+        };
+        self.bed.store.delete(&tenant, &delete, NOW).unwrap();
+        let of = self.model.iter_mut().filter(|((t, _), _)| *t == tenant);
+        for ((_, labels), samples) in of {
+            let matches =
+                |s: &Vec<sonde_proto::Matcher>| s.iter().all(|m| m.matches_labels(labels));
+            if selectors.iter().any(matches) {
+                samples.retain(|time, _| !(start..=end).contains(time));
+            }
+        }
+        self.model.retain(|_, samples| !samples.is_empty());
+    }
+
+    /// The label sets that may have samples, which are all that do: a series of which nothing is
+    /// left may be listed only where a part of its chunk was deleted.
+    fn check_listed(&self, tenant: &Tenant, wanted: &BTreeMap<Labels, Vec<(i64, u64)>>) {
+        let deadline = sonde_proto::Deadline::never();
+        let lookup = crate::Lookup {
+            selectors: &[Vec::new()],
+            start: UnixNanos(0),
+            end: UnixNanos(u64::MAX),
+            limit: usize::MAX,
+            deadline: &deadline,
+        };
+        let listed = self.bed.store.series(tenant, &lookup).unwrap().items;
+        for labels in wanted.keys() {
+            assert!(listed.contains(labels), "{labels} is not listed");
         }
     }
 
@@ -129,6 +185,7 @@ impl World {
                 })
                 .collect();
             assert_eq!(found, wanted);
+            self.check_listed(tenant, &wanted);
         }
     }
 }
