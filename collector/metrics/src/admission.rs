@@ -23,6 +23,8 @@ pub struct Verdict {
     pub series_total_max: u64,
     /// Their metric has.
     pub series_of_metric_max: u64,
+    /// The texts of all labels take as many bytes as they may.
+    pub symbol_bytes_max: u64,
     /// Their series have more labels than one may.
     pub labels: u64,
     /// A label's name or value is longer than it may be.
@@ -43,7 +45,7 @@ impl Verdict {
     /// How many of them for want of room.
     #[must_use]
     pub fn of_number(&self) -> u64 {
-        self.series_max + self.series_total_max + self.series_of_metric_max
+        self.series_max + self.series_total_max + self.series_of_metric_max + self.symbol_bytes_max
     }
 
     fn add(&mut self, refusal: Refusal, count: u64) {
@@ -51,6 +53,7 @@ impl Verdict {
             Refusal::SeriesMax => &mut self.series_max,
             Refusal::SeriesTotalMax => &mut self.series_total_max,
             Refusal::SeriesOfMetricMax => &mut self.series_of_metric_max,
+            Refusal::SymbolsMax => &mut self.symbol_bytes_max,
             Refusal::Labels => &mut self.labels,
             Refusal::LabelBytes => &mut self.label_bytes,
         };

@@ -28,6 +28,10 @@ pub struct Config {
     pub series_total_max: usize,
     /// How many series of one metric name a tenant may have; 0 is no limit of its own.
     pub series_of_metric_max: usize,
+    /// How many bytes of memory the names and values of the labels of all tenants' series may
+    /// take, each counted once a tenant. Series whose
+    /// texts have no room are refused, which their sender is told, and counted.
+    pub symbol_bytes_max: u64,
     /// How long a series without samples is remembered in memory, in seconds.
     pub series_idle_seconds: u64,
     /// How many tenants are accepted.
@@ -84,6 +88,7 @@ impl Default for Config {
             series_max: 1_000_000,
             series_max_by_tenant: BTreeMap::new(),
             series_total_max: 4_000_000,
+            symbol_bytes_max: 512 << 20,
             series_of_metric_max: 0,
             series_idle_seconds: 3600,
             tenants_max: 1_000,

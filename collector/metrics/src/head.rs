@@ -49,6 +49,8 @@ pub(crate) struct Room {
     pub(crate) total: usize,
     /// Of one metric name; 0 is no limit.
     pub(crate) metric: usize,
+    /// Bytes for the texts of the tenant's labels.
+    pub(crate) symbol_bytes: u64,
 }
 
 impl Room {
@@ -59,17 +61,26 @@ impl Room {
             tenant,
             total: usize::MAX,
             metric: 0,
+            symbol_bytes: u64::MAX,
         }
     }
 
-    /// Why there is none for one more, where so many are there of the tenant and of the metric.
-    pub(crate) fn refusal(&self, series: usize, of_metric: usize) -> Option<Refusal> {
+    /// Why there is none for one more, where so many are there of the tenant and of the metric,
+    /// and its labels' texts would then take so many bytes.
+    pub(crate) fn refusal(
+        &self,
+        series: usize,
+        of_metric: usize,
+        symbol_bytes: u64,
+    ) -> Option<Refusal> {
         if series >= self.tenant {
             Some(Refusal::SeriesMax)
         } else if series >= self.total {
             Some(Refusal::SeriesTotalMax)
         } else if self.metric > 0 && of_metric >= self.metric {
             Some(Refusal::SeriesOfMetricMax)
+        } else if symbol_bytes > self.symbol_bytes {
+            Some(Refusal::SymbolsMax)
         } else {
             None
         }
@@ -151,7 +162,9 @@ impl Head {
             return Ok((id, false));
         }
         let of_metric = labels.get(NAME).map_or(0, |name| self.of_metric(name));
-        if let Some(refusal) = room.refusal(self.series.len(), of_metric) {
+        if let Some(refusal) =
+            room.refusal(self.series.len(), of_metric, self.symbol_bytes_with(labels))
+        {
             return Err(refusal);
         }
         if self.labels.len() + labels.len() > u32::MAX as usize {
@@ -161,6 +174,17 @@ impl Head {
         let mut intern = |t: &str| self.symbols.intern(t);
         let pairs: Vec<_> = labels.iter().map(|(n, v)| (intern(n), intern(v))).collect();
         Ok((self.insert(&pairs), true))
+    }
+
+    /// How many bytes the texts of all labels take.
+    pub(crate) fn symbol_bytes(&self) -> u64 {
+        self.symbols.text_bytes()
+    }
+
+    /// The same with these labels too, even if all of their texts are new.
+    pub(crate) fn symbol_bytes_with(&self, labels: &LabelMap) -> u64 {
+        let texts = labels.iter().map(|(n, v)| n.len() + v.len());
+        self.symbol_bytes() + texts.sum::<usize>() as u64
     }
 
     /// The number of the series with these labels, if there is one.

@@ -267,7 +267,8 @@ impl Ingest<'_> {
             .map(|labels| self.series_of(labels, metric.delta))
             .collect();
         let group = Group { shape, series };
-        self.state.head.groups.insert(key, group.clone());
+        let known = self.state.head.count() as usize;
+        self.state.head.groups.insert(key, group.clone(), known);
         Ok(group)
     }
 
@@ -407,7 +408,8 @@ impl Ingest<'_> {
                     shape: 0,
                     series: series.into_iter().collect(),
                 };
-                self.state.head.groups.insert(key, group);
+                let known = self.state.head.count() as usize;
+                self.state.head.groups.insert(key, group, known);
                 series
             }
         };
@@ -446,6 +448,7 @@ fn reason(refusal: Refusal) -> Reason {
         Refusal::SeriesMax => Reason::SeriesMax,
         Refusal::SeriesTotalMax => Reason::SeriesTotalMax,
         Refusal::SeriesOfMetricMax => Reason::SeriesOfMetricMax,
+        Refusal::SymbolsMax => Reason::SymbolsMax,
         Refusal::Labels => Reason::Labels,
         Refusal::LabelBytes => Reason::LabelBytes,
     }

@@ -7,6 +7,7 @@
 use crate::head::Refusal;
 use crate::head::groups::{Group, Key, Keys};
 use crate::ingest::Ingest;
+use crate::postings::Index as _;
 use crate::telemetry::Reason;
 use crate::translate::exemplar::{self, Exemplar};
 use crate::translate::labels::LabelMap;
@@ -107,7 +108,8 @@ impl Ingest<'_> {
             shape: 0,
             series: [id].into_iter().collect(),
         };
-        self.state.head.groups.insert(key, group);
+        let known = self.state.head.count() as usize;
+        self.state.head.groups.insert(key, group, known);
         Ok(Ok(id))
     }
 

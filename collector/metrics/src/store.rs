@@ -54,6 +54,7 @@ pub struct MetricStore {
     covers: AtomicU64,
     /// How many series are in memory, over all tenants.
     series: AtomicU64,
+    symbol_bytes: AtomicU64,
 }
 
 /// Why the store could not be opened.
@@ -192,6 +193,7 @@ impl MetricStore {
             applied_to: AtomicU64::new(manifest.covers.0),
             covers: AtomicU64::new(manifest.covers.0),
             series: AtomicU64::new(0),
+            symbol_bytes: AtomicU64::new(0),
             writer: Mutex::new(Writer::new(manifest, config, now)),
             tenants: RwLock::new(tenants),
         };

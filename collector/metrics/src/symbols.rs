@@ -88,6 +88,11 @@ impl Symbols {
         (0..self.ends.len() as Symbol).map(|symbol| self.text(symbol))
     }
 
+    /// How many bytes the texts take, and where each ends.
+    pub(crate) fn text_bytes(&self) -> u64 {
+        (self.all.len() + self.ends.len() * 8) as u64
+    }
+
     /// About how much memory the table takes.
     pub(crate) fn bytes(&self) -> usize {
         self.all.capacity() + self.ends.capacity() * 8 + self.numbers.capacity() * 6

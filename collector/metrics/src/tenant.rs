@@ -40,6 +40,8 @@ pub(crate) struct TenantStore {
     pub(crate) state: RwLock<State>,
     /// How many series it has in memory, and the metric with the most has.
     pub(crate) series: AtomicU64,
+    /// Bytes of the texts of its labels.
+    pub(crate) symbol_bytes: AtomicU64,
     pub(crate) of_metric_most: AtomicU64,
     /// Whose series were refused.
     pub(crate) offenders: Mutex<Offenders>,

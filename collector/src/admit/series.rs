@@ -155,6 +155,10 @@ fn message(config: &Config, tenant: &Tenant, verdict: &Verdict, what: &str) -> S
         "{what} are of new series of a metric that has the {} that metrics.series_of_metric_max allows; {HINT} or raise it",
         config.series_of_metric_max
     );
+    let symbols = format!(
+        "{what} are of new series, and the labels of all series take the {} bytes that metrics.symbol_bytes_max allows; shorten label values or raise it",
+        config.symbol_bytes_max
+    );
     let labels = format!(
         "{what} are of series with more labels than metrics.labels_max; drop labels or raise it"
     );
@@ -165,17 +169,19 @@ fn message(config: &Config, tenant: &Tenant, verdict: &Verdict, what: &str) -> S
         (verdict.series_max, &own),
         (verdict.series_total_max, &all),
         (verdict.series_of_metric_max, &of_metric),
+        (verdict.symbol_bytes_max, &symbols),
         (verdict.labels, &labels),
         (verdict.label_bytes, &label_bytes),
     ])
 }
 
 /// The reasons of a verdict, as they are counted.
-pub(super) fn reasons(verdict: &Verdict) -> [(&'static str, u64); 5] {
+pub(super) fn reasons(verdict: &Verdict) -> [(&'static str, u64); 6] {
     [
         ("series_max", verdict.series_max),
         ("series_total_max", verdict.series_total_max),
         ("series_of_metric_max", verdict.series_of_metric_max),
+        ("symbol_bytes_max", verdict.symbol_bytes_max),
         ("labels_max", verdict.labels),
         ("label_bytes_max", verdict.label_bytes),
     ]

@@ -178,7 +178,10 @@ impl<'s> Look<'s> {
             0
         };
         let series = self.head.count() as usize + self.new.len();
-        if let Some(refusal) = self.room.refusal(series, of_metric) {
+        if let Some(refusal) =
+            self.room
+                .refusal(series, of_metric, self.head.symbol_bytes_with(labels))
+        {
             self.offenders.lock().note(labels, self.keys.shapes());
             return Some(refusal);
         }

@@ -14,6 +14,7 @@ fn refused(bed: &Bed) -> Verdict {
         series_max: count(Reason::SeriesMax),
         series_total_max: count(Reason::SeriesTotalMax),
         series_of_metric_max: count(Reason::SeriesOfMetricMax),
+        symbol_bytes_max: count(Reason::SymbolsMax),
         labels: count(Reason::Labels),
         label_bytes: count(Reason::LabelBytes),
         ..Verdict::default()
@@ -35,6 +36,7 @@ fn applied(bed: &Bed, entry: &Entry) -> Verdict {
         series_max: after.series_max - before.series_max,
         series_total_max: after.series_total_max - before.series_total_max,
         series_of_metric_max: after.series_of_metric_max - before.series_of_metric_max,
+        symbol_bytes_max: after.symbol_bytes_max - before.symbol_bytes_max,
         labels: after.labels - before.labels,
         label_bytes: after.label_bytes - before.label_bytes,
         ..Verdict::default()
@@ -148,4 +150,29 @@ fn series_that_were_let_go_make_room_for_all_tenants() {
         applied(&bed, &gauges("b", 1, &[(0, 0)])),
         Verdict::default()
     );
+}
+
+#[test]
+fn texts_of_labels_that_have_no_room_are_told_and_known_series_go_on() {
+    let bed = Bed::new(&Config {
+        symbol_bytes_max: 4000,
+        ..Config::default()
+    });
+    let named = |n: u8| {
+        let long = format!("{n}{}", "x".repeat(900));
+        let metric = gauge("m", vec![point(&[("long", &long)], i64::from(n), 1.0)]);
+        entry(&Tenant::default(), &request(&[], vec![metric]))
+    };
+    let mut taken = 0;
+    for n in 0..10 {
+        let said = asked(&bed, &named(n));
+        let became = applied(&bed, &named(n));
+        assert_eq!(said, became);
+        taken += u8::from(became.count() == 0);
+        assert_eq!(became.symbol_bytes_max, u64::from(n >= taken));
+    }
+    assert_eq!(taken, 4, "so many texts have room");
+    assert!(bed.store.may_refuse(&Tenant::default(), 1));
+    let first = applied(&bed, &named(0));
+    assert_eq!(first.count(), 0, "a series that exists goes on");
 }

@@ -11,11 +11,17 @@ use smallvec::SmallVec;
 use std::hash::{BuildHasher as _, Hasher as _};
 
 /// Numbers from here on stand for series that were refused; which one tells why.
-const REFUSED: u32 = u32::MAX - 5;
+const REFUSED: u32 = u32::MAX - 6;
 /// About what an entry takes.
 const GROUP_BYTES: usize = size_of::<Entry>() + 10;
 /// Above this many entries the table starts afresh: it can always be worked out again.
 const GROUPS_MAX: usize = 4 << 20;
+/// And above this many bytes: a histogram's entry has a number for each of its buckets.
+const BYTES_MAX: usize = 256 << 20;
+/// And above so many entries for each series, and these beside them: the same series may come
+/// in ever other words, say with its attributes in another order.
+const GROUPS_PER_SERIES_MAX: usize = 4;
+const GROUPS_ANYHOW: usize = 64 << 10;
 
 /// So many groups with refused series are remembered. One more is refused the slow way, every
 /// time: attributes that are never the same must not fill memory.
@@ -47,6 +53,8 @@ pub(crate) enum Refusal {
     SeriesTotalMax,
     /// Its metric has as many as one may.
     SeriesOfMetricMax,
+    /// The texts of all labels take as many bytes as they may.
+    SymbolsMax,
     /// It has too many labels.
     Labels,
     /// A name or value is too long.
@@ -54,10 +62,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::SeriesMax,
         Self::SeriesTotalMax,
         Self::SeriesOfMetricMax,
+        Self::SymbolsMax,
         Self::Labels,
         Self::LabelBytes,
     ];
@@ -66,7 +75,7 @@ impl Refusal {
     pub(crate) fn is_of_number(self) -> bool {
         matches!(
             self,
-            Self::SeriesMax | Self::SeriesTotalMax | Self::SeriesOfMetricMax
+            Self::SeriesMax | Self::SeriesTotalMax | Self::SeriesOfMetricMax | Self::SymbolsMax
         )
     }
 
@@ -159,14 +168,16 @@ impl Groups {
         })
     }
 
-    pub(crate) fn insert(&mut self, key: Key, group: Group) {
+    /// Notes the series of a data point, one of so many series.
+    pub(crate) fn insert(&mut self, key: Key, group: Group, of_series: usize) {
         if group.is_refused() {
             if self.refused >= REFUSED_MAX {
                 return;
             }
             self.refused += 1;
         }
-        if self.entries.len() >= GROUPS_MAX {
+        let entries_max = of_series.saturating_mul(GROUPS_PER_SERIES_MAX) + GROUPS_ANYHOW;
+        if self.entries.len() >= entries_max.min(GROUPS_MAX) || self.bytes() >= BYTES_MAX {
             *self = Self {
                 refused: usize::from(group.is_refused()),
                 ..Self::default()

@@ -170,10 +170,10 @@ fn refusals_are_remembered_up_to_a_number_and_forgotten_when_asked() {
     let refused = Refusal::Labels.number();
     for n in 0..100_000u32 {
         let key = keys.key(Key::ROOT, &[&n.to_le_bytes()]);
-        head.groups.insert(key, group(refused));
+        head.groups.insert(key, group(refused), 0);
     }
     let known = keys.key(Key::ROOT, &[b"known"]);
-    head.groups.insert(known, group(7));
+    head.groups.insert(known, group(7), 0);
     assert!(head.groups.bytes() < 5 << 20, "{}", head.groups.bytes());
     assert_eq!(
         head.groups.get(known).map(|g| g.series.to_vec()),
@@ -229,4 +229,21 @@ proptest! {
         prop_assert_eq!(chunks.len(), count.div_ceil(usize::from(SAMPLES_MAX)));
         prop_assert_eq!(head.samples(), count as u64);
     }
+}
+
+#[test]
+fn the_same_series_in_ever_other_words_does_not_fill_memory() {
+    let (mut head, keys) = (Head::default(), Keys::default());
+    let group = Group {
+        shape: 0,
+        series: [0; 100].into_iter().collect(),
+    };
+    let mut most = 0;
+    for n in 0..200_000_u32 {
+        let key = keys.key(Key::ROOT, &[&n.to_le_bytes()]);
+        head.groups.insert(key, group.clone(), 1000);
+        assert!(head.groups.get(key).is_some());
+        most = most.max(head.groups.bytes());
+    }
+    assert!(most < 40 << 20, "{most} bytes");
 }

@@ -127,6 +127,7 @@ impl MetricStore {
             // What is being sealed counts on the numbers of the series.
             if state.head.frozen().is_none() {
                 state.head.forget_idle(keep_from);
+                self.count_series(&tenant, &state);
                 if state.head.count() == 0 && state.segments.is_empty() {
                     gone.push(name);
                 }

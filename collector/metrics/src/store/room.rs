@@ -7,7 +7,13 @@ use crate::head::Room;
 use crate::postings::Index as _;
 use crate::tenant::{State, TenantStore};
 use sonde_proto::{Entry, Tenant};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// With less room than this, requests are looked at for the texts of their labels: more than
+/// one may have.
+const SYMBOL_BYTES_NEAR: u64 = 64 << 20;
+/// More texts than this do not fit into a segment.
+const SYMBOL_BYTES_MOST: u64 = 896 << 20;
 
 impl MetricStore {
     /// Whether any series of a request with at most so many might have no room.
@@ -21,6 +27,8 @@ impl MetricStore {
         let exceeds = |count: u64, max: usize| count.saturating_add(series_most) > max as u64;
         exceeds(own, config.series_max_of(tenant))
             || exceeds(self.series.load(Ordering::Relaxed), config.series_total_max)
+            || self.symbol_bytes.load(Ordering::Relaxed) + SYMBOL_BYTES_NEAR
+                > config.symbol_bytes_max
             || (config.series_of_metric_max > 0 && exceeds(of_metric, config.series_of_metric_max))
     }
 
@@ -52,10 +60,14 @@ impl MetricStore {
     pub(crate) fn room(&self, tenant: &Tenant, state: &State) -> Room {
         let all = self.series.load(Ordering::Relaxed) as usize;
         let others = all.saturating_sub(state.head.count() as usize);
+        let texts_max = self.config.symbol_bytes_max.min(SYMBOL_BYTES_MOST);
+        let all_texts = self.symbol_bytes.load(Ordering::Relaxed);
+        let other_texts = all_texts.saturating_sub(state.head.symbol_bytes());
         Room {
             tenant: self.config.series_max_of(tenant),
             total: self.config.series_total_max.saturating_sub(others),
             metric: self.config.series_of_metric_max,
+            symbol_bytes: texts_max.saturating_sub(other_texts),
         }
     }
 
@@ -64,9 +76,14 @@ impl MetricStore {
         let now = u64::from(state.head.count());
         let before = tenant.series.swap(now, Ordering::Relaxed);
         // Only the thread that applies gets here.
-        let all = self.series.load(Ordering::Relaxed);
-        let all = all.saturating_add(now).saturating_sub(before);
-        self.series.store(all, Ordering::Relaxed);
+        let note = |all: &AtomicU64, before: u64, now: u64| {
+            let rest = all.load(Ordering::Relaxed).saturating_sub(before);
+            all.store(rest.saturating_add(now), Ordering::Relaxed);
+        };
+        note(&self.series, before, now);
+        let texts = state.head.symbol_bytes();
+        let before = tenant.symbol_bytes.swap(texts, Ordering::Relaxed);
+        note(&self.symbol_bytes, before, texts);
         let most = state.head.of_metric_most() as u64;
         tenant.of_metric_most.store(most, Ordering::Relaxed);
     }
