@@ -23,9 +23,9 @@ impl LogStore {
     pub fn maintain(&self, now: UnixNanos) -> Result<Position, StoreError> {
         let mut writer = self.writer.lock();
         self.tell_time(&mut writer, now);
-        let sealed = self.advance_seal(&mut writer);
+        let mut sealed = self.advance_seal(&mut writer);
         if sealed.is_ok() && self.is_seal_due(&mut writer, now) {
-            self.freeze(&mut writer);
+            sealed = self.freeze(&mut writer);
         }
         // Each is tried whatever became of the others: only retention makes room on a full disk.
         let quarantined = self.judge_damaged(&mut writer);
@@ -56,7 +56,7 @@ impl LogStore {
         self.tell_time(&mut writer, now);
         self.finish_seal(&mut writer)?;
         if self.applied_to() > writer.manifest.covers {
-            self.freeze(&mut writer);
+            self.freeze(&mut writer)?;
             self.finish_seal(&mut writer)?;
         }
         self.let_go(&mut writer, now)?;

@@ -62,8 +62,16 @@ pub(super) fn last_time(meta: &SegmentMeta) -> UnixNanos {
 }
 
 impl LogStore {
-    /// Freezes the tail and starts to write its segments.
-    pub(super) fn freeze(&self, writer: &mut Writer) {
+    /// Freezes the tail and starts to write its segments. What was frozen before has to be
+    /// sealed first: it is in memory alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the segments had to be written here and now, and could not be. It is
+    /// tried again by whoever looks after the seal next.
+    pub(super) fn freeze(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if writer.frozen.is_some() {
+            return self.advance_seal(writer);
+        }
         let (tail, covers) = {
             let mut view = self.view.write();
             (view.freeze(), view.applied_to)
@@ -76,12 +84,14 @@ impl LogStore {
         });
         writer.intake.begin_tail();
         writer.tail_since = None;
-        self.start_seal(writer);
+        self.start_seal(writer)
     }
 
     /// Starts to write the segments of the frozen tail.
-    fn start_seal(&self, writer: &mut Writer) {
-        let Some(frozen) = &writer.frozen else { return };
+    fn start_seal(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let Some(frozen) = &writer.frozen else {
+            return Ok(());
+        };
         let tail = Arc::clone(&frozen.tail);
         let positions = (writer.manifest.covers, frozen.covers);
         let task = |tenant: &Tenant, id| Task {
@@ -115,11 +125,10 @@ impl LogStore {
             }
             Ok(sealed)
         };
-        // There may be no thread for it; a failure is tried again by the next attempt.
-        if let Some(result) = writer.sealing.start(work)
-            && let Err(error) = self.publish_seal(writer, Some(result))
-        {
-            tracing::error!(%error, "sealing logs failed and will be tried again");
+        match writer.sealing.start(work) {
+            // There was no thread for it.
+            Some(result) => self.publish_seal(writer, Some(result)),
+            None => Ok(()),
         }
     }
 
@@ -129,7 +138,7 @@ impl LogStore {
             return self.publish_seal(writer, result);
         }
         if writer.frozen.is_some() && !writer.sealing.is_busy() {
-            self.start_seal(writer);
+            return self.start_seal(writer);
         }
         Ok(())
     }
@@ -137,7 +146,7 @@ impl LogStore {
     /// Waits until the frozen tail, if there is one, is sealed and published.
     pub(super) fn finish_seal(&self, writer: &mut Writer) -> Result<(), StoreError> {
         if writer.frozen.is_some() && !writer.sealing.is_busy() {
-            self.start_seal(writer);
+            self.start_seal(writer)?;
         }
         match writer.sealing.wait() {
             Some(result) => self.publish_seal(writer, result),

@@ -141,8 +141,11 @@ impl LogStore {
             writer.refused.get_or_insert(next);
             return false;
         }
-        if writer.frozen.is_none() {
-            self.freeze(writer);
+        if writer.frozen.is_none()
+            && let Err(error) = self.freeze(writer)
+        {
+            self.telemetry.fail("seal");
+            tracing::error!(%error, "sealing logs failed and will be tried again");
         }
         true
     }
