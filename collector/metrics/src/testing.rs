@@ -1,5 +1,7 @@
 //! Requests and stores for tests.
 
+pub(crate) mod native;
+
 use crate::{Config, MetricStore};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
