@@ -9,6 +9,7 @@ mod bits;
 pub(crate) mod columns;
 pub(crate) mod histogram;
 pub(crate) mod open;
+pub(crate) mod packed;
 
 pub(crate) use bits::{Damaged, unzigzag, zigzag};
 
