@@ -214,6 +214,16 @@ impl Head {
         (series.last_time() != i64::MIN).then(|| (series.last_time(), series.last_value()))
     }
 
+    /// Lets a new series of histograms of deltas go on from its last sealed one.
+    pub(crate) fn continue_after(&mut self, series: u32, last: HistogramSample) {
+        if let Some(known) = self.series.get_mut(series as usize)
+            && last.time > known.last_time()
+        {
+            known.note(last.time, stale_nan());
+        }
+        self.set_total(series, last.value);
+    }
+
     /// Lets a new series go on from its last sealed sample.
     pub(crate) fn continue_at(&mut self, series: u32, time: i64, value: f64) {
         if let Some(series) = self.series.get_mut(series as usize) {

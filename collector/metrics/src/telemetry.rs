@@ -39,7 +39,8 @@ pub(crate) enum Reason {
     NoName,
     PartsMax,
     BadLabels,
-    NativeHistogram,
+    BadHistogram,
+    Scale,
 }
 
 impl Reason {
@@ -58,7 +59,8 @@ impl Reason {
             Self::NoName => "no_name",
             Self::PartsMax => "buckets_max",
             Self::BadLabels => "bad_labels",
-            Self::NativeHistogram => "native_histogram",
+            Self::BadHistogram => "bad_histogram",
+            Self::Scale => "scale_below_minus_4",
         }
     }
 }

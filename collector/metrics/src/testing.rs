@@ -193,6 +193,15 @@ impl Bed {
             .collect()
     }
 
+    /// The histograms of the one series that a selector finds, by time after [`NOW`].
+    pub(crate) fn histograms(&self, selector: &str) -> Vec<(i64, Arc<sonde_proto::Histogram>)> {
+        let matchers = crate::parse_selector(selector).unwrap();
+        let all = crate::store::samples_of(&self.store, &Tenant::default(), &matchers);
+        assert_eq!(all.len(), 1, "{selector} finds {all:?}");
+        let samples = all.into_values().flat_map(|samples| samples.histograms);
+        samples.map(|s| (s.time - NOW_MS, s.value)).collect()
+    }
+
     /// The samples of the one series that a selector finds.
     pub(crate) fn samples(&self, selector: &str) -> Vec<(i64, f64)> {
         let mut all = self.matching(selector);
