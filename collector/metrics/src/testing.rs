@@ -6,8 +6,9 @@ use crate::{Config, MetricStore};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use prost::Message as _;
+use sonde_proto::otlp::metrics::exponential_histogram_data_point::Buckets;
 use sonde_proto::otlp::metrics::{
-    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
     Sum, metric, number_data_point,
 };
 use sonde_proto::otlp::resource::Resource;
@@ -75,6 +76,29 @@ pub(crate) fn histogram(
         aggregation_temporality: temporality,
     };
     named(name, metric::Data::Histogram(histogram))
+}
+
+/// An exponential histogram named by its temporality, with one point.
+pub(crate) fn exponential(temporality: i32, after: i64, count: u64) -> Metric {
+    let positive = Buckets {
+        offset: 3,
+        bucket_counts: vec![count, 1],
+    };
+    let point = ExponentialHistogramDataPoint {
+        time_unix_nano: UnixNanos::from_millis(NOW_MS + after).0,
+        count: count + 1,
+        sum: Some(count as f64 * 1.5),
+        positive: Some(positive),
+        ..Default::default()
+    };
+    let data = ExponentialHistogram {
+        data_points: vec![point],
+        aggregation_temporality: temporality,
+    };
+    named(
+        if temporality == DELTA { "delta" } else { "whole" },
+        metric::Data::ExponentialHistogram(data),
+    )
 }
 
 /// A histogram's point with bounds 1 and 2.

@@ -72,7 +72,7 @@ pub(crate) fn latencies(seed: u64, samples: usize) -> Vec<HistogramSample> {
         for _ in 0..rng.random_range(250..350) {
             let mut of = |n: usize| (0..n).map(|_| rng.random::<f64>()).sum::<f64>();
             // A bell, and once in a while a long wait.
-            let bell = of(12) - 6.0;
+            let bell = (of(4) - 2.0) * 1.73;
             let log2 = -4.3 + 0.5 * bell + if of(1) < 0.02 { 2.0 * of(1) } else { 0.0 };
             let bucket = ((log2 + 6.0) * 8.0).clamp(0.0, BUCKETS as f64 - 1.0);
             counts[bucket as usize] += 1.0;
