@@ -3,6 +3,11 @@
 //! [2.0](https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/), as far as Sonde keeps
 //! what they hold. They are read in place by [`crate::walk::remote_write`].
 
+mod histogram;
+
+pub use histogram::{HistogramMessage, Span};
+
+use crate::histogram::Histogram;
 use crate::snappy::{self, SnappyError};
 use prost::Message as _;
 use std::collections::HashMap;
@@ -42,8 +47,8 @@ pub struct Series {
     pub samples: Vec<(i64, f64)>,
     /// Labels, time and value of each.
     pub exemplars: Vec<(Pairs, i64, f64)>,
-    /// Times of native histograms, which are written empty.
-    pub histograms: Vec<i64>,
+    /// Times in milliseconds, and native histograms.
+    pub histograms: Vec<(i64, Histogram)>,
     /// What the series' metric means.
     pub metadata: Option<Metadata>,
 }
@@ -101,7 +106,7 @@ pub mod v1 {
         #[prost(message, repeated, tag = "3")]
         pub exemplars: Vec<Exemplar>,
         #[prost(message, repeated, tag = "4")]
-        pub histograms: Vec<super::Histogram>,
+        pub histograms: Vec<super::HistogramMessage>,
     }
 
     /// A label.
@@ -188,7 +193,7 @@ pub mod v1 {
                         timestamp: *timestamp,
                     })
                     .collect(),
-                histograms: super::Histogram::at(&series.histograms),
+                histograms: super::messages(&series.histograms),
             }
         }
     }
@@ -218,7 +223,7 @@ pub mod v2 {
         #[prost(message, repeated, tag = "2")]
         pub samples: Vec<Sample>,
         #[prost(message, repeated, tag = "3")]
-        pub histograms: Vec<super::Histogram>,
+        pub histograms: Vec<super::HistogramMessage>,
         #[prost(message, repeated, tag = "4")]
         pub exemplars: Vec<Exemplar>,
         #[prost(message, optional, tag = "5")]
@@ -282,25 +287,18 @@ pub mod v2 {
                 samples: samples
                     .map(|&(timestamp, value)| Sample { value, timestamp })
                     .collect(),
-                histograms: super::Histogram::at(&series.histograms),
+                histograms: super::messages(&series.histograms),
                 metadata,
             }
         }
     }
 }
 
-/// A native histogram, of which only the time is written.
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub struct Histogram {
-    /// Milliseconds since 1970.
-    #[prost(int64, tag = "15")]
-    pub timestamp: i64,
-}
-
-impl Histogram {
-    fn at(times: &[i64]) -> Vec<Self> {
-        times.iter().map(|&timestamp| Self { timestamp }).collect()
-    }
+fn messages(histograms: &[(i64, Histogram)]) -> Vec<HistogramMessage> {
+    let messages = histograms.iter();
+    messages
+        .map(|(time, histogram)| HistogramMessage::of(*time, histogram))
+        .collect()
 }
 
 /// Every text once.

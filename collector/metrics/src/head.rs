@@ -7,12 +7,14 @@
 
 mod series;
 mod chunks;
+pub(crate) mod histograms;
 pub(crate) mod generation;
 pub(crate) mod groups;
 pub(crate) mod exemplars;
 
-use crate::chunk::open::ClosedChunk;
 use crate::postings::{Index, Pairs, Postings};
+use crate::promql::HistogramSample;
+use crate::stale_nan;
 use crate::symbols::{Symbol, Symbols};
 use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::{LabelMap, NAME};
@@ -20,8 +22,10 @@ use ahash::RandomState;
 use generation::Generation;
 pub(crate) use groups::Refusal;
 use hashbrown::HashTable;
+use histograms::{HeadChunk, bytes_of};
 pub(crate) use series::Series;
-use sonde_proto::{Deadline, Matcher};
+use sonde_proto::{Deadline, Histogram, Matcher};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// About what a series takes beside its labels and samples.
@@ -103,6 +107,8 @@ pub(crate) struct Head {
     label_bytes: usize,
     /// How many series the metric with the most has.
     of_metric_most: usize,
+    /// What the deltas of a series' histograms came to so far.
+    totals: BTreeMap<u32, Arc<Histogram>>,
     active: Generation,
     frozen: Option<Arc<Generation>>,
 }
@@ -116,8 +122,9 @@ impl Head {
     /// About how much memory the head takes.
     pub(crate) fn bytes(&self) -> usize {
         let samples: usize = self.generations().map(Generation::bytes).sum();
+        let totals: usize = self.totals.values().map(|total| bytes_of(total)).sum();
         let texts = self.symbols.bytes() + self.exemplars.bytes();
-        samples + self.label_bytes + texts + self.groups.bytes()
+        samples + totals + self.label_bytes + texts + self.groups.bytes()
     }
 
     /// About how much memory sealing what is not frozen yet would free.
@@ -138,12 +145,16 @@ impl Head {
         self.frozen.as_deref().into_iter().chain([&self.active])
     }
 
-    /// The chunks of a series that may have samples in the range, the earlier arrived first.
-    pub(crate) fn chunks(&self, series: u32, start: i64, end: i64) -> Vec<ClosedChunk> {
+    /// The chunks of a series that may have samples in the range, the earlier arrived first,
+    /// and how many of them are frozen.
+    pub(crate) fn chunks(&self, series: u32, start: i64, end: i64) -> (Vec<HeadChunk>, usize) {
         let mut found = Vec::new();
-        self.generations()
-            .for_each(|samples| samples.find(series, start, end, &mut found));
-        found
+        if let Some(frozen) = &self.frozen {
+            frozen.find(series, start, end, &mut found);
+        }
+        let frozen = found.len();
+        self.active.find(series, start, end, &mut found);
+        (found, frozen)
     }
 
     /// Whether a series may have a sample in the range.
@@ -249,10 +260,52 @@ impl Head {
         self.active.push(series, (time, value), is_newest)
     }
 
+    /// Adds a histogram to a series of this head.
+    pub(crate) fn push_histogram(&mut self, series: u32, sample: HistogramSample) -> Outcome {
+        let Some(known) = self.series.get_mut(series as usize) else {
+            return Outcome::Duplicate;
+        };
+        let is_newest = sample.time > known.last_time();
+        if sample.time == known.last_time() {
+            return Outcome::Duplicate;
+        }
+        if is_newest {
+            // The newest float stays what it was.
+            known.note(sample.time, stale_nan());
+        }
+        self.active.push_histogram(series, sample, is_newest)
+    }
+
+    /// The histogram of a series at a time, while it is not sealed.
+    pub(crate) fn histogram_at(&self, series: u32, time: i64) -> Option<Arc<Histogram>> {
+        let mut generations = self.generations();
+        generations.find_map(|samples| samples.histogram_at(series, time))
+    }
+
+    /// What the deltas of a series' histograms came to so far.
+    pub(crate) fn total(&self, series: u32) -> Option<&Arc<Histogram>> {
+        self.totals.get(&series)
+    }
+
+    /// Notes what the deltas of a series' histograms came to.
+    pub(crate) fn set_total(&mut self, series: u32, total: Arc<Histogram>) {
+        self.totals.insert(series, total);
+    }
+
     /// The newest time of a series and its newest value that is no marker, sealed or not.
     pub(crate) fn last(&self, series: u32) -> Option<(i64, f64)> {
         let series = self.series.get(series as usize)?;
         (series.last_time() != i64::MIN).then(|| (series.last_time(), series.last_value()))
+    }
+
+    /// Lets a new series of histograms of deltas go on from its last sealed one.
+    pub(crate) fn continue_after(&mut self, series: u32, last: HistogramSample) {
+        if let Some(known) = self.series.get_mut(series as usize)
+            && last.time > known.last_time()
+        {
+            known.note(last.time, stale_nan());
+        }
+        self.set_total(series, last.value);
     }
 
     /// Lets a new series go on from its last sealed sample.
@@ -346,6 +399,9 @@ impl Head {
             let number = self.insert(&pairs);
             let series = &old.series[id as usize];
             self.series[number as usize].continue_at(series.last_time(), series.last_value());
+            if let Some(total) = old.totals.remove(&id) {
+                self.totals.insert(number, total);
+            }
             numbers.push(Some(number));
         }
         let names = self.symbols.find(NAME);

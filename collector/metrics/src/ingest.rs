@@ -1,5 +1,7 @@
 //! One request into one tenant's head; OTLP here, what a Prometheus wrote in [`crate::remote`].
 
+mod native;
+
 use crate::admission::Offenders;
 use crate::head::groups::{Group, Key, Keys};
 use crate::head::{Outcome, Refusal, Room};
@@ -202,14 +204,14 @@ impl Ingest<'_> {
         current: &mut Current<'_>,
         source: &mut Source<'_>,
     ) -> Result<(), Malformed> {
-        if point.is_oversized {
-            self.telemetry.refuse(Reason::PartsMax, 1);
+        if let Some(reason) = point.unfit {
+            self.telemetry.refuse(reason, 1);
             return Ok(());
         }
         let Some(time) = self.time_of(point) else {
             return Ok(());
         };
-        if point.values.is_empty() {
+        if point.samples() == 0 {
             self.telemetry.refuse(Reason::NoValue, 1);
             return Ok(());
         }
@@ -221,7 +223,9 @@ impl Ingest<'_> {
             Some(group) => group.clone(),
             None => self.new_group(key, shape, point, current, source)?,
         };
-        if current.metric.delta && !point.is_stale {
+        if let Some(histogram) = &point.histogram {
+            self.exponential(&group, histogram, time, current.metric.delta);
+        } else if current.metric.delta && !point.is_stale {
             self.push_delta(&group, point, time);
         } else {
             self.push(&group, point, time);
@@ -235,7 +239,7 @@ impl Ingest<'_> {
         let Some(reason) = self.time_bounds().reason(time) else {
             return Some(time);
         };
-        self.telemetry.refuse(reason, point.values.len() as u64);
+        self.telemetry.refuse(reason, point.samples());
         None
     }
 

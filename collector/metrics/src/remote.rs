@@ -73,7 +73,7 @@ impl Ingest<'_> {
                 self.state.head.push_exemplar(id, exemplar, max);
             })?;
         }
-        self.refuse_histograms(series)
+        series.each_histogram(|histogram| self.written_histogram(id, bounds, histogram))
     }
 
     /// The number of a series that was not seen before, or why there is none.
@@ -124,15 +124,8 @@ impl Ingest<'_> {
     fn refuse_series(&mut self, reason: Reason, series: &Series<'_, '_>) -> Result<(), WalkError> {
         let mut samples = 0;
         series.each_sample(|_| samples += 1)?;
+        series.each_histogram(|_| samples += 1)?;
         self.telemetry.refuse(reason, samples);
-        self.refuse_histograms(series)
-    }
-
-    fn refuse_histograms(&mut self, series: &Series<'_, '_>) -> Result<(), WalkError> {
-        let histograms = series.native_histograms()?;
-        if histograms > 0 {
-            self.telemetry.refuse(Reason::NativeHistogram, histograms);
-        }
         Ok(())
     }
 }

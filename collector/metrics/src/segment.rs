@@ -23,6 +23,10 @@
 //!            the packed directory │ u32 version │ "SNDM"; little endian
 //! ```
 //!
+//! A chunk of histograms has its times and, in the place of values, one column of histograms
+//! (see `chunk::histogram`); a series may have chunks of both kinds, which overlap. A segment
+//! with such chunks is of version 3, others of version 2.
+//!
 //! Opening reads the directory. The other sections are read, and checked, when a query wants
 //! something of them: one that asks for a few series of a million reads the symbols, what the
 //! labels it names have, and the sections where those series are. Times that several series
@@ -43,8 +47,12 @@ pub(crate) use read::{Segment, SegmentError};
 pub(crate) use series::{ChunkRef, SeriesBlock};
 pub(crate) use write::{SegmentWriter, Summary};
 
-/// The format version in the footer. Version 1 had its index in one piece.
+/// The format version in the footer of a segment without histograms. Version 1 had its index
+/// in one piece.
 const VERSION: u32 = 2;
+/// The version of one with histograms, which is else the same. A program that does not know
+/// them must not take them for damage.
+const HISTOGRAMS_VERSION: u32 = 3;
 /// The last bytes of every segment.
 const MAGIC: [u8; 4] = *b"SNDM";
 /// The length of the footer.

@@ -6,8 +6,8 @@
 mod smallest;
 
 use crate::Samples;
-use crate::chunk::open::ClosedChunk;
 use crate::deletion::{self, Deletions, Gone};
+use crate::head::histograms::HeadChunk;
 use crate::postings::{Clock, Index};
 use crate::promql::source::{Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
@@ -16,6 +16,7 @@ use crate::tenant::TenantStore;
 use ahash::{AHashMap, AHashSet};
 pub use smallest::Limited;
 pub(crate) use smallest::Smallest;
+use smallvec::SmallVec;
 use sonde_proto::{Deadline, Labels, Matcher};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -62,9 +63,21 @@ pub(crate) struct StoredSeries<'a> {
 }
 
 enum Part {
-    Head(ClosedChunk),
+    /// Frozen or not.
+    Head(HeadChunk, bool),
     /// And what was deleted of its series.
     Sealed(Arc<Segment>, ChunkRef, Option<Gone>),
+}
+
+impl Part {
+    /// What tells apart the places that samples come from: segments, frozen, active.
+    fn place(&self) -> u64 {
+        match self {
+            Self::Sealed(segment, ..) => segment.meta.id,
+            Self::Head(_, true) => u64::MAX - 1,
+            Self::Head(_, false) => u64::MAX,
+        }
+    }
 }
 
 /// Whether a series may have samples in the range.
@@ -72,7 +85,8 @@ type HasSamples<'a> = &'a dyn Fn(u32) -> bool;
 
 /// What matched, at one instant.
 struct Found {
-    head: Vec<(Labels, Vec<ClosedChunk>)>,
+    /// With how many of the chunks are frozen.
+    head: Vec<(Labels, (Vec<HeadChunk>, usize))>,
     segments: Vec<Arc<Segment>>,
     deletions: Deletions,
 }
@@ -118,8 +132,9 @@ impl<'a> Source for TenantSource<'a> {
                 }
             }
         }
-        for (labels, chunks) in found.head {
-            if !add(labels, &mut chunks.into_iter().map(Part::Head)) {
+        for (labels, (chunks, frozen)) in found.head {
+            let part = |(at, chunk)| Part::Head(chunk, at < frozen);
+            if !add(labels, &mut chunks.into_iter().enumerate().map(part)) {
                 return Err(Stop::SeriesMax(series_max));
             }
         }
@@ -158,7 +173,7 @@ impl TenantSource<'_> {
         for id in ids {
             clock.check()?;
             let chunks = state.head.chunks(id, range.start, range.end);
-            if !chunks.is_empty() {
+            if !chunks.0.is_empty() {
                 head.push((state.head.labels(id), chunks));
             }
             if head.len() > series_max {
@@ -326,9 +341,18 @@ impl Series for StoredSeries<'_> {
 
     fn read(&self, out: &mut Samples) -> Result<(), Stop> {
         out.clear();
+        // Where the samples of each place end that has some.
+        let mut ends: SmallVec<[(usize, usize); 8]> = SmallVec::new();
+        let mut place = None;
         for part in &self.parts {
+            if place
+                .replace(part.place())
+                .is_some_and(|before| before != part.place())
+            {
+                ends.push((out.times.len(), out.histograms.len()));
+            }
             match part {
-                Part::Head(chunk) => chunk
+                Part::Head(chunk, _) => chunk
                     .read(out)
                     .map_err(|error| Stop::Source(error.to_string()))?,
                 Part::Sealed(segment, chunk, gone) => {
@@ -342,7 +366,7 @@ impl Series for StoredSeries<'_> {
                 }
             }
         }
-        out.sort_first_wins();
+        out.sort_first_place_wins(&ends);
         out.clip(self.range.start, self.range.end);
         self.reads.add(out.len() as u64);
         Ok(())

@@ -42,7 +42,8 @@ pub(crate) enum Reason {
     NoName,
     PartsMax,
     BadLabels,
-    NativeHistogram,
+    BadHistogram,
+    Scale,
 }
 
 impl Reason {
@@ -64,7 +65,8 @@ impl Reason {
             Self::NoName => "no_name",
             Self::PartsMax => "buckets_max",
             Self::BadLabels => "bad_labels",
-            Self::NativeHistogram => "native_histogram",
+            Self::BadHistogram => "bad_histogram",
+            Self::Scale => "scale_below_minus_4",
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::admission::Offenders;
 use crate::deletion::{self, Deletions, Holes};
 use crate::head::Head;
+use crate::promql::HistogramSample;
 use crate::segment::{IndexCache, Segment, SegmentError};
 use crate::translate::wire::Metric;
 use crate::{Samples, is_stale};
@@ -100,12 +101,33 @@ impl State {
 
     /// The newest sealed sample of a series that is no stale marker.
     pub(crate) fn last_sealed(&self, labels: &Labels, cache: &IndexCache) -> Option<(i64, f64)> {
+        self.last_of(labels, cache, |samples| {
+            samples.iter().filter(|(_, value)| !is_stale(*value)).last()
+        })
+    }
+
+    /// The newest sealed histogram of a series.
+    pub(crate) fn last_sealed_histogram(
+        &self,
+        labels: &Labels,
+        cache: &IndexCache,
+    ) -> Option<HistogramSample> {
+        self.last_of(labels, cache, |samples| samples.histograms.last().cloned())
+    }
+
+    /// The newest sealed sample of a series that is wanted.
+    fn last_of<T>(
+        &self,
+        labels: &Labels,
+        cache: &IndexCache,
+        wanted: impl Fn(&Samples) -> Option<T>,
+    ) -> Option<T> {
         let mut newest: Vec<&Arc<Segment>> =
             self.segments.iter().filter(|s| !s.is_damaged()).collect();
         newest.sort_by_key(|s| std::cmp::Reverse(s.meta.end));
         newest.into_iter().take(LOOK_BACK_SEGMENTS).find_map(|segment| {
             let holes = self.deletions.in_segment(segment);
-            last_in(segment, labels, cache, &holes).unwrap_or_else(|error| {
+            last_in(segment, labels, cache, &holes, &wanted).unwrap_or_else(|error| {
                 if error.is_damage() && segment.mark_damaged() {
                     tracing::error!(segment = segment.meta.id, %error, "a metric segment is damaged");
                 }
@@ -123,12 +145,13 @@ fn cut(text: &str, bytes_max: usize) -> String {
     text[..end].to_owned()
 }
 
-fn last_in(
+fn last_in<T>(
     segment: &Segment,
     labels: &Labels,
     cache: &IndexCache,
     holes: &Holes,
-) -> Result<Option<(i64, f64)>, SegmentError> {
+    wanted: impl Fn(&Samples) -> Option<T>,
+) -> Result<Option<T>, SegmentError> {
     let index = cache.get(segment)?;
     let Some(series) = index.series(labels) else {
         return Ok(None);
@@ -141,7 +164,7 @@ fn last_in(
         if let Some(gone) = &gone {
             deletion::remove(&mut samples, (0, 0), gone);
         }
-        let last = samples.iter().filter(|(_, value)| !is_stale(*value)).last();
+        let last = wanted(&samples);
         if last.is_some() {
             return Ok(last);
         }

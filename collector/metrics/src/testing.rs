@@ -1,12 +1,15 @@
 //! Requests and stores for tests.
 
+pub(crate) mod native;
+
 use crate::{Config, MetricStore};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use prost::Message as _;
+use sonde_proto::otlp::metrics::exponential_histogram_data_point::Buckets;
 use sonde_proto::otlp::metrics::{
-    Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
-    Sum, metric, number_data_point,
+    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint,
+    Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::{kv, metrics_service::ExportMetricsServiceRequest};
@@ -73,6 +76,33 @@ pub(crate) fn histogram(
         aggregation_temporality: temporality,
     };
     named(name, metric::Data::Histogram(histogram))
+}
+
+/// An exponential histogram named by its temporality, with one point.
+pub(crate) fn exponential(temporality: i32, after: i64, count: u64) -> Metric {
+    let positive = Buckets {
+        offset: 3,
+        bucket_counts: vec![count, 1],
+    };
+    let point = ExponentialHistogramDataPoint {
+        time_unix_nano: UnixNanos::from_millis(NOW_MS + after).0,
+        count: count + 1,
+        sum: Some(count as f64 * 1.5),
+        positive: Some(positive),
+        ..Default::default()
+    };
+    let data = ExponentialHistogram {
+        data_points: vec![point],
+        aggregation_temporality: temporality,
+    };
+    named(
+        if temporality == DELTA {
+            "delta"
+        } else {
+            "whole"
+        },
+        metric::Data::ExponentialHistogram(data),
+    )
 }
 
 /// A histogram's point with bounds 1 and 2.
@@ -189,6 +219,15 @@ impl Bed {
                 (labels.to_string(), samples)
             })
             .collect()
+    }
+
+    /// The histograms of the one series that a selector finds, by time after [`NOW`].
+    pub(crate) fn histograms(&self, selector: &str) -> Vec<(i64, Arc<sonde_proto::Histogram>)> {
+        let matchers = crate::parse_selector(selector).unwrap();
+        let all = crate::store::samples_of(&self.store, &Tenant::default(), &matchers);
+        assert_eq!(all.len(), 1, "{selector} finds {all:?}");
+        let samples = all.into_values().flat_map(|samples| samples.histograms);
+        samples.map(|s| (s.time - NOW_MS, s.value)).collect()
     }
 
     /// The samples of the one series that a selector finds.

@@ -31,6 +31,13 @@ pub(crate) use total::Total;
 
 use sonde_proto::{CUSTOM_SCHEMA, Histogram};
 
+/// Adds what was counted since to a total. Where one is exponential and the other custom that
+/// is not possible: `false`, and the total is what it was.
+#[must_use]
+pub fn accumulate(total: &mut Histogram, since: &Histogram) -> bool {
+    add(total, since).is_ok()
+}
+
 /// Whether its buckets have bounds of their own.
 pub(crate) fn is_custom(histogram: &Histogram) -> bool {
     histogram.schema == CUSTOM_SCHEMA

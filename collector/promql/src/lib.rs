@@ -29,7 +29,10 @@ mod value;
 pub use error::{ParseError, QueryError};
 pub use features::Features;
 pub use format::{format, pretty};
-pub use histogram::{Bucket, buckets as histogram_buckets, text as histogram_text};
+pub use histogram::{
+    Bucket, accumulate as histogram_accumulate, buckets as histogram_buckets,
+    text as histogram_text,
+};
 pub use json::to_json;
 pub use number::{label_number, sample_number};
 pub use parse::{parse, parse_selector, selectors};

@@ -100,6 +100,34 @@ impl Samples {
             .for_each(|(time, value)| self.push(time, value));
     }
 
+    /// The same for samples of several places, of which `ends` says how many floats and
+    /// histograms there were when each had been read: at a time that is taken twice the sample
+    /// of the earlier place wins, whichever of them is a histogram.
+    pub fn sort_first_place_wins(&mut self, ends: &[(usize, usize)]) {
+        if self.times.is_empty() || self.histograms.is_empty() {
+            return self.sort_first_wins();
+        }
+        let floats = (0..self.times.len()).map(|at| {
+            let place = ends.partition_point(|(floats, _)| *floats <= at);
+            (self.times[at], place, false, at)
+        });
+        let histograms = self.histograms.iter().enumerate().map(|(at, sample)| {
+            let place = ends.partition_point(|(_, histograms)| *histograms <= at);
+            (sample.time, place, true, at)
+        });
+        let mut order: Vec<_> = floats.chain(histograms).collect();
+        order.sort_unstable();
+        order.dedup_by_key(|(time, ..)| *time);
+        let unsorted = std::mem::take(self);
+        for (time, _, is_histogram, at) in order {
+            if is_histogram {
+                self.histograms.push(unsorted.histograms[at].clone());
+            } else {
+                self.push(time, unsorted.values[at]);
+            }
+        }
+    }
+
     fn sort_histograms(&mut self) {
         if self.histograms.is_empty() {
             return;

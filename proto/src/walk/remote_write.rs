@@ -15,6 +15,7 @@
 //! both Sample         { value: double = 1, timestamp: int64 = 2 }
 //!      Exemplar       { labels: Label[] or labels_refs: uint32[] = 1, value: double = 2,
 //!                       timestamp: int64 = 3 }
+//!      Histogram      see `histogram`
 //! ```
 //!
 //! A request that breaks this is refused whole: its bytes cannot be trusted. A series with a
@@ -25,8 +26,10 @@
 //! of the labels of the series at hand.
 
 mod series;
+mod histogram;
 mod look;
 
+pub use histogram::{BUCKETS_MAX, HistogramAt};
 pub use look::{Bounds, Look, Refused, look};
 pub use series::{Exemplar, Fault, LabelBounds, Metadata, Sample, Series};
 

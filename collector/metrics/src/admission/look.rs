@@ -119,7 +119,7 @@ impl<'s> Look<'s> {
         Fields::of(metric.data).each(1, |message| {
             point.read(message, metric.kind)?;
             let is_kept = bounds.reason(point.time(self.received_at)).is_none();
-            if point.is_oversized || point.values.is_empty() || !is_kept {
+            if point.unfit.is_some() || point.samples() == 0 || !is_kept {
                 return Ok(());
             }
             source.has_points = true;
@@ -216,7 +216,9 @@ impl<'s> Look<'s> {
         };
         let bounds = TimeBounds::of(self.config, self.received_at);
         let (mut samples, mut exemplars) = (0, 0);
-        series.each_sample(|sample| samples += u64::from(bounds.reason(sample.time).is_none()))?;
+        let is_kept = |time| bounds.reason(time).is_none();
+        series.each_sample(|sample| samples += u64::from(is_kept(sample.time)))?;
+        series.each_histogram(|at| samples += u64::from(is_kept(at.time) && at.value.is_ok()))?;
         series.each_exemplar(|_| exemplars += 1)?;
         self.found.add(refusal, samples);
         self.found.exemplars += exemplars;

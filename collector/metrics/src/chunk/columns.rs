@@ -7,6 +7,7 @@
 //!   1 xor       bits: 64 first, then XOR-encoded
 //!   2 integers  u8 decimals │ u8 order │ i64 first │ bits: blocks of 64 numbers: 6 bits width, 64 bits
 //!               least (zigzag, with a 7-bit length), then number − least in `width` bits each
+//!   3           histograms (see `histogram`)
 //! ```
 //!
 //! `integers` holds values that are whole numbers after a shift by `decimals` decimal places;
@@ -90,6 +91,12 @@ pub(crate) fn read_values(bytes: &[u8], out: &mut Vec<f64>) -> Result<(), Damage
         INTEGERS => read_integers(rest, count, out),
         _ => Err(Damaged),
     }
+}
+
+/// How many values there are in `bytes`.
+pub(crate) fn values(bytes: &[u8]) -> Result<usize, Damaged> {
+    let (_, rest) = bytes.split_first().ok_or(Damaged)?;
+    count(rest).map(|(count, _)| count)
 }
 
 fn header(encoding: u8, count: usize) -> Vec<u8> {

@@ -5,6 +5,7 @@
 //! taken twice the sample that arrived first wins, so a replay changes nothing.
 
 use super::Outcome;
+use super::histograms::HeadChunk;
 use crate::chunk::open::{ClosedChunk, OpenChunk, SAMPLES_MAX};
 
 /// About what the allocator takes beside the bytes of a shared chunk.
@@ -73,22 +74,23 @@ impl Chunks {
     }
 
     /// Appends the chunks that may have samples in the range, the earlier arrived first.
-    pub(crate) fn find(&self, start: i64, end: i64, out: &mut Vec<ClosedChunk>) {
+    pub(crate) fn find(&self, start: i64, end: i64, out: &mut Vec<HeadChunk>) {
         let inside = |c: &&ClosedChunk| c.first <= end && c.last >= start;
         let more = self.more.as_deref();
-        out.extend(
-            more.iter()
-                .flat_map(|m| m.closed.iter().filter(inside))
-                .cloned(),
-        );
+        let mut add = |chunk: ClosedChunk| out.push(HeadChunk::Floats(chunk));
+        more.iter()
+            .flat_map(|m| m.closed.iter().filter(inside))
+            .cloned()
+            .for_each(&mut add);
         let open = self
             .open
             .as_ref()
             .filter(|open| open.first() <= end && open.last() >= start);
-        out.extend(open.map(OpenChunk::close));
+        open.map(OpenChunk::close).into_iter().for_each(&mut add);
         if let Some(more) = more {
-            out.extend(more.late_closed.iter().filter(inside).cloned());
-            out.extend(encode(&more.late).filter(|c| inside(&c)));
+            let late = more.late_closed.iter().filter(inside).cloned();
+            late.chain(encode(&more.late).filter(|c| inside(&c)))
+                .for_each(add);
         }
     }
 }

@@ -28,7 +28,7 @@ fn one_series() -> (Head, u32) {
 
 fn read(head: &Head, id: u32, start: i64, end: i64) -> Samples {
     let mut samples = Samples::default();
-    for chunk in head.chunks(id, start, end) {
+    for chunk in head.chunks(id, start, end).0 {
         chunk.read(&mut samples).unwrap();
     }
     samples.sort_first_wins();
@@ -225,7 +225,7 @@ proptest! {
     fn rising_times_fill_chunks(count in 0usize..500) {
         let (mut head, id) = one_series();
         (0..count).for_each(|n| { head.push(id, n as i64, n as f64); });
-        let chunks = head.chunks(id, i64::MIN, i64::MAX);
+        let (chunks, _) = head.chunks(id, i64::MIN, i64::MAX);
         prop_assert_eq!(chunks.len(), count.div_ceil(usize::from(SAMPLES_MAX)));
         prop_assert_eq!(head.samples(), count as u64);
     }

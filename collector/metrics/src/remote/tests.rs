@@ -1,11 +1,13 @@
 //! What a Prometheus writes comes back as it was written, whichever version it speaks.
 
+mod native;
+
 use crate::telemetry::Reason;
 use crate::testing::*;
 use crate::{Config, STALE_NAN_BITS, stale_nan};
 use proptest::prelude::*;
 use sonde_proto::remote_write::{Metadata, Series, Version, body};
-use sonde_proto::{Entry, Tenant};
+use sonde_proto::{Entry, Histogram, Tenant};
 use std::collections::BTreeMap;
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -86,7 +88,15 @@ fn what_is_not_kept_is_counted_by_reason() {
         let late = -(config.late_max_seconds as i64) * 1000 - 1;
         let ahead = config.future_max_seconds as i64 * 1000 + 1;
         let mut kept = series(&[("__name__", "a")], &[(late, 1.0), (0, 1.0), (ahead, 1.0)]);
-        kept.histograms = vec![NOW_MS, NOW_MS + 1];
+        let bad = Histogram {
+            schema: 9,
+            ..Histogram::default()
+        };
+        kept.histograms = vec![
+            (NOW_MS + 1, bad),
+            (NOW_MS + 2, Histogram::default()),
+            (NOW_MS + late, Histogram::default()),
+        ];
         let many = [("__name__", "b"), ("x", "1"), ("y", "1"), ("z", "1")];
         bed.write(
             version,
@@ -103,9 +113,9 @@ fn what_is_not_kept_is_counted_by_reason() {
         assert_eq!(names, [r#"{__name__="a"}"#, r#"{__name__="d"}"#]);
         assert_eq!(bed.samples("a"), [(0, 1.0)]);
         for (reason, expected) in [
-            (Reason::TooLate, 1),
+            (Reason::TooLate, 2),
             (Reason::Future, 1),
-            (Reason::NativeHistogram, 2),
+            (Reason::BadHistogram, 1),
             (Reason::Labels, 2),
             (Reason::LabelBytes, 1),
             (Reason::BadLabels, 1),

@@ -2,9 +2,11 @@
 
 use super::directory::Directory;
 use super::sections::Place;
-use super::{ChunkRef, FOOTER, MAGIC, SECTION_BYTES_MAX, SegmentIndex, VERSION};
+use super::{
+    ChunkRef, FOOTER, HISTOGRAMS_VERSION, MAGIC, SECTION_BYTES_MAX, SegmentIndex, VERSION,
+};
 use crate::Samples;
-use crate::chunk::{Damaged, columns};
+use crate::chunk::{Damaged, columns, histogram};
 use sonde_segment::SegmentMeta;
 use std::fs::File;
 use std::io;
@@ -24,7 +26,9 @@ pub(crate) enum SegmentError {
     Checksum,
     #[error("its footer is not that of a metric segment")]
     Footer,
-    #[error("it is of version {0} of the format, and this program reads version {VERSION}")]
+    #[error(
+        "it is of version {0} of the format, and this program reads versions {VERSION} and {HISTOGRAMS_VERSION}"
+    )]
     Version(u32),
     #[error("the store is closing")]
     Closing,
@@ -94,18 +98,28 @@ impl Segment {
 
     /// Appends the samples of a chunk to `out`.
     pub(crate) fn read(&self, chunk: &ChunkRef, out: &mut Samples) -> Result<(), SegmentError> {
-        let before = out.len();
-        let result = self
-            .column(chunk.times)
-            .and_then(|bytes| Ok(columns::read_times(&bytes, &mut out.times)?))
-            .and_then(|()| self.column(chunk.values))
-            .and_then(|bytes| Ok(columns::read_values(&bytes, &mut out.values)?));
-        let whole =
-            out.times.len() == out.values.len() && out.len() == before + chunk.count as usize;
+        let (floats, histograms) = (out.times.len(), out.histograms.len());
+        let result = self.read_columns(chunk, out);
+        let count = out.len() - floats - histograms;
+        let whole = out.times.len() == out.values.len() && count == chunk.count as usize;
         if result.is_err() || !whole {
-            out.times.truncate(before);
-            out.values.truncate(before);
+            out.times.truncate(floats);
+            out.values.truncate(floats);
+            out.histograms.truncate(histograms);
             return Err(result.err().unwrap_or(SegmentError::Damaged(Damaged)));
+        }
+        Ok(())
+    }
+
+    fn read_columns(&self, chunk: &ChunkRef, out: &mut Samples) -> Result<(), SegmentError> {
+        let (times, values) = (self.column(chunk.times)?, self.column(chunk.values)?);
+        if histogram::is_of_histograms(&values) {
+            let mut of_histograms = Vec::new();
+            columns::read_times(&times, &mut of_histograms)?;
+            histogram::read(&values, &of_histograms, &mut out.histograms)?;
+        } else {
+            columns::read_times(&times, &mut out.times)?;
+            columns::read_values(&values, &mut out.values)?;
         }
         Ok(())
     }
@@ -160,7 +174,7 @@ fn read_footer(bytes: &[u8; FOOTER], at: u64) -> Result<Place, SegmentError> {
     if bytes[24..] != MAGIC {
         return Err(SegmentError::Footer);
     }
-    if number(20) != VERSION {
+    if ![VERSION, HISTOGRAMS_VERSION].contains(&number(20)) {
         return Err(SegmentError::Version(number(20)));
     }
     let place = Place {

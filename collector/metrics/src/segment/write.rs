@@ -1,11 +1,13 @@
 //! Writes a segment, series by series, in the order of their labels.
 
+use super::VERSION;
 use super::directory::Directory;
 use super::sections::{Place, put};
 use super::values::Values;
-use super::{BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, MAGIC, SeriesBlock, VERSION};
+use super::{BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, SeriesBlock};
 use crate::Samples;
 use crate::chunk::columns::{write_times, write_values};
+use crate::chunk::histogram;
 use crate::postings::Pairs;
 use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
@@ -29,6 +31,7 @@ pub(crate) struct SegmentWriter<'a> {
     labels: BTreeMap<Symbol, Vec<(Symbol, u32)>>,
     directory: Directory,
     summary: Summary,
+    version: u32,
 }
 
 /// What a finished segment holds.
@@ -58,6 +61,7 @@ impl<'a> SegmentWriter<'a> {
                 last: i64::MIN,
                 ..Summary::default()
             },
+            version: VERSION,
         })
     }
 
@@ -69,23 +73,12 @@ impl<'a> SegmentWriter<'a> {
             .chunks(CHUNK_SAMPLES_MAX)
             .zip(samples.values.chunks(CHUNK_SAMPLES_MAX));
         for (times, values) in pieces {
-            let (Some(first), Some(last)) = (times.first(), times.last()) else {
-                continue;
-            };
-            let (first, last, count) = (*first, *last, times.len() as u32);
-            let (times, values) = (
-                self.times(write_times(times))?,
-                self.column(&write_values(values))?,
-            );
-            chunks.push(ChunkRef {
-                first,
-                last,
-                count,
-                times,
-                values,
-            });
-            self.summary.first = self.summary.first.min(first);
-            self.summary.last = self.summary.last.max(last);
+            chunks.extend(self.chunk(times, &write_values(values))?);
+        }
+        for piece in histogram::pieces(&samples.histograms) {
+            let times: Vec<i64> = piece.iter().map(|sample| sample.time).collect();
+            chunks.extend(self.chunk(&times, &histogram::write(piece))?);
+            self.version = HISTOGRAMS_VERSION;
         }
         self.summary.samples += samples.len() as u64;
         self.summary.series += 1;
@@ -99,6 +92,22 @@ impl<'a> SegmentWriter<'a> {
             self.close_block()?;
         }
         Ok(())
+    }
+
+    /// Writes what is at some times.
+    fn chunk(&mut self, times: &[i64], values: &[u8]) -> io::Result<Option<ChunkRef>> {
+        let (Some(&first), Some(&last)) = (times.first(), times.last()) else {
+            return Ok(None);
+        };
+        self.summary.first = self.summary.first.min(first);
+        self.summary.last = self.summary.last.max(last);
+        Ok(Some(ChunkRef {
+            first,
+            last,
+            count: times.len() as u32,
+            times: self.times(write_times(times))?,
+            values: self.column(values)?,
+        }))
     }
 
     fn close_block(&mut self) -> io::Result<()> {
@@ -141,7 +150,7 @@ impl<'a> SegmentWriter<'a> {
         let place = self.section(&self.directory.encode())?;
         let mut footer = Vec::with_capacity(super::FOOTER);
         footer.extend(place.offset.to_le_bytes());
-        for number in [place.length, place.unpacked, place.checksum, VERSION] {
+        for number in [place.length, place.unpacked, place.checksum, self.version] {
             footer.extend(number.to_le_bytes());
         }
         footer.extend(MAGIC);

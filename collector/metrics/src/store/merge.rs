@@ -204,16 +204,19 @@ fn merge_series(
 ) -> Result<(), SegmentError> {
     let (mut samples, started, mut asked) = (Samples::default(), Instant::now(), 0);
     let mut labels: Vec<(Symbol, Symbol)> = Vec::new();
+    let mut ends = Vec::new();
     while let Some(next) = sources.iter().filter_map(Source::labels).min() {
         labels.clear();
         labels.extend_from_slice(next);
         samples.clear();
+        ends.clear();
         for source in sources.iter_mut() {
             if source.labels() == Some(&labels[..]) {
                 source.take(&mut samples, symbols)?;
+                ends.push((samples.times.len(), samples.histograms.len()));
             }
         }
-        samples.sort_first_wins();
+        samples.sort_first_place_wins(&ends);
         if samples.is_empty() {
             continue;
         }

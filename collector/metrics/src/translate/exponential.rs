@@ -1,84 +1,99 @@
-//! Exponential histograms as classic buckets.
+//! Exponential histograms as native ones, by the compatibility specification of OpenTelemetry
+//! and Prometheus.
 //!
-//! Every point is folded onto one fixed grid of powers of two, so that all series of a metric
-//! have the same `le` labels at all times and deltas can be added up. Exact where the scale
-//! is 0 or finer (grid bounds are bucket bounds there); coarser buckets count at their upper
-//! bound. Negative values count in every bucket. Native histograms will replace this.
+//! ```text
+//! OTLP          bucket i holds (base^i, base^(i+1)], densely from an offset on
+//! Prometheus    bucket i holds (base^(i-1), base^i], in spans
+//! ```
+//!
+//! A scale above 8 is reduced to 8, each step joining two buckets; one below -4 has no native
+//! form. What the least and the greatest observation were is not kept. A point without a sum
+//! gets one that is no number.
 
 use super::wire::{Fields, Malformed, Value, varint};
+use crate::chunk::histogram::BUCKETS_MAX;
+use crate::telemetry::Reason;
+use sonde_proto::{BucketSpan, Buckets, Histogram};
 
-/// The exponent of the lowest finite bound: 2^-14, about 61 µs in seconds.
-const LEAST: i64 = -14;
-/// The exponent of the highest finite bound: 2^26, about 67 MB in bytes.
-const MOST: i64 = 26;
-/// How many finite bounds there are.
-const BOUNDS: usize = (MOST - LEAST + 1) as usize;
-/// More buckets than this in one point are refused, as SDKs send at most 160.
-const BUCKETS_MAX: usize = 4096;
+/// The scales that native histograms have.
+const SCALES: std::ops::RangeInclusive<i64> = -4..=8;
+/// Half of the width of the bucket around zero where a point does not say.
+const ZERO_THRESHOLD: f64 = 1e-128;
 
-/// The finite upper bounds.
-pub(crate) fn bounds() -> impl Iterator<Item = f64> {
-    (LEAST..=MOST).map(|exponent| 2f64.powi(exponent as i32))
+/// A point as it comes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Exponential<'a> {
+    pub(crate) count: u64,
+    pub(crate) sum: Option<f64>,
+    pub(crate) scale: i64,
+    pub(crate) zero_count: u64,
+    pub(crate) zero_threshold: f64,
+    /// `Buckets` messages.
+    pub(crate) positive: &'a [u8],
+    pub(crate) negative: &'a [u8],
 }
 
-/// Counts per grid bucket, the last one being above every finite bound.
-#[derive(Debug)]
-pub(crate) struct Grid([u64; BOUNDS + 1]);
-
-impl Default for Grid {
-    fn default() -> Self {
-        Self([0; BOUNDS + 1])
-    }
-}
-
-impl Grid {
-    /// Counts observations at or below zero.
-    pub(crate) fn add_lowest(&mut self, count: u64) {
-        self.0[0] = self.0[0].saturating_add(count);
-    }
-
-    /// Counts the positive buckets of a point; `false` if there are too many.
-    pub(crate) fn add_positive(&mut self, buckets: &[u8], scale: i64) -> Result<bool, Malformed> {
-        let Some((offset, counts)) = read(buckets)? else {
-            return Ok(false);
-        };
-        for (at, count) in counts.into_iter().enumerate() {
-            let upper = upper_exponent(offset + at as i64, scale);
-            let slot = (upper.clamp(LEAST, MOST + 1) - LEAST) as usize;
-            self.0[slot] = self.0[slot].saturating_add(count);
+impl Exponential<'_> {
+    /// The point as a native histogram, or why there is none.
+    pub(crate) fn native(&self) -> Result<Result<Histogram, Reason>, Malformed> {
+        if self.scale < *SCALES.start() {
+            return Ok(Err(Reason::Scale));
         }
-        Ok(true)
-    }
-
-    /// Counts the negative buckets of a point; `false` if there are too many.
-    pub(crate) fn add_negative(&mut self, buckets: &[u8]) -> Result<bool, Malformed> {
-        let Some((_, counts)) = read(buckets)? else {
-            return Ok(false);
+        let schema = self.scale.min(*SCALES.end());
+        let steps = (self.scale - schema).min(63) as u32;
+        let (Some(positive), Some(negative)) = (
+            buckets(self.positive, steps)?,
+            buckets(self.negative, steps)?,
+        ) else {
+            return Ok(Err(Reason::PartsMax));
         };
-        counts.into_iter().for_each(|count| self.add_lowest(count));
-        Ok(true)
-    }
-
-    /// How many observations are at or below each bound, `+Inf` last.
-    pub(crate) fn cumulative(&self) -> impl Iterator<Item = f64> + '_ {
-        self.0.iter().scan(0u64, |sum, count| {
-            *sum = sum.saturating_add(*count);
-            Some(*sum as f64)
-        })
+        let histogram = Histogram {
+            schema: schema as i8,
+            zero_threshold: match self.zero_threshold {
+                0.0 => ZERO_THRESHOLD,
+                threshold => threshold,
+            },
+            zero_count: self.zero_count as f64,
+            count: self.count as f64,
+            sum: self.sum.unwrap_or(f64::NAN),
+            positive,
+            negative,
+            ..Histogram::default()
+        };
+        let fits = histogram.check(BUCKETS_MAX);
+        Ok(fits.map(|()| histogram).map_err(|_| Reason::BadHistogram))
     }
 }
 
-/// The least `k` so that bucket `index` (up to `2^((index + 1) / 2^scale)`) lies below `2^k`.
-fn upper_exponent(index: i64, scale: i64) -> i64 {
-    let next = index + 1;
-    match scale {
-        0..=62 => -((-next) >> scale),
-        63.. => i64::from(next > 0),
-        _ => next.saturating_mul(
-            1i64.checked_shl((-scale).min(40) as u32)
-                .unwrap_or(i64::MAX),
-        ),
+/// One side of zero in fewer buckets; `None` if there are too many.
+fn buckets(message: &[u8], steps: u32) -> Result<Option<Buckets>, Malformed> {
+    let Some((offset, read)) = read(message)? else {
+        return Ok(None);
+    };
+    // The bucket that begins at the lower bound `i` is the one that ends at `i + 1`.
+    let index = |at: usize| ((offset + at as i64) >> steps) + 1;
+    let mut counts: Vec<f64> = Vec::new();
+    let first = index(0);
+    for (at, count) in read.into_iter().enumerate() {
+        let place = (index(at) - first) as usize;
+        if place >= counts.len() {
+            counts.push(0.0);
+        }
+        if let Some(held) = counts.last_mut() {
+            *held += count as f64;
+        }
     }
+    let span = BucketSpan {
+        // One beyond has a bucket beyond, which the check finds.
+        offset: i32::try_from(first).unwrap_or(i32::MAX),
+        length: counts.len() as u32,
+    };
+    let spans = if counts.is_empty() {
+        Vec::new()
+    } else {
+        vec![span]
+    };
+    Ok(Some(Buckets { spans, counts }))
 }
 
 /// Offset and counts of a `Buckets` message; `None` if there are too many.

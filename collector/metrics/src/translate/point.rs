@@ -5,14 +5,18 @@
 //! histogram   a cumulative count per bound, +Inf, then sum (if there), then count
 //! summary     a value per quantile, then sum, then count
 //! ```
+//!
+//! An exponential histogram has one series, whose samples are native histograms.
 
-use super::exponential::{Grid, bounds, sint32};
+use super::exponential::{Exponential, sint32};
 use super::labels::{LabelMap, NAME};
 use super::wire::{Fields, Kind, Malformed, Value};
 use crate::stale_nan;
+use crate::telemetry::Reason;
 use smallvec::SmallVec;
 use sonde_promql::label_number;
-use sonde_proto::UnixNanos;
+use sonde_proto::{Histogram, UnixNanos};
+use std::sync::Arc;
 
 /// The bit of a point's flags that says "no value": the series ended.
 const NO_RECORDED_VALUE: u64 = 1;
@@ -32,12 +36,14 @@ pub(crate) struct Point<'a> {
     pub(crate) start_unix_nano: u64,
     /// The series have ended.
     pub(crate) is_stale: bool,
-    /// It has more bounds, buckets or quantiles than one point may have.
-    pub(crate) is_oversized: bool,
+    /// Why it cannot be kept: more bounds, buckets or quantiles than one point may have, say.
+    pub(crate) unfit: Option<Reason>,
     /// `le` without `+Inf`, or quantiles.
     pub(crate) bounds: Vec<f64>,
     /// Values in the order above.
     pub(crate) values: Vec<f64>,
+    /// In the place of values.
+    pub(crate) histogram: Option<Arc<Histogram>>,
     has_sum: bool,
     counts: Vec<u64>,
 }
@@ -65,7 +71,8 @@ impl<'a> Point<'a> {
         self.values.clear();
         self.counts.clear();
         (self.time_unix_nano, self.start_unix_nano) = (0, 0);
-        (self.is_stale, self.has_sum, self.is_oversized) = (false, false, false);
+        (self.is_stale, self.has_sum) = (false, false);
+        (self.unfit, self.histogram) = (None, None);
     }
 
     fn read_number(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
@@ -105,7 +112,7 @@ impl<'a> Point<'a> {
             }
         }
         if self.bounds.len() > PARTS_MAX || self.counts.len() > PARTS_MAX + 1 {
-            self.is_oversized = true;
+            self.unfit = Some(Reason::PartsMax);
             return Ok(());
         }
         let mut below = 0u64;
@@ -118,30 +125,31 @@ impl<'a> Point<'a> {
     }
 
     fn read_exponential(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
-        let (mut sum, mut count, mut scale, mut positive, mut negative) = (None, 0, 0, None, None);
-        let mut grid = Grid::default();
+        let mut read = Exponential::default();
         let mut fields = Fields::of(message);
         while let Some((number, value)) = fields.next()? {
             match (number, value) {
                 (1, Value::Bytes(b)) => self.attributes.push(b),
-                (4, Value::Fixed64(n)) => count = n,
-                (5, Value::Fixed64(n)) => sum = Some(f64::from_bits(n)),
-                (6, Value::Varint(n)) => scale = sint32(n),
-                (7, Value::Fixed64(n)) => grid.add_lowest(n),
-                (8, Value::Bytes(b)) => positive = Some(b),
-                (9, Value::Bytes(b)) => negative = Some(b),
+                (4, Value::Fixed64(n)) => read.count = n,
+                (5, Value::Fixed64(n)) => read.sum = Some(f64::from_bits(n)),
+                (6, Value::Varint(n)) => read.scale = sint32(n),
+                (7, Value::Fixed64(n)) => read.zero_count = n,
+                (8, Value::Bytes(b)) => read.positive = b,
+                (9, Value::Bytes(b)) => read.negative = b,
                 (10, Value::Varint(n)) => self.is_stale = n & NO_RECORDED_VALUE != 0,
                 (11, Value::Bytes(b)) => self.exemplars.push(b),
+                (14, Value::Fixed64(n)) => read.zero_threshold = f64::from_bits(n),
                 other => self.read_times(other),
             }
         }
-        let within = grid.add_positive(positive.unwrap_or_default(), scale)?
-            && grid.add_negative(negative.unwrap_or_default())?;
-        self.is_oversized = !within;
-        self.bounds.extend(bounds());
-        self.values
-            .extend(grid.cumulative().take(self.bounds.len()));
-        self.push_totals(sum, count);
+        if self.is_stale {
+            self.values.push(stale_nan());
+            return Ok(());
+        }
+        match read.native()? {
+            Ok(histogram) => self.histogram = Some(Arc::new(histogram)),
+            Err(reason) => self.unfit = Some(reason),
+        }
         Ok(())
     }
 
@@ -163,7 +171,7 @@ impl<'a> Point<'a> {
             }
         }
         if self.bounds.len() > PARTS_MAX {
-            self.is_oversized = true;
+            self.unfit = Some(Reason::PartsMax);
             return Ok(());
         }
         self.has_sum = true;
@@ -196,6 +204,11 @@ impl<'a> Point<'a> {
         time.as_millis()
     }
 
+    /// How many samples it is.
+    pub(crate) fn samples(&self) -> u64 {
+        self.values.len() as u64 + u64::from(self.histogram.is_some())
+    }
+
     /// Whether the point says nothing of its series' shape (a histogram that ended).
     pub(crate) fn is_shapeless(&self) -> bool {
         self.is_stale && self.bounds.is_empty()
@@ -223,8 +236,10 @@ impl<'a> Point<'a> {
         let bound = |bound: &f64| label_number(*bound);
         let sum = self.has_sum.then(|| with("_sum", None));
         match kind {
-            Kind::Gauge | Kind::Counter | Kind::UpDown => vec![with("", None)],
-            Kind::Histogram | Kind::Exponential => {
+            Kind::Gauge | Kind::Counter | Kind::UpDown | Kind::Exponential => {
+                vec![with("", None)]
+            }
+            Kind::Histogram => {
                 let bounds = self.bounds.iter().map(bound).chain([String::from("+Inf")]);
                 let buckets = bounds.map(|le| with("_bucket", Some(("le", le))));
                 buckets.chain(sum).chain([with("_count", None)]).collect()
@@ -242,8 +257,8 @@ impl<'a> Point<'a> {
     /// Which of the values an observation of `value` was counted in first.
     pub(crate) fn part_of(&self, kind: Kind, value: f64) -> usize {
         match kind {
-            Kind::Histogram | Kind::Exponential => self.bounds.partition_point(|le| *le < value),
-            Kind::Gauge | Kind::Counter | Kind::UpDown | Kind::Summary => 0,
+            Kind::Histogram => self.bounds.partition_point(|le| *le < value),
+            Kind::Gauge | Kind::Counter | Kind::UpDown | Kind::Exponential | Kind::Summary => 0,
         }
     }
 }

@@ -3,4 +3,5 @@
 mod naming;
 mod scopes;
 mod points;
+mod exponential;
 mod limits;

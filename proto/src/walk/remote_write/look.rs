@@ -2,6 +2,7 @@
 //! waits for an answer any more.
 
 use super::{Fault, LabelBounds, Request, Series};
+use crate::histogram::HistogramError;
 use crate::remote_write::Version;
 use crate::walk::WalkError;
 
@@ -19,6 +20,8 @@ pub struct Bounds {
 pub struct Look {
     /// Samples that will be kept.
     pub samples: u64,
+    /// Native histograms that will be kept.
+    pub histograms: u64,
     /// Exemplars of series that will be kept.
     pub exemplars: u64,
     /// What is said about metrics.
@@ -27,7 +30,7 @@ pub struct Look {
     pub refused: Refused,
 }
 
-/// What will not be kept, by reason. Samples, but for native histograms.
+/// What will not be kept, by reason: samples, native histograms among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
     /// From before the earliest time.
@@ -42,17 +45,19 @@ pub struct Refused {
     pub bad_labels: u64,
     /// What is wrong with the first of these.
     pub first_bad: Option<Fault>,
-    /// Native histograms, which are not kept.
-    pub native_histograms: u64,
+    /// Native histograms that contradict themselves.
+    pub bad_histograms: u64,
+    /// What is wrong with the first of these.
+    pub first_bad_histogram: Option<HistogramError>,
 }
 
 impl Refused {
-    /// How many samples and histograms that are.
+    /// How many that are.
     #[must_use]
     pub fn count(&self) -> u64 {
         let of_samples = self.too_old + self.too_new;
         let of_series = self.too_many_labels + self.label_bytes + self.bad_labels;
-        of_samples + of_series + self.native_histograms
+        of_samples + of_series + self.bad_histograms
     }
 }
 
@@ -82,19 +87,34 @@ impl Look {
                 samples += 1;
             }
         })?;
+        let (mut histograms, mut bad, mut first_bad) = (0, 0, None);
+        series.each_histogram(|histogram| {
+            if let Err(error) = histogram.value {
+                bad += 1;
+                first_bad.get_or_insert(error);
+            } else if histogram.time > bounds.times.latest_millis {
+                too_new += 1;
+            } else if histogram.time < bounds.times.earliest_millis {
+                too_old += 1;
+            } else {
+                histograms += 1;
+            }
+        })?;
         series.each_exemplar(|exemplar| {
             exemplars += u64::from(exemplar.time <= bounds.times.latest_millis);
         })?;
-        self.refused.native_histograms += series.native_histograms()?;
         self.metadata += u64::from(series.metadata()?.is_some());
         let Some(fault) = fault else {
             self.samples += samples;
+            self.histograms += histograms;
+            self.refused.bad_histograms += bad;
+            self.refused.first_bad_histogram = self.refused.first_bad_histogram.or(first_bad);
             self.exemplars += exemplars;
             self.refused.too_old += too_old;
             self.refused.too_new += too_new;
             return Ok(());
         };
-        let all = samples + too_old + too_new;
+        let all = samples + histograms + bad + too_old + too_new;
         match fault {
             Fault::TooManyLabels => self.refused.too_many_labels += all,
             Fault::LabelBytes => self.refused.label_bytes += all,

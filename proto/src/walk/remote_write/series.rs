@@ -1,6 +1,7 @@
 //! One series of a request: labels, then whatever came with them.
 
 use super::each;
+use super::histogram::{HistogramAt, each_histogram};
 use crate::METRIC_NAME;
 use crate::remote_write::Version;
 use crate::walk::WalkError;
@@ -213,25 +214,19 @@ impl<'s, 'a> Series<'s, 'a> {
         })
     }
 
-    /// How many native histograms there are.
+    /// Visits every native histogram.
     ///
     /// # Errors
-    /// [`WalkError`] where the series cannot be read.
-    pub fn native_histograms(&self) -> Result<u64, WalkError> {
+    /// [`WalkError`] at the first that cannot be read.
+    pub fn each_histogram(&self, visit: impl FnMut(HistogramAt)) -> Result<(), WalkError> {
         if !self.has_histograms {
-            return Ok(0);
+            return Ok(());
         }
         let number = match self.version {
             Version::V1 => 4,
             Version::V2 => 3,
         };
-        let mut count = 0;
-        each(self.rest, number, |mut message| {
-            while message.field(DEPTH_MAX)?.is_some() {}
-            count += 1;
-            Ok(())
-        })?;
-        Ok(count)
+        each_histogram(self.rest, number, visit)
     }
 
     /// Visits every exemplar.

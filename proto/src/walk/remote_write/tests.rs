@@ -1,7 +1,9 @@
 //! What is written is what is walked, in both versions; what is broken is refused or left
 //! out, and nothing makes it panic.
 
+use super::histogram::tests::any_histogram;
 use super::*;
+use crate::histogram::{Histogram, SampleValue};
 use crate::remote_write::{self as written, v1, v2};
 use proptest::prelude::*;
 use prost::Message as _;
@@ -59,10 +61,14 @@ fn walked(version: Version, bytes: &[u8]) -> Result<Vec<written::Series>, WalkEr
     request.each_series(|series| {
         let mut own = written::Series {
             labels: own_labels(series.labels()),
-            histograms: vec![0; series.native_histograms()? as usize],
             ..Default::default()
         };
         series.each_sample(|s| own.samples.push((s.time, s.value)))?;
+        series.each_histogram(|h| {
+            if let Ok(SampleValue::Histogram(value)) = h.value {
+                own.histograms.push((h.time, (*value).clone()));
+            }
+        })?;
         series.each_exemplar(|e| {
             own.exemplars
                 .push((own_labels(e.labels()), e.time, e.value));
@@ -90,7 +96,8 @@ fn any_series() -> impl Strategy<Value = written::Series> {
     let samples = prop::collection::vec((any::<i64>(), value()), 0..4);
     let exemplars = prop::collection::vec((labels(), any::<i64>(), value()), 0..3);
     let metadata = prop::option::of(("[a-z]{0,4}", "[a-z]{0,3}", 0..=1));
-    (labels(), samples, exemplars, metadata, 0..3_usize).prop_map(
+    let histograms = prop::collection::vec((any::<i64>(), any_histogram()), 0..3);
+    (labels(), samples, exemplars, metadata, histograms).prop_map(
         |(labels, samples, exemplars, metadata, histograms)| written::Series {
             labels: labels.into_iter().collect(),
             samples,
@@ -98,7 +105,7 @@ fn any_series() -> impl Strategy<Value = written::Series> {
                 .into_iter()
                 .map(|(labels, time, value)| (labels.into_iter().collect(), time, value))
                 .collect(),
-            histograms: vec![0; histograms],
+            histograms,
             metadata: metadata.map(|(help, unit, kind)| written::Metadata {
                 kind,
                 name: String::new(),
@@ -120,8 +127,12 @@ fn bits(all: &[written::Series]) -> String {
             .map(|(l, t, v)| (l, t, v.to_bits()))
             .collect();
         let (labels, metadata) = (&one.labels, &one.metadata);
-        let histograms = one.histograms.len();
-        out += &format!("{labels:?} {samples:?} {exemplars:?} {metadata:?} {histograms}\n");
+        let histograms: Vec<_> = one
+            .histograms
+            .iter()
+            .map(|(t, h)| (t, h.count, &h.positive))
+            .collect();
+        out += &format!("{labels:?} {samples:?} {exemplars:?} {metadata:?} {histograms:?}\n");
     }
     out
 }
@@ -171,8 +182,8 @@ proptest! {
                         .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
                 }
             };
-            prop_assert_eq!(found.refused.native_histograms, histograms as u64);
-            prop_assert_eq!(found.samples + found.refused.count(), (samples + histograms) as u64);
+            let all = found.samples + found.histograms + found.refused.count();
+            prop_assert_eq!(all, (samples + histograms) as u64);
         }
     }
 
@@ -197,7 +208,12 @@ fn every_sample_that_is_not_kept_has_a_reason() {
         ("d", "1"),
     ];
     let mut histogram = series(&named, &[]);
-    histogram.histograms = vec![1500, 1600];
+    let bad = Histogram {
+        schema: 9,
+        ..Histogram::default()
+    };
+    let good = Histogram::default;
+    histogram.histograms = vec![(1500, good()), (1600, bad), (2001, good()), (2000, good())];
     let mut exemplar = series(&named, &[(1000, 1.0), (2000, 1.0)]);
     exemplar.exemplars = vec![
         (owned(&[("trace_id", "1")]), 1500, 1.0),
@@ -217,16 +233,18 @@ fn every_sample_that_is_not_kept_has_a_reason() {
     ];
     let expected = Look {
         samples: 4,
+        histograms: 2,
         exemplars: 1,
         metadata: 0,
         refused: Refused {
             too_old: 2,
-            too_new: 1,
+            too_new: 2,
             too_many_labels: 1,
             label_bytes: 3,
             bad_labels: 1,
             first_bad: Some(Fault::NoName),
-            native_histograms: 2,
+            bad_histograms: 1,
+            first_bad_histogram: Some(crate::histogram::HistogramError::Schema(9)),
         },
     };
     for version in Version::ALL {

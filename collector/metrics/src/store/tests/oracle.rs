@@ -1,12 +1,15 @@
-//! Random histories of a store against a plain map: batches in any order, seals, merges,
-//! deletions, crashes. Whatever happened, the store holds what the map holds.
+//! Random histories of a store against a plain map: batches of floats and histograms in any
+//! order, seals, merges, deletions, crashes. Whatever happened, the store holds what the map
+//! holds.
 
 use super::*;
 use crate::Samples;
+use crate::testing::native::{Bits, bits, counted};
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use sonde_proto::{Entry, Labels};
+use sonde_proto::remote_write::{Series, Version, body};
+use sonde_proto::{Entry, Histogram, Labels};
 use std::collections::BTreeMap;
 
 /// How many histories are played.
@@ -14,13 +17,20 @@ const HISTORIES: u64 = 24;
 /// How many things happen in each.
 const EVENTS: usize = 120;
 
+/// What is at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Held {
+    Float(u64),
+    Histogram(Box<Bits>),
+}
+
 /// The journal, how much of it was applied, and what a store must hold then.
 struct World {
     rng: ChaCha8Rng,
     config: Config,
     bed: Bed,
     journal: Vec<Entry>,
-    model: BTreeMap<(Tenant, Labels), BTreeMap<i64, u64>>,
+    model: BTreeMap<(Tenant, Labels), BTreeMap<i64, Held>>,
     tenants: Vec<Tenant>,
 }
 
@@ -64,11 +74,59 @@ impl World {
                 points.push(point(&pairs, after, value));
                 let labels: Labels = [("__name__", name), ("n", &n)].into_iter().collect();
                 let series = self.model.entry((tenant.clone(), labels)).or_default();
-                series.entry(NOW_MS + after).or_insert(value.to_bits());
+                let held = Held::Float(value.to_bits());
+                series.entry(NOW_MS + after).or_insert(held);
             }
             metrics.push(gauge(name, points));
         }
         self.journal.push(entry(&tenant, &request(&[], metrics)));
+        self.replay();
+    }
+
+    /// The same of histograms, and of floats of the same series, as a Prometheus writes them.
+    fn take_written(&mut self) {
+        let tenant = self.tenants.choose(&mut self.rng).unwrap().clone();
+        let mut all = Vec::new();
+        for _ in 0..self.rng.random_range(1..4) {
+            let (name, n) = (
+                *["latency", "heat"].choose(&mut self.rng).unwrap(),
+                self.rng.random_range(0..4u8).to_string(),
+            );
+            let pairs = [("__name__", name), ("n", n.as_str())];
+            let labels: Labels = pairs.into_iter().collect();
+            let model = self.model.entry((tenant.clone(), labels)).or_default();
+            let mut series = Series {
+                labels: pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
+                ..Series::default()
+            };
+            // A request's floats come before its histograms.
+            for _ in 0..self.rng.random_range(0..3) {
+                let time = NOW_MS + self.rng.random_range(-300_000..300_000);
+                series.samples.push((time, time as f64));
+                let held = Held::Float((time as f64).to_bits());
+                model.entry(time).or_insert(held);
+            }
+            let from = self.rng.random_range(-300_000..300_000);
+            for step in 0..self.rng.random_range(1..40) {
+                // In the order of time, mostly.
+                let is_late = self.rng.random_range(0..10u8) == 0;
+                let late = if is_late {
+                    self.rng.random_range(0..100_000)
+                } else {
+                    0
+                };
+                let time = NOW_MS + from + step * 50 - late;
+                let value = self::histogram(&mut self.rng);
+                let held = Held::Histogram(Box::new(bits(&value)));
+                model.entry(time).or_insert(held);
+                series.histograms.push((time, value));
+            }
+            all.push(series);
+        }
+        let version = *Version::ALL.choose(&mut self.rng).unwrap();
+        let body = body(version, &all).unwrap();
+        self.journal
+            .push(Entry::remote_write(tenant, version, NOW, body.into()));
         self.replay();
     }
 
@@ -91,7 +149,8 @@ impl World {
 
     fn event(&mut self) {
         match self.rng.random_range(0..24) {
-            0..=13 => self.take(),
+            0..=9 => self.take(),
+            10..=13 => self.take_written(),
             14 | 15 => {
                 self.bed.store.seal(NOW).unwrap();
             }
@@ -153,7 +212,7 @@ impl World {
 
     /// The label sets that may have samples, which are all that do: a series of which nothing is
     /// left may be listed only where a part of its chunk was deleted.
-    fn check_listed(&self, tenant: &Tenant, wanted: &BTreeMap<Labels, Vec<(i64, u64)>>) {
+    fn check_listed(&self, tenant: &Tenant, wanted: &BTreeMap<Labels, Vec<(i64, Held)>>) {
         let deadline = sonde_proto::Deadline::never();
         let lookup = crate::Lookup {
             selectors: &[Vec::new()],
@@ -171,16 +230,16 @@ impl World {
     fn check(&self) {
         for tenant in &self.tenants {
             let found = super::super::samples_of(&self.bed.store, tenant, &[]);
-            let found: BTreeMap<Labels, Vec<(i64, u64)>> = found
+            let found: BTreeMap<Labels, Vec<(i64, Held)>> = found
                 .into_iter()
-                .map(|(labels, samples)| (labels, bits(&samples)))
+                .map(|(labels, samples)| (labels, held(&samples)))
                 .collect();
             let wanted = self.model.iter().filter(|((t, _), _)| t == tenant);
-            let wanted: BTreeMap<Labels, Vec<(i64, u64)>> = wanted
+            let wanted: BTreeMap<Labels, Vec<(i64, Held)>> = wanted
                 .map(|((_, labels), samples)| {
                     (
                         labels.clone(),
-                        samples.iter().map(|(t, v)| (*t, *v)).collect(),
+                        samples.iter().map(|(t, v)| (*t, v.clone())).collect(),
                     )
                 })
                 .collect();
@@ -190,8 +249,21 @@ impl World {
     }
 }
 
-fn bits(samples: &Samples) -> Vec<(i64, u64)> {
-    samples.iter().map(|(t, v)| (t, v.to_bits())).collect()
+fn held(samples: &Samples) -> Vec<(i64, Held)> {
+    let floats = samples.iter().map(|(t, v)| (t, Held::Float(v.to_bits())));
+    let histograms = samples.histograms.iter();
+    let histograms = histograms.map(|s| (s.time, Held::Histogram(Box::new(bits(&s.value)))));
+    let mut all: Vec<_> = floats.chain(histograms).collect();
+    all.sort_by_key(|(time, _)| *time);
+    all
+}
+
+/// One of a few layouts.
+fn histogram(rng: &mut ChaCha8Rng) -> Histogram {
+    let counts: Vec<f64> = (0..rng.random_range(1..4))
+        .map(|_| f64::from(rng.random_range(0..1000u16)) / *[1.0, 8.0].choose(rng).unwrap())
+        .collect();
+    counted(rng.random_range(-1..2), &counts)
 }
 
 #[test]
@@ -211,6 +283,52 @@ fn whatever_happens_the_store_holds_what_a_map_would() {
         );
         world.check();
         assert!(world.config.merge_fan_in > 1);
+    }
+}
+
+/// The same of exponential histograms.
+#[test]
+fn totals_of_histograms_of_deltas_are_the_same_through_seals_and_crashes() {
+    for seed in 0..HISTORIES {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let config = Config {
+            merge_fan_in: 2,
+            series_idle_seconds: rng.random_range(0..2),
+            seal_interval_seconds: rng.random_range(0..20),
+            ..Config::default()
+        };
+        let mut bed = Bed::new(&config);
+        let (mut journal, mut wanted, mut total) = (Vec::new(), Vec::new(), 0.0);
+        for step in 0..60 {
+            let count = rng.random_range(0..50u64);
+            total += count as f64 + 1.0;
+            wanted.push((step * 1000, total));
+            let metrics = vec![exponential(DELTA, step * 1000, count)];
+            journal.push(entry(&Tenant::default(), &request(&[], metrics)));
+            let replay = |bed: &Bed| {
+                let from = bed.store.applied_to().0 as usize;
+                for (n, entry) in journal.iter().enumerate().skip(from) {
+                    bed.store.apply(&[(at(n as u64), entry.clone())]);
+                }
+            };
+            replay(&bed);
+            match rng.random_range(0..6) {
+                0 => {
+                    bed.store.seal(later(step as u64)).unwrap();
+                }
+                1 => {
+                    bed.store.maintain(later(step as u64)).unwrap();
+                }
+                2 => {
+                    bed.crash();
+                    replay(&bed);
+                }
+                _ => {}
+            }
+        }
+        let found = bed.histograms("delta").into_iter();
+        let found: Vec<_> = found.map(|(time, h)| (time, h.count)).collect();
+        assert_eq!(found, wanted, "seed {seed}");
     }
 }
 

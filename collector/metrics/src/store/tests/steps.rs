@@ -2,6 +2,7 @@
 //! there. And a memory that is full.
 
 use super::*;
+use crate::testing::native::{Bits, all_bits};
 use sonde_proto::Entry;
 use std::io;
 use std::path::Path;
@@ -26,7 +27,11 @@ fn journal() -> Vec<Entry> {
             let points = (0..3).map(|n| point(&[("n", &n.to_string())], round * 1000, 1.0));
             let late = point(&[("n", "0")], 500 - round, round as f64);
             let own = point(&[("round", &round.to_string())], round, 2.0);
-            let metrics = vec![gauge("m", points.chain([late, own]).collect())];
+            let metrics = vec![
+                gauge("m", points.chain([late, own]).collect()),
+                exponential(CUMULATIVE, round * 1000, 3 + round as u64),
+                exponential(DELTA, round * 1000, 2),
+            ];
             let tenant = Tenant::new(name).unwrap();
             journal.push(entry(&tenant, &request(&[], metrics)));
         }
@@ -34,14 +39,15 @@ fn journal() -> Vec<Entry> {
     journal
 }
 
-type Found = Vec<(String, Vec<(i64, u64)>)>;
+type Found = Vec<(String, Vec<(i64, u64)>, Vec<(i64, Bits)>)>;
 
 fn found(store: &crate::MetricStore) -> Found {
     let mut all = Found::new();
     for name in ["a", "b"] {
         for (labels, samples) in super::super::samples_of(store, &Tenant::new(name).unwrap(), &[]) {
+            let histograms = all_bits(&samples.histograms);
             let samples = samples.iter().map(|(t, v)| (t, v.to_bits())).collect();
-            all.push((format!("{name} {labels}"), samples));
+            all.push((format!("{name} {labels}"), samples, histograms));
         }
     }
     all

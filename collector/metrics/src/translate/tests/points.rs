@@ -5,11 +5,10 @@ use crate::is_stale;
 use crate::telemetry::Reason;
 use crate::testing::*;
 use sonde_proto::otlp::kv;
-use sonde_proto::otlp::metrics::exponential_histogram_data_point::Buckets;
 use sonde_proto::otlp::metrics::summary_data_point::ValueAtQuantile;
 use sonde_proto::otlp::metrics::{
-    Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, HistogramDataPoint,
-    NumberDataPoint, Summary, SummaryDataPoint, exemplar, metric, number_data_point,
+    Exemplar, HistogramDataPoint, NumberDataPoint, Summary, SummaryDataPoint, exemplar, metric,
+    number_data_point,
 };
 use sonde_proto::{Tenant, UnixNanos};
 
@@ -173,102 +172,6 @@ fn a_summary_becomes_quantiles_sum_and_count() {
     assert_eq!(by_number(newest(&bed, "s", "quantile")), wanted);
     assert_eq!(bed.samples("s_sum"), [(0, 10.0)]);
     assert_eq!(bed.samples("s_count"), [(0, 4.0)]);
-}
-
-fn exponential(scale: i32, offset: i32, counts: &[u64]) -> ExponentialHistogramDataPoint {
-    ExponentialHistogramDataPoint {
-        time_unix_nano: NOW.0,
-        scale,
-        zero_count: 1,
-        count: 1 + counts.iter().sum::<u64>(),
-        sum: Some(3.0),
-        positive: Some(Buckets {
-            offset,
-            bucket_counts: counts.to_vec(),
-        }),
-        ..Default::default()
-    }
-}
-
-fn send_exponential(bed: &Bed, point: ExponentialHistogramDataPoint) {
-    let data = ExponentialHistogram {
-        data_points: vec![point],
-        aggregation_temporality: CUMULATIVE,
-    };
-    bed.send(
-        &[],
-        vec![named("e", metric::Data::ExponentialHistogram(data))],
-    );
-}
-
-/// How many observations are at or below each power of two, by an oracle that puts every
-/// bucket where its upper bound says.
-fn folded(scale: i32, offset: i32, counts: &[u64]) -> Vec<(f64, f64)> {
-    let base = 2f64.powf(2f64.powi(-scale));
-    let grid = (-14..=26).map(|exponent| 2f64.powi(exponent));
-    let below = |bound: f64| {
-        let inside = counts.iter().enumerate().filter(|(at, _)| {
-            let upper = base.powi(offset + *at as i32 + 1);
-            upper <= bound * (1.0 + 1e-9)
-        });
-        1.0 + inside.map(|(_, count)| *count as f64).sum::<f64>()
-    };
-    grid.map(|bound| (bound, below(bound))).collect()
-}
-
-#[test]
-fn an_exponential_histogram_is_folded_onto_powers_of_two() {
-    let cases: [(i32, i32, &[u64]); 6] = [
-        (0, -3, &[1, 2, 3, 4, 5, 6]),
-        (3, -20, &[1; 40]),
-        (5, 100, &[2; 160]),
-        (-1, -4, &[1, 2, 3, 4, 5, 6, 7]),
-        (-2, -1, &[5, 7]),
-        (1, 0, &[]),
-    ];
-    for (scale, offset, counts) in cases {
-        let bed = Bed::new(&Config::default());
-        send_exponential(&bed, exponential(scale, offset, counts));
-        let mut found = by_number(newest(&bed, "e_bucket", "le"));
-        let total = 1.0 + counts.iter().sum::<u64>() as f64;
-        assert_eq!(found.pop(), Some(("+Inf".into(), total)));
-        let found: Vec<(f64, f64)> = found
-            .into_iter()
-            .map(|(le, v)| (le.parse().unwrap(), v))
-            .collect();
-        assert_eq!(found, folded(scale, offset, counts), "scale {scale}");
-        assert_eq!(bed.samples("e_count"), [(0, total)]);
-        assert_eq!(bed.samples("e_sum"), [(0, 3.0)]);
-    }
-}
-
-#[test]
-fn buckets_of_any_scale_and_offset_lie_somewhere() {
-    for scale in [i32::MIN, -100, -11, 0, 20, 62, 63, 100, i32::MAX] {
-        for offset in [i32::MIN, -1, 0, 1, i32::MAX] {
-            let bed = Bed::new(&Config::default());
-            send_exponential(&bed, exponential(scale, offset, &[1, 1]));
-            let mut all = by_number(newest(&bed, "e_bucket", "le"));
-            assert_eq!(all.pop(), Some(("+Inf".into(), 3.0)));
-            assert!(all.is_sorted_by(|a, b| a.1 <= b.1), "{scale} {offset}");
-        }
-    }
-}
-
-#[test]
-fn negative_buckets_count_below_everything() {
-    let bed = Bed::new(&Config::default());
-    let point = ExponentialHistogramDataPoint {
-        negative: Some(Buckets {
-            offset: 0,
-            bucket_counts: vec![2, 3],
-        }),
-        count: 6,
-        ..exponential(0, 0, &[])
-    };
-    send_exponential(&bed, point);
-    let all = by_number(newest(&bed, "e_bucket", "le"));
-    assert!(all.iter().all(|(_, count)| *count == 6.0), "{all:?}");
 }
 
 #[test]
