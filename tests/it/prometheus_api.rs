@@ -123,12 +123,7 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     /// Starts one with a configuration, on a port of the kernel's choice.
-    pub(crate) async fn start(
-        program: &Path,
-        dir: &Path,
-        config: &str,
-        flags: &[&str],
-    ) -> Self {
+    pub(crate) async fn start(program: &Path, dir: &Path, config: &str, flags: &[&str]) -> Self {
         tokio::fs::create_dir_all(dir).await.unwrap();
         let file = dir.join("config.yml");
         tokio::fs::write(&file, config).await.unwrap();

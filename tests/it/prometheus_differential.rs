@@ -42,7 +42,7 @@ const QUIET: [(&str, &str); 7] = [
     ("metrics.head_bytes_max", "4194304"),
 ];
 /// How many questions, and which.
-const QUERIES: u64 = 4_000;
+const QUERIES: u64 = 5_000;
 const SEED: u64 = 20_231_114;
 /// How many are asked at once.
 const WORKERS: usize = 4;

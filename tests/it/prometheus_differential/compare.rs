@@ -82,7 +82,11 @@ fn difference(question: &Question, ours: &Reply, theirs: &Reply) -> Option<Strin
     };
     for key in ["status", "errorType", "error"] {
         if ours.body[key] != theirs.body[key] || ours.status != theirs.status {
-            return Some(format!("  we:   {}\n  they: {}", whole(ours), whole(theirs)));
+            return Some(format!(
+                "  we:   {}\n  they: {}",
+                whole(ours),
+                whole(theirs)
+            ));
         }
     }
     if ours.error().is_some() {
@@ -97,7 +101,13 @@ fn difference(question: &Question, ours: &Reply, theirs: &Reply) -> Option<Strin
         Some("string") => (ours.result() != theirs.result()).then(|| "another text".to_owned()),
         _ => series(question, ours.result(), theirs.result()),
     };
-    why.map(|why| format!("  {why}\n  we:   {}\n  they: {}", whole(ours), whole(theirs)))
+    why.map(|why| {
+        format!(
+            "  {why}\n  we:   {}\n  they: {}",
+            whole(ours),
+            whole(theirs)
+        )
+    })
 }
 
 /// Series of a vector or a matrix: labels, values and, where it means something, order.

@@ -48,13 +48,25 @@ pub(super) fn series(seed: u64) -> Vec<Series> {
         });
         all.add("odd", &[("kind", kind)], samples);
     }
-    for (n, zone) in ["", "grün", "a\"b", "c\\d", "two\nlines", "10", "9"].into_iter().enumerate() {
+    for (n, zone) in ["", "grün", "a\"b", "c\\d", "two\nlines", "10", "9"]
+        .into_iter()
+        .enumerate()
+    {
         let samples = regular(&mut rng, 0.0, |_, step| (step % 7) as f64 + n as f64 / 8.0);
         let labels = [("_hidden", "1"), ("zone", zone)];
         all.add("job:zones:sum", &labels[..1 + usize::from(n > 0)], samples);
     }
     // Nothing but what is in it says how it is written.
-    let extreme = [1e21, 1e-7, 5e-324, f64::MAX, 123_456_789.125, 1e20, 0.1, -1e-6];
+    let extreme = [
+        1e21,
+        1e-7,
+        5e-324,
+        f64::MAX,
+        123_456_789.125,
+        1e20,
+        0.1,
+        -1e-6,
+    ];
     for (n, value) in extreme.into_iter().enumerate() {
         let samples = regular(&mut rng, 0.0, |_, _| value);
         all.add("extreme", &[("n", &n.to_string())], samples);
@@ -157,7 +169,11 @@ impl Made {
             before.push((time + 15_000, f64::from_bits(STALE)));
         }
         for (version, samples) in [("1.0", before), ("1.1", after)] {
-            self.add("build_info", &[who[0], who[1], ("version", version)], samples);
+            self.add(
+                "build_info",
+                &[who[0], who[1], ("version", version)],
+                samples,
+            );
         }
     }
 }

@@ -235,7 +235,9 @@ impl Generator<'_> {
     }
 
     fn length(&mut self) -> &'static str {
-        self.one(&["20s", "40s", "1m", "90s", "2m", "5m", "11m", "20m", "1h30m", "100ms"])
+        self.one(&[
+            "20s", "40s", "1m", "90s", "2m", "5m", "11m", "20m", "1h30m", "100ms",
+        ])
     }
 
     /// `(expr)[range:step]`
@@ -277,7 +279,9 @@ impl Generator<'_> {
     fn aggregation(&mut self, op: &str, arguments: &str) -> String {
         let grouping = self.grouping();
         if self.chance(0.2) {
-            return format!("{op}({arguments}) {grouping}").trim_end().to_owned();
+            return format!("{op}({arguments}) {grouping}")
+                .trim_end()
+                .to_owned();
         }
         format!("{op} {grouping}({arguments})")
     }
@@ -291,14 +295,21 @@ impl Generator<'_> {
     fn scalar(&mut self, depth: u32) -> String {
         if depth == 0 {
             let number = self.number();
-            return self.one(&["1", "0", "2.5", "-3", "time()", "pi()", "1e3", "Inf", "NaN", "0x1f", &number]).to_owned();
+            return self
+                .one(&[
+                    "1", "0", "2.5", "-3", "time()", "pi()", "1e3", "Inf", "NaN", "0x1f", &number,
+                ])
+                .to_owned();
         }
         match self.below(6) {
             0 => format!("scalar({})", self.exact(depth - 1)),
             1 => format!("-({})", self.scalar(depth - 1)),
             2 => format!("({})", self.scalar(depth - 1)),
             _ => {
-                let op = self.one(&["+", "-", "*", "/", "%", "^", "atan2", "> bool", "== bool", "<= bool", "!= bool"]);
+                let op = self.one(&[
+                    "+", "-", "*", "/", "%", "^", "atan2", "> bool", "== bool", "<= bool",
+                    "!= bool",
+                ]);
                 let (lhs, rhs) = (self.scalar(depth - 1), self.scalar(depth - 1));
                 format!("({lhs} {op} {rhs})")
             }
@@ -308,24 +319,49 @@ impl Generator<'_> {
     /// What is given as it is: samples, texts, values that are hard to write.
     fn plain(&mut self) -> String {
         match self.below(6) {
-            0 => format!("\"{}\"", self.one(&["text", "", "ü", "a\\\"b", "\\n", "\\\\"])),
-            1 => self.range_of(&["temperature", "odd", "build_info", "extreme", "job:zones:sum"]),
+            0 => format!(
+                "\"{}\"",
+                self.one(&["text", "", "ü", "a\\\"b", "\\n", "\\\\"])
+            ),
+            1 => self.range_of(&[
+                "temperature",
+                "odd",
+                "build_info",
+                "extreme",
+                "job:zones:sum",
+            ]),
             2 => self.subquery(|own| own.exact(1)),
             3 => format!("extreme * {}", self.one(&["1", "10", "-1", "1e-5"])),
             4 => format!("extreme{}", self.when()),
-            _ => format!("({{__name__=~\"{}\"}})", self.one(&["odd|extreme", "t.*", ".*_info"])),
+            _ => format!(
+                "({{__name__=~\"{}\"}})",
+                self.one(&["odd|extreme", "t.*", ".*_info"])
+            ),
         }
     }
 
     /// An order that the language gives, without two of one rank.
     fn ranked(&mut self) -> String {
-        let unique = self.one(&["temperature", "temperature{job!=\"db\"}", "abs(temperature)", "(temperature - 100)", "temperature offset 4m", "-temperature"]);
+        let unique = self.one(&[
+            "temperature",
+            "temperature{job!=\"db\"}",
+            "abs(temperature)",
+            "(temperature - 100)",
+            "temperature offset 4m",
+            "-temperature",
+        ]);
         let k = self.one(&["1", "2", "3", "5", "100", "0", "-1", "2.7"]);
         match self.below(4) {
             0 => format!("sort({unique})"),
             1 => format!("sort_desc({unique})"),
-            2 => format!("topk {}({k}, {unique})", self.one(&["", "by (job) ", "without (job) "])),
-            _ => format!("bottomk {}({k}, {unique})", self.one(&["", "by (instance) ", "without (instance, job) "])),
+            2 => format!(
+                "topk {}({k}, {unique})",
+                self.one(&["", "by (job) ", "without (job) "])
+            ),
+            _ => format!(
+                "bottomk {}({k}, {unique})",
+                self.one(&["", "by (instance) ", "without (instance, job) "])
+            ),
         }
     }
 }

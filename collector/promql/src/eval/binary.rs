@@ -85,9 +85,16 @@ impl<S: Source> Engine<'_, S> {
             same.push(column);
         }
         let active = self.presence_of_any(&many, grid)?;
-        for (signature, same) in &ones {
+        let mut twice = Vec::new();
+        for (signature, same) in &mut ones {
             self.work((same.len() as u64).saturating_mul(grid.len as u64))?;
-            check_unique(b, signature, same, &active)?;
+            twice.extend(second(same, &active).map(|second| (second, signature.clone())));
+        }
+        let first = |(a, _): &(Second<'_>, _), (b, _): &(Second<'_>, _)| {
+            (a.step, &a.column.labels).cmp(&(b.step, &b.column.labels))
+        };
+        if let Some((second, signature)) = twice.into_iter().min_by(first) {
+            return Err(second.as_stop(b, &signature));
         }
         let mut results = Vec::new();
         let mut taken: AHashMap<Labels, Vec<bool>> = AHashMap::new();
@@ -164,32 +171,44 @@ pub(crate) fn mark_present(present: &mut [bool], column: &Column) {
     column.each_present(|step| present[step] = true);
 }
 
+/// A series that is not the only one of its signature at a step.
+struct Second<'c> {
+    step: usize,
+    column: &'c Column,
+    before: &'c Column,
+}
+
 /// On the side of which there is one, there must be only one at every step, unless there is
-/// nothing at all on the other side.
-fn check_unique(
-    b: &Binary,
-    signature: &Labels,
-    same: &[&Column],
-    active: &[bool],
-) -> Result<(), Stop> {
+/// nothing at all on the other side. By labels, so that it is always the same that is told.
+fn second<'c>(same: &mut [&'c Column], active: &[bool]) -> Option<Second<'c>> {
     if same.len() < 2 {
-        return Ok(());
+        return None;
     }
-    for step in (0..active.len()).filter(|step| active[*step]) {
-        let mut present = same.iter().filter(|c| c.is_present(step));
-        if let (Some(first), Some(second)) = (present.next(), present.next()) {
-            let side = if b.matching.many == Some(Many::Right) {
-                "left"
-            } else {
-                "right"
-            };
-            return Err(Stop::Expression(format!(
-                "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}]; many-to-many matching not allowed: matching labels must be unique on one side",
-                first.labels, second.labels
-            )));
-        }
+    same.sort_by(|a, b| a.labels.cmp(&b.labels));
+    let mut steps = (0..active.len()).filter(|step| active[*step]);
+    steps.find_map(|step| {
+        let mut present = same.iter().copied().filter(|c| c.is_present(step));
+        let (before, column) = (present.next()?, present.next()?);
+        Some(Second {
+            step,
+            column,
+            before,
+        })
+    })
+}
+
+impl Second<'_> {
+    fn as_stop(&self, b: &Binary, signature: &Labels) -> Stop {
+        let side = if b.matching.many == Some(Many::Right) {
+            "left"
+        } else {
+            "right"
+        };
+        Stop::Expression(format!(
+            "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
+            self.column.labels, self.before.labels
+        ))
     }
-    Ok(())
 }
 
 /// Between single series, a signature may give one result at a step.

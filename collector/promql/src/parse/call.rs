@@ -109,10 +109,19 @@ impl<'a> Parser<'a> {
                 return Ok(args);
             }
             self.expect_sign(",", "", "")?;
-            if self.is_sign(")") || self.is_sign(",") {
+            if !self.begins_operand() {
                 let message = "trailing commas not allowed in function call args";
                 return Err(self.error_at(comma, message));
             }
+        }
+    }
+
+    /// Whether the next token may be the first of an expression, or is none at all.
+    fn begins_operand(&self) -> bool {
+        match self.peek() {
+            Token::Sign(sign) => ["(", "{", "+", "-"].contains(sign),
+            Token::Word(word) => !is_one_of(word, &super::RESERVED),
+            _ => true,
         }
     }
 

@@ -94,7 +94,10 @@ impl Generator<'_> {
                     "group_left (instance)",
                     "group_right (team)",
                 ]);
-                format!("({a}) {} on (job) {group} ({b})", self.one(&["+", "/", "<"]))
+                format!(
+                    "({a}) {} on (job) {group} ({b})",
+                    self.one(&["+", "/", "<"])
+                )
             }
             2 => format!("label_replace({a}, \"instance\", \"same\", \"instance\", \".*\")"),
             3 => format!("label_join({a}, \"instance\", \"\")"),
@@ -104,10 +107,7 @@ impl Generator<'_> {
                 self.one(&["*", ">", ">= bool"])
             ),
             6 => {
-                let (label, pattern) = (
-                    self.one(&["ok", "job"]),
-                    self.one(&["(", "a", ".*", "["]),
-                );
+                let (label, pattern) = (self.one(&["ok", "job"]), self.one(&["(", "a", ".*", "["]));
                 format!("label_replace({a}, \"{label}\", \"x\", \"job\", \"{pattern}\")")
             }
             7 => {

@@ -165,10 +165,7 @@ impl Generator<'_> {
                 let function = self.one(&["abs", "ceil", "floor", "sgn", "round"]);
                 format!("{function}({inner})")
             }
-            1 => format!(
-                "round({inner}, {})",
-                self.one(&["0.25", "8", "-2", "1024"])
-            ),
+            1 => format!("round({inner}, {})", self.one(&["0.25", "8", "-2", "1024"])),
             2 => format!("clamp({inner}, {}, {})", self.number(), self.number()),
             3 => {
                 let function = self.one(&["clamp_min", "clamp_max"]);
@@ -189,14 +186,7 @@ impl Generator<'_> {
             let label = self.one(&["job", "host", "instance", "code", "__name__"]);
             let replacement = self.one(&["$1", "$1.$2", "${1}x", "", "$3", "new", "$$1", "$name"]);
             let source = self.one(&["instance", "job", "nothing", "__name__", "code"]);
-            let pattern = self.one(&[
-                "(.):(.)",
-                "(.*)",
-                "a.*",
-                "",
-                "(?P<name>[a-z]+).*",
-                "(.+)",
-            ]);
+            let pattern = self.one(&["(.):(.)", "(.*)", "a.*", "", "(?P<name>[a-z]+).*", "(.+)"]);
             return format!(
                 "label_replace({inner}, \"{label}\", \"{replacement}\", \"{source}\", \"{pattern}\")"
             );

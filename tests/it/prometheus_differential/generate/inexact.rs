@@ -53,10 +53,7 @@ impl Generator<'_> {
                     "quantile_over_time(0.3, ",
                     "stddev_over_time(",
                 ]);
-                format!(
-                    "{function}{})",
-                    self.subquery(|own| own.inexact(depth - 1))
-                )
+                format!("{function}{})", self.subquery(|own| own.inexact(depth - 1)))
             }
         }
     }
