@@ -12,6 +12,7 @@ mod stream;
 mod names;
 mod binary;
 mod set;
+mod fill;
 mod arithmetic;
 mod aggregate;
 mod accumulate;

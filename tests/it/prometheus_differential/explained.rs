@@ -81,10 +81,12 @@ pub(super) const EXPLAINED: &[Explained] = &[
                 "missing unit character in duration",
                 "in offset, expected duration",
                 "unclosed left bracket",
+                "in subquery selector, expected duration or \"]\"",
             ];
             endings.iter().any(|ending| theirs.ends_with(ending))
                 || theirs.contains("bad duration syntax")
                 || ours.contains("in duration expression")
+                || ours.ends_with("expected number, duration, step(), or range()")
         },
         shown_by: &[
             "rate(temperature[])",
@@ -196,5 +198,18 @@ pub(super) const EXPLAINED: &[Explained] = &[
                 .ends_with("unexpected character after '!': '\u{fffd}'")
         },
         shown_by: &["temperature !"],
+    },
+    Explained {
+        why: "its engine does not evaluate what it has found not to change",
+        explains: |pair| {
+            let (_, theirs) = pair.errors();
+            theirs.contains("StepInvariantExpr") || theirs == "unexpected number of samples"
+        },
+        shown_by: &["('b')", "(temperature[5m] @ 1700001600.123)"],
+    },
+    Explained {
+        why: "what is wrong with a number is said by another program",
+        explains: |pair| pair.errors().1.contains("strconv.ParseFloat"),
+        shown_by: &["0x1f1.5"],
     },
 ];

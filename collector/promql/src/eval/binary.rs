@@ -68,11 +68,12 @@ impl<S: Source> Engine<'_, S> {
         rhs: Vec<Column>,
         grid: &Grid,
     ) -> Result<Vec<Column>, Stop> {
-        let (many, one) = if b.matching.many == Some(Many::Right) {
+        let (mut many, mut one) = if b.matching.many == Some(Many::Right) {
             (rhs, lhs)
         } else {
             (lhs, rhs)
         };
+        self.fill(b, &mut many, &mut one, grid)?;
         let mut ones: AHashMap<Labels, Vec<&Column>> = AHashMap::new();
         for column in &one {
             let same = match ones.entry(self.signature(&column.labels, &b.matching)?) {

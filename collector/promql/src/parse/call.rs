@@ -39,6 +39,10 @@ impl<'a> Parser<'a> {
         self.aggregations -= 1;
         let mut args = args?;
         if grouping.is_none() {
+            // What follows is read before the arguments are looked at.
+            if matches!(self.peek(), Token::Bad(_)) {
+                return Err(self.unexpected("", ""));
+            }
             grouping = self.grouping()?;
         }
         let (without, labels) = grouping.unwrap_or_default();
@@ -117,7 +121,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Whether the next token may be the first of an expression, or is none at all.
-    fn begins_operand(&self) -> bool {
+    pub(super) fn begins_operand(&self) -> bool {
         match self.peek() {
             Token::Sign(sign) => ["(", "{", "+", "-"].contains(sign),
             Token::Word(word) => !is_one_of(word, &super::RESERVED),

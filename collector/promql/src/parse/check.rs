@@ -139,6 +139,14 @@ impl Checker<'_> {
             let message = "vector matching only allowed between instant vectors";
             return Err(self.error(span, message));
         }
+        if !vectors && !matching.fill.is_none() {
+            let message = "filling in missing series only allowed between instant vectors";
+            return Err(self.error(span, message));
+        }
+        if b.op.is_set() && !matching.fill.is_none() {
+            let message = "filling in missing series not allowed for set operators";
+            return Err(self.error(span, message));
+        }
         if vectors && b.op.is_set() && matching.many.is_some() {
             let message = format!("no grouping allowed for {:?} operation", b.op.as_str());
             return Err(self.error(span, message));
