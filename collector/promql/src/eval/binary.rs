@@ -2,6 +2,7 @@
 
 use super::{ABSENT, Column, Engine, Grid, arithmetic, is_absent, without_name};
 use crate::ast::{Binary, Many, Matching, Type};
+use crate::notes::Note;
 use crate::source::{Source, Stop};
 use ahash::AHashMap;
 use sonde_proto::Labels;
@@ -39,6 +40,7 @@ impl<S: Source> Engine<'_, S> {
     ) -> Result<Vec<Column>, Stop> {
         for column in &mut columns {
             self.work(scalar.len() as u64)?;
+            self.note_trimmed_floats(b, &column.values, scalar);
             for (value, scalar) in column.values.iter_mut().zip(scalar) {
                 if !is_absent(*value) {
                     let result = if scalar_is_left {
@@ -103,6 +105,7 @@ impl<S: Source> Engine<'_, S> {
             let key = self.signature(&column.labels, &b.matching)?;
             for other in ones.get(&key).into_iter().flatten() {
                 self.spend(grid.len as u64)?;
+                self.note_trimmed_floats(b, &column.values, &other.values);
                 let mut values = pair_values(b, column, other);
                 let sides = match b.matching.many {
                     Some(Many::Right) => (*other, column),
@@ -137,6 +140,15 @@ impl<S: Source> Engine<'_, S> {
             ),
             other => other,
         })
+    }
+
+    /// Of two numbers nothing can be trimmed.
+    fn note_trimmed_floats(&self, b: &Binary, values: &[f64], others: &[f64]) {
+        let mut pairs = values.iter().zip(others);
+        if b.op.is_trim() && pairs.any(|(l, r)| !is_absent(*l) && !is_absent(*r)) {
+            let (left, op, right) = ("float", b.op.as_str(), "float");
+            self.notes.add(Note::Types { left, op, right }, b.lhs.span);
+        }
     }
 
     /// At which steps any series has a value.
@@ -245,6 +257,9 @@ fn pair_values(b: &Binary, many: &Column, one: &Column) -> Vec<f64> {
 
 /// A comparison that does not give a number keeps or drops the left value.
 fn outcome(b: &Binary, result: f64, kept: f64) -> f64 {
+    if b.op.is_trim() {
+        return ABSENT;
+    }
     match (b.op.is_comparison() && !b.is_bool, result == 1.0) {
         (false, _) => result,
         (true, true) => kept,
@@ -254,7 +269,7 @@ fn outcome(b: &Binary, result: f64, kept: f64) -> f64 {
 
 /// Only a comparison that filters gives the metric itself.
 fn drops_name(b: &Binary) -> bool {
-    !b.op.is_comparison() || b.is_bool
+    !(b.op.is_trim() || b.op.is_comparison()) || b.is_bool
 }
 
 fn signature(labels: &Labels, matching: &Matching) -> Labels {

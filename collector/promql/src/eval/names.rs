@@ -33,7 +33,9 @@ fn has_one_name(expr: &Expr) -> bool {
         ExprKind::Binary(b) if expr.returns() == Type::Vector => match b.op {
             BinaryOp::Or => false,
             BinaryOp::And | BinaryOp::Unless => has_one_name(&b.lhs),
-            op if op.is_comparison() && !b.is_bool => has_one_name(&b.lhs) && has_one_name(&b.rhs),
+            op if op.is_trim() || (op.is_comparison() && !b.is_bool) => {
+                has_one_name(&b.lhs) && has_one_name(&b.rhs)
+            }
             _ => true,
         },
         ExprKind::Aggregate(a) => match a.op {

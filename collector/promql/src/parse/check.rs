@@ -119,6 +119,13 @@ impl Checker<'_> {
             let message = "comparisons between scalars must use BOOL modifier";
             return Err(self.error(operator, message));
         }
+        if b.op.is_trim() && scalars {
+            let message = format!(
+                "operator {:?} not allowed for scalar operations",
+                b.op.as_str()
+            );
+            return Err(self.error(operator, message));
+        }
         let matching = &b.matching;
         let twice = matching
             .labels

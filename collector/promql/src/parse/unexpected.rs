@@ -18,8 +18,9 @@ const KEYWORDS: [&str; 10] = [
     "smoothed",
 ];
 
-const OPERATORS: [&str; 16] = [
-    "+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "=~", "!~", "@", "atan2",
+const OPERATORS: [&str; 18] = [
+    "</", ">/", "+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "=~", "!~", "@",
+    "atan2",
 ];
 
 const SET_OPERATORS: [&str; 3] = ["and", "or", "unless"];
