@@ -22,5 +22,6 @@ mod loki_clients;
 mod loki_grafana;
 mod notify;
 mod prometheus_api;
+mod prometheus_differential;
 mod prometheus_remote_write;
 mod sdk;

@@ -273,6 +273,33 @@ pub struct Matching {
     pub many: Option<Many>,
     /// Labels taken over from the one side.
     pub include: Vec<String>,
+    /// What stands for series that a side does not have.
+    pub fill: Fill,
+}
+
+/// `fill`, `fill_left`, `fill_right`: a value for a side on which nothing matches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fill {
+    /// Of the left operand.
+    pub left: Option<f64>,
+    /// Of the right operand.
+    pub right: Option<f64>,
+}
+
+impl Fill {
+    /// Whether nothing is filled in.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.left.is_none() && self.right.is_none()
+    }
+}
+
+/// By their bits: two that are no number are the same.
+impl PartialEq for Fill {
+    fn eq(&self, other: &Self) -> bool {
+        let bits = |fill: &Self| [fill.left, fill.right].map(|value| value.map(f64::to_bits));
+        bits(self) == bits(other)
+    }
 }
 
 /// Which side may have many for one.

@@ -9,8 +9,10 @@ mod budget;
 mod grid;
 mod window;
 mod stream;
+mod names;
 mod binary;
 mod set;
+mod fill;
 mod arithmetic;
 mod aggregate;
 mod accumulate;
@@ -156,9 +158,10 @@ impl<'s, S: Source> Engine<'s, S> {
         }
     }
 
+    /// What [`Self::stream`] gives, no two with the same labels.
     fn collect(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
         let mut columns = Vec::new();
-        self.stream(expr, grid, &mut |column| {
+        self.stream_each(expr, grid, &mut |column| {
             self.keep_column(&column)?;
             columns.push(column);
             Ok(())

@@ -15,6 +15,8 @@ pub struct Features {
     pub duration_expressions: bool,
     /// The modifiers `anchored` and `smoothed`.
     pub extended_ranges: bool,
+    /// The modifiers `fill`, `fill_left` and `fill_right` of operators.
+    pub fill_modifiers: bool,
 }
 
 impl Features {
@@ -25,6 +27,7 @@ impl Features {
             experimental_functions: true,
             duration_expressions: true,
             extended_ranges: true,
+            fill_modifiers: true,
         }
     }
 }

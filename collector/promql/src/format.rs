@@ -118,6 +118,22 @@ fn write_matching(matching: &Matching, out: &mut String) {
         write_labels(&matching.include, out);
         out.push(')');
     }
+    write_fill(matching, out);
+}
+
+fn write_fill(matching: &Matching, out: &mut String) {
+    let mut write = |word: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            let _ = write!(out, " {word} ({})", label_number(value));
+        }
+    };
+    let (left, right) = (matching.fill.left, matching.fill.right);
+    if left.map(f64::to_bits) == right.map(f64::to_bits) {
+        write("fill", left);
+    } else {
+        write("fill_left", left);
+        write("fill_right", right);
+    }
 }
 
 fn write_labels(labels: &[String], out: &mut String) {

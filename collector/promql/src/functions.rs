@@ -136,6 +136,11 @@ impl Window<'_> {
 impl Function {
     /// The function of that name.
     pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        Self::all().find(|f| f.name == name)
+    }
+
+    /// All there are.
+    pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
         let families = [
             counters::TABLE,
             over_time::TABLE,
@@ -146,7 +151,7 @@ impl Function {
             histogram::TABLE,
             labels::TABLE,
         ];
-        families.into_iter().flatten().find(|f| f.name == name)
+        families.into_iter().flatten()
     }
 
     /// Whether the order of its answer means something.

@@ -19,6 +19,7 @@ mod combine;
 mod resets;
 mod estimate;
 mod total;
+mod trim;
 mod text;
 
 pub use buckets::{Bucket, buckets};
@@ -28,6 +29,7 @@ pub(crate) use layout::{compact, reduce};
 pub(crate) use resets::is_reset;
 pub use text::text;
 pub(crate) use total::Total;
+pub(crate) use trim::{Keep, trim};
 
 use sonde_proto::{CUSTOM_SCHEMA, Histogram};
 

@@ -106,12 +106,18 @@ fn binary(b: &Binary) -> Value {
         Some(Many::Right) => "one-to-many",
     };
     let matching = vectors.then(|| {
-        json!({
+        let mut matching = json!({
             "card": card,
             "labels": b.matching.labels,
             "on": b.matching.on,
             "include": b.matching.include,
-        })
+        });
+        let fill = b.matching.fill;
+        if !fill.is_none() {
+            let [lhs, rhs] = [fill.left, fill.right].map(|value| value.map(label_number));
+            matching["fillValues"] = json!({ "lhs": lhs, "rhs": rhs });
+        }
+        matching
     });
     json!({
         "type": "binaryExpr",

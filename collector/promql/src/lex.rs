@@ -33,9 +33,9 @@ pub(crate) struct Spanned<'a> {
 }
 
 /// Outside of braces and brackets; longer signs first.
-const SIGNS: [&str; 20] = [
-    "==", "!=", ">=", "<=", ">", "<", "=", "+", "-", "*", "/", "%", "^", "(", ")", "{", "[", "]",
-    ",", "@",
+const SIGNS: [&str; 22] = [
+    "</", ">/", "==", "!=", ">=", "<=", ">", "<", "=", "+", "-", "*", "/", "%", "^", "(", ")", "{",
+    "[", "]", ",", "@",
 ];
 
 const IN_BRACES: [&str; 6] = ["=~", "!~", "!=", "=", ",", "}"];
@@ -236,11 +236,11 @@ impl<'a> Lexer<'a> {
                 Ok(Token::Number(octal(&rest[..end]).unwrap_or(number)))
             }
             None => {
-                let shown: String = rest
-                    .chars()
-                    .take_while(|c| c.is_ascii_alphanumeric() || *c == '.')
-                    .take(40)
-                    .collect();
+                let (end, has_units) = misread(rest);
+                let shown = &rest[..end];
+                if has_units {
+                    return Err(self.bad(format!("not a valid duration string: {shown:?}")));
+                }
                 Err(self.bad(format!("bad number or duration syntax: {shown:?}")))
             }
         }
@@ -302,6 +302,41 @@ fn duration_length(text: &str) -> Option<usize> {
         }
         at += digits + 1;
         at += usize::from(text[at..].starts_with('s'));
+    }
+}
+
+/// How much of what is neither a number nor a duration is read until that is clear: first as
+/// much as a number could have, then a unit and more digits with units, then one character
+/// that must not follow. And whether it has the units of a duration, if not its digits.
+fn misread(text: &str) -> (usize, bool) {
+    let run = |at: usize, is_in: fn(char) -> bool| {
+        let rest = &text[at..];
+        at + rest.find(|c| !is_in(c)).unwrap_or(rest.len())
+    };
+    let one = |at: usize, of: &[char]| at + usize::from(text[at..].starts_with(of));
+    let digit: fn(char) -> bool = |c| c.is_ascii_digit() || c == '_';
+    let hex: fn(char) -> bool = |c| c.is_ascii_hexdigit() || c == '_';
+    let is_hex = text.starts_with("0x") || text.starts_with("0X");
+    let (from, digits) = if is_hex { (2, hex) } else { (0, digit) };
+    let mut at = run(from, digits);
+    if text[at..].starts_with('.') {
+        at = run(at + 1, digits);
+    }
+    if text[at..].starts_with(['e', 'E']) {
+        at = run(one(at + 1, &['+', '-']), digit);
+    }
+    loop {
+        let unit = one(at, &UNITS);
+        if unit == at {
+            return (at, false);
+        }
+        at = one(unit, &['s']);
+        let next = run(at, |c| c.is_ascii_digit());
+        if next == at {
+            let goes_on = text[at..].starts_with(is_word);
+            return (at + usize::from(goes_on), !goes_on);
+        }
+        at = next;
     }
 }
 

@@ -117,7 +117,7 @@ pub fn range<S: Source>(
         Type::Vector => engine.vector(&expr, &grid)?,
         other => {
             let message = format!(
-                "invalid expression type {:?} for range query, must be scalar or instant vector",
+                "invalid expression type {:?} for range query, must be Scalar or instant Vector",
                 other.as_str()
             );
             return Err(QueryError::bad_data(&message));

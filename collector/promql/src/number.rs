@@ -7,7 +7,37 @@ pub fn label_number(n: f64) -> String {
     if n.is_infinite() {
         return if n > 0.0 { "+Inf" } else { "-Inf" }.into();
     }
-    n.to_string()
+    let text = n.to_string();
+    if n.abs() < TIES_FROM {
+        return text;
+    }
+    let digits = shortest(n);
+    let digits: String = digits.chars().take_while(|c| *c != 'e').collect();
+    // Only the last digit may be another one.
+    let mut places = digits.chars().filter(char::is_ascii_digit);
+    let changed = |c: char| match c {
+        '0'..='9' => places.next().unwrap_or('0'),
+        other => other,
+    };
+    text.chars().map(changed).collect()
+}
+
+/// From here on two texts of the same length can be equally near to a number.
+const TIES_FROM: f64 = 1e13;
+
+/// The digits with an exponent, as few as tell the number from all others. Of two that are as
+/// near, the one that ends in an even digit, as in Go.
+fn shortest(n: f64) -> String {
+    let text = format!("{n:e}");
+    if n.abs() < TIES_FROM {
+        return text;
+    }
+    let digits = text.find('e').unwrap_or(text.len());
+    let places = text[..digits]
+        .find('.')
+        .map_or(0, |point| digits - point - 1);
+    let even = format!("{n:.places$e}");
+    if even.parse() == Ok(n) { even } else { text }
 }
 
 /// A number as a sample of a vector or matrix is written: below 1e-6 and from 1e21 on with an
@@ -32,7 +62,7 @@ pub(crate) fn short_number(n: f64) -> String {
 }
 
 fn with_exponent(n: f64) -> String {
-    let text = format!("{n:e}");
+    let text = shortest(n);
     let Some((digits, exponent)) = text.split_once('e') else {
         return text;
     };
@@ -59,6 +89,22 @@ mod tests {
         check(1e20, "100000000000000000000", "100000000000000000000");
         check(1e21, "1000000000000000000000", "1e+21");
         check(-1.25e100, &format!("-125{}", "0".repeat(98)), "-1.25e+100");
+        // As near to …13 as to …12.
+        check(
+            228_486_901_324_401.125,
+            "228486901324401.12",
+            "228486901324401.12",
+        );
+        check(
+            -228_486_901_324_401.375,
+            "-228486901324401.38",
+            "-228486901324401.38",
+        );
+        check(
+            12_851_600_114_359_310_336.0,
+            "12851600114359310000",
+            "12851600114359310000",
+        );
         check(1e-6, "0.000001", "0.000001");
         check(1.5e-7, "0.00000015", "1.5e-07");
         check(f64::INFINITY, "+Inf", "+Inf");

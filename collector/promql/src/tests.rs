@@ -19,6 +19,7 @@
 //! A value may be a histogram in double braces, see [`literal`].
 
 mod bounds;
+mod coverage;
 mod limits;
 mod literal;
 mod rows;
@@ -180,6 +181,66 @@ fn ranges_that_look_beyond_their_edges() {
 #[test]
 fn labels_of_info_metrics() {
     check(include_str!("tests/info.test"));
+}
+
+#[test]
+fn operators_between_all_kinds_of_operands() {
+    check(include_str!("tests/operators_arithmetic.test"));
+}
+
+#[test]
+fn comparisons_between_all_kinds_of_operands() {
+    check(include_str!("tests/operators_comparing.test"));
+}
+
+#[test]
+fn operators_of_native_histograms() {
+    check(include_str!("tests/operators_native.test"));
+}
+
+#[test]
+fn aggregations_of_native_histograms() {
+    check(include_str!("tests/aggregations_native.test"));
+}
+
+#[test]
+fn functions_over_ranges_of_numbers_and_histograms() {
+    check(include_str!("tests/ranges_mixed.test"));
+}
+
+#[test]
+fn functions_of_values_beside_native_histograms() {
+    check(include_str!("tests/values_native.test"));
+}
+
+#[test]
+fn subqueries() {
+    check(include_str!("tests/subqueries.test"));
+}
+
+#[test]
+fn staleness_and_lookback() {
+    check(include_str!("tests/staleness.test"));
+}
+
+#[test]
+fn names_of_any_text() {
+    check(include_str!("tests/utf8.test"));
+}
+
+#[test]
+fn where_the_name_goes() {
+    check(include_str!("tests/names.test"));
+}
+
+#[test]
+fn trimmed_histograms() {
+    check(include_str!("tests/trim.test"));
+}
+
+#[test]
+fn series_that_are_filled_in() {
+    check(include_str!("tests/fill.test"));
 }
 
 #[test]

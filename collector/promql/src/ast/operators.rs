@@ -19,6 +19,8 @@ pub enum BinaryOp {
     Less,
     GreaterEqual,
     LessEqual,
+    TrimUpper,
+    TrimLower,
     And,
     Or,
     Unless,
@@ -35,7 +37,9 @@ impl BinaryOp {
             | Self::Greater
             | Self::Less
             | Self::GreaterEqual
-            | Self::LessEqual => 3,
+            | Self::LessEqual
+            | Self::TrimUpper
+            | Self::TrimLower => 3,
             Self::Add | Self::Sub => 4,
             Self::Mul | Self::Div | Self::Mod | Self::Atan2 => 5,
             Self::Pow => 6,
@@ -57,6 +61,8 @@ impl BinaryOp {
             "<" => Self::Less,
             ">=" => Self::GreaterEqual,
             "<=" => Self::LessEqual,
+            "</" => Self::TrimUpper,
+            ">/" => Self::TrimLower,
             _ => return None,
         })
     }
@@ -70,7 +76,13 @@ impl BinaryOp {
     /// Whether it is a comparison.
     #[must_use]
     pub fn is_comparison(self) -> bool {
-        self.power() == Self::Equal.power()
+        self.power() == Self::Equal.power() && !self.is_trim()
+    }
+
+    /// Whether it leaves out observations of a histogram.
+    #[must_use]
+    pub fn is_trim(self) -> bool {
+        matches!(self, Self::TrimUpper | Self::TrimLower)
     }
 
     /// The operator as it is written.
@@ -90,6 +102,8 @@ impl BinaryOp {
             Self::Less => "<",
             Self::GreaterEqual => ">=",
             Self::LessEqual => "<=",
+            Self::TrimUpper => "</",
+            Self::TrimLower => ">/",
             Self::And => "and",
             Self::Or => "or",
             Self::Unless => "unless",

@@ -114,7 +114,10 @@ impl<S: Source> Engine<'_, S> {
                 };
                 self.work(group.len() as u64 + (name.len() + text.len()) as u64)?;
                 let mut builder = group.to_builder();
-                builder.set(&name, &text);
+                // It is a label like the others, which may be left out.
+                if !(a.without && a.labels.contains(&name)) {
+                    builder.set(&name, &text);
+                }
                 let count = match counts.entry(builder.build()) {
                     Entry::Occupied(count) => count.into_mut(),
                     Entry::Vacant(place) => {

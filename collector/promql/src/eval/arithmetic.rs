@@ -18,7 +18,11 @@ pub(crate) fn scalar(op: BinaryOp, l: f64, r: f64) -> f64 {
         BinaryOp::Less => f64::from(l < r),
         BinaryOp::GreaterEqual => f64::from(l >= r),
         BinaryOp::LessEqual => f64::from(l <= r),
-        // The parser lets no set operator see numbers.
-        BinaryOp::And | BinaryOp::Or | BinaryOp::Unless => f64::NAN,
+        // Nothing comes of trimming a number, and the parser lets no set operator see any.
+        BinaryOp::TrimUpper
+        | BinaryOp::TrimLower
+        | BinaryOp::And
+        | BinaryOp::Or
+        | BinaryOp::Unless => f64::NAN,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{ABSENT, Column, Engine, Grid, arithmetic, is_absent, without_name};
 use crate::ast::{Binary, Many, Matching, Type};
+use crate::notes::Note;
 use crate::source::{Source, Stop};
 use ahash::AHashMap;
 use sonde_proto::Labels;
@@ -39,6 +40,7 @@ impl<S: Source> Engine<'_, S> {
     ) -> Result<Vec<Column>, Stop> {
         for column in &mut columns {
             self.work(scalar.len() as u64)?;
+            self.note_trimmed_floats(b, &column.values, scalar);
             for (value, scalar) in column.values.iter_mut().zip(scalar) {
                 if !is_absent(*value) {
                     let result = if scalar_is_left {
@@ -68,11 +70,12 @@ impl<S: Source> Engine<'_, S> {
         rhs: Vec<Column>,
         grid: &Grid,
     ) -> Result<Vec<Column>, Stop> {
-        let (many, one) = if b.matching.many == Some(Many::Right) {
+        let (mut many, mut one) = if b.matching.many == Some(Many::Right) {
             (rhs, lhs)
         } else {
             (lhs, rhs)
         };
+        self.fill(b, &mut many, &mut one, grid)?;
         let mut ones: AHashMap<Labels, Vec<&Column>> = AHashMap::new();
         for column in &one {
             let same = match ones.entry(self.signature(&column.labels, &b.matching)?) {
@@ -85,9 +88,16 @@ impl<S: Source> Engine<'_, S> {
             same.push(column);
         }
         let active = self.presence_of_any(&many, grid)?;
-        for (signature, same) in &ones {
+        let mut twice = Vec::new();
+        for (signature, same) in &mut ones {
             self.work((same.len() as u64).saturating_mul(grid.len as u64))?;
-            check_unique(b, signature, same, &active)?;
+            twice.extend(second(same, &active).map(|second| (second, signature.clone())));
+        }
+        let first = |(a, _): &(Second<'_>, _), (b, _): &(Second<'_>, _)| {
+            (a.step, &a.column.labels).cmp(&(b.step, &b.column.labels))
+        };
+        if let Some((second, signature)) = twice.into_iter().min_by(first) {
+            return Err(second.as_stop(b, &signature));
         }
         let mut results = Vec::new();
         let mut taken: AHashMap<Labels, Vec<bool>> = AHashMap::new();
@@ -95,6 +105,7 @@ impl<S: Source> Engine<'_, S> {
             let key = self.signature(&column.labels, &b.matching)?;
             for other in ones.get(&key).into_iter().flatten() {
                 self.spend(grid.len as u64)?;
+                self.note_trimmed_floats(b, &column.values, &other.values);
                 let mut values = pair_values(b, column, other);
                 let sides = match b.matching.many {
                     Some(Many::Right) => (*other, column),
@@ -131,6 +142,15 @@ impl<S: Source> Engine<'_, S> {
         })
     }
 
+    /// Of two numbers nothing can be trimmed.
+    fn note_trimmed_floats(&self, b: &Binary, values: &[f64], others: &[f64]) {
+        let mut pairs = values.iter().zip(others);
+        if b.op.is_trim() && pairs.any(|(l, r)| !is_absent(*l) && !is_absent(*r)) {
+            let (left, op, right) = ("float", b.op.as_str(), "float");
+            self.notes.add(Note::Types { left, op, right }, b.lhs.span);
+        }
+    }
+
     /// At which steps any series has a value.
     fn presence_of_any(&self, columns: &[Column], grid: &Grid) -> Result<Vec<bool>, Stop> {
         self.keep_value_bytes(grid.len as u64)?;
@@ -164,32 +184,44 @@ pub(crate) fn mark_present(present: &mut [bool], column: &Column) {
     column.each_present(|step| present[step] = true);
 }
 
+/// A series that is not the only one of its signature at a step.
+struct Second<'c> {
+    step: usize,
+    column: &'c Column,
+    before: &'c Column,
+}
+
 /// On the side of which there is one, there must be only one at every step, unless there is
-/// nothing at all on the other side.
-fn check_unique(
-    b: &Binary,
-    signature: &Labels,
-    same: &[&Column],
-    active: &[bool],
-) -> Result<(), Stop> {
+/// nothing at all on the other side. By labels, so that it is always the same that is told.
+fn second<'c>(same: &mut [&'c Column], active: &[bool]) -> Option<Second<'c>> {
     if same.len() < 2 {
-        return Ok(());
+        return None;
     }
-    for step in (0..active.len()).filter(|step| active[*step]) {
-        let mut present = same.iter().filter(|c| c.is_present(step));
-        if let (Some(first), Some(second)) = (present.next(), present.next()) {
-            let side = if b.matching.many == Some(Many::Right) {
-                "left"
-            } else {
-                "right"
-            };
-            return Err(Stop::Expression(format!(
-                "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}]; many-to-many matching not allowed: matching labels must be unique on one side",
-                first.labels, second.labels
-            )));
-        }
+    same.sort_by(|a, b| a.labels.cmp(&b.labels));
+    let mut steps = (0..active.len()).filter(|step| active[*step]);
+    steps.find_map(|step| {
+        let mut present = same.iter().copied().filter(|c| c.is_present(step));
+        let (before, column) = (present.next()?, present.next()?);
+        Some(Second {
+            step,
+            column,
+            before,
+        })
+    })
+}
+
+impl Second<'_> {
+    fn as_stop(&self, b: &Binary, signature: &Labels) -> Stop {
+        let side = if b.matching.many == Some(Many::Right) {
+            "left"
+        } else {
+            "right"
+        };
+        Stop::Expression(format!(
+            "found duplicate series for the match group {signature} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique on one side",
+            self.column.labels, self.before.labels
+        ))
     }
-    Ok(())
 }
 
 /// Between single series, a signature may give one result at a step.
@@ -225,6 +257,9 @@ fn pair_values(b: &Binary, many: &Column, one: &Column) -> Vec<f64> {
 
 /// A comparison that does not give a number keeps or drops the left value.
 fn outcome(b: &Binary, result: f64, kept: f64) -> f64 {
+    if b.op.is_trim() {
+        return ABSENT;
+    }
     match (b.op.is_comparison() && !b.is_bool, result == 1.0) {
         (false, _) => result,
         (true, true) => kept,
@@ -234,7 +269,7 @@ fn outcome(b: &Binary, result: f64, kept: f64) -> f64 {
 
 /// Only a comparison that filters gives the metric itself.
 fn drops_name(b: &Binary) -> bool {
-    !b.op.is_comparison() || b.is_bool
+    !(b.op.is_trim() || b.op.is_comparison()) || b.is_bool
 }
 
 fn signature(labels: &Labels, matching: &Matching) -> Labels {

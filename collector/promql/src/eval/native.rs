@@ -3,14 +3,14 @@
 //! | | float | histogram |
 //! |---|---|---|
 //! | float | | `*` |
-//! | histogram | `*` `/` | `+` `-` `==` `!=` |
+//! | histogram | `*` `/` `</` `>/` | `+` `-` `==` `!=` |
 //!
 //! All others give nothing, which is said.
 
 use super::column::Sparse;
 use super::{Column, Engine, is_absent};
 use crate::ast::{Binary, BinaryOp, Span};
-use crate::histogram::{self, Combined, Unlike};
+use crate::histogram::{self, Combined, Keep, Unlike, trim};
 use crate::notes::{Note, Operation};
 use crate::source::{Source, Stop};
 use sonde_proto::{Histogram, ResetHint, SampleValue};
@@ -116,6 +116,12 @@ impl<S: Source> Engine<'_, S> {
             }
             (Histogram(h), BinaryOp::Mul, Float(by)) | (Float(by), BinaryOp::Mul, Histogram(h)) => {
                 Some(changed(h, |h| histogram::scale(h, by)))
+            }
+            (Histogram(h), BinaryOp::TrimUpper, Float(at)) => {
+                Some(changed(h, |h| trim(h, Keep::Below, at)))
+            }
+            (Histogram(h), BinaryOp::TrimLower, Float(at)) => {
+                Some(changed(h, |h| trim(h, Keep::Above, at)))
             }
             (Histogram(h), BinaryOp::Div, Float(by)) => {
                 Some(changed(h, |h| histogram::divide(h, by)))

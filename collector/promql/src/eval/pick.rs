@@ -6,6 +6,7 @@ use crate::ast::{Aggregate, AggregateOp};
 use crate::notes::Note;
 use crate::number::short_number;
 use crate::source::{Source, Stop};
+use sonde_proto::Labels;
 use std::cmp::Ordering;
 
 /// The whole numbers from here on are too large.
@@ -14,11 +15,11 @@ const WHOLE_MAX: f64 = 9_223_372_036_854_775_807.0;
 impl<S: Source> Engine<'_, S> {
     /// The best by value.
     pub(crate) fn pick(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
-        let wanted = self.whole_param(a, grid)?;
+        let (wanted, groups) = self.counts_and_groups(a, grid)?;
         let top = a.op == AggregateOp::TopK;
         let mut results = Vec::new();
         // Group by group, in the order of the labels that are seen first.
-        for (_, mut columns) in self.grouped(a, grid)? {
+        for (_, mut columns) in groups {
             self.ignore_histograms(a, &mut columns);
             let mut order: Vec<usize> = Vec::with_capacity(columns.len());
             for (step, k) in wanted.iter().enumerate() {
@@ -41,9 +42,9 @@ impl<S: Source> Engine<'_, S> {
 
     /// The first by their labels.
     pub(crate) fn limit(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
-        let wanted = self.whole_param(a, grid)?;
+        let (wanted, groups) = self.counts_and_groups(a, grid)?;
         let mut results = Vec::new();
-        for (_, mut columns) in self.grouped(a, grid)? {
+        for (_, mut columns) in groups {
             let mut left = wanted.clone();
             for column in &mut columns {
                 self.spend(grid.len as u64)?;
@@ -94,8 +95,13 @@ impl<S: Source> Engine<'_, S> {
         Ok(results)
     }
 
-    /// The argument before the vector as a count; what is below zero is none.
-    fn whole_param(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<usize>, Stop> {
+    /// The argument before the vector as a count, what is below zero as none; and the groups,
+    /// whose mistakes come first.
+    fn counts_and_groups(
+        &self,
+        a: &Aggregate,
+        grid: &Grid,
+    ) -> Result<(Vec<usize>, Vec<(Labels, Vec<Column>)>), Stop> {
         let whole = |k: &f64| {
             if k.is_nan() {
                 return Err(Stop::Expression("Parameter value is NaN".into()));
@@ -109,7 +115,9 @@ impl<S: Source> Engine<'_, S> {
             }
             Ok(k.max(0.0) as usize)
         };
-        self.param(a, grid)?.iter().map(whole).collect()
+        let counts = self.param(a, grid)?;
+        let groups = self.grouped(a, grid)?;
+        Ok((counts.iter().map(whole).collect::<Result<_, _>>()?, groups))
     }
 }
 

@@ -9,7 +9,7 @@ use sonde_proto::Labels;
 use std::collections::hash_map::Entry;
 
 /// At which steps a signature has a value.
-type Presence = AHashMap<Labels, Vec<bool>>;
+pub(super) type Presence = AHashMap<Labels, Vec<bool>>;
 
 impl<S: Source> Engine<'_, S> {
     pub(crate) fn set(
@@ -31,7 +31,7 @@ impl<S: Source> Engine<'_, S> {
         self.merge_same(lhs)
     }
 
-    fn presence(
+    pub(super) fn presence(
         &self,
         columns: &[Column],
         matching: &Matching,

@@ -1,6 +1,7 @@
 //! One series at a time.
 
 use super::column::Sparse;
+use super::names::may_collide;
 use super::window::Span;
 use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::ast::{Edges, Expr, ExprKind, Length, Selector, Subquery, Type};
@@ -31,8 +32,16 @@ const SUBQUERY_STEP: i64 = 60_000;
 
 impl<S: Source> Engine<'_, S> {
     /// Gives the columns of a vector expression to `sink`, where possible one series at a
-    /// time. Several columns may have the same labels.
+    /// time. No two have values with the same labels at one step.
     pub(crate) fn stream(&self, expr: &Expr, grid: &Grid, sink: Sink<'_>) -> Result<(), Stop> {
+        if may_collide(expr) {
+            return self.collect(expr, grid)?.into_iter().try_for_each(sink);
+        }
+        self.stream_each(expr, grid, sink)
+    }
+
+    /// The same, but columns may have values with the same labels.
+    pub(super) fn stream_each(&self, expr: &Expr, grid: &Grid, sink: Sink<'_>) -> Result<(), Stop> {
         match &expr.kind {
             ExprKind::Paren(inner) | ExprKind::Plus(inner) => self.stream(inner, grid, sink),
             ExprKind::Selector(selector) if selector.edges == Edges::Smoothed => {

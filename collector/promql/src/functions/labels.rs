@@ -107,16 +107,19 @@ impl Replace {
 
 /// The pattern, one of Go's, for whole values, and how large it is at most.
 fn compiled(pattern: &str) -> Result<(Regex, usize), Stop> {
-    let refused = |error: &dyn std::fmt::Display| {
+    let refused = |why: &dyn std::fmt::Display| {
         Stop::Expression(format!(
-            "invalid regular expression in label_replace(): {error}"
+            "invalid regular expression in label_replace(): {pattern}{why}"
         ))
     };
-    let translated = re2::translate(pattern).map_err(|error| refused(&error))?;
+    let translated = re2::translate(pattern).map_err(|error| match error {
+        re2::BadRegex::TooLarge => refused(&format!(": {error}")),
+        _ => refused(&""),
+    })?;
     // Alone first: `a)|(b` would close the group around it and so leave the anchors.
     regex_syntax::Parser::new()
         .parse(&translated)
-        .map_err(|error| refused(&re2::BadRegex::told(&error.to_string())))?;
+        .map_err(|_| refused(&""))?;
     let anchored = format!("^(?s:{translated})$");
     let mut size = REGEX_SIZE_USUAL;
     loop {
@@ -126,7 +129,8 @@ fn compiled(pattern: &str) -> Result<(Regex, usize), Stop> {
             Ok(pattern) => return Ok((pattern, size)),
             Err(regex::Error::CompiledTooBig(_)) if size < REGEX_SIZE_MAX => size *= 2,
             Err(error) => {
-                return Err(refused(&re2::BadRegex::told(&error.to_string())));
+                let why = re2::BadRegex::told(&error.to_string());
+                return Err(refused(&format!(": {why}")));
             }
         }
     }

@@ -151,7 +151,7 @@ fn rank(h: &Histogram, buckets: &[Bucket], value: f64) -> Option<f64> {
 }
 
 /// The part of a bucket below a value in it.
-fn part_below(h: &Histogram, bucket: &Bucket, value: f64) -> f64 {
+pub(super) fn part_below(h: &Histogram, bucket: &Bucket, value: f64) -> f64 {
     if bucket.lower == f64::NEG_INFINITY {
         return 1.0;
     }

@@ -39,6 +39,10 @@ impl<'a> Parser<'a> {
         self.aggregations -= 1;
         let mut args = args?;
         if grouping.is_none() {
+            // What follows is read before the arguments are looked at.
+            if matches!(self.peek(), Token::Bad(_)) {
+                return Err(self.unexpected("", ""));
+            }
             grouping = self.grouping()?;
         }
         let (without, labels) = grouping.unwrap_or_default();
@@ -109,10 +113,19 @@ impl<'a> Parser<'a> {
                 return Ok(args);
             }
             self.expect_sign(",", "", "")?;
-            if self.is_sign(")") || self.is_sign(",") {
+            if !self.begins_operand() {
                 let message = "trailing commas not allowed in function call args";
                 return Err(self.error_at(comma, message));
             }
+        }
+    }
+
+    /// Whether the next token may be the first of an expression, or is none at all.
+    pub(super) fn begins_operand(&self) -> bool {
+        match self.peek() {
+            Token::Sign(sign) => ["(", "{", "+", "-"].contains(sign),
+            Token::Word(word) => !is_one_of(word, &super::RESERVED),
+            _ => true,
         }
     }
 

@@ -119,6 +119,13 @@ impl Checker<'_> {
             let message = "comparisons between scalars must use BOOL modifier";
             return Err(self.error(operator, message));
         }
+        if b.op.is_trim() && scalars {
+            let message = format!(
+                "operator {:?} not allowed for scalar operations",
+                b.op.as_str()
+            );
+            return Err(self.error(operator, message));
+        }
         let matching = &b.matching;
         let twice = matching
             .labels
@@ -137,6 +144,14 @@ impl Checker<'_> {
         let vectors = (lhs, rhs) == (Type::Vector, Type::Vector);
         if !vectors && !matching.labels.is_empty() {
             let message = "vector matching only allowed between instant vectors";
+            return Err(self.error(span, message));
+        }
+        if !vectors && !matching.fill.is_none() {
+            let message = "filling in missing series only allowed between instant vectors";
+            return Err(self.error(span, message));
+        }
+        if b.op.is_set() && !matching.fill.is_none() {
+            let message = "filling in missing series not allowed for set operators";
             return Err(self.error(span, message));
         }
         if vectors && b.op.is_set() && matching.many.is_some() {

@@ -167,22 +167,66 @@ impl Parser<'_> {
         let is_bool = self.take_word("bool");
         let mut matching = Matching::default();
         let on = self.is_word("on");
-        if !on && !self.is_word("ignoring") {
-            return Ok((is_bool, matching));
+        if on || self.is_word("ignoring") {
+            self.next += 1;
+            matching.on = on;
+            matching.labels = self.label_names()?;
+            self.grouped(&mut matching)?;
         }
-        self.next += 1;
-        matching.on = on;
-        matching.labels = self.label_names()?;
+        self.fills(&mut matching)?;
+        Ok((is_bool, matching))
+    }
+
+    /// `group_left (labels)`
+    fn grouped(&mut self, matching: &mut Matching) -> Result<(), ParseError> {
         matching.many = if self.take_word("group_left") {
             Some(Many::Left)
         } else if self.take_word("group_right") {
             Some(Many::Right)
         } else {
-            return Ok((is_bool, matching));
+            return Ok(());
         };
-        if self.is_sign("(") {
+        if self.is_sign("(") || !self.begins_operand() {
             matching.include = self.label_names()?;
         }
-        Ok((is_bool, matching))
+        Ok(())
+    }
+
+    /// `fill (0)`, `fill_left (0)`, `fill_right (0)`, the last of each kind. Without a number
+    /// in parentheses the words are names of metrics.
+    fn fills(&mut self, matching: &mut Matching) -> Result<(), ParseError> {
+        const CONTEXT: &str = "fill modifier";
+        loop {
+            let at = self.at();
+            let sides = match self.peek() {
+                Token::Word(word) if word.eq_ignore_ascii_case("fill") => (true, true),
+                Token::Word(word) if word.eq_ignore_ascii_case("fill_left") => (true, false),
+                Token::Word(word) if word.eq_ignore_ascii_case("fill_right") => (false, true),
+                _ => return Ok(()),
+            };
+            if !matches!(self.peek_at(1), Token::Sign("(")) {
+                return Ok(());
+            }
+            if !self.features.fill_modifiers {
+                let message = "binop fill modifiers are experimental and not enabled";
+                return Err(self.error_at(at, message));
+            }
+            self.next += 2;
+            let negative = self.take_sign("-");
+            if !negative {
+                self.take_sign("+");
+            }
+            let value = match self.peek() {
+                Token::Number(value) => *value,
+                Token::Duration(millis) => *millis as f64 / 1e3,
+                _ => return Err(self.unexpected(CONTEXT, "number")),
+            };
+            self.next += 1;
+            self.expect_sign(")", CONTEXT, "\")\"")?;
+            let value = Some(if negative { -value } else { value });
+            let fill = &mut matching.fill;
+            fill.left = if sides.0 { value } else { fill.left };
+            fill.right = if sides.1 { value } else { fill.right };
+        }
     }
 }

@@ -10,7 +10,8 @@ use sonde_proto::{MatchOp, Matcher};
 /// How many matchers a selector may have.
 const MATCHERS_MAX: usize = 256;
 
-const CONTEXT: &str = "label matching";
+/// Where its matchers stand.
+pub(super) const CONTEXT: &str = "label matching";
 
 impl Parser<'_> {
     /// A selector, after its name.

@@ -18,8 +18,9 @@ const KEYWORDS: [&str; 10] = [
     "smoothed",
 ];
 
-const OPERATORS: [&str; 16] = [
-    "+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "=~", "!~", "@", "atan2",
+const OPERATORS: [&str; 18] = [
+    "</", ">/", "+", "-", "*", "/", "%", "^", "==", "!=", ">", "<", ">=", "<=", "=~", "!~", "@",
+    "atan2",
 ];
 
 const SET_OPERATORS: [&str; 3] = ["and", "or", "unless"];
@@ -37,7 +38,14 @@ impl Parser<'_> {
         if let Token::Bad(message) = &found.token {
             return self.error_at(found.at, message.clone());
         }
-        let mut message = format!("unexpected {}", self.described(found));
+        let described = match &found.token {
+            // In braces no word has a meaning.
+            Token::Word(word) if context == super::selector::CONTEXT => {
+                format!("identifier {word:?}")
+            }
+            _ => self.described(found),
+        };
+        let mut message = format!("unexpected {described}");
         let context = if context.is_empty() && self.aggregations > 0 {
             "aggregation"
         } else {
