@@ -10,6 +10,7 @@ use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::{self, LabelMap, Resource};
 use crate::translate::names;
 use crate::translate::point::Point;
+use crate::translate::verbatim;
 use crate::translate::wire::{Fields, Kind, Malformed, Metric, Value};
 use crate::{Config, is_stale};
 use sonde_proto::remote_write::Version;
@@ -144,7 +145,12 @@ impl Ingest<'_> {
             self.telemetry.refuse(Reason::NoName, 1);
             return Ok(());
         }
-        let tag = [metric.kind as u8, u8::from(metric.delta)];
+        let is_scraped = metric.scraped.is_some();
+        let tag = [
+            metric.kind as u8,
+            u8::from(metric.delta),
+            u8::from(is_scraped),
+        ];
         let key = self.keys.key(
             scope.key,
             &[metric.name.as_bytes(), metric.unit.as_bytes(), &tag],
@@ -228,13 +234,15 @@ impl Ingest<'_> {
     ) -> Result<Group, Malformed> {
         let metric = &current.metric;
         if current.name.is_none() {
-            let name = names::metric(metric.name, metric.unit, metric.kind);
-            self.state.describe(&name, metric, self.config.metadata_max);
-            current.name = Some(name);
+            current.name = Some(self.name_and_describe(metric));
         }
         let name = current.name.as_deref().unwrap_or_default();
-        let mut labels = labels::of_point(&point.attributes, self.read(source)?)?;
-        if self.config.scope_labels {
+        let mut labels = if metric.scraped.is_some() {
+            verbatim::of_point(&point.attributes, self.read(source)?)?
+        } else {
+            labels::of_point(&point.attributes, self.read(source)?)?
+        };
+        if self.config.scope_labels && metric.scraped.is_none() {
             let Scope {
                 message,
                 schema_url,
@@ -250,6 +258,20 @@ impl Ingest<'_> {
         let group = Group { shape, series };
         self.state.head.groups.insert(key, group.clone());
         Ok(group)
+    }
+
+    /// What the series of a metric are called.
+    fn name_and_describe(&mut self, metric: &Metric<'_>) -> String {
+        let max = self.config.metadata_max;
+        if let Some(kind) = metric.scraped {
+            let family = verbatim::family(metric.name, kind);
+            self.state
+                .describe_as(family, kind, metric.help, metric.unit, max);
+            return metric.name.to_owned();
+        }
+        let name = names::metric(metric.name, metric.unit, metric.kind);
+        self.state.describe(&name, metric, max);
+        name
     }
 
     fn read<'r>(&self, source: &'r mut Source<'_>) -> Result<&'r Resource, Malformed> {
