@@ -53,6 +53,8 @@ fn check_file(path: &Path, set: &[(String, String)]) -> Result<String, String> {
 fn check_configuration(path: &Path, set: &[(String, String)]) -> Result<String, String> {
     let config = config::read(path, set).map_err(|problems| problems.to_string())?;
     let problems = config.collector().check_files();
+    sonde_agent::scrape::check(&config.agent.scrape)
+        .map_err(|why| format!("{}: agent.{why}", path.display()))?;
     if problems.0.is_empty() {
         Ok("a configuration file".into())
     } else {

@@ -7,7 +7,7 @@ use crate::config::{self, Config};
 use prometheus_client::registry::Registry;
 use sonde_agent::Agent;
 use sonde_collector::Collector;
-use sonde_proto::{Clock, SystemClock};
+use sonde_proto::{Clock, SystemClock, Tenant};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,13 @@ impl Both {
                 .upgrade()
                 .and_then(|agent| serde_json::to_value(agent.status()).ok())
                 .unwrap_or_default()
+        });
+        let tenant = config.agent.export.tenant.as_deref();
+        let tenant = tenant.map_or_else(|| Ok(Tenant::default()), Tenant::new)?;
+        let shown = Arc::downgrade(&agent);
+        collector.observe_scraper(tenant, move || {
+            let agent = shown.upgrade();
+            agent.map(|agent| agent.scraped()).unwrap_or_default()
         });
         Ok(Self { collector, agent })
     }

@@ -76,7 +76,10 @@ fn rooms_use_only_the_rooms_below_them() {
             "sonde-alerts",
             &["sonde-proto", "sonde-yaml", "sonde-template"],
         ),
-        ("sonde-agent", &["sonde-proto", "sonde-journal"]),
+        (
+            "sonde-agent",
+            &["sonde-proto", "sonde-journal", "sonde-exposition"],
+        ),
     ]);
     for (name, used) in dependencies() {
         let Some(allowed) = allowed.get(name.as_str()) else {

@@ -8,7 +8,8 @@ use crate::enrich::Enricher;
 use crate::export::batch::Batch;
 use crate::export::{Client, Delivery, Health};
 use crate::node::Node;
-use crate::status::Status;
+use crate::scrape::{Outlet, Scraper};
+use crate::status::{Status, TargetDown};
 use crate::tail::Tailer;
 use crate::tail::cursors::{CursorFile, Ledger};
 use crate::tail::discover::Discovery;
@@ -16,6 +17,7 @@ use crate::tail::disk::RealDisk;
 use crate::telemetry::Telemetry;
 use prometheus_client::registry::Registry;
 use sonde_proto::Clock;
+use sonde_proto::scrape::{Health as TargetHealth, Scraped};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -28,6 +30,9 @@ const EVENTS_MAX: usize = 1024;
 
 /// The shortest interval at which the node is measured.
 const NODE_INTERVAL_MS_MIN: u64 = 100;
+
+/// So many targets that fail are shown in the status.
+const TARGETS_SHOWN: usize = 20;
 
 /// Why the agent did not start.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +68,7 @@ pub struct Agent {
     tailing: Option<std::thread::JoinHandle<()>>,
     /// The thread that measures the node runs while this is here.
     measuring: Option<mpsc::Sender<()>>,
+    scraper: Option<Scraper>,
     tasks: Vec<JoinHandle<()>>,
     _lock: std::fs::File,
 }
@@ -97,6 +103,7 @@ impl Agent {
             events,
             tailing: None,
             measuring: None,
+            scraper: None,
             tasks: Vec::new(),
             _lock: lock,
         };
@@ -104,8 +111,16 @@ impl Agent {
             agent.start_tailing(config, data_dir, Arc::clone(&clock), received)?;
         }
         if config.node.enabled {
-            agent.start_measuring(config, data_dir, clock)?;
+            agent.start_measuring(config, data_dir, Arc::clone(&clock))?;
         }
+        let outlet = Outlet {
+            buffer: agent.buffer.clone(),
+            telemetry: agent.telemetry.clone(),
+            clock,
+            report_every,
+        };
+        let scraper = Scraper::start(&config.scrape, outlet).map_err(StartError::Config)?;
+        agent.scraper = Some(scraper);
         agent.start_metrics();
         Ok(agent)
     }
@@ -209,6 +224,19 @@ impl Agent {
     pub fn status(&self) -> Status {
         let failing = self.delivery.health.failing();
         let t = &self.telemetry;
+        let targets = self.scraped().active;
+        let down: Vec<_> = targets
+            .iter()
+            .filter(|target| target.health == TargetHealth::Down)
+            .collect();
+        let shown = down.iter().take(TARGETS_SHOWN).map(|target| {
+            let label = |name| target.labels.get(name).cloned().unwrap_or_default();
+            TargetDown {
+                job: label("job"),
+                instance: label("instance"),
+                error: target.error.clone(),
+            }
+        });
         Status {
             host_name: self.host_name.clone(),
             endpoint: self.delivery.client.endpoint().to_owned(),
@@ -223,15 +251,27 @@ impl Agent {
             records: t.records.get(),
             records_acked: t.acked.get(),
             metrics_waiting_bytes: self.buffer.bytes(),
+            targets: targets.len(),
+            targets_down: down.len(),
+            targets_failing: shown.collect(),
             dropped: t.drops(),
             damaged: t.damages(),
         }
+    }
+
+    /// What is scraped, and how it is.
+    #[must_use]
+    pub fn scraped(&self) -> Scraped {
+        let scraper = self.scraper.as_ref();
+        scraper.map(Scraper::view).unwrap_or_default()
     }
 
     /// Reads what is there, sends what the collector takes in time, saves the cursors, ends.
     pub async fn stop(mut self) {
         let deadline = std::time::Instant::now() + self.stop_wait;
         self.measuring = None;
+        // Without stale markers: the targets go on, and are scraped again after a restart.
+        self.scraper = None;
         if let Some(thread) = self.tailing.take() {
             let events = self.events.clone();
             let joined = tokio::task::spawn_blocking(move || {

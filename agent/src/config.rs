@@ -1,5 +1,6 @@
 //! What can be set about the agent.
 
+use crate::scrape::ScrapeConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub struct Config {
     pub enrich: EnrichConfig,
     /// What is measured about the node itself.
     pub node: NodeConfig,
+    /// What is scraped, in Prometheus' words.
+    pub scrape: ScrapeConfig,
     /// Where everything is sent.
     pub export: ExportConfig,
     /// Where metrics wait while the collector cannot be reached.

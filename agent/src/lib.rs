@@ -1,11 +1,13 @@
-//! What runs on every node: tails logs, reads node metrics, and forwards it all.
+//! What runs on every node: tails logs, reads node metrics, scrapes targets, and forwards it
+//! all.
 //!
 //! ```text
 //! tail/ ──▶ enrich/ ──▶ export/ ──▶ collector
 //! files     origin,     OTLP,         │
 //!   ▲       severity    lanes         │ acknowledged
 //!   └──────────── cursors ◀───────────┘
-//! node/ ──▶ buffer/ ──▶ export/
+//! node/ ───┬▶ buffer/ ──▶ export/
+//! scrape/ ─┘
 //! ```
 //!
 //! A log file is its own buffer: a cursor moves when the collector has acknowledged what lies
@@ -15,6 +17,7 @@
 mod config;
 mod tail;
 mod node;
+pub mod scrape;
 mod enrich;
 mod buffer;
 mod export;
@@ -29,4 +32,4 @@ pub use config::{
     BufferConfig, Collector, Compression, Config, EnrichConfig, ExportConfig, Format, HttpConfig,
     NodeConfig, PathRule, TailConfig, TlsConfig,
 };
-pub use status::Status;
+pub use status::{Status, TargetDown};

@@ -33,8 +33,25 @@ pub struct Status {
     pub records_acked: u64,
     /// Bytes of metrics that wait for the collector.
     pub metrics_waiting_bytes: u64,
+    /// Targets that are scraped.
+    pub targets: usize,
+    /// Targets whose last scrape failed.
+    pub targets_down: usize,
+    /// Some of them, and why.
+    pub targets_failing: Vec<TargetDown>,
     /// What was lost since the start, by reason; reasons without a loss are left out.
     pub dropped: BTreeMap<String, u64>,
     /// Lines changed on the way since the start, by reason.
     pub damaged: BTreeMap<String, u64>,
+}
+
+/// A target whose last scrape failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TargetDown {
+    /// Its job.
+    pub job: String,
+    /// Its instance.
+    pub instance: String,
+    /// Why.
+    pub error: String,
 }

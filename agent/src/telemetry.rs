@@ -18,6 +18,12 @@ pub(crate) struct Answer {
     pub(crate) code: &'static str,
 }
 
+/// How a scrape ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Outcome {
+    pub(crate) outcome: &'static str,
+}
+
 /// Every reason for which something is lost.
 const DROP_REASONS: [&str; 8] = [
     "vanished",
@@ -60,6 +66,9 @@ pub(crate) struct Telemetry {
     pub(crate) files_open: Gauge,
     pub(crate) backlog_bytes: Gauge,
     pub(crate) metric_points: Counter,
+    pub(crate) scraped_points: Counter,
+    scrapes: Family<Outcome, Counter>,
+    scrape_left_out: Family<Reason, Counter>,
 }
 
 impl Telemetry {
@@ -112,6 +121,21 @@ impl Telemetry {
             "Node metric points collected",
             t.metric_points.clone(),
         );
+        registry.register(
+            "sonde_agent_scraped_points",
+            "Metric points that came of scrapes, stale markers among them",
+            t.scraped_points.clone(),
+        );
+        registry.register(
+            "sonde_agent_scrapes",
+            "Scrapes, by how they ended",
+            t.scrapes.clone(),
+        );
+        registry.register(
+            "sonde_agent_scrape_left_out",
+            "Scraped samples that were left out, by reason",
+            t.scrape_left_out.clone(),
+        );
         t
     }
 
@@ -123,6 +147,18 @@ impl Telemetry {
     /// What was changed, by reason.
     pub(crate) fn damages(&self) -> BTreeMap<String, u64> {
         counts(&self.damaged, &DAMAGE_REASONS)
+    }
+
+    /// Counts a scrape.
+    pub(crate) fn scraped(&self, succeeded: bool) {
+        let outcome = if succeeded { "succeeded" } else { "failed" };
+        self.scrapes.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// Counts samples of scrapes that were left out.
+    pub(crate) fn leave_out(&self, reason: &'static str, count: u64) {
+        let counter = self.scrape_left_out.get_or_create(&Reason { reason });
+        counter.inc_by(count);
     }
 
     /// Counts what was lost.

@@ -21,6 +21,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use sonde_alerts::Alerts;
 use sonde_journal::{FileJournal, Journal};
+use sonde_proto::scrape::Scraped;
 use sonde_proto::{Clock, Partition, Signal, Tenant, UnixNanos};
 use sonde_rules::{Engine, EngineConfig};
 use sonde_signals::SpanSignals;
@@ -87,6 +88,8 @@ pub enum StartError {
 pub(crate) struct Observed {
     pub(crate) registries: Vec<Registry>,
     pub(crate) agent: Option<Box<dyn Fn() -> serde_json::Value + Send>>,
+    /// What an agent scrapes, and for whom.
+    pub(crate) scraper: Option<(Tenant, Box<dyn Fn() -> Scraped + Send>)>,
     /// When files were last read again, and whether they are followed.
     pub(crate) reloaded: Option<(UnixNanos, bool)>,
 }
@@ -191,6 +194,7 @@ impl Collector {
         let observed = Arc::new(Mutex::new(Observed {
             registries: vec![registry],
             agent: None,
+            scraper: None,
             reloaded: None,
         }));
         let metrics_progress = progress
@@ -288,6 +292,11 @@ impl Collector {
         let mut observed = self.observed.lock();
         observed.registries.push(registry);
         observed.agent = Some(Box::new(status));
+    }
+
+    /// Shows a tenant what an agent of the same process scrapes for it.
+    pub fn observe_scraper(&self, tenant: Tenant, view: impl Fn() -> Scraped + Send + 'static) {
+        self.observed.lock().scraper = Some((tenant, Box::new(view)));
     }
 
     /// Reads the rule files and the routing file that `config` names, and goes on with them:

@@ -19,6 +19,7 @@ mod time;
 pub mod otlp;
 pub mod re2;
 pub mod remote_write;
+pub mod scrape;
 pub mod semconv;
 pub mod snappy;
 pub mod walk;

@@ -8,6 +8,9 @@ pub const SERVICE_NAMESPACE: &str = "service.namespace";
 pub const SERVICE_INSTANCE_ID: &str = "service.instance.id";
 /// The version of a service.
 pub const SERVICE_VERSION: &str = "service.version";
+/// In a metric's metadata: its kind in Prometheus' words, where it was scraped. Its names are
+/// kept as they are.
+pub const PROMETHEUS_TYPE: &str = "prometheus.type";
 /// The name of a host.
 pub const HOST_NAME: &str = "host.name";
 /// The path of a log file.

@@ -13,6 +13,7 @@ use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::{self, LabelMap, Resource};
 use crate::translate::names;
 use crate::translate::point::Point;
+use crate::translate::verbatim;
 use crate::translate::wire::{Fields, Kind, Malformed, Metric, Value};
 use crate::{Config, is_stale};
 use parking_lot::Mutex;
@@ -97,7 +98,11 @@ impl<'a> Scope<'a> {
 
     /// The key of one of its metrics.
     pub(crate) fn key_of(&self, metric: &Metric<'_>, keys: &Keys) -> Key {
-        let tag = [metric.kind as u8, u8::from(metric.delta)];
+        let tag = [
+            metric.kind as u8,
+            u8::from(metric.delta),
+            u8::from(metric.scraped.is_some()),
+        ];
         keys.key(
             self.key,
             &[metric.name.as_bytes(), metric.unit.as_bytes(), &tag],
@@ -108,9 +113,13 @@ impl<'a> Scope<'a> {
     pub(crate) fn labels(
         &self,
         point: &Point<'_>,
+        metric: &Metric<'_>,
         resource: &Resource,
         config: &Config,
     ) -> Result<LabelMap, Malformed> {
+        if metric.scraped.is_some() {
+            return verbatim::of_point(&point.attributes, resource);
+        }
         let mut labels = labels::of_point(&point.attributes, resource)?;
         if config.scope_labels {
             labels.extend(labels::of_scope(self.message, self.schema_url)?);
@@ -258,13 +267,11 @@ impl Ingest<'_> {
     ) -> Result<Group, Malformed> {
         let metric = &current.metric;
         if current.name.is_none() {
-            let name = names::metric(metric.name, metric.unit, metric.kind);
-            self.state.describe(&name, metric, self.config.metadata_max);
-            current.name = Some(name);
+            current.name = Some(self.name_and_describe(metric));
         }
         let name = current.name.as_deref().unwrap_or_default();
         let resource = self.read(source)?;
-        let labels = current.scope.labels(point, resource, self.config)?;
+        let labels = current.scope.labels(point, metric, resource, self.config)?;
         let series = point.series(metric.kind, name, &labels);
         let series = series
             .iter()
@@ -274,6 +281,20 @@ impl Ingest<'_> {
         let known = self.state.head.count() as usize;
         self.state.head.groups.insert(key, group.clone(), known);
         Ok(group)
+    }
+
+    /// What the series of a metric are called.
+    fn name_and_describe(&mut self, metric: &Metric<'_>) -> String {
+        let max = self.config.metadata_max;
+        if let Some(kind) = metric.scraped {
+            let family = verbatim::family(metric.name, kind);
+            self.state
+                .describe_as(family, kind, metric.help, metric.unit, max);
+            return name_of(metric);
+        }
+        let name = name_of(metric);
+        self.state.describe(&name, metric, max);
+        name
     }
 
     fn read<'r>(&self, source: &'r mut Source<'_>) -> Result<&'r Resource, Malformed> {
@@ -444,6 +465,14 @@ pub(crate) fn check(config: &Config, labels: &LabelMap) -> Result<(), Refusal> {
         Err(Refusal::LabelBytes)
     } else {
         Ok(())
+    }
+}
+
+/// The name of a metric's series, but for what tells a histogram's parts apart.
+pub(crate) fn name_of(metric: &Metric<'_>) -> String {
+    match metric.scraped {
+        Some(_) => metric.name.to_owned(),
+        None => names::metric(metric.name, metric.unit, metric.kind),
     }
 }
 

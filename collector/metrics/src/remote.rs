@@ -11,6 +11,7 @@ use crate::postings::Index as _;
 use crate::telemetry::Reason;
 use crate::translate::exemplar::{self, Exemplar};
 use crate::translate::labels::LabelMap;
+use crate::translate::verbatim;
 use sonde_proto::remote_write::Version;
 use sonde_proto::walk::WalkError;
 use sonde_proto::walk::remote_write::{Fault, LabelBounds, Metadata, Request, Series};
@@ -101,7 +102,7 @@ impl Ingest<'_> {
         let labels: LabelMap = series.labels().map(|(n, v)| (own(n), own(v))).collect();
         if let Some(metadata) = series.metadata()? {
             let name = own(series.name());
-            self.meant(family(&name, metadata.kind), &metadata);
+            self.meant(verbatim::family(&name, metadata.kind), &metadata);
         }
         let id = self.series_of(&labels, false);
         let group = Group {
@@ -133,17 +134,6 @@ impl Ingest<'_> {
 /// The key that those of all series that a Prometheus wrote start from.
 pub(crate) fn root(keys: &Keys) -> Key {
     keys.key(Key::ROOT, &[b"remote write"])
-}
-
-/// The name by which a series' metric is described: that of the whole, not of its parts.
-fn family<'n>(name: &'n str, kind: &str) -> &'n str {
-    let parts: &[&str] = match kind {
-        "histogram" | "gaugehistogram" => &["_bucket", "_count", "_sum", "_gcount", "_gsum"],
-        "summary" => &["_count", "_sum"],
-        _ => &[],
-    };
-    let whole = parts.iter().find_map(|part| name.strip_suffix(part));
-    whole.unwrap_or(name)
 }
 
 #[cfg(test)]

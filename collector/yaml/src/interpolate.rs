@@ -5,6 +5,7 @@
 //! | `${A}` | the value of `A`; a problem when it is not set |
 //! | `${A:-x}` | the value of `A`, or `x` when it is not set or empty |
 //! | `${A:?why}` | the value of `A`; the problem `why` when it is not set or empty |
+//! | `${1}` | itself: no variable begins with a digit, and it stands for a group of an expression |
 //! | `$$` | `$` |
 
 use crate::BYTES_MAX;
@@ -70,7 +71,12 @@ fn expand(text: &str, env: Env<'_>) -> Result<String, String> {
             let end = after
                 .find('}')
                 .ok_or("`${` without `}`; write `$$` for a dollar sign")?;
-            out.push_str(&variable(&after[..end], env)?);
+            if after.starts_with(|c: char| c.is_ascii_digit()) {
+                out.push_str("${");
+                out.push_str(&after[..=end]);
+            } else {
+                out.push_str(&variable(&after[..end], env)?);
+            }
             rest = &after[end + 1..];
         } else {
             out.push('$');

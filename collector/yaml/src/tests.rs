@@ -231,6 +231,9 @@ fn variables_come_from_the_environment() {
     let config = with(text, &[], &env).unwrap();
     assert_eq!((config.port, config.name.as_str()), (81, "ax: yb$c$d"));
     assert_eq!(config.paths, ["fallback", "", "${PORT}"]);
+    // A group of a regular expression is no variable.
+    let config = with("name: a${1}$2\n", &[], &env).unwrap();
+    assert_eq!(config.name, "a${1}$2");
     // Without interpolation a dollar sign is a dollar sign.
     assert_eq!(parsed("name: ${PORT}").name, "${PORT}");
 }

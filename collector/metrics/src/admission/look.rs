@@ -4,11 +4,10 @@ use super::{Offenders, Verdict};
 use crate::Config;
 use crate::head::groups::{Key, Keys};
 use crate::head::{Head, Refusal, Room};
-use crate::ingest::{Scope, TimeBounds, check};
+use crate::ingest::{Scope, TimeBounds, check, name_of};
 use crate::postings::Index as _;
 use crate::remote;
 use crate::translate::labels::{LabelMap, NAME, Resource};
-use crate::translate::names;
 use crate::translate::point::Point;
 use crate::translate::wire::{Fields, Malformed, Metric};
 use ahash::{AHashMap, AHashSet};
@@ -145,8 +144,8 @@ impl<'s> Look<'s> {
         if let Some(group) = known.filter(|g| g.shape == shape || point.is_shapeless()) {
             return Ok(group.series.iter().find_map(|id| Refusal::of(*id)));
         }
-        let labels = scope.labels(point, self.read(source)?, self.config)?;
-        let name = names::metric(metric.name, metric.unit, metric.kind);
+        let labels = scope.labels(point, metric, self.read(source)?, self.config)?;
+        let name = name_of(metric);
         let series = point.series(metric.kind, &name, &labels);
         let refusals = series.iter().map(|labels| self.decide(labels));
         Ok(refusals.fold(None, Option::or))

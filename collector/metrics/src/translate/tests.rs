@@ -1,6 +1,7 @@
 //! OTLP in, Prometheus series out.
 
 mod naming;
+mod verbatim;
 mod scopes;
 mod points;
 mod exponential;

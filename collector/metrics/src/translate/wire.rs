@@ -1,5 +1,7 @@
 //! Protobuf, read in place: fields of a message, without building it.
 
+use super::verbatim;
+
 /// The bytes are not the protobuf they claim to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request is not well-formed protobuf")]
@@ -98,6 +100,8 @@ pub(crate) struct Metric<'a> {
     pub(crate) unit: &'a str,
     pub(crate) kind: Kind,
     pub(crate) delta: bool,
+    /// The kind in Prometheus' words, of what was scraped: such a metric keeps its names.
+    pub(crate) scraped: Option<&'static str>,
     /// The message that holds the data points in field 1.
     pub(crate) data: &'a [u8],
 }
@@ -130,6 +134,7 @@ impl<'a> Metric<'a> {
     /// Reads everything but the points; `None` for a metric without data.
     pub(crate) fn read(message: &'a [u8]) -> Result<Option<Self>, Malformed> {
         let (mut name, mut help, mut unit, mut data) = ("", "", "", None);
+        let mut scraped = None;
         let mut fields = Fields::of(message);
         while let Some((number, value)) = fields.next()? {
             match (number, value) {
@@ -137,6 +142,7 @@ impl<'a> Metric<'a> {
                 (2, Value::Bytes(b)) => help = text(b)?,
                 (3, Value::Bytes(b)) => unit = text(b)?,
                 (5 | 7 | 9 | 10 | 11, Value::Bytes(b)) => data = Some((number, b)),
+                (12, Value::Bytes(b)) => scraped = verbatim::kind(b)?.or(scraped),
                 _ => {}
             }
         }
@@ -159,6 +165,7 @@ impl<'a> Metric<'a> {
             unit,
             kind,
             delta,
+            scraped,
             data,
         }))
     }

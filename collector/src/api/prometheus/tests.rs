@@ -1,6 +1,7 @@
 //! What the endpoints of the language answer, and how wrong expressions are refused.
 
 mod endpoints;
+mod targets;
 
 use crate::{Collector, Config};
 use serde_json::{Value, json};
