@@ -173,7 +173,7 @@ impl Veil {
     }
 }
 
-/// The veils of the streams of a segment or a batch.
+/// The veils of all streams of a segment.
 #[derive(Debug)]
 pub(crate) struct Veils {
     veil: Veil,
@@ -181,9 +181,14 @@ pub(crate) struct Veils {
     of: Vec<OnceLock<Option<StreamVeil>>>,
 }
 
-impl Veils {
-    /// What can be hidden of the stream of this ordinal.
-    pub(crate) fn of(&self, stream: u32) -> Option<&StreamVeil> {
+/// What is hidden of streams, by their ordinals.
+pub(crate) trait VeilsOf {
+    /// What can be hidden of a stream; nothing where all of it is to be seen.
+    fn of(&self, stream: u32) -> Option<&StreamVeil>;
+}
+
+impl VeilsOf for Veils {
+    fn of(&self, stream: u32) -> Option<&StreamVeil> {
         let (veil, stream) = (
             self.of.get(stream as usize)?,
             self.streams.get(stream as usize)?,

@@ -12,7 +12,7 @@ mod source;
 mod volumes;
 
 pub(crate) use ask::Ask;
-pub(crate) use chosen::{Chosen, Room};
+pub(crate) use chosen::{ChooseError, Chosen, Room};
 pub(crate) use collect::{Collector, Limits, Record};
 pub(crate) use lines::Lines;
 pub(crate) use run::{Found, Looked, Snapshot, run};

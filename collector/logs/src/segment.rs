@@ -66,7 +66,7 @@ pub(crate) use patterns::{Alike, Steps};
 pub(crate) use proof::{Proof, prove};
 pub(crate) use reader::Segment;
 pub(crate) use scan::Bar;
-pub(crate) use streams::StreamList;
+pub(crate) use streams::{StreamList, Summary, Values};
 pub(crate) use writer::{SegmentWriter, WriteError, Written};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -89,9 +89,9 @@ impl From<std::io::Error> for Damage {
 }
 
 /// The files are input: where tantivy panics over damaged ones, that is damage too.
-fn guarded<T>(work: impl FnOnce() -> Result<T, Damage>) -> Result<T, Damage> {
+fn guarded<T, E: From<Damage>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(Damage("reading it panicked".into())))
+        .unwrap_or_else(|_| Err(Damage("reading it panicked".into()).into()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod pool;
 pub(crate) use labels::{LabelRules, at_level, has_level};
 pub(crate) use level::{LEVELS, Level};
 pub(crate) use order::{FETCHED, Ordinals, fetch};
-pub(crate) use pool::StreamPool;
+pub(crate) use pool::{KeptStreams, StreamPool};
 
 use sonde_proto::Labels;
 use std::sync::Arc;

@@ -7,6 +7,7 @@
 
 mod swap;
 mod aside;
+mod missing;
 mod files;
 
 pub use aside::Aside;
@@ -19,7 +20,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use swap::{COPY_TEMP, Found, MANIFEST_TEMP};
 
 const SEGMENTS: &str = "segments";
@@ -89,7 +90,8 @@ impl SwapError {
 impl SegmentDir {
     /// Opens the directory, creating it if need be, and tidies up after a crash: what the
     /// manifest does not list is deleted, and what it lists but is gone is counted in
-    /// [`Self::quarantined`] and left out of the manifest that is returned.
+    /// [`Self::quarantined`], left out of the manifest that is returned, and told of in
+    /// [`Self::troubles`] at every start from then on, until a person deletes the note of it.
     ///
     /// Where the manifest is damaged, its copy serves. That may be the one before, so what it
     /// does not list is then moved aside instead.
@@ -121,11 +123,12 @@ impl SegmentDir {
         for temp in [MANIFEST_TEMP, COPY_TEMP].map(|name| this.root.join(name)) {
             remove_path(&temp).map_err(open_error("delete", &temp))?;
         }
+        this.keep_returned(&manifest)?;
         match &in_place_of {
             None => this.delete_unlisted(&manifest)?,
             Some(why) => this.recover(&mut manifest, why)?,
         }
-        manifest.segments.retain(|meta| this.is_there(meta));
+        this.note_missing(&mut manifest);
         this.count_aside();
         Ok((this, manifest))
     }
@@ -270,7 +273,6 @@ impl SegmentDir {
         match path.try_exists() {
             Ok(true) => true,
             Ok(false) => {
-                self.quarantined.fetch_add(1, Ordering::Relaxed);
                 tracing::error!(segment = %path.display(), records = meta.records, "a listed segment is missing; the rest is served");
                 false
             }

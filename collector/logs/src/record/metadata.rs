@@ -16,7 +16,7 @@ use std::borrow::Cow;
 pub(crate) const TRACE_ID: &str = "trace_id";
 pub(crate) const SPAN_ID: &str = "span_id";
 pub(crate) const SEVERITY_NUMBER: &str = "severity_number";
-const DETECTED_LEVEL: &str = "detected_level";
+pub(crate) const DETECTED_LEVEL: &str = "detected_level";
 
 const SEVERITIES: [&str; 25] = [
     "", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16",

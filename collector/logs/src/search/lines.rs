@@ -89,6 +89,11 @@ impl<'q> Lines<'q> {
         }
     }
 
+    /// What the labels of a stream must be.
+    pub(crate) fn matchers(&self) -> &'q [Matcher] {
+        self.matchers
+    }
+
     /// Whether a stream with these labels is asked for.
     pub(crate) fn matches_labels(&self, labels: &Labels) -> bool {
         self.matchers.iter().all(|m| m.matches_labels(labels))

@@ -3,10 +3,10 @@
 use super::chosen::Chosen;
 use super::collect::{Hit, Record};
 use super::{Ask, Collector, Direction, Limits, fetch, sealed};
-use crate::hidden::{Hidden, Veils};
+use crate::hidden::{Hidden, Veil};
 use crate::record::Packed;
 use crate::record::metadata::Metadata;
-use crate::segment::{Handle, ReadError, StreamList};
+use crate::segment::{Handle, ReadError};
 use crate::store::{anywhere, place};
 use crate::tail::Batch;
 use sonde_logql::Scratch;
@@ -30,18 +30,14 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// What is hidden of a segment's streams.
-    pub(crate) fn veils_of_segment(&self, segment: &Handle, streams: &StreamList) -> Option<Veils> {
-        self.hidden.at(&place(&segment.meta)).over(streams)
+    /// What is hidden of a segment.
+    pub(crate) fn veil_of_segment(&self, segment: &Handle) -> Veil {
+        self.hidden.at(&place(&segment.meta))
     }
 
-    /// What is hidden of a batch's streams.
-    pub(crate) fn veils_of_batch(&self, batch: &Batch) -> Option<Veils> {
-        let veil = self.hidden.at(&anywhere(batch.received()));
-        if veil.is_empty() {
-            return None;
-        }
-        veil.over(&batch.streams().into())
+    /// What is hidden of a batch.
+    pub(crate) fn veil_of_batch(&self, batch: &Batch) -> Veil {
+        self.hidden.at(&anywhere(batch.received()))
     }
 }
 
@@ -99,8 +95,8 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: &Limits, threads: 
     // in memory, so it costs little where they are not.
     let (mut pipes, mut records) = (Scratch::until(&limits.deadline), 0);
     for batch in snapshot.tail.iter().rev() {
-        let veils = snapshot.veils_of_batch(batch);
-        records += visit_batch(batch, ask, veils, &mut collector, &mut pipes);
+        let veil = snapshot.veil_of_batch(batch);
+        records += visit_batch(batch, ask, veil, &mut collector, &mut pipes);
     }
     let visited = sealed::visit(snapshot, ask, collector, threads);
     let mut looked = visited.looked;
@@ -141,12 +137,12 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: &Limits, threads: 
 fn visit_batch(
     batch: &Batch,
     ask: &Ask<'_>,
-    veils: Option<Veils>,
+    veil: Veil,
     collector: &mut Collector,
     pipes: &mut Scratch,
 ) -> u64 {
     let (start, end) = ask.times();
-    let chosen = Chosen::new(batch.streams(), ask, veils);
+    let chosen = Chosen::of_batch(batch.streams(), *ask, veil);
     if !chosen.any() || !batch.may_have(ask) {
         return 0;
     }

@@ -10,15 +10,15 @@ use super::chosen::{Chosen, Room};
 use super::collect::{Place, Record};
 use super::run::Looked;
 use super::{Ask, Collector, Direction, Snapshot};
-use crate::segment::{Handle, ReadError, Reader, StreamList};
+use crate::segment::{Candidate, Handle, ReadError, Reader};
 use parking_lot::{Condvar, Mutex};
 use sonde_proto::{Deadline, UnixNanos};
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// After so many blocks, and with so many left, other threads help.
-const BLOCKS_ALONE: usize = 4;
+/// After so much was looked at, and with so much left, other threads help.
+const LOOKS_ALONE: usize = 4;
 
 /// Something to be looked at. The greatest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,15 +40,13 @@ struct Queue {
 struct Visit<'a> {
     snapshot: &'a Snapshot,
     segments: &'a [Arc<Handle>],
-    /// The streams of each segment, once they were asked for.
-    streams: &'a [OnceLock<StreamList>],
     ask: &'a Ask<'a>,
     deadline: Deadline,
     collector: Mutex<Collector>,
     queue: Mutex<Queue>,
     changed: Condvar,
     states: Vec<State<'a>>,
-    room: Room,
+    room: Arc<Room>,
     candidates: AtomicU64,
     blocks: AtomicU64,
     records: AtomicU64,
@@ -78,8 +76,7 @@ pub(super) fn visit(
     threads: usize,
 ) -> Visited {
     let segments = &snapshot.segments[..];
-    let streams: Vec<_> = segments.iter().map(|_| OnceLock::new()).collect();
-    let mut visit = Visit::new(snapshot, &streams, ask, collector);
+    let mut visit = Visit::new(snapshot, ask, collector);
     let (start, end) = ask.times();
     let in_time = segments
         .iter()
@@ -92,8 +89,8 @@ pub(super) fn visit(
     });
     let items = items.collect();
     visit.queue.get_mut().items = items;
-    visit.work(BLOCKS_ALONE);
-    if threads > 1 && visit.queue.lock().items.len() > BLOCKS_ALONE {
+    visit.work(LOOKS_ALONE);
+    if threads > 1 && visit.queue.lock().items.len() > LOOKS_ALONE {
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 let name = std::thread::Builder::new().name("logs-query".into());
@@ -126,17 +123,11 @@ pub(super) fn visit(
 }
 
 impl<'a> Visit<'a> {
-    fn new(
-        snapshot: &'a Snapshot,
-        streams: &'a [OnceLock<StreamList>],
-        ask: &'a Ask<'a>,
-        collector: Collector,
-    ) -> Self {
+    fn new(snapshot: &'a Snapshot, ask: &'a Ask<'a>, collector: Collector) -> Self {
         let segments = &snapshot.segments[..];
         Self {
             snapshot,
             segments,
-            streams,
             ask,
             deadline: collector.deadline().clone(),
             collector: Mutex::new(collector),
@@ -146,7 +137,7 @@ impl<'a> Visit<'a> {
             }),
             changed: Condvar::new(),
             states: segments.iter().map(|_| State::default()).collect(),
-            room: Room::new(snapshot.stream_bytes_max),
+            room: Arc::new(Room::new(snapshot.stream_bytes_max)),
             candidates: AtomicU64::new(0),
             blocks: AtomicU64::new(0),
             records: AtomicU64::new(0),
@@ -161,20 +152,18 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Looks at what is best, one after the other, until nothing is left or so many blocks
-    /// were read.
-    fn work(&self, mut blocks: usize) {
+    /// Looks at what is best, one after the other, until nothing is left or so much was looked
+    /// at.
+    fn work(&self, mut looks: usize) {
         let mut reader = Reader::until(&self.deadline);
-        while blocks > 0
+        while looks > 0
             && let Some(item) = self.next()
         {
             match item.block {
                 None => self.open(item.segment),
-                Some(block) => {
-                    self.read(item.segment, block, &mut reader);
-                    blocks -= 1;
-                }
+                Some(block) => self.read(item.segment, block, &mut reader),
             }
+            looks -= 1;
         }
     }
 
@@ -206,23 +195,8 @@ impl<'a> Visit<'a> {
     /// Puts the blocks of a segment in its place.
     fn open(&self, at: usize) {
         let _opening = Opening(self);
-        let (segment, state) = (&self.segments[at], &self.states[at]);
-        let found = segment.streams().and_then(|streams| {
-            let streams = self.streams[at].get_or_init(|| streams);
-            let veils = self.snapshot.veils_of_segment(segment, streams);
-            let chosen = Chosen::new(streams, self.ask, veils);
-            if !chosen.any() {
-                return Ok(Vec::new());
-            }
-            if let Err(why) = self.room.take(streams, &chosen) {
-                self.collector.lock().stop_for(why);
-                return Ok(Vec::new());
-            }
-            let chosen = state.chosen.get_or_init(|| chosen);
-            Ok(segment.open()?.candidates(self.ask, chosen)?)
-        });
-        let candidates = found.unwrap_or_else(|error| {
-            state.unread.get_or_init(|| error);
+        let candidates = self.candidates(at).unwrap_or_else(|error| {
+            self.states[at].unread.get_or_init(|| error);
             Vec::new()
         });
         let count = candidates.len() as u64;
@@ -235,6 +209,24 @@ impl<'a> Visit<'a> {
         }));
     }
 
+    /// The blocks of a segment that can have what is asked for.
+    fn candidates(&self, at: usize) -> Result<Vec<Candidate>, ReadError> {
+        let (segment, state) = (&self.segments[at], &self.states[at]);
+        let veil = self.snapshot.veil_of_segment(segment);
+        let segment = segment.open()?;
+        let chosen = match Chosen::of_segment(&segment, *self.ask, veil, &self.room) {
+            Ok(chosen) => state.chosen.get_or_init(|| chosen),
+            Err(error) => {
+                error.or_stop(|why| self.collector.lock().stop_for(why))?;
+                return Ok(Vec::new());
+            }
+        };
+        match chosen.any() {
+            true => Ok(segment.candidates(self.ask, chosen)?),
+            false => Ok(Vec::new()),
+        }
+    }
+
     fn read(&self, at: usize, block: (u32, u32), reader: &mut Reader) {
         let (segment, state) = (&self.segments[at], &self.states[at]);
         let Some(chosen) = state.chosen.get() else {
@@ -245,10 +237,18 @@ impl<'a> Visit<'a> {
         }
         let bar = self.collector.lock().bar();
         let scanned = reader.of(segment).and_then(|(segment, scratch)| {
-            Ok(segment.scan(block, self.ask, chosen, bar, scratch)?)
+            let scanned = segment.scan(block, self.ask, chosen, bar, scratch);
+            match scanned {
+                Ok(scanned) => Ok(Some(scanned)),
+                Err(error) => {
+                    error.or_stop(|why| self.collector.lock().stop_for(why))?;
+                    Ok(None)
+                }
+            }
         });
         let scanned = match scanned {
-            Ok(scanned) => scanned,
+            Ok(Some(scanned)) => scanned,
+            Ok(None) => return,
             Err(error) => {
                 state.unread.get_or_init(|| error);
                 return;
@@ -305,12 +305,8 @@ mod tests {
             scan_bytes: 1,
             deadline: Deadline::never(),
         };
-        let visit = Visit::new(
-            &snapshot,
-            &[],
-            &ask,
-            Collector::new(ask.direction(), limits),
-        );
+        let collector = Collector::new(ask.direction(), limits);
+        let visit = Visit::new(&snapshot, &ask, collector);
         visit.queue.lock().opening = 1;
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| visit.next().is_none());

@@ -10,13 +10,13 @@ use super::run::Snapshot;
 use super::{Ask, Lines, Reading};
 use crate::record::Packed;
 use crate::record::metadata::Metadata;
-use crate::segment::{Candidate, Ended, Fed, Feeding, ReadError, Reader, StreamList};
+use crate::segment::{Candidate, Ended, Fed, Feeding, Handle, ReadError, Reader};
 use crate::store::LogStore;
 use crate::tail::Batch;
 use parking_lot::Mutex;
 use sonde_logql::source::{Record, Scan, Scanned, Sink, Source, Stop};
 use sonde_proto::{Deadline, Tenant, UnixNanos};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// With more parts than this, other threads help.
@@ -63,7 +63,6 @@ impl Source for TenantSource<'_> {
     ) -> Result<(Vec<S>, Scanned), Stop> {
         let snapshot = self.store.snapshot(&self.tenant);
         let lines = Lines::of_scan(scan);
-        let streams: Vec<_> = snapshot.segments.iter().map(|_| OnceLock::new()).collect();
         let mut work = Work {
             snapshot: &snapshot,
             feeding: Feeding::new(&lines, scan),
@@ -78,7 +77,7 @@ impl Source for TenantSource<'_> {
             cut: Mutex::default(),
         };
         if scan.start < scan.end {
-            work.find_parts(&streams)?;
+            work.find_parts()?;
         }
         let sinks = work.carry_out(self.store.threads(), &make);
         let unread = std::mem::take(work.unread.get_mut());
@@ -141,10 +140,9 @@ struct Counts {
 }
 
 impl<'a> Work<'a> {
-    fn find_parts(&mut self, streams: &'a [OnceLock<StreamList>]) -> Result<(), Stop> {
+    fn find_parts(&mut self) -> Result<(), Stop> {
         let lines = self.feeding.lines;
-        let ask = Ask::Lines(lines);
-        let room = Room::new(self.snapshot.stream_bytes_max);
+        let room = Arc::new(Room::new(self.snapshot.stream_bytes_max));
         for (at, segment) in self.snapshot.segments.iter().enumerate() {
             self.chosen.push(None);
             if self.deadline.has_passed() {
@@ -156,26 +154,7 @@ impl<'a> Work<'a> {
             if segment.meta.end < lines.start || segment.meta.start >= lines.end {
                 continue;
             }
-            let found = segment.streams().and_then(|list| {
-                let list = streams[at].get_or_init(|| list);
-                let veils = self.snapshot.veils_of_segment(segment, list);
-                let chosen = Chosen::new(list, &ask, veils);
-                if !chosen.any() {
-                    return Ok(());
-                }
-                if let Err(why) = room.take(list, &chosen) {
-                    *self.cut.get_mut() = Some(why);
-                    return Ok(());
-                }
-                let candidates = segment.open()?.candidates(&ask, &chosen)?;
-                self.counts.candidates += candidates.len() as u64;
-                let parts = candidates.into_iter();
-                self.parts
-                    .extend(parts.map(|block| (block.first, Part::Block(at, block))));
-                self.chosen[at] = Some(chosen);
-                Ok(())
-            });
-            if let Err(error) = found {
+            if let Err(error) = self.find_blocks(at, segment, &room) {
                 self.unread.get_mut().push((segment.meta.id, error));
             }
         }
@@ -188,6 +167,31 @@ impl<'a> Work<'a> {
             }
         }
         self.parts.sort_by_key(|(first, _)| *first);
+        Ok(())
+    }
+
+    /// Takes the blocks of a segment that can have what is asked for.
+    fn find_blocks(
+        &mut self,
+        at: usize,
+        segment: &Handle,
+        room: &Arc<Room>,
+    ) -> Result<(), ReadError> {
+        let ask = Ask::Lines(self.feeding.lines);
+        let veil = self.snapshot.veil_of_segment(segment);
+        let segment = segment.open()?;
+        let chosen = match Chosen::of_segment(&segment, ask, veil, room) {
+            Ok(chosen) => chosen,
+            Err(error) => return error.or_stop(|why| *self.cut.get_mut() = Some(why)),
+        };
+        if chosen.any() {
+            let candidates = segment.candidates(&ask, &chosen)?;
+            self.counts.candidates += candidates.len() as u64;
+            let parts = candidates.into_iter();
+            self.parts
+                .extend(parts.map(|block| (block.first, Part::Block(at, block))));
+            self.chosen[at] = Some(chosen);
+        }
         Ok(())
     }
 
@@ -291,6 +295,11 @@ impl<'a> Work<'a> {
             Ok((open, scratch)) => match open.feed(block, self.feeding, chosen, scratch, sink) {
                 Ok(fed) => return Ok(fed),
                 Err(Ended::Stopped(stop)) => return Err(stop),
+                Err(Ended::NoRoom(why)) => {
+                    self.ended.store(true, Ordering::Relaxed);
+                    self.cut.lock().get_or_insert(why);
+                    return Ok(Fed::default());
+                }
                 Err(Ended::Damaged(damage)) => damage.into(),
             },
         };
@@ -305,7 +314,7 @@ impl<'a> Work<'a> {
     fn feed_batch<S: Sink>(&self, batch: &Batch, sink: &mut S) -> Result<Fed, Stop> {
         let lines = self.feeding.lines;
         let ask = Ask::Lines(lines);
-        let chosen = Chosen::new(batch.streams(), &ask, self.snapshot.veils_of_batch(batch));
+        let chosen = Chosen::of_batch(batch.streams(), ask, self.snapshot.veil_of_batch(batch));
         let mut fed = Fed::default();
         if !chosen.any() || !batch.may_have(&ask) {
             return Ok(fed);

@@ -63,11 +63,8 @@ impl Segment {
             }
             let bits = equalities.iter().enumerate();
             let may_have = bits.fold(0, |bits, (n, of)| bits | u32::from(of.has(block)) << n);
-            let is_wanted = |stream: u32| {
-                let lacking = chosen.lacking(stream as usize);
-                lacking.is_some_and(|lacking| lacking & !may_have == 0)
-            };
-            if chosen.all() || self.directory.runs(&head).any(|run| is_wanted(run.stream)) {
+            let mut runs = self.directory.runs(&head);
+            if chosen.all() || runs.any(|run| chosen.may_want(run.stream, may_have)) {
                 candidates.push(Candidate {
                     block,
                     first: head.first,

@@ -2,7 +2,6 @@
 
 use super::fetch::{Scratch, Wanted};
 use super::reader::Segment;
-use super::streams::StreamList;
 use super::{Damage, guarded};
 use crate::record::Key;
 use std::ops::Range;
@@ -20,7 +19,8 @@ pub(crate) struct SealedRecord<'a> {
 /// Reads a part's records in the order of their streams and keys, a block at a time.
 pub(crate) struct Cursor {
     segment: Arc<Segment>,
-    streams: StreamList,
+    /// How many streams the segment has.
+    streams: u32,
     scratch: Scratch,
     /// Those that are still to be read.
     blocks: Range<u32>,
@@ -40,9 +40,10 @@ impl Segment {
     /// Reads the records of a part in the order of their streams and keys.
     pub(crate) fn cursor(self: &Arc<Self>, part: u32) -> Result<Cursor, Damage> {
         self.directory.check()?;
+        self.streams.check_index()?;
         let mut cursor = Cursor {
             segment: Arc::clone(self),
-            streams: self.streams()?,
+            streams: self.streams.len(),
             scratch: Scratch::new()?,
             blocks: self.directory.blocks_of(part)?,
             records: Vec::new(),
@@ -92,7 +93,7 @@ impl Cursor {
         let rows: Vec<usize> = (0..block.records()).collect();
         let keys = block.keys(&rows, &scratch.times)?;
         for run in block.runs() {
-            let known = (run.stream as usize) < self.streams.len();
+            let known = run.stream < self.streams;
             let more = run.records as usize;
             if !known || self.records.len() + more > keys.len() {
                 return Err(Damage(format!(

@@ -1,7 +1,7 @@
 //! `directory`: what the blocks of a segment are, without looking at them.
 //!
 //! ```text
-//! magic "SONDLOG2" │ blocks u32 │ CRC-32C of words/ u32 │ parts u32
+//! magic "SONDLOG3" │ blocks u32 │ CRC-32C of words/ u32 │ parts u32
 //!       │ head* │ part* (`parts`) │ runs │ CRC-32C of all before
 //! head  168 bytes, little endian:
 //!   offset u64        of the block's first section in `blocks`
@@ -27,7 +27,7 @@ use std::ops::Range;
 use tantivy::directory::OwnedBytes;
 
 pub(super) const FILE: &str = "directory";
-const MAGIC: &[u8; 8] = b"SONDLOG2";
+const MAGIC: &[u8; 8] = b"SONDLOG3";
 /// What the magic of every version begins with.
 const NAME: &[u8] = b"SONDLOG";
 const START: usize = 20;

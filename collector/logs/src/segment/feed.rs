@@ -12,7 +12,7 @@ use super::pick::{Picked, PickedRun};
 use super::reader::{Block, Segment};
 use super::stages::{Details, Named};
 use crate::record::metadata::{self, Metadata};
-use crate::search::{Chosen, Lines};
+use crate::search::{ChooseError, Chosen, Lines};
 use sonde_logql::source::{Needs, Record, Scan, Sink, Span, Stop};
 use sonde_proto::UnixNanos;
 use std::ops::Range;
@@ -24,6 +24,17 @@ pub(crate) enum Ended {
     Damaged(Damage),
     /// The sink has had enough.
     Stopped(Stop),
+    /// The query has too many streams in hand: what the answer says then.
+    NoRoom(String),
+}
+
+impl From<ChooseError> for Ended {
+    fn from(error: ChooseError) -> Self {
+        match error {
+            ChooseError::Damaged(damage) => Self::Damaged(damage),
+            ChooseError::NoRoom(why) => Self::NoRoom(why),
+        }
+    }
 }
 
 impl From<Damage> for Ended {
@@ -79,7 +90,7 @@ impl Segment {
     ) -> Result<Fed, Ended> {
         let block = self.block(candidate.block)?;
         let mut feed = Feed {
-            picked: Picked::of_streams(&block, chosen, candidate.may_have),
+            picked: Picked::of_streams(&block, chosen, candidate.may_have)?,
             block: &block,
             feeding,
             chosen,
@@ -92,11 +103,11 @@ impl Segment {
     }
 }
 
-struct Feed<'a> {
+struct Feed<'a, 's> {
     block: &'a Block<'a>,
     picked: Picked,
     feeding: Feeding<'a>,
-    chosen: &'a Chosen<'a>,
+    chosen: &'a Chosen<'s>,
     scratch: &'a mut Scratch,
     fed: Fed,
     has: Has,
@@ -111,11 +122,14 @@ struct Has {
     attributes: bool,
 }
 
-impl Feed<'_> {
+impl Feed<'_, '_> {
     fn run<S: Sink>(&mut self, sink: &mut S) -> Result<(), Ended> {
         let lines = self.feeding.lines;
         let (first, last) = (self.block.head.first, self.block.head.last);
         let is_within = lines.start <= first && last < lines.end;
+        if self.chosen.veils().is_some() {
+            self.picked.know(self.block, self.chosen)?;
+        }
         let may_hide = |run: &PickedRun| {
             let veil = self.chosen.veil(run.stream);
             veil.is_some_and(|veil| veil.may_hide(first, last))
@@ -216,6 +230,7 @@ impl Feed<'_> {
 
     /// Turns the sink to a run's stream: what it needs, and nothing where it needs nothing.
     fn begin<S: Sink>(&mut self, run: &PickedRun, sink: &mut S) -> Result<Option<Needs>, Ended> {
+        self.chosen.know(run.stream, self.block.segment())?;
         let Some(stream) = self.chosen.view(run.stream as usize) else {
             return Ok(None);
         };

@@ -14,6 +14,7 @@ use super::common::Common;
 use super::fetch::Scratch;
 use super::reader::Segment;
 use super::streams::StreamList;
+use crate::stream::KeptStreams;
 use super::templates::Dictionaries;
 use parking_lot::Mutex;
 use sonde_proto::Deadline;
@@ -43,7 +44,8 @@ pub(super) struct Known {
     pub(super) directory: Checked,
     pub(super) tokens: Checked,
     pub(super) words: Checked,
-    pub(super) streams: Arc<OnceLock<StreamList>>,
+    pub(super) list: Checked,
+    pub(super) streams: Arc<KeptStreams>,
     /// By which the dictionary of its first part is known among those of other segments.
     /// And how many parts there were.
     dictionaries: OnceLock<(u64, u32)>,
@@ -189,11 +191,8 @@ impl Handle {
         Ok(self.open()?.verify()?)
     }
 
-    /// The streams its records are of, ascending; mostly without opening it.
+    /// The streams its records are of, ascending.
     pub(crate) fn streams(&self) -> Result<StreamList, ReadError> {
-        if let Some(known) = self.known.streams.get() {
-            return Ok(Arc::clone(known));
-        }
         Ok(self.open()?.streams()?)
     }
 

@@ -97,6 +97,7 @@ pub(crate) fn join(
     let streams = streams::join(&lists).map_err(|error| match error {
         ListsError::Damaged(at, damage) => JoinError::Damaged(at, damage),
         ListsError::Io(error) => JoinError::Write(io_error(dir)(error)),
+        ListsError::TooMany => JoinError::Write(too_large(dir)),
     })?;
     let mut first_blocks = Vec::with_capacity(sources.len());
     for ((at, source), ordinals) in sources.iter().enumerate().zip(&streams.ordinals) {

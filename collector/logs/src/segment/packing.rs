@@ -1,7 +1,7 @@
 //! Compression of sections: zstd at level 1, each piece by itself.
 
 use super::numbers::{put_varint, take_count};
-use std::io::{self, Read, Write};
+use std::io;
 
 const LEVEL: i32 = 1;
 
@@ -52,45 +52,5 @@ impl Unpacker {
         into.try_reserve(length.saturating_sub(into.len())).ok()?;
         into.resize(length, 0);
         self.unpack(packed, into)
-    }
-}
-
-/// Packs a piece whose length is not known before its end. Pieces packed so, one after the
-/// other, are one piece.
-pub(super) struct PieceWriter(zstd::stream::write::Encoder<'static, Vec<u8>>);
-
-impl PieceWriter {
-    pub(super) fn new() -> io::Result<Self> {
-        zstd::stream::write::Encoder::new(Vec::new(), LEVEL).map(Self)
-    }
-
-    /// The piece.
-    pub(super) fn finish(self) -> io::Result<Vec<u8>> {
-        self.0.finish()
-    }
-}
-
-impl Write for PieceWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-/// Unpacks a piece bit by bit.
-pub(super) struct PieceReader<'a>(zstd::stream::read::Decoder<'static, &'a [u8]>);
-
-impl<'a> PieceReader<'a> {
-    pub(super) fn new(packed: &'a [u8]) -> io::Result<Self> {
-        zstd::stream::read::Decoder::with_buffer(packed).map(Self)
-    }
-}
-
-impl Read for PieceReader<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into)
     }
 }

@@ -7,8 +7,8 @@ use super::directory::Section;
 use super::fetch::Scratch;
 use super::pick::Picked;
 use super::reader::Segment;
-use super::{Damage, guarded};
-use crate::search::Chosen;
+use super::guarded;
+use crate::search::{ChooseError, Chosen};
 use sonde_patterns::PatternTexts;
 use sonde_proto::UnixNanos;
 
@@ -45,14 +45,15 @@ impl Segment {
         chosen: &Chosen<'_>,
         scratch: &mut Scratch,
         mut each: impl FnMut(Alike<'_>),
-    ) -> Result<(u64, u64), Damage> {
+    ) -> Result<(u64, u64), ChooseError> {
         guarded(|| {
             let block = self.block(candidate.block)?;
-            let mut picked = Picked::of_streams(&block, chosen, candidate.may_have);
+            let mut picked = Picked::of_streams(&block, chosen, candidate.may_have)?;
             block.times(&mut scratch.numbers, &mut scratch.times)?;
             picked.keep_times(&scratch.times, (steps.start, steps.end));
             let mut rows = picked.rows();
             if let Some(veils) = chosen.veils() {
+                picked.know_streams_of(&rows, &block, chosen)?;
                 block.keep_visible(veils, &mut rows, scratch)?;
             }
             if rows.is_empty() {

@@ -6,7 +6,7 @@ use super::directory::Section;
 use super::fetch::Scratch;
 use super::reader::Block;
 use crate::record::metadata::{self, name_of};
-use crate::search::{Chosen, Lines};
+use crate::search::{ChooseError, Chosen, Lines};
 use sonde_proto::{TraceId, UnixNanos};
 use std::ops::Range;
 
@@ -29,9 +29,14 @@ pub(super) struct PickedRun {
 impl Picked {
     /// The rows of streams that are asked for, where a record of the block may have the
     /// equalities that its stream lacks.
-    pub(super) fn of_streams(block: &Block<'_>, chosen: &Chosen<'_>, may_have: u32) -> Self {
+    pub(super) fn of_streams(
+        block: &Block<'_>,
+        chosen: &Chosen<'_>,
+        may_have: u32,
+    ) -> Result<Self, ChooseError> {
         let (mut runs, mut at, all) = (Vec::new(), 0_usize, block.records());
         for run in block.runs() {
+            chosen.decide(run.stream, block.segment())?;
             let end = at.saturating_add(run.records as usize).min(all);
             if let Some(lacking) = chosen.lacking(run.stream as usize)
                 && lacking & !may_have == 0
@@ -46,7 +51,28 @@ impl Picked {
             }
             at = end;
         }
-        Self { runs }
+        Ok(Self { runs })
+    }
+
+    /// Reads the streams that are left.
+    pub(super) fn know(
+        &self,
+        block: &Block<'_>,
+        chosen: &Chosen<'_>,
+    ) -> Result<(), ChooseError> {
+        let mut runs = self.runs.iter();
+        runs.try_for_each(|run| chosen.know(run.stream, block.segment()))
+    }
+
+    /// Reads the streams of some of its rows, ascending.
+    pub(super) fn know_streams_of(
+        &self,
+        rows: &[usize],
+        block: &Block<'_>,
+        chosen: &Chosen<'_>,
+    ) -> Result<(), ChooseError> {
+        let mut streams = self.streams_of(rows);
+        streams.try_for_each(|stream| chosen.know(stream, block.segment()))
     }
 
     /// Keeps the rows of a time. The rows of a run are in the order of their times.

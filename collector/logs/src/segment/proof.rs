@@ -33,7 +33,7 @@ pub(crate) enum Proof {
 /// Holds all files of the segment in `dir` against their checksums.
 pub(crate) fn prove(dir: &Path) -> Proof {
     let mut is_version = false;
-    let proved = guarded(|| Ok(hold(dir, &mut is_version)));
+    let proved = guarded::<_, Damage>(|| Ok(hold(dir, &mut is_version)));
     match proved {
         _ if is_version => Proof::Version,
         Ok(Ok(())) => Proof::Whole,
@@ -60,7 +60,7 @@ fn hold(dir: &Path, is_version: &mut bool) -> Result<(), ReadError> {
         &dir.join(templates::FILE),
     )?;
     Tokens::open(OwnedBytes::new(fs::read(dir.join(tokens::FILE))?))?.check()?;
-    streams::checked(&fs::read(dir.join(streams::FILE))?)?;
+    streams::check_file(fs::read(dir.join(streams::FILE))?)?;
     if vocabulary::checksum_of(dir)? != directory.words_checksum() {
         return Err(damage(vocabulary::DIR));
     }

@@ -1,8 +1,8 @@
 //! Reads one open segment, which many threads may search.
 //!
 //! Opening maps the files and looks at little of them; each piece is held against its
-//! checksum whenever it is read. Memory: the streams, where there is room for them, and
-//! what tantivy keeps of its dictionary; the rest lies in the page cache.
+//! checksum whenever it is read. Memory: streams that were read, where there is room for them,
+//! and what tantivy keeps of its dictionary; the rest lies in the page cache.
 
 use super::bodies::{self, Bodies};
 use super::common::Common;
@@ -12,7 +12,7 @@ use super::ids::Ids;
 use super::mapped::Lease;
 use super::numbers::{take, take_bytes};
 use super::parts;
-use super::streams::{self, StreamList, Streams};
+use super::streams::{self, StreamList, Streams, Summary, Values};
 use super::templates::{self, Templates};
 use super::tokens::{self, Tokens};
 use super::vocabulary::Vocabulary;
@@ -23,6 +23,7 @@ use sonde_patterns::Dictionary;
 use sonde_proto::{Position, UnixNanos};
 use sonde_segment::SegmentMeta;
 use std::cell::OnceCell;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use tantivy::directory::{Directory as _, MmapDirectory, OwnedBytes};
@@ -67,7 +68,7 @@ impl Segment {
         common: &Arc<Common>,
         known: &Known,
     ) -> Result<Self, ReadError> {
-        guarded(|| Ok(Self::map(meta, dir, common, known)))?
+        guarded::<_, Damage>(|| Ok(Self::map(meta, dir, common, known)))?
     }
 
     fn map(
@@ -97,7 +98,7 @@ impl Segment {
             templates: Templates::new(templates, dictionaries),
             tokens: Tokens::open(tokens)?.with(&known.tokens),
             vocabulary,
-            streams: Streams::new(streams, &common.streams, &known.streams),
+            streams: Streams::open(streams, &common.streams, &known.streams)?.with(&known.list),
             common: Arc::clone(common),
             blocks,
             directory,
@@ -147,6 +148,43 @@ impl Segment {
         guarded(|| self.streams.all())
     }
 
+    /// The sections of its streams: the ordinals of each, and what their labels are.
+    pub(crate) fn sections_of_streams(
+        &self,
+        mut each: impl FnMut(Range<u32>, Summary<'_>) -> Result<(), Damage>,
+    ) -> Result<(), Damage> {
+        self.streams.check_index()?;
+        (0..self.streams.sections()).try_for_each(|section| {
+            let ordinals = self.streams.ordinals(section)?;
+            each(ordinals, self.streams.summary(section)?)
+        })
+    }
+
+    /// Calls `each` with the values that a label has in its streams, some of them more than once.
+    pub(crate) fn each_value(
+        &self,
+        label: &str,
+        mut each: impl FnMut(&str),
+    ) -> Result<(), Damage> {
+        self.streams.check_index()?;
+        for section in 0..self.streams.sections() {
+            let values = self.streams.summary(section)?.values(label);
+            match values.ok_or_else(Summary::damage)? {
+                Values::Are(values) => values.into_iter().for_each(&mut each),
+                Values::Between(..) | Values::Unknown => {
+                    let streams = self.streams.section(section)?;
+                    streams.iter().for_each(|stream| each(stream.labels.get(label)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The streams of a section.
+    pub(crate) fn section_of_streams(&self, section: u32) -> Result<StreamList, Damage> {
+        self.streams.section(section)
+    }
+
     /// A block of it.
     pub(super) fn block(&self, number: u32) -> Result<Block<'_>, Damage> {
         Ok(Block {
@@ -179,6 +217,11 @@ impl<'s> Block<'s> {
     /// How many records it has.
     pub(super) fn records(&self) -> usize {
         self.head.records as usize
+    }
+
+    /// What it is of.
+    pub(super) fn segment(&self) -> &'s Segment {
+        self.segment
     }
 
     /// The streams of its records, in their order.

@@ -14,7 +14,7 @@ use super::reader::{Block, Segment};
 use super::stages::Stages;
 use crate::record::Key;
 use crate::record::metadata::is_shown;
-use crate::search::{Ask, Chosen, Direction, Lines};
+use crate::search::{Ask, ChooseError, Chosen, Direction, Lines};
 use crate::words;
 use sonde_logql::LineFilter;
 use sonde_proto::UnixNanos;
@@ -89,7 +89,7 @@ impl Segment {
         chosen: &Chosen<'_>,
         bar: Bar,
         scratch: &mut Scratch,
-    ) -> Result<Scanned, Damage> {
+    ) -> Result<Scanned, ChooseError> {
         let block = self.block(block)?;
         let mut scan = Scan {
             block: &block,
@@ -110,8 +110,13 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn run(&mut self, ask: &Ask<'_>, chosen: &Chosen<'_>, may_have: u32) -> Result<(), Damage> {
-        let mut picked = Picked::of_streams(self.block, chosen, may_have);
+    fn run(
+        &mut self,
+        ask: &Ask<'_>,
+        chosen: &Chosen<'_>,
+        may_have: u32,
+    ) -> Result<(), ChooseError> {
+        let mut picked = Picked::of_streams(self.block, chosen, may_have)?;
         if picked.runs.is_empty() {
             return Ok(());
         }
@@ -156,6 +161,7 @@ impl Scan<'_> {
             }
         }
         if let Some(veils) = chosen.veils() {
+            picked.know_streams_of(&rows, self.block, chosen)?;
             self.block.keep_visible(veils, &mut rows, self.scratch)?;
         }
         if let Some(lines) = ask.lines()
@@ -172,7 +178,8 @@ impl Scan<'_> {
             self.scanned.bytes += read;
         }
         self.bar.keep_best(&mut rows, &self.scratch.times);
-        self.hits(&rows, &picked, has_bodies)
+        picked.know_streams_of(&rows, self.block, chosen)?;
+        Ok(self.hits(&rows, &picked, has_bodies)?)
     }
 
     /// Keeps the rows that come after the last record that was had already.

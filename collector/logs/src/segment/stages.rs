@@ -15,7 +15,7 @@ use super::pick::Picked;
 use super::reader::Block;
 use super::scan::Bar;
 use crate::record::metadata::{Metadata, is_shown, name_of};
-use crate::search::Chosen;
+use crate::search::{ChooseError, Chosen};
 use sonde_logql::Pipeline;
 use sonde_logql::source::Record;
 use std::borrow::Cow;
@@ -27,14 +27,14 @@ const GROUP: usize = 64;
 const GROWTH: usize = 4;
 
 /// A block's rows before a pipeline.
-pub(super) struct Stages<'a> {
+pub(super) struct Stages<'a, 's> {
     pub(super) block: &'a Block<'a>,
     pub(super) picked: &'a Picked,
-    pub(super) chosen: &'a Chosen<'a>,
+    pub(super) chosen: &'a Chosen<'s>,
     pub(super) bar: Bar,
 }
 
-impl Stages<'_> {
+impl Stages<'_, '_> {
     /// Keeps those of `rows` that pass and can be among the best; how many bytes were read.
     pub(super) fn keep_best(
         &self,
@@ -42,7 +42,7 @@ impl Stages<'_> {
         rows: &mut Vec<usize>,
         has_bodies: bool,
         scratch: &mut Scratch,
-    ) -> Result<usize, Damage> {
+    ) -> Result<usize, ChooseError> {
         let needs = pipeline.needs();
         let (mut has_bodies, mut bytes) = (has_bodies, 0);
         if needs.metadata {
@@ -70,6 +70,8 @@ impl Stages<'_> {
                 has_bodies = true;
             }
             let before = passed.len();
+            self.picked
+                .know_streams_of(&group, self.block, self.chosen)?;
             bytes += self.run(
                 pipeline,
                 &group,

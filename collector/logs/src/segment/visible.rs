@@ -4,7 +4,7 @@ use super::directory::{Head, Section};
 use super::fetch::Scratch;
 use super::reader::{Block, Segment};
 use super::{Damage, guarded};
-use crate::hidden::{StreamVeil, Veils};
+use crate::hidden::{StreamVeil, Veils, VeilsOf};
 use sonde_proto::{Position, UnixNanos};
 use std::ops::Range;
 
@@ -111,10 +111,10 @@ impl Block<'_> {
     }
 
     /// The rows of the streams of which some may be hidden.
-    fn suspects<'v>(
+    fn suspects<'v, V: VeilsOf>(
         &self,
-        veils: &'v Veils,
-    ) -> impl Iterator<Item = (Range<usize>, &'v StreamVeil)> + use<'v, '_> {
+        veils: &'v V,
+    ) -> impl Iterator<Item = (Range<usize>, &'v StreamVeil)> + use<'v, '_, V> {
         let (first, last) = self.head.times();
         let mut at = 0;
         self.runs().filter_map(move |run| {
@@ -126,10 +126,10 @@ impl Block<'_> {
     }
 
     /// Takes those of `rows` (ascending) away that are hidden. The times of the block are in
-    /// `scratch`.
+    /// `scratch`, and the streams of these rows are known.
     pub(super) fn keep_visible(
         &self,
-        veils: &Veils,
+        veils: &impl VeilsOf,
         rows: &mut Vec<usize>,
         scratch: &mut Scratch,
     ) -> Result<(), Damage> {

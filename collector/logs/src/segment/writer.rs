@@ -212,7 +212,8 @@ impl SegmentWriter {
         let write = |name: &str, bytes: &[u8]| std::fs::write(dir.join(name), bytes);
         let directory = self.directory.finish(words);
         write(directory::FILE, &directory).map_err(&io)?;
-        let streams = streams::write(&self.streams, &mut self.packer);
+        let streams = streams::write(&self.streams).map_err(&io)?;
+        let streams = streams.ok_or_else(|| too_large(&dir))?;
         write(streams::FILE, &streams).map_err(&io)?;
         if let Some(templates) = self.templates.finish() {
             write(templates::FILE, &templates).map_err(&io)?;

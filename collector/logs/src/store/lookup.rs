@@ -7,14 +7,13 @@ use crate::search::{
     Shows, Snapshot, StreamVolumes, TenantSource, count, run,
 };
 use crate::segment::ReadError;
-use crate::stream::Stream;
 use sonde_proto::{Deadline, Matcher, Tenant, TraceId, UnixNanos};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How many threads a query may have, whatever is configured.
 const THREADS_MAX: usize = 64;
+const SERVICE: &str = "service_name";
 /// How many records are looked for at a time where stages decide by what came before.
 const PAGE_MIN: usize = 5000;
 
@@ -170,20 +169,20 @@ impl LogStore {
     pub fn services(&self, tenant: &Tenant) -> Vec<String> {
         let snapshot = self.snapshot(tenant);
         let mut names = BTreeSet::new();
-        let mut add = |streams: &[Arc<Stream>]| {
-            for name in streams.iter().map(|s| s.labels.get("service_name")) {
-                if !name.is_empty() && !names.contains(name) {
-                    names.insert(name.to_owned());
-                }
+        let mut add = |name: &str| {
+            if !name.is_empty() && !names.contains(name) {
+                names.insert(name.to_owned());
             }
         };
         for segment in &snapshot.segments {
-            match segment.streams() {
-                Ok(streams) => add(&streams),
-                Err(error) => self.note_unread(segment.meta.id, error),
+            let added = segment.open().and_then(|open| Ok(open.each_value(SERVICE, &mut add)?));
+            if let Err(error) = added {
+                self.note_unread(segment.meta.id, error);
             }
         }
-        snapshot.tail.iter().for_each(|b| add(b.streams()));
+        for stream in snapshot.tail.iter().flat_map(|batch| batch.streams()) {
+            add(stream.labels.get(SERVICE));
+        }
         names.into_iter().collect()
     }
 

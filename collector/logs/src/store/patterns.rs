@@ -9,14 +9,14 @@
 
 use super::LogStore;
 use crate::record::Packed;
-use crate::search::{Ask, Chosen, Lines, Reading, Room, Snapshot};
-use crate::segment::{Alike, Candidate, ReadError, Reader, Steps, StreamList};
+use crate::search::{Ask, ChooseError, Chosen, Lines, Reading, Room, Snapshot};
+use crate::segment::{Alike, Candidate, Handle, ReadError, Reader, Steps};
 use crate::tail::Batch;
 use ahash::AHashMap;
 use sonde_logql::source::{Needs, Scan};
 use sonde_patterns::{ClusterLimits, Clusters, Pattern, pattern_of};
 use sonde_proto::{Deadline, Matcher, Tenant, UnixNanos};
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -74,7 +74,6 @@ impl LogStore {
         };
         let lines = Lines::of_scan(&scan);
         let seconds = step.as_secs().max(1);
-        let streams: Vec<_> = snapshot.segments.iter().map(|_| OnceLock::new()).collect();
         let mut work = Work {
             snapshot: &snapshot,
             lines: &lines,
@@ -90,7 +89,7 @@ impl LogStore {
             bytes_max: self.scan_bytes_max() / self.threads().max(1) as u64,
         };
         let mut counts = Counts::default();
-        work.find_parts(&streams, &mut counts);
+        work.find_parts(&mut counts);
         counts.reading.blocks_candidates = work.parts.len() as u64;
         for more in work.carry_out(self.threads()) {
             counts.add(more);
@@ -122,10 +121,9 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn find_parts(&mut self, streams: &'a [OnceLock<StreamList>], counts: &mut Counts) {
+    fn find_parts(&mut self, counts: &mut Counts) {
         let (start, end) = (self.steps.start, self.steps.end);
-        let ask = Ask::Lines(self.lines);
-        let room = Room::new(self.snapshot.stream_bytes_max);
+        let room = Arc::new(Room::new(self.snapshot.stream_bytes_max));
         for (at, segment) in self.snapshot.segments.iter().enumerate() {
             self.chosen.push(None);
             if counts.reading.cut.is_some() {
@@ -138,21 +136,7 @@ impl<'a> Work<'a> {
             if segment.meta.end < start || segment.meta.start >= end || start >= end {
                 continue;
             }
-            let found = segment.streams().and_then(|list| {
-                let list = streams[at].get_or_init(|| list);
-                let veils = self.snapshot.veils_of_segment(segment, list);
-                let chosen = Chosen::new(list, &ask, veils);
-                if let Err(why) = room.take(list, &chosen) {
-                    counts.cut(why);
-                } else if chosen.any() {
-                    let blocks = segment.open()?.candidates(&ask, &chosen)?.into_iter();
-                    let parts = blocks.map(|block| (block.last, Part::Block(at, block)));
-                    self.parts.extend(parts);
-                    self.chosen[at] = Some(chosen);
-                }
-                Ok(())
-            });
-            if let Err(error) = found {
+            if let Err(error) = self.find_blocks(at, segment, &room, counts) {
                 counts.unread.push((segment.meta.id, error));
             }
         }
@@ -165,6 +149,30 @@ impl<'a> Work<'a> {
             }
         }
         self.parts.sort_by_key(|(last, _)| std::cmp::Reverse(*last));
+    }
+
+    /// Takes the blocks of a segment that can have what is asked for.
+    fn find_blocks(
+        &mut self,
+        at: usize,
+        segment: &Handle,
+        room: &Arc<Room>,
+        counts: &mut Counts,
+    ) -> Result<(), ReadError> {
+        let ask = Ask::Lines(self.lines);
+        let veil = self.snapshot.veil_of_segment(segment);
+        let segment = segment.open()?;
+        let chosen = match Chosen::of_segment(&segment, ask, veil, room) {
+            Ok(chosen) => chosen,
+            Err(error) => return error.or_stop(|why| counts.cut(why)),
+        };
+        if chosen.any() {
+            let blocks = segment.candidates(&ask, &chosen)?.into_iter();
+            let parts = blocks.map(|block| (block.last, Part::Block(at, block)));
+            self.parts.extend(parts);
+            self.chosen[at] = Some(chosen);
+        }
+        Ok(())
     }
 
     fn carry_out(&self, threads: usize) -> Vec<Counts> {
@@ -218,10 +226,18 @@ impl<'a> Work<'a> {
         }
         let read = reader.of(segment).and_then(|(segment, scratch)| {
             let each = |alike: Alike<'_>| counts.count(&alike);
-            Ok(segment.patterns(block, self.steps, chosen, scratch, each)?)
+            match segment.patterns(block, self.steps, chosen, scratch, each) {
+                Ok(read) => Ok(Ok(read)),
+                Err(ChooseError::NoRoom(why)) => Ok(Err(why)),
+                Err(ChooseError::Damaged(damage)) => Err(damage.into()),
+            }
         });
         match read {
-            Ok((records, bytes)) => {
+            Ok(Err(why)) => {
+                counts.cut(why);
+                self.next.store(self.parts.len(), Ordering::Relaxed);
+            }
+            Ok(Ok((records, bytes))) => {
                 counts.reading.blocks_visited += 1;
                 counts.reading.records += records;
                 counts.reading.bytes_read += bytes;
@@ -232,7 +248,7 @@ impl<'a> Work<'a> {
 
     fn count_batch(&self, batch: &Batch, counts: &mut Counts) {
         let ask = Ask::Lines(self.lines);
-        let chosen = Chosen::new(batch.streams(), &ask, self.snapshot.veils_of_batch(batch));
+        let chosen = Chosen::of_batch(batch.streams(), ask, self.snapshot.veil_of_batch(batch));
         for record in batch.records() {
             let time = record.key.time;
             let is_wanted = time >= self.steps.start

@@ -10,8 +10,8 @@ use super::merge::{self, Merged, Rewritten};
 use super::seal::{Task, last_time};
 use super::writer::Writer;
 use crate::hidden::{Hidden, Place, Veil};
-use crate::search::{Ask, Chosen, Direction, Lines, Search};
-use crate::segment::{Damage, Handle, ReadError, Segment, StreamList};
+use crate::search::{Ask, Chosen, Direction, Lines, Room, Search};
+use crate::segment::{Handle, ReadError, Segment};
 use serde_json::Value;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::SegmentMeta;
@@ -238,7 +238,7 @@ fn look(
         return Ok(Some(Look::Stays));
     };
     let segment = segment.open()?;
-    let may_have = may_have(&segment, &streams, veil)?;
+    let may_have = may_have(&segment, veil)?;
     let may_have = |block| may_have.as_ref().is_none_or(|all| all.contains(&block));
     let share = segment.hidden_share(&veils, may_have, go_on)?;
     Ok(share.map(|share| {
@@ -258,13 +258,12 @@ fn look(
 /// can have something hidden.
 fn may_have(
     segment: &Segment,
-    streams: &StreamList,
     veil: &Veil,
-) -> Result<Option<BTreeSet<u32>>, Damage> {
+) -> Result<Option<BTreeSet<u32>>, ReadError> {
     let Some(requests) = veil.only_requests() else {
         return Ok(None);
     };
-    let mut blocks = BTreeSet::new();
+    let (mut blocks, unlimited) = (BTreeSet::new(), Arc::new(Room::new(0)));
     for request in requests {
         let search = Search {
             query: request.query.clone(),
@@ -277,7 +276,13 @@ fn may_have(
         };
         let lines = Lines::of_search(&search);
         let ask = Ask::Lines(&lines);
-        let chosen = Chosen::new(streams, &ask, None);
+        let chosen = match Chosen::of_segment(segment, ask, Veil::default(), &unlimited) {
+            Ok(chosen) => chosen,
+            Err(error) => {
+                error.or_stop(drop)?;
+                return Ok(None);
+            }
+        };
         if chosen.any() {
             let candidates = segment.candidates(&ask, &chosen)?;
             blocks.extend(candidates.iter().map(|candidate| candidate.block));

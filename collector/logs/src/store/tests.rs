@@ -10,6 +10,7 @@ mod mapped;
 mod patterns;
 mod deletes;
 mod joins;
+mod sections;
 
 use super::*;
 use crate::Search;

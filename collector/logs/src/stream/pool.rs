@@ -1,15 +1,26 @@
 //! Streams that many segments have in common, kept once and within bytes.
 //!
 //! Every segment has its streams, and those of neighbours are nearly the same: with a copy
-//! each, memory would grow with streams times segments. And where every record has a stream
-//! of its own, it would grow with the disk: beyond its bytes the pool takes no more.
+//! each, memory would grow with streams times segments. Where every record has a stream of its
+//! own, it would grow with the disk. So what is unpacked of lists of streams is kept section by
+//! section, equal streams once, and what was not used for longest goes where there is no room.
 
 use super::Stream;
 use ahash::AHashSet;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
-/// The streams of all open segments.
+type List = Arc<[Arc<Stream>]>;
+
+/// What a section takes that is kept, beside eight bytes a stream.
+const SECTION_BYTES: u64 = 64;
+
+/// Fewer streams than this are not worth a look.
+const SWEEP_MIN: usize = 1024;
+
+/// The streams of all segments.
 #[derive(Debug)]
 pub(crate) struct StreamPool {
     bytes_max: u64,
@@ -20,12 +31,36 @@ pub(crate) struct StreamPool {
 struct Pooled {
     streams: AHashSet<Arc<Stream>>,
     bytes: u64,
-    /// How many there were after the last look for streams that nobody has any more.
+    /// The sections that are kept, those that came or were found used longest ago first.
+    sections: VecDeque<(Weak<KeptStreams>, u32)>,
+    /// How many streams there were after the last look for those that nobody has any more.
     after_sweep: usize,
 }
 
-/// Fewer streams than this are not worth a look.
-const SWEEP_MIN: usize = 1024;
+/// What is kept of the streams of one segment, by sections.
+#[derive(Debug, Default)]
+pub(crate) struct KeptStreams(OnceLock<Box<[Slot]>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    list: Mutex<Option<List>>,
+    /// Whether somebody asked for it since it came or was last looked at.
+    used: AtomicBool,
+}
+
+impl KeptStreams {
+    /// A section, where it is kept.
+    pub(crate) fn get(&self, section: u32) -> Option<List> {
+        let slot = self.slot(section)?;
+        let list = slot.list.lock().clone()?;
+        slot.used.store(true, Ordering::Relaxed);
+        Some(list)
+    }
+
+    fn slot(&self, section: u32) -> Option<&Slot> {
+        self.0.get()?.get(section as usize)
+    }
+}
 
 impl StreamPool {
     pub(crate) fn new(bytes_max: u64) -> Self {
@@ -35,32 +70,42 @@ impl StreamPool {
         }
     }
 
-    /// Puts the pool's own in the place of streams that it has already, and takes the others;
-    /// false, and nothing is taken, where there is no room for them.
-    pub(crate) fn share(&self, streams: &mut [Arc<Stream>]) -> bool {
+    /// Keeps the streams of a section, in the place of those that were not used for longest.
+    /// Streams that there are already are taken from the pool. `of` is what is kept of the
+    /// segment, which section it is, and of how many.
+    pub(crate) fn keep(
+        &self,
+        mut streams: Vec<Arc<Stream>>,
+        (kept, section, sections): (&Arc<KeptStreams>, u32, u32),
+    ) -> List {
+        let slots = kept
+            .0
+            .get_or_init(|| (0..sections).map(|_| Slot::default()).collect());
+        let mut left = Vec::new();
         let mut pooled = self.pooled.lock();
-        for stream in &mut *streams {
-            if let Some(known) = pooled.streams.get(stream) {
-                *stream = Arc::clone(known);
-            }
+        for stream in &mut streams {
+            pooled.share(stream);
         }
-        let is_new = |pooled: &Pooled, s: &Arc<Stream>| !pooled.streams.contains(s);
-        let new = streams.iter().filter(|s| is_new(&pooled, s));
-        let bytes: u64 = new.map(|s| s.bytes()).sum();
-        let is_full = |pooled: &Pooled| pooled.bytes.saturating_add(bytes) > self.bytes_max;
-        let grown = pooled.streams.len() >= SWEEP_MIN.max(2 * pooled.after_sweep);
-        if grown || is_full(&pooled) {
+        let list: List = streams.into();
+        if let Some(slot) = slots.get(section as usize) {
+            let mut own = slot.list.lock();
+            if let Some(list) = &*own {
+                // Somebody else was quicker.
+                return Arc::clone(list);
+            }
+            *own = Some(Arc::clone(&list));
+            drop(own);
+            pooled.bytes += bytes_of(&list);
+            pooled.sections.push_back((Arc::downgrade(kept), section));
+        }
+        if pooled.streams.len() >= SWEEP_MIN.max(2 * pooled.after_sweep) {
             pooled.sweep();
         }
-        if is_full(&pooled) {
-            return false;
-        }
-        for stream in streams {
-            if pooled.streams.insert(Arc::clone(stream)) {
-                pooled.bytes += stream.bytes();
-            }
-        }
-        true
+        pooled.make_room(self.bytes_max, &mut left);
+        drop(pooled);
+        // What was let go is freed without the lock.
+        drop(left);
+        list
     }
 
     /// How many streams there are.
@@ -68,52 +113,81 @@ impl StreamPool {
     pub(crate) fn len(&self) -> usize {
         self.pooled.lock().streams.len()
     }
+
+    /// How many bytes they and the sections take.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> u64 {
+        self.pooled.lock().bytes
+    }
 }
 
 impl Pooled {
-    /// Forgets what no segment has.
+    /// Puts the pool's own in the place of a stream, or takes it.
+    fn share(&mut self, stream: &mut Arc<Stream>) {
+        if let Some(known) = self.streams.get(stream) {
+            *stream = Arc::clone(known);
+            return;
+        }
+        self.bytes += stream.bytes();
+        self.streams.insert(Arc::clone(stream));
+    }
+
+    /// Lets sections go until the rest has room.
+    fn make_room(&mut self, bytes_max: u64, left: &mut Vec<List>) {
+        // Each is looked at twice: whether it was used, and whether it was used again.
+        for _ in 0..2 * self.sections.len() {
+            if self.bytes <= bytes_max {
+                return;
+            }
+            let Some((kept, section)) = self.sections.pop_front() else {
+                break;
+            };
+            let Some(kept) = kept.upgrade() else {
+                // The segment is gone: so may be many.
+                self.sweep();
+                continue;
+            };
+            let Some(slot) = kept.slot(section) else {
+                continue;
+            };
+            if slot.used.swap(false, Ordering::Relaxed) {
+                self.sections.push_back((Arc::downgrade(&kept), section));
+            } else if let Some(list) = slot.list.lock().take() {
+                self.bytes = self.bytes.saturating_sub(bytes_of(&list));
+                self.forget(list, left);
+            }
+        }
+    }
+
+    /// Forgets the streams of a section that nobody else has.
+    fn forget(&mut self, list: List, left: &mut Vec<List>) {
+        for stream in list.iter() {
+            // The pool has it, and this list: another query or section would be a third.
+            if Arc::strong_count(stream) <= 2 && self.streams.remove(stream) {
+                self.bytes = self.bytes.saturating_sub(stream.bytes());
+            }
+        }
+        left.push(list);
+    }
+
+    /// Forgets what nobody has, and counts anew.
     fn sweep(&mut self) {
-        self.streams.retain(|s| Arc::strong_count(s) > 1);
-        self.bytes = self.streams.iter().map(|s| s.bytes()).sum();
+        self.sections.retain(|(kept, _)| kept.strong_count() > 0);
+        self.streams.retain(|stream| Arc::strong_count(stream) > 1);
+        let lists = self.sections.iter().filter_map(|(kept, section)| {
+            let kept = kept.upgrade()?;
+            let list = kept.slot(*section)?.list.lock();
+            list.as_ref().map(bytes_of)
+        });
+        let lists: u64 = lists.sum();
+        self.bytes = lists + self.streams.iter().map(|s| s.bytes()).sum::<u64>();
         self.after_sweep = self.streams.len();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stream(n: usize) -> Arc<Stream> {
-        Arc::new(Stream {
-            labels: [("service_name", n.to_string())].into_iter().collect(),
-            resource: Arc::default(),
-            level: crate::stream::Level::Unknown,
-        })
-    }
-
-    #[test]
-    fn equal_streams_become_one_and_what_nobody_has_is_forgotten() {
-        let pool = StreamPool::new(u64::MAX);
-        let (mut a, mut b) = ([stream(1), stream(2)], [stream(2), stream(3)]);
-        assert!(pool.share(&mut a) && pool.share(&mut b));
-        assert!(Arc::ptr_eq(&a[1], &b[0]));
-        assert_eq!(pool.len(), 3);
-        for n in 0..20_000 {
-            assert!(pool.share(&mut [stream(n)]));
-            assert!(pool.len() <= SWEEP_MIN + 1);
-        }
-        assert!(Arc::strong_count(&a[0]) > 1, "what is in use stays");
-    }
-
-    #[test]
-    fn a_full_pool_takes_what_it_has_and_room_comes_back() {
-        let pool = StreamPool::new(10 * stream(10).bytes());
-        let mut all: Vec<_> = (10..20).map(stream).collect();
-        assert!(pool.share(&mut all));
-        assert!(!pool.share(&mut [stream(20)]));
-        assert!(pool.share(&mut [stream(12), stream(13)]));
-        all.pop();
-        assert!(pool.share(&mut [stream(20)]));
-        assert!(pool.len() <= 10);
-    }
+fn bytes_of(list: &List) -> u64 {
+    size_of_val(&list[..]) as u64 + SECTION_BYTES
 }
+
+#[cfg(test)]
+mod tests;

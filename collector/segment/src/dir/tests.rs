@@ -325,7 +325,7 @@ fn a_segment_that_cannot_be_looked_at_is_not_missing() {
 }
 
 #[test]
-fn a_listed_segment_that_is_gone_is_counted_and_left_out() {
+fn a_listed_segment_that_is_gone_is_told_of_until_somebody_deletes_the_note() {
     let root = tempfile::tempdir().unwrap();
     let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
     let (gone, kept) = (
@@ -334,11 +334,69 @@ fn a_listed_segment_that_is_gone_is_counted_and_left_out() {
     );
     dir.swap(&manifest).unwrap();
     dir.remove(&tenant(), gone);
+    let note = format!("{gone:016x}-missing.json");
+    // Whether there was a swap in between or not, and after it.
+    for swapped in [false, true, true] {
+        let (dir, found) = SegmentDir::open(root.path()).unwrap();
+        let listed: Vec<u64> = found.segments.iter().map(|s| s.id).collect();
+        assert_eq!(listed, [kept]);
+        assert_eq!(in_quarantine(root.path()), [note.clone()]);
+        assert_eq!(dir.aside().segments, 1);
+        let [trouble] = dir.troubles() else {
+            panic!("{:?}", dir.troubles());
+        };
+        assert!(trouble.contains("is missing") && trouble.contains(&note), "{trouble}");
+        if swapped {
+            dir.swap(&found).unwrap();
+        }
+    }
+    fs::remove_file(root.path().join(QUARANTINE).join(note)).unwrap();
+    let (dir, _) = SegmentDir::open(root.path()).unwrap();
+    assert_eq!((dir.troubles().len(), dir.aside().segments), (0, 0));
+}
+
+#[test]
+fn a_missing_segment_whose_files_come_back_is_not_deleted() {
+    for swapped in [false, true] {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
+        let id = add_segment(&dir, &mut manifest);
+        dir.swap(&manifest).unwrap();
+        let (path, away) = (dir.path(&tenant(), id), root.path().join("away"));
+        fs::rename(&path, &away).unwrap();
+        let (dir, found) = SegmentDir::open(root.path()).unwrap();
+        assert_eq!((found.segments.len(), dir.quarantined()), (0, 1));
+        if swapped {
+            dir.swap(&found).unwrap();
+        }
+        fs::rename(&away, &path).unwrap();
+        let (dir, found) = SegmentDir::open(root.path()).unwrap();
+        let told = dir.troubles().len();
+        if swapped {
+            assert_eq!(in_quarantine(root.path()), [format!("{id:016x}-returned")]);
+            assert_eq!((found.segments.len(), told), (0, 1));
+        } else {
+            // The manifest lists it still, so it was never gone.
+            assert_eq!((found, told), (manifest.clone(), 0));
+            assert_eq!(in_quarantine(root.path()), Vec::<String>::new());
+        }
+        // And that stays so.
+        let (dir, _) = SegmentDir::open(root.path()).unwrap();
+        assert!(dir.troubles().is_empty());
+        assert_eq!(dir.aside().segments, u64::from(swapped));
+    }
+}
+
+#[test]
+fn of_many_missing_segments_some_are_told_of_and_rubbish_beside_them_is_let_be() {
+    let root = tempfile::tempdir().unwrap();
+    let (dir, mut manifest) = SegmentDir::open(root.path()).unwrap();
+    let ids: Vec<u64> = (0..12).map(|_| add_segment(&dir, &mut manifest)).collect();
+    dir.swap(&manifest).unwrap();
+    ids.iter().for_each(|id| dir.remove(&tenant(), *id));
+    fs::write(root.path().join(QUARANTINE).join("x-missing.json"), "{").unwrap();
     let (dir, found) = SegmentDir::open(root.path()).unwrap();
-    assert_eq!(
-        found.segments.iter().map(|s| s.id).collect::<Vec<_>>(),
-        [kept]
-    );
-    assert_eq!(dir.quarantined(), 1);
-    assert!(found.segment(kept).is_some() && found.segment(gone).is_none());
+    assert_eq!((found.segments.len(), dir.quarantined()), (0, 12));
+    assert_eq!((dir.troubles().len(), dir.aside().segments), (9, 13));
+    assert!(dir.troubles()[8].starts_with("4 more segments"));
 }

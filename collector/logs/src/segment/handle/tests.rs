@@ -143,15 +143,16 @@ fn what_was_found_out_is_known_after_the_next_opening() {
     let handle = handle(dir.path(), 0, 100, &common);
     let first = handle.open().unwrap();
     first.verify().unwrap();
-    let streams = first.streams().unwrap();
+    let streams = first.section_of_streams(0).unwrap();
     drop(first);
-    let opens = common.mapped.opens();
-    assert!(Arc::ptr_eq(&streams, &handle.streams().unwrap()));
-    assert_eq!(common.mapped.opens(), opens, "nothing was opened for them");
+    let again = handle.open().unwrap();
+    assert!(Arc::ptr_eq(&streams, &again.section_of_streams(0).unwrap()));
+    drop(again);
     let checked = [
         &handle.known.directory,
         &handle.known.words,
         &handle.known.tokens,
+        &handle.known.list,
     ];
     for checked in checked {
         assert_eq!(checked.get(), Some(&true));

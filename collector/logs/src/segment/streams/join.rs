@@ -3,16 +3,14 @@
 //! thousand streams each would otherwise become hundreds of megabytes of texts for the moment
 //! that it takes to sort them.
 
-use super::{CHECKSUM, FILE, Streams, pair, pairs, seal};
+use super::write::ListWriter;
+use super::{FILE, Streams, pair, pairs, unreadable};
 use crate::segment::Damage;
-use crate::segment::numbers::{put_varint, take_count};
-use crate::segment::packing::{PieceReader, PieceWriter};
+use crate::segment::numbers::take_count;
+use crate::segment::packing::Unpacker;
 use crate::stream::Level;
 use std::cmp::Ordering;
-use std::io::{self, Read as _, Write as _};
-
-/// How many bytes of a list are unpacked at once, or more where a stream is longer.
-const UNPACKED: usize = 64 << 10;
+use std::io;
 
 /// The streams of several segments together, in their order.
 pub(in crate::segment) struct JoinedStreams {
@@ -28,6 +26,8 @@ pub(in crate::segment) enum ListsError {
     /// The list at this place is damaged.
     Damaged(usize, Damage),
     Io(io::Error),
+    /// They have more streams together than a list can have.
+    TooMany,
 }
 
 impl From<io::Error> for ListsError {
@@ -47,14 +47,12 @@ pub(in crate::segment) fn join(lists: &[&Streams]) -> Result<JoinedStreams, List
             fronts.push(front);
         }
     }
-    let (mut count, mut length) = (0_u32, 0);
-    let mut packed = PieceWriter::new()?;
+    let (mut count, mut joined) = (0_u32, ListWriter::new()?);
     let (mut key, mut stream) = (Vec::new(), Vec::new());
     while let Some(least) = fronts.iter().min_by(|a, b| a.order_of(&b.key, &b.stream)) {
         key.clone_from(&least.key);
         stream.clone_from(&least.stream);
-        packed.write_all(&stream)?;
-        length += stream.len();
+        joined.add(&stream).ok_or(ListsError::TooMany)?;
         for front in &mut fronts {
             if front.order_of(&key, &stream).is_eq() {
                 ordinals[front.at].push(count);
@@ -62,19 +60,10 @@ pub(in crate::segment) fn join(lists: &[&Streams]) -> Result<JoinedStreams, List
             }
         }
         fronts.retain(|front| front.has);
-        count += 1;
+        count = count.checked_add(1).ok_or(ListsError::TooMany)?;
     }
-    // How many there are is known only now. A piece may have several parts.
-    let mut start = Vec::new();
-    put_varint(u64::from(count), &mut start);
-    let mut counted = PieceWriter::new()?;
-    counted.write_all(&start)?;
-    let mut file = vec![0; CHECKSUM];
-    put_varint((start.len() + length) as u64, &mut file);
-    file.append(&mut counted.finish()?);
-    file.append(&mut packed.finish()?);
     Ok(JoinedStreams {
-        file: seal(file),
+        file: joined.finish().ok_or(ListsError::TooMany)?,
         ordinals,
     })
 }
@@ -83,12 +72,15 @@ pub(in crate::segment) fn join(lists: &[&Streams]) -> Result<JoinedStreams, List
 struct Front<'a> {
     /// The place of the list.
     at: usize,
-    packed: PieceReader<'a>,
-    /// What was unpacked, and how much of that was read.
+    list: &'a Streams,
+    unpacker: Unpacker,
+    /// The next section.
+    section: u32,
+    /// The one here, and how much of it was read.
     unpacked: Vec<u8>,
     read: usize,
     /// How many streams are left behind this one.
-    left: usize,
+    left: u32,
     /// Whether there is one here.
     has: bool,
     /// The stream here, as it lies, and the texts of its labels, each with a zero behind it:
@@ -107,34 +99,35 @@ type Content<'a> = (Vec<(&'a str, &'a str)>, Vec<(&'a str, &'a str)>, u8);
 impl<'a> Front<'a> {
     /// Before the first stream of a list.
     fn of(at: usize, list: &'a Streams) -> Result<Self, Damage> {
-        let mut packed = list.packed()?;
-        take_count(&mut packed).ok_or_else(unreadable)?;
-        let mut front = Self {
+        list.check_index()?;
+        Ok(Self {
             at,
-            packed: PieceReader::new(packed)?,
+            list,
+            unpacker: Unpacker::new()?,
+            section: 0,
             unpacked: Vec::new(),
             read: 0,
-            left: 0,
+            left: list.len(),
             has: true,
             stream: Vec::new(),
             key: Vec::new(),
             stream_before: Vec::new(),
             key_before: Vec::new(),
-        };
-        front.left = front.take(|at, _| take_count(at))?;
-        front.stream.clear();
-        Ok(front)
+        })
     }
 
     /// Goes to the next stream; false where there is none.
     fn advance(&mut self) -> Result<bool, Damage> {
-        if self.left == 0 {
-            return Ok(false);
+        if self.read == self.unpacked.len() && !self.unpack()? {
+            return match self.left {
+                0 => Ok(false),
+                _ => Err(unreadable()),
+            };
         }
         std::mem::swap(&mut self.key, &mut self.key_before);
         std::mem::swap(&mut self.stream, &mut self.stream_before);
-        self.take(passed)?;
-        self.left -= 1;
+        self.take()?;
+        self.left = self.left.checked_sub(1).ok_or_else(unreadable)?;
         // The first has nothing before it.
         let is_first = self.stream_before.is_empty();
         if is_first || self.order_of(&self.key_before, &self.stream_before).is_gt() {
@@ -143,35 +136,34 @@ impl<'a> Front<'a> {
         Err(Damage(format!("the streams of {FILE} are not in order")))
     }
 
-    /// Takes what comes next, which `pass` passes; more is unpacked where it ends too early.
-    fn take<T>(
-        &mut self,
-        pass: impl Fn(&mut &[u8], &mut Vec<u8>) -> Option<T>,
-    ) -> Result<T, Damage> {
-        loop {
-            let from = &self.unpacked[self.read..];
-            let mut rest = from;
-            self.key.clear();
-            if let Some(passed) = pass(&mut rest, &mut self.key) {
-                let length = from.len() - rest.len();
-                self.stream.clear();
-                self.stream.extend_from_slice(&from[..length]);
-                self.read += length;
-                return Ok(passed);
-            }
-            if !self.unpack()? {
-                return Err(unreadable());
-            }
-        }
+    /// Takes the stream that comes next.
+    fn take(&mut self) -> Result<(), Damage> {
+        let from = self.unpacked.get(self.read..).unwrap_or_default();
+        let mut rest = from;
+        self.key.clear();
+        passed(&mut rest, &mut self.key).ok_or_else(unreadable)?;
+        let length = from.len() - rest.len();
+        self.stream.clear();
+        self.stream.extend_from_slice(&from[..length]);
+        self.read += length;
+        Ok(())
     }
 
-    /// Unpacks as much again as is left to be read; false where nothing more comes.
+    /// Unpacks the next section; false where there is none.
     fn unpack(&mut self) -> Result<bool, Damage> {
-        self.unpacked.drain(..self.read);
+        if self.section == self.list.sections() {
+            return Ok(false);
+        }
+        let Self {
+            list,
+            unpacker,
+            unpacked,
+            ..
+        } = self;
+        list.unpack(self.section, unpacker, unpacked)?;
+        self.section += 1;
         self.read = 0;
-        let more = self.unpacked.len().max(UNPACKED) as u64;
-        let mut part = (&mut self.packed).take(more);
-        Ok(part.read_to_end(&mut self.unpacked)? > 0)
+        Ok(!self.unpacked.is_empty())
     }
 
     /// How it stands to another stream.
@@ -207,10 +199,6 @@ fn content(stream: &[u8]) -> Option<Content<'_>> {
     let (level, mut at) = stream.split_first()?;
     let labels = pairs(&mut at)?;
     Some((labels, pairs(&mut at)?, *level))
-}
-
-fn unreadable() -> Damage {
-    Damage(format!("{FILE} cannot be read"))
 }
 
 #[cfg(test)]

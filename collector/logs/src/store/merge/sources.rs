@@ -5,7 +5,7 @@
 //! [`CURSORS_MAX`] parts, the segment gets a part of each so many of them.
 
 use super::{Merged, Rewritten};
-use crate::hidden::{Hidden, Place, Veils};
+use crate::hidden::{Hidden, Place, Veils, VeilsOf as _};
 use crate::record::{Key, Packed};
 use crate::segment::{Cursor, Damage, Segment, SegmentWriter, StreamList};
 use crate::store::seal::Task;

@@ -79,6 +79,7 @@ fn segments_share_the_streams_they_have_in_common() {
     }
     for _ in 0..2 {
         assert_eq!(store.services(&Tenant::default()), ["a"]);
+        assert_eq!(bodies(&store, "{}").len(), 20);
         assert_eq!(
             (store.stats().segments, store.common.streams_kept()),
             (20, 1)
