@@ -23,4 +23,6 @@ mod loki_grafana;
 mod notify;
 mod prometheus_api;
 mod prometheus_remote_write;
+mod push;
+mod scrape;
 mod sdk;

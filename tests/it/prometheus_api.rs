@@ -116,14 +116,14 @@ async fn with_samples(server: &Sonde) -> u64 {
 }
 
 /// A Prometheus of our own for the length of a test.
-struct Prometheus {
+pub(crate) struct Prometheus {
     _child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Prometheus {
     /// Starts one with a configuration, on a port of the kernel's choice.
-    async fn start(program: &Path, dir: &Path, config: &str, flags: &[&str]) -> Self {
+    pub(crate) async fn start(program: &Path, dir: &Path, config: &str, flags: &[&str]) -> Self {
         tokio::fs::create_dir_all(dir).await.unwrap();
         let file = dir.join("config.yml");
         tokio::fs::write(&file, config).await.unwrap();
