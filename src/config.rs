@@ -26,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) traces: collector::TracesConfig,
     /// The time-series database.
     pub(crate) metrics: collector::MetricsConfig,
+    /// What short jobs push.
+    pub(crate) push: collector::PushConfig,
     /// What is computed from spans.
     pub(crate) signals: collector::SignalsConfig,
     /// Recording and alerting rules.
@@ -47,6 +49,7 @@ impl Default for Config {
             logs: collector.logs,
             traces: collector.traces,
             metrics: collector.metrics,
+            push: collector.push,
             signals: collector.signals,
             rules: collector.rules,
             alerts: collector.alerts,
@@ -67,6 +70,7 @@ impl Config {
             logs: own.logs,
             traces: own.traces,
             metrics: own.metrics,
+            push: own.push,
             signals: own.signals,
             rules: own.rules,
             alerts: own.alerts,

@@ -31,6 +31,8 @@ pub struct Config {
     pub traces: sonde_traces::Config,
     /// The time-series database.
     pub metrics: sonde_metrics::Config,
+    /// What short jobs push.
+    pub push: PushConfig,
     /// What is computed from spans.
     pub signals: sonde_signals::Config,
     /// Recording and alerting rules.
@@ -75,9 +77,33 @@ impl Default for Config {
             logs: sonde_logs::Config::default(),
             traces: sonde_traces::Config::default(),
             metrics: sonde_metrics::Config::default(),
+            push: PushConfig::default(),
             signals: sonde_signals::Config::default(),
             rules: RulesConfig::default(),
             alerts: AlertsConfig::default(),
+        }
+    }
+}
+
+/// What short jobs push.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PushConfig {
+    /// How many groups are kept; further ones are refused.
+    pub groups_max: usize,
+    /// How many bytes the groups may take together.
+    pub bytes_max: usize,
+    /// How often what was pushed is written again, in seconds, so that it does not go stale.
+    #[schemars(range(min = 1, max = 240))]
+    pub repeat_seconds: u64,
+}
+
+impl Default for PushConfig {
+    fn default() -> Self {
+        Self {
+            groups_max: 10_000,
+            bytes_max: 64 << 20,
+            repeat_seconds: 60,
         }
     }
 }

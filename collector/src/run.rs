@@ -13,6 +13,7 @@ use crate::derive::Derived;
 use crate::evaluate::{Evaluator, Parts, StoreQuery};
 use crate::load;
 use crate::logs::LogReader;
+use crate::receive::push::Push;
 use crate::receive::{loki_push, otlp_grpc, otlp_http, remote_write};
 use crate::serve::{bounded, serve};
 use crate::stores::Stores;
@@ -227,6 +228,15 @@ impl Collector {
             known_tenants(&config.data_dir),
         ));
         let write = remote_write::router(Arc::clone(&admission), &config.metrics);
+        let push_dir = config.data_dir.join("push");
+        let pushed = Push::open(
+            push_dir.clone(),
+            &config.push,
+            Arc::clone(&admission),
+            Arc::clone(&clock),
+        )
+        .map_err(|error| open_error("pushed metrics", &push_dir, &error))?;
+        let write = write.merge(pushed.router());
         let (stop, stopped) = watch::channel(false);
         let (pages_stop, pages_stopped) = watch::channel(false);
         let grpc = otlp_grpc::serve(
@@ -236,7 +246,9 @@ impl Collector {
             Arc::clone(&admission),
             told(stopped.clone()),
         );
+        let repeat = pushed.repeat(told(stopped.clone()));
         let doors = vec![
+            tokio::spawn(repeat),
             tokio::spawn(ended("OTLP gRPC", grpc)),
             tokio::spawn(ended(
                 "OTLP HTTP",

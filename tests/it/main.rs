@@ -24,4 +24,6 @@ mod notify;
 mod prometheus_api;
 mod prometheus_differential;
 mod prometheus_remote_write;
+mod push;
+mod scrape;
 mod sdk;

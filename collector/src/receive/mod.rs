@@ -4,6 +4,7 @@ pub(crate) mod otlp_grpc;
 pub(crate) mod otlp_http;
 pub(crate) mod loki_push;
 pub(crate) mod remote_write;
+pub(crate) mod push;
 mod arrive;
 mod partial;
 mod refused;
