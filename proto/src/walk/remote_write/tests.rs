@@ -342,6 +342,32 @@ fn a_table_of_symbols_that_cannot_be_used_is_refused() {
 }
 
 #[test]
+fn a_table_of_symbols_takes_no_more_than_its_request() {
+    let bytes = |symbols: usize, pad: usize| {
+        let mut bytes = [0x22, 0x00].repeat(symbols);
+        // A field that nobody knows.
+        bytes.push(0x7a);
+        prost::encoding::encode_varint(pad as u64, &mut bytes);
+        bytes.resize(bytes.len() + pad, 0);
+        bytes
+    };
+    let fits = |symbols: usize, pad: usize| {
+        let bytes = bytes(symbols, pad);
+        let fits = look(Version::V2, &bytes, &BOUNDS).is_ok();
+        // What was taken once is read whatever it is.
+        let known = Request::open(Version::V2, &bytes).unwrap().symbols;
+        assert_eq!((known.len(), known.capacity()), (symbols, symbols));
+        let table = symbols * size_of::<&[u8]>();
+        assert!(!fits || table <= bytes.len() + SYMBOLS_ANYWAY * size_of::<&[u8]>());
+        fits
+    };
+    assert!(fits(1, 0) && fits(SYMBOLS_ANYWAY, 0));
+    assert!(!fits(1 << 20, 0));
+    assert!(fits(1 << 20, 14 << 20));
+    assert!(!fits(1 << 23, 0));
+}
+
+#[test]
 fn a_request_of_one_version_does_not_pass_for_an_empty_one_of_the_other() {
     let all = [series(&[("__name__", "up")], &[(1500, 1.0)])];
     for (is, said) in [(Version::V1, Version::V2), (Version::V2, Version::V1)] {
