@@ -1,6 +1,7 @@
 //! One label matcher: `name op value`, as in PromQL, LogQL and Alertmanager routes.
 
 use crate::{Labels, re2};
+use regex::bytes::Regex;
 use std::fmt::Write;
 
 /// How a label's value is compared.
@@ -38,7 +39,7 @@ pub struct Matcher {
     pub op: MatchOp,
     /// The text or pattern to compare with.
     pub value: String,
-    regex: Option<regex::bytes::Regex>,
+    regex: Option<Regex>,
 }
 
 /// Why a matcher could not be compiled.
@@ -56,7 +57,7 @@ pub struct MatcherError {
 fn said(reason: &re2::BadRegex) -> String {
     match reason {
         re2::BadRegex::Syntax(what) => format!("regex parse error: {what}"),
-        re2::BadRegex::TooLarge => reason.to_string(),
+        _ => reason.to_string(),
     }
 }
 
@@ -75,15 +76,41 @@ impl Matcher {
     /// # Errors
     /// [`MatcherError`] when a pattern is no regular expression or too large a one.
     pub fn new(name: &str, op: MatchOp, value: &str) -> Result<Self, MatcherError> {
+        Self::compiled(name, op, value, |pattern| {
+            re2::compile_whole(pattern, re2::Dot::Any)
+        })
+    }
+
+    /// As [`Self::new`], out of what the patterns of a request may take together.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when the budget is spent.
+    pub fn within(
+        budget: &mut re2::PatternBudget,
+        name: &str,
+        op: MatchOp,
+        value: &str,
+    ) -> Result<Self, MatcherError> {
+        Self::compiled(name, op, value, |pattern| {
+            budget.compile_whole(pattern, re2::Dot::Any)
+        })
+    }
+
+    fn compiled(
+        name: &str,
+        op: MatchOp,
+        value: &str,
+        compile: impl FnOnce(&str) -> Result<Regex, re2::BadRegex>,
+    ) -> Result<Self, MatcherError> {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(
-                re2::compile_whole(value, re2::Dot::Any).map_err(|reason| MatcherError {
+            MatchOp::Regex | MatchOp::NotRegex => {
+                Some(compile(value).map_err(|reason| MatcherError {
                     name: name.into(),
                     pattern: value.chars().take(200).collect(),
                     reason,
-                })?,
-            ),
+                })?)
+            }
         };
         Ok(Self {
             name: name.into(),

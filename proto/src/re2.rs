@@ -15,6 +15,10 @@
 //!
 //! Look-around and back references exist in neither.
 
+mod budget;
+
+pub use budget::PatternBudget;
+
 use regex::bytes::{Regex, RegexBuilder};
 
 /// The largest compiled pattern, in bytes: a pattern is input, its automaton is memory.
@@ -25,6 +29,13 @@ const CACHE_MAX: usize = 4 << 20;
 const CACHES_MAX: usize = 16 << 20;
 /// How deep groups may nest.
 pub const DEPTH_MAX: u32 = 100;
+/// How much a pattern, or those of a request, may have of classes that are wide: each is kilobytes before anything is
+/// compiled, and takes milliseconds where its characters are looked up for their other cases.
+pub const WEIGHT_MAX: usize = 100;
+/// What such a class counts where `i` was set before it; else one.
+const FOLDED: usize = 5;
+/// From so many characters on, a range is wide.
+const WIDE: u32 = 1 << 10;
 
 /// Why a text is no regular expression, or none that may be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +46,19 @@ pub enum BadRegex {
     /// Its automaton would be too large.
     #[error("it needs more than {SIZE_MAX} bytes of memory; use smaller repetitions")]
     TooLarge,
+    /// It has too many classes that take long to read.
+    #[error(
+        "too many classes such as \\pL and ranges of more than {WIDE} characters; use fewer, or leave out (?i)"
+    )]
+    TooWide,
+    /// Others of the same request have taken what it may have.
+    #[error(
+        "the regular expressions of a request may be {} and have {} bytes, and {} bytes of memory; join some with |, or ask in parts",
+        budget::PATTERNS_MAX,
+        budget::TEXT_BYTES_MAX,
+        budget::COMPILED_BYTES_MAX
+    )]
+    TooMany,
 }
 
 impl BadRegex {
@@ -75,7 +99,7 @@ pub fn compile(pattern: &str, dot: Dot) -> Result<Regex, BadRegex> {
 /// # Errors
 /// As [`compile`].
 pub fn compile_beside(pattern: &str, dot: Dot, patterns: usize) -> Result<Regex, BadRegex> {
-    build(&translate(pattern)?, dot, cache(patterns))
+    build(&translate(pattern)?, dot, cache(patterns), SIZE_MAX)
 }
 
 /// How large the cache of each may become.
@@ -88,10 +112,8 @@ fn cache(patterns: usize) -> usize {
 /// # Errors
 /// As [`compile`].
 pub fn compile_whole(pattern: &str, dot: Dot) -> Result<Regex, BadRegex> {
-    let translated = translate(pattern)?;
-    // Alone first: `a)|(b` would close the group around it and so leave the anchors.
-    build(&translated, dot, CACHE_MAX)?;
-    build(&format!("^(?:{translated})$"), dot, CACHE_MAX)
+    let anchored = Translation::read(pattern)?.anchored();
+    build(&anchored, dot, CACHE_MAX, SIZE_MAX)
 }
 
 /// Compiles a search for any of several texts at once, beside so many other patterns.
@@ -101,13 +123,13 @@ pub fn compile_whole(pattern: &str, dot: Dot) -> Result<Regex, BadRegex> {
 pub fn compile_texts(texts: &[Vec<u8>], patterns: usize) -> Result<Regex, BadRegex> {
     let escape = |text: &Vec<u8>| regex::escape(&String::from_utf8_lossy(text));
     let escaped: Vec<String> = texts.iter().map(escape).collect();
-    build(&escaped.join("|"), Dot::InLine, cache(patterns))
+    build(&escaped.join("|"), Dot::InLine, cache(patterns), SIZE_MAX)
 }
 
-fn build(pattern: &str, dot: Dot, cache: usize) -> Result<Regex, BadRegex> {
+fn build(pattern: &str, dot: Dot, cache: usize, size: usize) -> Result<Regex, BadRegex> {
     RegexBuilder::new(pattern)
         .dot_matches_new_line(dot == Dot::Any)
-        .size_limit(SIZE_MAX)
+        .size_limit(size)
         .dfa_size_limit(cache)
         .nest_limit(DEPTH_MAX)
         .build()
@@ -123,34 +145,96 @@ fn build(pattern: &str, dot: Dot, cache: usize) -> Result<Regex, BadRegex> {
 /// [`BadRegex`] where it is seen here that it is none; other mistakes are seen by whoever
 /// reads the result.
 pub fn translate(pattern: &str) -> Result<String, BadRegex> {
-    let mut out = String::with_capacity(pattern.len() + 8);
-    let mut rest = pattern;
-    while let Some(first) = rest.chars().next() {
-        rest = match first {
-            '\\' => escape(rest, &mut out)?,
-            '[' => class(rest, &mut out)?,
-            '(' => group(rest, &mut out)?,
+    Ok(Translation::read(pattern)?.text)
+}
+
+/// How much of [`WEIGHT_MAX`] a pattern takes; one that cannot be read takes none.
+#[must_use]
+pub fn weight(pattern: &str) -> usize {
+    Translation::read(pattern).map_or(0, |read| read.weight)
+}
+
+/// A rewritten pattern, and what was seen of it meanwhile.
+#[derive(Default)]
+struct Translation {
+    text: String,
+    /// How many groups are open.
+    depth: usize,
+    /// Whether a flag `i` was set, wherever that was.
+    is_folded: bool,
+    /// What its wide classes count.
+    weight: usize,
+}
+
+impl Translation {
+    fn read(pattern: &str) -> Result<Self, BadRegex> {
+        let mut out = Self {
+            text: String::with_capacity(pattern.len() + 8),
+            ..Self::default()
+        };
+        let mut rest = pattern;
+        while let Some(first) = rest.chars().next() {
+            rest = out.take(first, rest)?;
+        }
+        if out.weight > WEIGHT_MAX {
+            return Err(BadRegex::TooWide);
+        }
+        Ok(out)
+    }
+
+    /// Takes what begins with `first`, and returns what follows it.
+    fn take<'p>(&mut self, first: char, rest: &'p str) -> Result<&'p str, BadRegex> {
+        Ok(match first {
+            '\\' => escape(rest, self)?,
+            '[' => class(rest, self)?,
+            '(' => group(rest, self)?,
+            ')' => {
+                // Else `a)|(b` would close the group around it, and so leave the anchors.
+                self.depth = self
+                    .depth
+                    .checked_sub(1)
+                    .ok_or_else(|| BadRegex::new("unopened group"))?;
+                self.push(')');
+                &rest[1..]
+            }
             '{' if !begins_repetition(rest) => {
-                out.push_str("\\{");
+                self.push_str("\\{");
                 &rest[1..]
             }
             '{' => {
                 let end = rest.find('}').map_or(rest.len(), |at| at + 1);
-                out.push_str(&rest[..end]);
+                self.push_str(&rest[..end]);
                 &rest[end..]
             }
             ']' | '}' => {
-                out.push('\\');
-                out.push(first);
+                self.push('\\');
+                self.push(first);
                 &rest[1..]
             }
             other => {
-                out.push(other);
+                self.push(other);
                 &rest[other.len_utf8()..]
             }
-        };
+        })
     }
-    Ok(out)
+
+    fn push(&mut self, c: char) {
+        self.text.push(c);
+    }
+
+    fn push_str(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Counts a wide class.
+    fn weigh(&mut self) {
+        self.weight += if self.is_folded { FOLDED } else { 1 };
+    }
+
+    /// As a pattern of whole values.
+    fn anchored(&self) -> String {
+        format!("^(?:{})$", self.text)
+    }
 }
 
 /// `{3}`, `{3,}` or `{3,5}`.
@@ -166,7 +250,8 @@ fn begins_repetition(rest: &str) -> bool {
 }
 
 /// `(`, `(?flags`, `(?P<name>`, `(?<name>`: everything up to what the group holds.
-fn group<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
+fn group<'p>(rest: &'p str, out: &mut Translation) -> Result<&'p str, BadRegex> {
+    out.depth += 1;
     let Some(inner) = rest.strip_prefix("(?") else {
         out.push('(');
         return Ok(&rest[1..]);
@@ -191,6 +276,7 @@ fn group<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
             "(?{bad} is no flag; those are i, m, s and U"
         )));
     }
+    out.is_folded |= flags.contains('i');
     out.push_str("(?");
     out.push_str(flags);
     Ok(&inner[length..])
@@ -207,7 +293,7 @@ fn perl_class(letter: char) -> Option<&'static str> {
 }
 
 /// An escape outside of a class.
-fn escape<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
+fn escape<'p>(rest: &'p str, out: &mut Translation) -> Result<&'p str, BadRegex> {
     let Some(letter) = rest[1..].chars().next() else {
         return Err(BadRegex::new("a backslash at the end escapes nothing"));
     };
@@ -244,12 +330,13 @@ fn escape<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
 }
 
 /// `\pL`, `\p{Greek}`, `\P{^Greek}`: as they are.
-fn property<'p>(rest: &'p str, out: &mut String) -> &'p str {
+fn property<'p>(rest: &'p str, out: &mut Translation) -> &'p str {
     let length = match rest[2..].chars().next() {
         Some('{') => rest.find('}').map_or(rest.len(), |at| at + 1),
         Some(letter) => 2 + letter.len_utf8(),
         None => rest.len(),
     };
+    out.weigh();
     out.push_str(&rest[..length]);
     &rest[length..]
 }
@@ -313,7 +400,7 @@ fn unknown_escape(rest: &str) -> BadRegex {
 }
 
 /// A character that means itself, inside of a class and outside.
-fn push_character(c: char, out: &mut String) {
+fn push_character(c: char, out: &mut Translation) {
     match c {
         c if c.is_ascii_alphanumeric() || !c.is_ascii() || c == '_' => out.push(c),
         c => out.push_str(&format!("\\x{{{:X}}}", u32::from(c))),
@@ -321,7 +408,7 @@ fn push_character(c: char, out: &mut String) {
 }
 
 /// `[…]`.
-fn class<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
+fn class<'p>(rest: &'p str, out: &mut Translation) -> Result<&'p str, BadRegex> {
     let unclosed = || BadRegex::new("unclosed character class");
     let mut inner = &rest[1..];
     out.push('[');
@@ -342,6 +429,9 @@ fn class<'p>(rest: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
                 let letter = inner[1..].chars().next().unwrap_or('d');
                 let ranges = perl_class(letter).unwrap_or_default();
                 let not = if letter.is_ascii_uppercase() { "^" } else { "" };
+                if !not.is_empty() {
+                    out.weigh();
+                }
                 out.push_str(&format!("[{not}{ranges}]"));
                 &inner[2..]
             }
@@ -358,7 +448,7 @@ const POSIX: [&str; 14] = [
 ];
 
 /// `[:alpha:]`, `[:^alpha:]`.
-fn posix<'p>(inner: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
+fn posix<'p>(inner: &'p str, out: &mut Translation) -> Result<&'p str, BadRegex> {
     let end = inner.find(":]").unwrap_or(inner.len());
     let name = inner.get(2..end).unwrap_or_default();
     if !POSIX.contains(&name.trim_start_matches('^')) {
@@ -366,12 +456,15 @@ fn posix<'p>(inner: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
             "[:{name}:] is no class of characters"
         )));
     }
+    if name.starts_with('^') {
+        out.weigh();
+    }
     out.push_str(&inner[..end + 2]);
     Ok(&inner[end + 2..])
 }
 
 /// One character of a class, or `a-z`.
-fn range<'p>(inner: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
+fn range<'p>(inner: &'p str, out: &mut Translation) -> Result<&'p str, BadRegex> {
     let (first, after) = class_character(inner)?;
     push_character(first, out);
     let Some(end) = after.strip_prefix('-').filter(|end| !end.starts_with(']')) else {
@@ -385,6 +478,9 @@ fn range<'p>(inner: &'p str, out: &mut String) -> Result<&'p str, BadRegex> {
         return Err(BadRegex::new(format!(
             "the range {first}-{last} runs backwards"
         )));
+    }
+    if u32::from(last) - u32::from(first) >= WIDE {
+        out.weigh();
     }
     out.push('-');
     push_character(last, out);
@@ -402,6 +498,29 @@ fn class_character(inner: &str) -> Result<(char, &str), BadRegex> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_that_take_long_to_read_are_few() {
+        let check = |class: &str, weight: usize| {
+            let most = WEIGHT_MAX / weight;
+            let folded = if weight == FOLDED { "(?i)" } else { "" };
+            assert!(translate(&(folded.to_owned() + &class.repeat(most))).is_ok());
+            let more = translate(&(folded.to_owned() + &class.repeat(most + 1)));
+            assert_eq!(more, Err(BadRegex::TooWide), "{class}");
+        };
+        for class in [
+            "\\pL",
+            "\\P{Greek}",
+            "[\\W]",
+            "[[:^alpha:]]",
+            "[ -\u{ffff}]",
+        ] {
+            check(class, 1);
+            check(class, FOLDED);
+        }
+        let many = "(?i)\\W\\d[^a-z][\\w-][а-я][[:alpha:]]".repeat(1000);
+        assert!(translate(&many).is_ok());
+    }
 
     #[test]
     fn patterns_that_are_carried_out_together_share_their_memory() {

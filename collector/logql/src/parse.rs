@@ -76,7 +76,7 @@ pub fn parse_selectors<'t>(
     texts: impl IntoIterator<Item = &'t str>,
 ) -> Result<Vec<Vec<Matcher>>, ParseError> {
     let mut selectors = Vec::new();
-    let mut patterns = 0;
+    let (mut patterns, mut weight) = (0, 0);
     for text in texts {
         let mut parser = Parser::new(text)?;
         if selectors.len() >= SELECTORS_MAX {
@@ -84,9 +84,9 @@ pub fn parse_selectors<'t>(
                 "at most {SELECTORS_MAX} selectors are asked for together; use a regular expression, or ask in parts"
             )));
         }
-        parser.patterns = patterns;
+        (parser.patterns, parser.weight) = (patterns, weight);
         selectors.push(parser.selector_alone()?);
-        patterns = parser.patterns;
+        (patterns, weight) = (parser.patterns, parser.weight);
     }
     Ok(selectors)
 }
@@ -124,6 +124,8 @@ struct Parser<'a> {
     depth: usize,
     /// How many regular expressions were compiled.
     patterns: usize,
+    /// What they count that takes long to read, see [`sonde_proto::re2::WEIGHT_MAX`].
+    weight: usize,
     /// How many label filters the current stage has.
     filters: usize,
     /// Whether every selector must choose.
@@ -147,6 +149,7 @@ impl<'a> Parser<'a> {
             next: 0,
             depth: 0,
             patterns: 0,
+            weight: 0,
             filters: 0,
             is_narrow: false,
             is_compiling: false,

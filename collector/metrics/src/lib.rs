@@ -34,7 +34,7 @@ pub use select::{Limited, Reads};
 pub use sonde_promql as promql;
 pub use sonde_promql::{
     Answer, Features, InstantSample, ParseError, QueryError, QueryLimits, QueryValue, RangeSeries,
-    STALE_NAN_BITS, Sample, Samples, is_stale, parse_selector, stale_nan,
+    STALE_NAN_BITS, Sample, Samples, is_stale, parse_selector, parse_selectors, stale_nan,
 };
 pub use store::{
     Cardinality, Counted, Delete, DeleteError, Lookup, MetricStore, NewestSample, OpenError,

@@ -35,7 +35,7 @@ pub use histogram::{
 };
 pub use json::to_json;
 pub use number::{label_number, sample_number};
-pub use parse::{parse, parse_selector, selectors};
+pub use parse::{parse, parse_selector, parse_selectors, selectors};
 pub use resolve::resolve;
 pub use sample::{HistogramSample, STALE_NAN_BITS, Samples, is_stale, stale_nan};
 pub use value::{Answer, Ask, InstantSample, QueryLimits, QueryValue, RangeSeries, Sample};

@@ -18,9 +18,12 @@ use super::error::ParseError;
 use super::features::Features;
 use super::lex::{Spanned, Token, is_one_of, lex};
 use sonde_proto::Matcher;
+use sonde_proto::re2::PatternBudget;
 
 /// The longest text that is read.
 const TEXT_BYTES_MAX: usize = 64 << 10;
+/// The most selectors that are asked for together.
+const SELECTORS_MAX: usize = 1_000;
 /// The deepest tree that is made: evaluation walks down on the stack.
 const DEPTH_MAX: usize = 96;
 
@@ -39,16 +42,7 @@ const RESERVED: [&str; 6] = [
 /// # Errors
 /// [`ParseError`] says what is wrong and where.
 pub fn parse(text: &str, features: &Features) -> Result<Expr, ParseError> {
-    let mut parser = Parser::new(text, *features)?;
-    if *parser.peek() == Token::End {
-        return Err(ParseError::new(text, 0, "no expression found in input"));
-    }
-    let expr = parser.expr(0)?;
-    if *parser.peek() != Token::End {
-        return Err(parser.unexpected("", ""));
-    }
-    check::check(text, &expr)?;
-    Ok(expr)
+    Parser::new(text, *features)?.whole()
 }
 
 /// Reads a selector such as `up{job="a"}` into its matchers.
@@ -56,10 +50,45 @@ pub fn parse(text: &str, features: &Features) -> Result<Expr, ParseError> {
 /// # Errors
 /// [`ParseError`] when the text is anything else.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
-    let expr = parse(text, &Features::default())?;
+    selector_within(text, PatternBudget::default()).map(|(matchers, _)| matchers)
+}
+
+/// Reads selectors that are asked for together, each as [`parse_selector`] does: what one
+/// expression may have of regular expressions is for all of them.
+///
+/// # Errors
+/// [`ParseError`] when one of them is no selector, and when they are too many.
+pub fn parse_selectors<'t>(
+    texts: impl IntoIterator<Item = &'t str>,
+) -> Result<Vec<Vec<Matcher>>, ParseError> {
+    let mut selectors = Vec::new();
+    let mut patterns = PatternBudget::default();
+    for text in texts {
+        if selectors.len() >= SELECTORS_MAX {
+            return Err(ParseError::new(
+                text,
+                0,
+                format!("at most {SELECTORS_MAX} selectors are asked for together; ask in parts"),
+            ));
+        }
+        let (matchers, left) = selector_within(text, patterns)?;
+        selectors.push(matchers);
+        patterns = left;
+    }
+    Ok(selectors)
+}
+
+/// A selector that is the whole text, and what it leaves of a budget.
+fn selector_within(
+    text: &str,
+    patterns: PatternBudget,
+) -> Result<(Vec<Matcher>, PatternBudget), ParseError> {
+    let mut parser = Parser::new(text, Features::default())?;
+    parser.patterns = patterns;
+    let expr = parser.whole()?;
     match expr.kind {
         ExprKind::Selector(selector) if selector.when == Default::default() => {
-            Ok(selector.matchers)
+            Ok((selector.matchers, parser.patterns))
         }
         _ => Err(ParseError::new(
             text,
@@ -87,6 +116,8 @@ struct Parser<'a> {
     depth: usize,
     /// How many aggregations are around the next token.
     aggregations: usize,
+    /// What is left for regular expressions.
+    patterns: PatternBudget,
 }
 
 impl<'a> Parser<'a> {
@@ -105,7 +136,21 @@ impl<'a> Parser<'a> {
             next: 0,
             depth: 0,
             aggregations: 0,
+            patterns: PatternBudget::default(),
         })
+    }
+
+    /// An expression that is the whole text.
+    fn whole(&mut self) -> Result<Expr, ParseError> {
+        if *self.peek() == Token::End {
+            return Err(self.error_at(0, "no expression found in input"));
+        }
+        let expr = self.expr(0)?;
+        if *self.peek() != Token::End {
+            return Err(self.unexpected("", ""));
+        }
+        check::check(self.text, &expr)?;
+        Ok(expr)
     }
 
     fn peek(&self) -> &Token<'a> {

@@ -37,6 +37,11 @@ use super::WalkError;
 use super::wire::{Cursor, DEPTH_MAX, Wire};
 use crate::remote_write::Version;
 
+/// A request of 2.0 that arrives may have so many symbols however small it is,
+const SYMBOLS_ANYWAY: usize = 1 << 16;
+/// and one more for so many bytes: the table of where they are takes no more than the request.
+const BYTES_PER_SYMBOL: usize = size_of::<&[u8]>();
+
 /// A request whose symbols are known.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -52,6 +57,21 @@ impl<'a> Request<'a> {
     /// [`WalkError`] where the outermost message is no such request, or has no table of
     /// symbols that begins with the empty text.
     pub fn open(version: Version, bytes: &'a [u8]) -> Result<Self, WalkError> {
+        Self::with_symbols(version, bytes, usize::MAX)
+    }
+
+    /// The same for one that was not taken before, which may not have many times as many symbols
+    /// as its series can need: each takes eight times the two bytes that it can have there.
+    fn arrived(version: Version, bytes: &'a [u8]) -> Result<Self, WalkError> {
+        let symbols_max = SYMBOLS_ANYWAY + bytes.len() / BYTES_PER_SYMBOL;
+        Self::with_symbols(version, bytes, symbols_max)
+    }
+
+    fn with_symbols(
+        version: Version,
+        bytes: &'a [u8],
+        symbols_max: usize,
+    ) -> Result<Self, WalkError> {
         let at = Cursor::new(bytes);
         let mut symbols = Vec::new();
         if version == Version::V2 {
@@ -59,6 +79,11 @@ impl<'a> Request<'a> {
             let mut count = 0;
             each(at, 4, |_| {
                 count += 1;
+                if count > symbols_max {
+                    return Err(at.error(
+                        "there are far more symbols than so few bytes can need; send each once",
+                    ));
+                }
                 Ok(())
             })?;
             symbols.reserve_exact(count);

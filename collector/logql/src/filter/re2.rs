@@ -48,6 +48,6 @@ pub(super) fn parse_filter(pattern: &str) -> Result<Hir, String> {
 fn refused(error: BadRegex) -> String {
     match error {
         BadRegex::Syntax(reason) => format!("not a regular expression: {reason}"),
-        BadRegex::TooLarge => format!("this regular expression is too large: {error}"),
+        error => format!("this regular expression is too large: {error}"),
     }
 }

@@ -56,7 +56,7 @@ impl Parser<'_> {
         );
         let text = self.quoted(&what)?;
         if op.is_regex() {
-            self.check_pattern(at)?;
+            self.check_pattern(at, &text)?;
         }
         Ok(LineText { text, is_ip: false })
     }

@@ -204,7 +204,7 @@ impl Parser<'_> {
         self.expect_sign(",", "behind the label that is looked at")?;
         let regex_at = self.at();
         let regex = self.quoted("a regular expression in quotes, such as \"(.*)\"")?;
-        self.check_pattern(regex_at)?;
+        self.check_pattern(regex_at, &regex)?;
         Matcher::new(&source, MatchOp::Regex, &regex)
             .map_err(|error| self.error_at(regex_at, bad_pattern(&error)))?;
         self.expect_sign(")", "to close label_replace(")?;

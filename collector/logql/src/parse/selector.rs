@@ -2,7 +2,7 @@
 
 use super::{PATTERNS_MAX, Parser, Token};
 use sonde_lex::ParseError;
-use sonde_proto::re2::BadRegex;
+use sonde_proto::re2::{self, BadRegex};
 use sonde_proto::{MatchOp, Matcher, MatcherError};
 
 impl Parser<'_> {
@@ -81,14 +81,18 @@ impl Parser<'_> {
         let at = self.at();
         let value = self.quoted("a text in quotes such as \"checkout\"")?;
         if matches!(op, MatchOp::Regex | MatchOp::NotRegex) {
-            self.check_pattern(at)?;
+            self.check_pattern(at, &value)?;
         }
         Matcher::new(name, op, &value).map_err(|error| self.error_at(at, bad_pattern(&error)))
     }
 
-    /// Counts one more regular expression.
-    pub(super) fn check_pattern(&mut self, at: usize) -> Result<(), ParseError> {
+    /// Counts one more regular expression, and what it has that takes long to read.
+    pub(super) fn check_pattern(&mut self, at: usize, text: &str) -> Result<(), ParseError> {
         self.patterns += 1;
+        self.weight += re2::weight(text);
+        if self.weight > re2::WEIGHT_MAX {
+            return Err(self.error_at(at, BadRegex::TooWide.to_string()));
+        }
         if self.patterns <= PATTERNS_MAX {
             return Ok(());
         }
@@ -109,5 +113,6 @@ pub(super) fn bad_pattern(error: &MatcherError) -> String {
             "not a regular expression: {}; put a backslash before signs that are text",
             reason.trim_end_matches('.')
         ),
+        other => other.to_string(),
     }
 }

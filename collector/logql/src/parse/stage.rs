@@ -94,7 +94,7 @@ impl Parser<'_> {
                     "a regular expression in quotes with named groups, such as \"(?P<ip>\\\\S+)\"";
                 let at = self.at();
                 let text = self.quoted(what)?;
-                self.check_pattern(at)?;
+                self.check_pattern(at, &text)?;
                 Ok(Stage::Regexp(text))
             }
             "pattern" => {

@@ -179,6 +179,36 @@ fn what_metrics_mean_is_known_by_the_name_of_the_whole() {
 }
 
 #[test]
+fn who_says_nothing_about_a_metric_neither_overwrites_nor_fills_what_is_known() {
+    let bed = Bed::new(&Config {
+        metadata_max: 3,
+        ..Config::default()
+    });
+    let of = |name: &str, instance: &str, kind, help: &str| Series {
+        metadata: Some(Metadata {
+            kind,
+            name: name.into(),
+            help: help.into(),
+            unit: String::new(),
+        }),
+        ..series(&[("__name__", name), ("instance", instance)], &[(0, 1.0)])
+    };
+    bed.write(Version::V2, &[of("up", "a", 2, "whether it is up")]);
+    let silent: Vec<Series> = (0..10).map(|n| of(&format!("m{n}"), "a", 0, "")).collect();
+    bed.write(Version::V2, &silent);
+    bed.write(Version::V2, &[of("up", "b", 0, ""), of("late", "a", 1, "")]);
+    let found = bed.store.metadata(&Tenant::default());
+    let found: Vec<_> = found
+        .iter()
+        .map(|m| (m.name.as_str(), m.kind, m.help.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [("late", "counter", ""), ("up", "gauge", "whether it is up")]
+    );
+}
+
+#[test]
 fn exemplars_are_kept_within_bounds() {
     each_version(|version, bed| {
         let long = "x".repeat(600);

@@ -76,12 +76,13 @@ impl Parser<'_> {
     }
 
     fn matcher(
-        &self,
+        &mut self,
         name: &str,
         op: MatchOp,
         value: &str,
         at: usize,
     ) -> Result<Matcher, ParseError> {
-        Matcher::new(name, op, value).map_err(|error| self.error_at(at, error.to_string()))
+        Matcher::within(&mut self.patterns, name, op, value)
+            .map_err(|error| self.error_at(at, error.to_string()))
     }
 }

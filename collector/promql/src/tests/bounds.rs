@@ -1,7 +1,7 @@
 //! Texts of any kind and length, and where errors are.
 
 use super::*;
-use crate::selectors;
+use crate::{parse_selectors, selectors};
 use proptest::prelude::*;
 
 #[test]
@@ -42,6 +42,34 @@ fn a_selector_is_a_selector_and_nothing_else() {
     ] {
         assert!(parse_selector(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn the_regular_expressions_of_an_expression_have_one_budget() {
+    let all = |pattern: &str, selectors: usize, each: usize| {
+        let matchers = vec![format!("a=~\"{pattern}\""); each].join(",");
+        vec![format!("{{{matchers}}}"); selectors]
+    };
+    let fits = |selectors: Vec<String>| {
+        let query = parsed(&selectors.join("+"));
+        let together = parse_selectors(selectors.iter().map(String::as_str));
+        assert_eq!(query.is_ok(), together.is_ok());
+        together.is_ok()
+    };
+    assert!(fits(all("x", 10, 100)));
+    assert!(!fits(all("x", 11, 91)));
+    assert!(fits(all("[a-z]{9000}", 8, 4)));
+    assert!(!fits(all("[a-z]{9000}", 8, 5)));
+    let error = parsed(&all("x", 11, 91).join("+")).unwrap_err();
+    assert!(error.message.contains("may be 1000"), "{}", error.message);
+}
+
+#[test]
+fn selectors_that_are_asked_for_together_are_bounded() {
+    let of = |count: usize| parse_selectors(std::iter::repeat_n("a", count));
+    assert_eq!(of(1000).unwrap().len(), 1000);
+    assert!(of(1001).is_err());
+    assert!(parse_selectors(["a", "a +"]).is_err());
 }
 
 #[test]

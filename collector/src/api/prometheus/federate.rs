@@ -40,7 +40,7 @@ async fn newest(
     format: Answer,
 ) -> Result<Vec<u8>, Failure> {
     let tenant = tenant(headers)?;
-    let selectors = parameters.selectors()?;
+    let selectors = parameters.selectors(api, headers).await?;
     let now = api.now();
     let body = api.of(&tenant).ask(move |sources, deadline| {
         let limits = QueryLimits::default();

@@ -58,10 +58,12 @@ pub(super) async fn exemplars(
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
     let now = api.now();
-    let query = parameters.text("query");
-    let features = api.sources.stores.metrics.features();
-    let selectors = sonde_metrics::promql::selectors(query, features)
-        .map_err(|error| no_expression("query", error))?;
+    let query = parameters.text("query").to_owned();
+    let features = *api.sources.stores.metrics.features();
+    let read = api
+        .of(&tenant)
+        .read(move || sonde_metrics::promql::selectors(&query, &features));
+    let selectors = read.await?.map_err(|error| no_expression("query", error))?;
     let (start, end) = (
         parameters.time("start", Moment(0), now)?,
         parameters.time("end", now.into(), now)?,

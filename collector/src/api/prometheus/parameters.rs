@@ -1,8 +1,9 @@
 //! The parameters of a request, with times and durations as Prometheus reads them, and what
 //! people write besides (`now`, `-1h`).
 
-use super::Failure;
 use super::envelope::no_expression;
+use super::{Api, Failure, tenant};
+use axum::http::HeaderMap;
 use sonde_proto::{Matcher, UnixNanos};
 use std::time::Duration;
 
@@ -119,12 +120,20 @@ impl Parameters {
         }
     }
 
-    /// The `match[]` selectors.
-    pub(super) fn selectors(&self) -> Result<Vec<Vec<Matcher>>, Failure> {
-        let parse = |text| {
-            sonde_metrics::parse_selector(text).map_err(|error| no_expression("match[]", error))
-        };
-        self.all("match[]").map(parse).collect()
+    /// The `match[]` selectors, read on a thread of their own.
+    pub(super) async fn selectors(
+        &self,
+        api: &Api,
+        headers: &HeaderMap,
+    ) -> Result<Vec<Vec<Matcher>>, Failure> {
+        let texts: Vec<String> = self.all("match[]").map(str::to_owned).collect();
+        if texts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asker = api.of(&tenant(headers)?);
+        let read =
+            asker.read(move || sonde_metrics::parse_selectors(texts.iter().map(String::as_str)));
+        read.await?.map_err(|error| no_expression("match[]", error))
     }
 }
 

@@ -22,11 +22,13 @@ use axum::response::{IntoResponse as _, Response};
 use prost::Message;
 use sonde_metrics::promql::source::Stop;
 use sonde_metrics::{MetricStore, QueryError, Samples, Selection};
+use sonde_proto::re2::PatternBudget;
 use sonde_proto::snappy::{self, SnappyError};
 use sonde_proto::{Deadline, Labels, MatchOp, Matcher, Tenant};
 
-/// The largest request, before compression.
-const REQUEST_BYTES_MAX: usize = 8 << 20;
+/// The largest request, before compression. It is matchers only, and decoded it may take thirty
+/// times as much.
+const REQUEST_BYTES_MAX: usize = 256 << 10;
 /// The most queries of a request.
 const QUERIES_MAX: usize = 64;
 /// The most samples of an answer, and the most bytes of its labels.
@@ -101,7 +103,7 @@ struct Sample {
 }
 
 pub(super) async fn read(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
-    match answered(&api, &headers, &body).await {
+    match answered(&api, &headers, body).await {
         Ok(body) => {
             let kind = [
                 (header::CONTENT_TYPE, "application/x-protobuf"),
@@ -113,13 +115,10 @@ pub(super) async fn read(State(api): State<Api>, headers: HeaderMap, body: Bytes
     }
 }
 
-async fn answered(api: &Api, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Failure> {
+async fn answered(api: &Api, headers: &HeaderMap, body: Bytes) -> Result<Vec<u8>, Failure> {
     let tenant = tenant(headers)?;
-    let request = decoded(body).map_err(Failure::bad_data)?;
-    let queries = request.queries.iter().map(selectors);
-    let queries: Vec<_> = queries
-        .collect::<Result<_, _>>()
-        .map_err(Failure::bad_data)?;
+    let read = api.of(&tenant).read(move || asked(&decoded(&body)?));
+    let queries = read.await?.map_err(Failure::bad_data)?;
     let answer = api.of(&tenant).ask(move |sources, deadline| {
         let store = &sources.stores.metrics;
         let found = found(store, &tenant, &queries, deadline).map_err(|error| match error {
@@ -159,8 +158,16 @@ fn decoded(body: &[u8]) -> Result<ReadRequest, String> {
 /// A period and its matchers.
 type Asked = (Moment, Moment, Vec<Matcher>);
 
-fn selectors(query: &Query) -> Result<Asked, String> {
-    let matcher = |one: &LabelMatcher| {
+fn asked(request: &ReadRequest) -> Result<Vec<Asked>, String> {
+    let mut patterns = PatternBudget::default();
+    let queries = request.queries.iter();
+    queries
+        .map(|query| selector(query, &mut patterns))
+        .collect()
+}
+
+fn selector(query: &Query, patterns: &mut PatternBudget) -> Result<Asked, String> {
+    let mut matcher = |one: &LabelMatcher| {
         let op = match one.op {
             0 => MatchOp::Equal,
             1 => MatchOp::NotEqual,
@@ -168,9 +175,9 @@ fn selectors(query: &Query) -> Result<Asked, String> {
             3 => MatchOp::NotRegex,
             other => return Err(format!("there is no matcher of type {other}")),
         };
-        Matcher::new(&one.name, op, &one.value).map_err(|error| error.to_string())
+        Matcher::within(patterns, &one.name, op, &one.value).map_err(|error| error.to_string())
     };
-    let matchers = query.matchers.iter().map(matcher);
+    let matchers = query.matchers.iter().map(&mut matcher);
     Ok((
         Moment(query.start_timestamp_ms),
         Moment(query.end_timestamp_ms),
@@ -245,7 +252,7 @@ mod tests {
         refused(b"", "snappy");
         refused(b"\xff\xff\xff\xff\xff", "snappy");
         // Says that it is 4 GiB.
-        refused(b"\xff\xff\xff\xff\x0f", "more than 8388608 bytes");
+        refused(b"\xff\xff\xff\xff\x0f", "more than 262144 bytes");
         let bytes = snap::raw::Encoder::new()
             .compress_vec(b"\x0a\x05ab")
             .unwrap();
@@ -271,8 +278,33 @@ mod tests {
             }],
             ..Query::default()
         };
-        assert!(selectors(&query(3, "a.*")).is_ok());
-        assert!(selectors(&query(4, "a")).is_err());
-        assert!(selectors(&query(2, "(")).is_err());
+        let selector = |query: &Query| selector(query, &mut PatternBudget::default());
+        assert!(selector(&query(3, "a.*")).is_ok());
+        assert!(selector(&query(4, "a")).is_err());
+        assert!(selector(&query(2, "(")).is_err());
+    }
+
+    #[test]
+    fn the_patterns_of_all_queries_have_one_budget() {
+        let request = |queries: usize, matchers: usize| {
+            let matcher = LabelMatcher {
+                op: 2,
+                name: "a".into(),
+                value: "x".into(),
+            };
+            let query = Query {
+                matchers: vec![matcher; matchers],
+                ..Query::default()
+            };
+            let queries = vec![query; queries];
+            let types = Vec::new();
+            asked(&ReadRequest {
+                queries,
+                accepted_response_types: types,
+            })
+        };
+        assert_eq!(request(50, 20).unwrap().len(), 50);
+        let error = request(50, 21).unwrap_err();
+        assert!(error.contains("may be 1000"), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 use super::parameters::Parameters;
 use super::{Api, Failure, success};
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
 use sonde_proto::{Labels, Matcher};
@@ -10,9 +11,10 @@ use sonde_rules::{GroupStatus, RuleStatus};
 
 pub(super) async fn rules(
     State(api): State<Api>,
+    headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Failure> {
-    let wanted = Wanted::read(&parameters)?;
+    let wanted = Wanted::read(&api, &headers, &parameters).await?;
     let shown = api.sources.rules.shown();
     let page = Page::read(&parameters)?;
     let groups = shown.groups.iter().filter_map(|group| wanted.of(group));
@@ -46,7 +48,11 @@ enum Type {
 }
 
 impl Wanted {
-    fn read(parameters: &Parameters) -> Result<Self, Failure> {
+    async fn read(
+        api: &Api,
+        headers: &HeaderMap,
+        parameters: &Parameters,
+    ) -> Result<Self, Failure> {
         let all = |name| parameters.all(name).map(str::to_owned).collect();
         let kind = match parameters.text("type").to_ascii_lowercase().as_str() {
             "" => None,
@@ -70,7 +76,7 @@ impl Wanted {
             names: all("rule_name[]"),
             groups: all("rule_group[]"),
             files: all("file[]"),
-            selectors: parameters.selectors()?,
+            selectors: parameters.selectors(api, headers).await?,
             without_alerts,
         })
     }

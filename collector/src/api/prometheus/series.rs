@@ -17,7 +17,7 @@ pub(super) async fn series(
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
-    let asked = Asked::read(&api, &parameters)?;
+    let asked = Asked::read(&api, &headers, &parameters).await?;
     if asked.selectors.is_empty() {
         return Err(Failure::bad_data("no match[] parameter provided".into()));
     }
@@ -32,7 +32,7 @@ pub(super) async fn labels(
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
-    let asked = Asked::read(&api, &parameters)?;
+    let asked = Asked::read(&api, &headers, &parameters).await?;
     let of = tenant.clone();
     let find = move |store: &MetricStore, lookup: &Lookup<'_>| store.label_names(&of, lookup);
     asked.answer(&api, &tenant, find).await
@@ -46,7 +46,7 @@ pub(super) async fn values(
 ) -> Result<Response, Failure> {
     let tenant = tenant(&headers)?;
     let name = unescape_name(&name).into_owned();
-    let asked = Asked::read(&api, &parameters)?;
+    let asked = Asked::read(&api, &headers, &parameters).await?;
     let of = tenant.clone();
     let find =
         move |store: &MetricStore, lookup: &Lookup<'_>| store.label_values(&of, &name, lookup);
@@ -63,12 +63,16 @@ struct Asked {
 }
 
 impl Asked {
-    fn read(api: &Api, parameters: &Parameters) -> Result<Self, Failure> {
+    async fn read(
+        api: &Api,
+        headers: &HeaderMap,
+        parameters: &Parameters,
+    ) -> Result<Self, Failure> {
         let now = api.now();
         let start = parameters.time("start", Moment::MIN, now)?;
         let end = parameters.time("end", Moment::MAX, now)?;
         Ok(Self {
-            selectors: parameters.selectors()?,
+            selectors: parameters.selectors(api, headers).await?,
             start: start.clamped(),
             end: end.clamped(),
             is_kept: start <= end && end.0 >= 0 && start <= Moment::LAST,

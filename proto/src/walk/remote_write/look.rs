@@ -66,7 +66,7 @@ impl Refused {
 /// # Errors
 /// [`WalkError`] where it is none; then nothing of it is to be kept.
 pub fn look(version: Version, bytes: &[u8], bounds: &Bounds) -> Result<Look, WalkError> {
-    let request = Request::open(version, bytes)?;
+    let request = Request::arrived(version, bytes)?;
     let mut look = Look::default();
     request.each_series(|series| look.series(series, bounds))?;
     request.each_metadata(|_| look.metadata += 1)?;

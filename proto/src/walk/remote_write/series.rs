@@ -269,7 +269,8 @@ impl<'s, 'a> Series<'s, 'a> {
         })
     }
 
-    /// What the metric means, where 2.0 says it.
+    /// What the metric means, where 2.0 says it. Senders that do not know may send the message
+    /// with nothing in it, which must not stand for what others said.
     ///
     /// # Errors
     /// [`WalkError`] where it cannot be read.
@@ -286,6 +287,9 @@ impl<'s, 'a> Series<'s, 'a> {
                 (1 | 3 | 4, _) => return Err(at.error("a number has another wire type")),
                 _ => {}
             }
+        }
+        if kind == 0 && help.is_empty() && unit.is_empty() {
+            return Ok(None);
         }
         Ok(Some(Metadata {
             kind: kind_of(kind),

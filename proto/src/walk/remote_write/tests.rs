@@ -143,7 +143,14 @@ proptest! {
     #[test]
     fn what_is_written_is_walked_to_the_bit(all in prop::collection::vec(any_series(), 0..5)) {
         let found = walked(Version::V2, &written::request(Version::V2, &all)).unwrap();
-        prop_assert_eq!(bits(&found), bits(&all));
+        // What says nothing is as if it were not there.
+        let says = |m: &written::Metadata| m.kind != 0 || !(m.help.is_empty() && m.unit.is_empty());
+        let said = |one: &written::Series| {
+            let metadata = one.metadata.clone().filter(says);
+            written::Series { metadata, ..one.clone() }
+        };
+        let expected: Vec<_> = all.iter().map(said).collect();
+        prop_assert_eq!(bits(&found), bits(&expected));
         let found = walked(Version::V1, &written::request(Version::V1, &all)).unwrap();
         let without = |one: &written::Series| written::Series { metadata: None, ..one.clone() };
         let all: Vec<_> = all.iter().map(without).collect();
@@ -357,6 +364,56 @@ fn a_table_of_symbols_that_cannot_be_used_is_refused() {
     assert!(refused(&["", "a"], vec![u32::MAX, 1]).contains("beyond the table"));
     assert!(refused(&["", "a"], vec![1]).contains("no value"));
     assert!(refused(&[], vec![0, 0]).contains("beyond the table"));
+}
+
+#[test]
+fn metadata_of_a_series_that_says_nothing_is_none() {
+    let one = |metadata| v2::TimeSeries {
+        labels_refs: vec![1, 2],
+        metadata,
+        ..Default::default()
+    };
+    let says = |kind, help_ref, unit_ref| {
+        let metadata = v2::Metadata {
+            r#type: kind,
+            help_ref,
+            unit_ref,
+        };
+        let request = v2::Request {
+            symbols: ["", "__name__", "up"].map(String::from).to_vec(),
+            timeseries: vec![one(Some(metadata)), one(None)],
+        };
+        let look = look(Version::V2, &request.encode_to_vec(), &BOUNDS).unwrap();
+        look.metadata
+    };
+    assert_eq!(says(0, 0, 0), 0);
+    assert_eq!([says(1, 0, 0), says(0, 2, 0), says(0, 0, 2)], [1; 3]);
+}
+
+#[test]
+fn a_table_of_symbols_takes_no_more_than_its_request() {
+    let bytes = |symbols: usize, pad: usize| {
+        let mut bytes = [0x22, 0x00].repeat(symbols);
+        // A field that nobody knows.
+        bytes.push(0x7a);
+        prost::encoding::encode_varint(pad as u64, &mut bytes);
+        bytes.resize(bytes.len() + pad, 0);
+        bytes
+    };
+    let fits = |symbols: usize, pad: usize| {
+        let bytes = bytes(symbols, pad);
+        let fits = look(Version::V2, &bytes, &BOUNDS).is_ok();
+        // What was taken once is read whatever it is.
+        let known = Request::open(Version::V2, &bytes).unwrap().symbols;
+        assert_eq!((known.len(), known.capacity()), (symbols, symbols));
+        let table = symbols * size_of::<&[u8]>();
+        assert!(!fits || table <= bytes.len() + SYMBOLS_ANYWAY * size_of::<&[u8]>());
+        fits
+    };
+    assert!(fits(1, 0) && fits(SYMBOLS_ANYWAY, 0));
+    assert!(!fits(1 << 20, 0));
+    assert!(fits(1 << 20, 14 << 20));
+    assert!(!fits(1 << 23, 0));
 }
 
 #[test]

@@ -122,6 +122,22 @@ fn regular_expressions_are_counted_over_the_whole_query() {
 }
 
 #[test]
+fn classes_that_take_long_to_read_are_counted_over_the_whole_query() {
+    let lines = |count: usize| vec!["|~ \"(?i)\\\\pL+x\""; count].join(" ");
+    assert!(parse(&format!("{{a=\"b\"}} {}", lines(20))).is_ok());
+    refused(&format!("{{a=\"b\"}} {}", lines(21)), "too many classes");
+    refused(
+        &format!("{{a=~\"[\\\\W]\"}} {}", lines(20)),
+        "too many classes",
+    );
+    let both = [lines(20), "| regexp \"(?P<a>\\\\pL)\"".into()].join(" ");
+    refused(&format!("{{}} {both}"), "too many classes");
+    let selector = format!("{{a=~\"{}\"}}", "[\\\\W]".repeat(60));
+    assert!(parse_selectors([selector.as_str()]).is_ok());
+    assert!(parse_selectors([selector.as_str(), &selector]).is_err());
+}
+
+#[test]
 fn those_of_lines_and_of_regexp_are_counted_with_them() {
     let alternatives = |count: usize| format!("{{}} |~ {}", vec!["\"a.b\""; count].join(" or "));
     assert!(parse(&alternatives(100)).is_ok());

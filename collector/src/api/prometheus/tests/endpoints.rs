@@ -27,6 +27,40 @@ impl Bed {
 }
 
 #[tokio::test]
+async fn the_patterns_of_all_selectors_of_a_request_have_one_budget() {
+    let bed = Bed::new(|_| {}).await;
+    let selector = |count: usize| format!("{{{}}}", vec!["a=~\"x.*\""; count].join(","));
+    let (few, many) = (selector(100), selector(101));
+    for endpoint in [
+        "labels",
+        "series",
+        "label/a/values",
+        "rules",
+        "query_exemplars",
+    ] {
+        let joined = vec![many.as_str(); 10].join("+");
+        let form: Vec<(&str, &str)> = match endpoint {
+            "query_exemplars" => vec![("query", &joined)],
+            _ => vec![("match[]", many.as_str()); 10],
+        };
+        let method = if endpoint.starts_with("label/") || endpoint == "rules" {
+            "GET"
+        } else {
+            "POST"
+        };
+        let (status, body) = bed.ask(method, endpoint, &form).await;
+        assert_eq!(status, 400, "{endpoint}: {body}");
+        assert!(body.to_string().contains("may be 1000"), "{body}");
+        if endpoint != "query_exemplars" {
+            let (status, _) = bed
+                .ask(method, endpoint, &[("match[]", few.as_str()); 10])
+                .await;
+            assert_eq!(status, 200, "{endpoint}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn wrong_parameters_are_refused_in_prometheus_words() {
     let bed = Bed::new(|_| {}).await;
     let empty = "invalid parameter \"query\": 1:1: parse error: no expression found in input";
