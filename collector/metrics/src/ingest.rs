@@ -6,7 +6,7 @@ use crate::head::{Outcome, Refusal, Room};
 use crate::postings::Index as _;
 use crate::segment::IndexCache;
 use crate::telemetry::{Reason, Telemetry};
-use crate::tenant::State;
+use crate::tenant::{Described, State};
 use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::{self, LabelMap, Resource};
 use crate::translate::names;
@@ -255,7 +255,10 @@ impl Ingest<'_> {
         let metric = &current.metric;
         if current.name.is_none() {
             let name = names::metric(metric.name, metric.unit, metric.kind);
-            self.state.describe(&name, metric, self.config.metadata_max);
+            let max = self.config.metadata_max;
+            if self.state.describe(&name, metric, max) == Described::Conflict {
+                self.telemetry.conflicts.inc();
+            }
             current.name = Some(name);
         }
         let name = current.name.as_deref().unwrap_or_default();
@@ -344,7 +347,7 @@ impl Ingest<'_> {
             return;
         }
         match self.state.head.push(series, time, value) {
-            Outcome::Appended => {}
+            Outcome::Appended | Outcome::Known => {}
             Outcome::Late => {
                 self.telemetry.late.inc();
             }

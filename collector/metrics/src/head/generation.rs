@@ -49,7 +49,7 @@ impl Generation {
             chunks.push_late(sample.0, sample.1)
         };
         self.bytes = self.bytes.saturating_add_signed(grown + more);
-        if outcome != Outcome::Duplicate {
+        if matches!(outcome, Outcome::Appended | Outcome::Late) {
             self.samples += 1;
             let (first, last) = self.span.unwrap_or((sample.0, sample.0));
             self.span = Some((first.min(sample.0), last.max(sample.0)));
@@ -83,6 +83,11 @@ impl Generation {
         numbered
             .filter(|(_, chunks)| chunks.is_some())
             .map(|(id, _)| id)
+    }
+
+    /// The value of a series at a time.
+    pub(crate) fn value_at(&self, series: u32, time: i64) -> Option<f64> {
+        self.chunks(series)?.value_at(time)
     }
 
     /// Whether the series may have a sample in the range.

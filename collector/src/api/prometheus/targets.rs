@@ -1,7 +1,7 @@
 //! Targets, scrape pools, Alertmanagers: what a collector has none of. Its metrics are sent to
 //! it, and it notifies itself. Clients that list them find nothing, in the right shape.
 
-use super::{Failure, success};
+use super::success;
 use axum::response::Response;
 use serde_json::json;
 
@@ -28,8 +28,4 @@ pub(super) async fn alertmanagers() -> Response {
 /// The notices that Prometheus 3 shows on its page.
 pub(super) async fn notifications() -> Response {
     success([(); 0])
-}
-
-pub(super) async fn admin() -> Failure {
-    Failure::unavailable("admin APIs disabled".into())
 }
