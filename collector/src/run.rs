@@ -259,8 +259,9 @@ impl Collector {
                 ),
             )),
         ];
+        let otlp = otlp_http::prometheus_router(Arc::clone(&admission));
         let push = loki_push::router(admission, loki_push::Limits::from(&config.logs));
-        let push = push.merge(write);
+        let push = push.merge(write).merge(otlp);
         let router =
             crate::api::router(Api::new(sources, &config.http, pages_stopped.clone()), push);
         let router = bounded(router, config.http.unread_bytes_max);

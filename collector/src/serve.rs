@@ -10,7 +10,7 @@
 mod room;
 mod stream;
 
-pub(crate) use room::bounded;
+pub(crate) use room::{Holds, bounded, weigh};
 
 use axum::Router;
 use axum::body::Body;

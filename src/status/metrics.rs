@@ -45,6 +45,7 @@ fn show(out: &mut Text, status: &Value) {
         ),
     ];
     offenders(out, whose, render::list(status, "offenders"));
+    conflicts(out, whose, render::list(status, "conflicts"));
     for (title, name, head) in tables {
         out.line(Tone::Bold, &format!("{title} of {whose}, the most first"));
         let rows = render::list(cardinality, name)
@@ -71,6 +72,21 @@ fn offenders(out: &mut Text, whose: &str, offenders: &[Value]) {
     });
     let head = ["REFUSED", "METRIC", "LABEL", "ITS VALUES"];
     render::rows(out, &head, rows);
+}
+
+/// The names that came with several types or units.
+fn conflicts(out: &mut Text, whose: &str, conflicts: &[Value]) {
+    if conflicts.is_empty() {
+        return;
+    }
+    let title = format!("metrics of {whose} that came with several types; the first is believed");
+    out.line(Tone::Bad, &title);
+    let rows = conflicts.iter().map(|one| {
+        let types = render::list(one, "types").iter();
+        let types: Vec<&str> = types.filter_map(Value::as_str).collect();
+        vec![render::text(one, "name").to_owned(), types.join(", ")]
+    });
+    render::rows(out, &["METRIC", "TYPES"], rows);
 }
 
 /// How many series there are of those that there may be.

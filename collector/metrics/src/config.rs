@@ -65,6 +65,8 @@ pub struct Config {
     pub merge_bytes_per_second_max: u64,
     /// How many bytes of segment indexes are kept in memory between queries.
     pub index_cache_bytes_max: u64,
+    /// Whether series may be deleted and snapshots taken over HTTP, by whoever may ask.
+    pub admin_api: bool,
     /// Which experimental parts of PromQL may be used.
     pub features: Features,
 }
@@ -105,6 +107,7 @@ impl Default for Config {
             segment_bytes_max: 512 << 20,
             merge_bytes_per_second_max: 16 << 20,
             index_cache_bytes_max: 256 << 20,
+            admin_api: false,
             features: Features::default(),
         }
     }

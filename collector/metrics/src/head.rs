@@ -42,6 +42,19 @@ pub(crate) enum Outcome {
     Late,
     /// Its time was taken already.
     Duplicate,
+    /// It is there already, with the same value.
+    Known,
+}
+
+impl Outcome {
+    /// Of a sample at a time that is taken.
+    fn of_taken(before: f64, value: f64) -> Self {
+        if before.to_bits() == value.to_bits() {
+            Self::Known
+        } else {
+            Self::Duplicate
+        }
+    }
 }
 
 /// How many series there may be.
@@ -256,6 +269,10 @@ impl Head {
         }
         if is_newest {
             known.note(time, value);
+        } else if let Some(frozen) = &self.frozen
+            && let Some(before) = frozen.value_at(series, time)
+        {
+            return Outcome::of_taken(before, value);
         }
         self.active.push(series, (time, value), is_newest)
     }

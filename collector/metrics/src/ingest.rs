@@ -8,7 +8,7 @@ use crate::head::{Outcome, Refusal, Room};
 use crate::postings::Index as _;
 use crate::segment::IndexCache;
 use crate::telemetry::{Reason, Telemetry};
-use crate::tenant::State;
+use crate::tenant::{Described, State};
 use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::{self, LabelMap, Resource};
 use crate::translate::names;
@@ -285,15 +285,18 @@ impl Ingest<'_> {
 
     /// What the series of a metric are called.
     fn name_and_describe(&mut self, metric: &Metric<'_>) -> String {
-        let max = self.config.metadata_max;
-        if let Some(kind) = metric.scraped {
-            let family = verbatim::family(metric.name, kind);
-            self.state
-                .describe_as(family, kind, metric.help, metric.unit, max);
-            return name_of(metric);
+        let (name, max) = (name_of(metric), self.config.metadata_max);
+        let described = match metric.scraped {
+            Some(kind) => {
+                let family = verbatim::family(metric.name, kind);
+                self.state
+                    .describe_as(family, kind, metric.help, metric.unit, max)
+            }
+            None => self.state.describe(&name, metric, max),
+        };
+        if described == Described::Conflict {
+            self.telemetry.conflicts.inc();
         }
-        let name = name_of(metric);
-        self.state.describe(&name, metric, max);
         name
     }
 
@@ -370,7 +373,7 @@ impl Ingest<'_> {
             return;
         }
         match self.state.head.push(series, time, value) {
-            Outcome::Appended => {}
+            Outcome::Appended | Outcome::Known => {}
             Outcome::Late => {
                 self.telemetry.late.inc();
             }

@@ -9,6 +9,7 @@ use crate::head::groups::{Group, Key, Keys};
 use crate::ingest::Ingest;
 use crate::postings::Index as _;
 use crate::telemetry::Reason;
+use crate::tenant::Described;
 use crate::translate::exemplar::{self, Exemplar};
 use crate::translate::labels::LabelMap;
 use crate::translate::verbatim;
@@ -118,8 +119,12 @@ impl Ingest<'_> {
         let text = |bytes| String::from_utf8_lossy(bytes);
         let (help, unit) = (text(metadata.help), text(metadata.unit));
         let max = self.config.metadata_max;
-        self.state
+        let described = self
+            .state
             .describe_as(name, metadata.kind, &help, &unit, max);
+        if described == Described::Conflict {
+            self.telemetry.conflicts.inc();
+        }
     }
 
     fn refuse_series(&mut self, reason: Reason, series: &Series<'_, '_>) -> Result<(), WalkError> {

@@ -285,6 +285,12 @@ impl MetricStore {
         self.telemetry.refused(reason)
     }
 
+    /// How often a metric contradicted one of the same name.
+    #[cfg(test)]
+    pub(crate) fn conflicts(&self) -> u64 {
+        self.telemetry.conflicts.get()
+    }
+
     fn refresh_gauges(&self) {
         let stats = self.stats();
         self.telemetry.series.set(stats.series as i64);

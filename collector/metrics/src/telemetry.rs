@@ -17,6 +17,7 @@ pub(crate) struct Telemetry {
     pub(crate) samples: Counter,
     pub(crate) late: Counter,
     refused: Family<Why, Counter>,
+    pub(crate) conflicts: Counter,
     pub(crate) quarantined: Counter,
     pub(crate) merge_failures: Counter,
     pub(crate) series: Gauge,
@@ -88,6 +89,11 @@ impl Telemetry {
             "sonde_metrics_refused_samples",
             "Samples, points or requests not kept, by reason",
             this.refused.clone(),
+        );
+        registry.register(
+            "sonde_metrics_conflicting_types",
+            "Metrics that came with another type or unit than one of the same name before",
+            this.conflicts.clone(),
         );
         registry.register(
             "sonde_metrics_quarantined_segments",

@@ -17,6 +17,8 @@ use std::sync::atomic::AtomicU64;
 const HELP_BYTES_MAX: usize = 512;
 /// Units are cut at this many bytes.
 const UNIT_BYTES_MAX: usize = 64;
+/// So many types and units of one name are kept.
+const OF_NAME_MAX: usize = 4;
 /// A metric with a longer name is not described.
 const NAME_BYTES_MAX: usize = 1024;
 /// How many segments are searched for the last value of a delta series.
@@ -33,6 +35,14 @@ pub struct Metadata {
     pub help: String,
     /// Its unit, as the exporter wrote it.
     pub unit: String,
+}
+
+/// What became of what was said of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Described {
+    Noted,
+    /// It contradicts what was said of one of the same name.
+    Conflict,
 }
 
 /// One tenant. Readers share the lock for as long as it takes to note which chunks they want.
@@ -56,7 +66,8 @@ pub(crate) struct State {
     pub(crate) segments: Vec<Arc<Segment>>,
     /// What is to be left out of them.
     pub(crate) deletions: Deletions,
-    pub(crate) metadata: BTreeMap<String, Metadata>,
+    /// By name, the first that came first.
+    pub(crate) metadata: BTreeMap<String, Vec<Metadata>>,
 }
 
 impl State {
@@ -73,11 +84,13 @@ impl State {
     }
 
     /// Notes what a metric means.
-    pub(crate) fn describe(&mut self, name: &str, metric: &Metric<'_>, max: usize) {
-        self.describe_as(name, metric.kind.as_str(), metric.help, metric.unit, max);
+    pub(crate) fn describe(&mut self, name: &str, metric: &Metric<'_>, max: usize) -> Described {
+        self.describe_as(name, metric.kind.as_str(), metric.help, metric.unit, max)
     }
 
-    /// Notes what a metric of a kind in Prometheus' words means.
+    /// Notes what a metric of a kind in Prometheus' words means. The samples of one that comes
+    /// with another kind or unit than before are kept all the same, in the series of their
+    /// labels; both meanings are.
     pub(crate) fn describe_as(
         &mut self,
         name: &str,
@@ -85,10 +98,10 @@ impl State {
         help: &str,
         unit: &str,
         max: usize,
-    ) {
+    ) -> Described {
         let is_full = self.metadata.len() >= max && !self.metadata.contains_key(name);
         if is_full || name.is_empty() || name.len() > NAME_BYTES_MAX {
-            return;
+            return Described::Noted;
         }
         let described = Metadata {
             name: name.to_owned(),
@@ -96,7 +109,20 @@ impl State {
             help: cut(help, HELP_BYTES_MAX),
             unit: cut(unit, UNIT_BYTES_MAX),
         };
-        self.metadata.insert(name.to_owned(), described);
+        let known = self.metadata.entry(name.to_owned()).or_default();
+        let same = |one: &&mut Metadata| one.kind == described.kind && one.unit == described.unit;
+        if let Some(one) = known.iter_mut().find(same) {
+            one.help = described.help;
+            return Described::Noted;
+        }
+        if known.len() < OF_NAME_MAX {
+            known.push(described);
+        }
+        if known.len() == 1 {
+            Described::Noted
+        } else {
+            Described::Conflict
+        }
     }
 
     /// The newest sealed sample of a series that is no stale marker.

@@ -168,6 +168,15 @@ impl Bed {
         }
     }
 
+    /// What lies in a directory.
+    pub(crate) fn open_in(dir: tempfile::TempDir, config: &Config) -> Self {
+        Self {
+            store: open(dir.path(), config),
+            dir,
+            config: config.clone(),
+        }
+    }
+
     pub(crate) fn send(&self, resource: &[(&str, &str)], metrics: Vec<Metric>) {
         self.send_as(&Tenant::default(), resource, metrics);
     }

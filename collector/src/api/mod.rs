@@ -156,7 +156,13 @@ fn tenant(headers: &HeaderMap) -> Result<Tenant, ApiError> {
 /// All routes of the port, with those of the doors that Loki's clients and Prometheus push to.
 pub(crate) fn router(api: Api, push: Router) -> Router {
     let cors = || axum::middleware::from_fn_with_state(api.hosts.clone(), prometheus::cors::allow);
-    let prometheus = prometheus::router().layer(cors());
+    // Noted before it is compressed: an answer waits with its whole length.
+    let weigh = axum::middleware::map_response(crate::serve::weigh);
+    let compressed = tower_http::compression::CompressionLayer::new();
+    let prometheus = prometheus::router()
+        .layer(weigh)
+        .layer(compressed)
+        .layer(cors());
     let site = prometheus::site().layer(cors());
     let hosts = axum::middleware::from_fn_with_state(api.hosts.clone(), sites::check_host);
     let own_pages = axum::middleware::from_fn(sites::check_site);

@@ -1,6 +1,7 @@
 //! OTLP over HTTP (<https://opentelemetry.io/docs/specs/otlp/#otlphttp>), protobuf and JSON.
 //!
-//! `POST /v1/{logs,traces,metrics}` with gzip, zstd or no compression. Failures are a
+//! `POST /v1/{logs,traces,metrics}`, and as Prometheus has it `POST /api/v1/otlp/v1/metrics`, with
+//! gzip, zstd or no compression. Failures are a
 //! `google.rpc.Status` in the encoding of the request.
 
 use super::arrive::arrived;
@@ -35,6 +36,17 @@ pub(crate) fn router(admission: Arc<Admission>) -> axum::Router {
         .route("/v1/logs", post(logs))
         .route("/v1/traces", post(traces))
         .route("/v1/metrics", post(metrics))
+        .layer(decompress)
+        .with_state(Arc::clone(&admission))
+        .merge(prometheus_router(admission))
+}
+
+/// The paths under which Prometheus takes metrics.
+pub(crate) fn prometheus_router(admission: Arc<Admission>) -> axum::Router {
+    let decompress = tower_http::decompression::RequestDecompressionLayer::new();
+    axum::Router::new()
+        .route("/api/v1/otlp/v1/metrics", post(metrics))
+        .route("/prometheus/api/v1/otlp/v1/metrics", post(metrics))
         .layer(decompress)
         .with_state(admission)
 }

@@ -37,9 +37,23 @@ struct Room {
     units: usize,
 }
 
+/// How many bytes of memory an answer holds until it is read, where that is not its length: put
+/// among a response's extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holds(pub(crate) u64);
+
+/// Notes an answer's length before something changes it.
+pub(crate) async fn weigh(mut response: Response) -> Response {
+    if let Some(bytes) = response.body().size_hint().exact() {
+        response.extensions_mut().insert(Holds(bytes));
+    }
+    response
+}
+
 async fn hold(State(room): State<Room>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    let Some(bytes) = response.body().size_hint().exact() else {
+    let told = response.extensions().get::<Holds>().map(|holds| holds.0);
+    let Some(bytes) = response.body().size_hint().exact().or(told) else {
         return response;
     };
     // The largest waits until it has all the room.

@@ -187,9 +187,9 @@ impl<'s> Chosen<'s> {
         // Where another thread was quicker, its streams count.
         let is_first = group.known.set(known).is_ok();
         match (&self.room, group.known.get()) {
-            (Some(room), Some(known)) if is_first => {
-                room.take(known, !self.veil.is_empty()).map_err(ChooseError::NoRoom)
-            }
+            (Some(room), Some(known)) if is_first => room
+                .take(known, !self.veil.is_empty())
+                .map_err(ChooseError::NoRoom),
             _ => Ok(()),
         }
     }
@@ -232,7 +232,14 @@ impl<'s> Chosen<'s> {
     pub(crate) fn veil(&self, ordinal: u32) -> Option<&StreamVeil> {
         self.veils()?;
         let (known, at) = self.known(ordinal)?;
-        let none = || known.streams.all().iter().map(|_| OnceLock::new()).collect();
+        let none = || {
+            known
+                .streams
+                .all()
+                .iter()
+                .map(|_| OnceLock::new())
+                .collect()
+        };
         let veil = known.veils.get_or_init(none).get(at)?;
         let new = || self.veil.of(&known.streams.all()[at].labels);
         veil.get_or_init(new).as_ref()

@@ -6,6 +6,7 @@
 
 use super::Outcome;
 use super::histograms::HeadChunk;
+use crate::Samples;
 use crate::chunk::open::{ClosedChunk, OpenChunk, SAMPLES_MAX};
 
 /// About what the allocator takes beside the bytes of a shared chunk.
@@ -49,16 +50,33 @@ impl Chunks {
 
     /// Adds a sample that is older than the newest.
     pub(crate) fn push_late(&mut self, time: i64, value: f64) -> (Outcome, isize) {
+        if let Some(before) = self.value_at(time) {
+            return (Outcome::of_taken(before, value), 0);
+        }
         let more = self.more.get_or_insert_default();
-        let Err(at) = more.late.binary_search_by_key(&time, |(t, _)| *t) else {
-            return (Outcome::Duplicate, 0);
-        };
+        let at = more.late.partition_point(|(t, _)| *t < time);
         more.late.insert(at, (time, value));
         if more.late.len() >= usize::from(SAMPLES_MAX) {
             more.late_closed.extend(encode(&more.late));
             more.late.clear();
         }
         (Outcome::Late, 16)
+    }
+
+    /// The value at a time: that of the sample that arrived first.
+    pub(crate) fn value_at(&self, time: i64) -> Option<f64> {
+        let mut chunks = Vec::new();
+        self.find(time, time, &mut chunks);
+        let mut samples = Samples::default();
+        for chunk in chunks {
+            samples.clear();
+            // What was written a moment ago can be read.
+            chunk.read(&mut samples).ok()?;
+            if let Ok(at) = samples.times.binary_search(&time) {
+                return samples.values.get(at).copied();
+            }
+        }
+        None
     }
 
     /// Whether a sample may lie in the range.

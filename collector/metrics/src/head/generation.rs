@@ -89,7 +89,7 @@ impl Generation {
 
     fn count(&mut self, outcome: Outcome, time: i64, grown: isize) {
         self.bytes = self.bytes.saturating_add_signed(grown);
-        if outcome != Outcome::Duplicate {
+        if matches!(outcome, Outcome::Appended | Outcome::Late) {
             self.samples += 1;
             let (first, last) = self.span.unwrap_or((time, time));
             self.span = Some((first.min(time), last.max(time)));
@@ -136,6 +136,11 @@ impl Generation {
         let beyond = self.histograms.last_key_value().map_or(0, |(id, _)| id + 1);
         let count = (self.of_series.len() as u32).max(beyond);
         (0..count).filter(|id| self.has(*id))
+    }
+
+    /// The value of a series at a time.
+    pub(crate) fn value_at(&self, series: u32, time: i64) -> Option<f64> {
+        self.chunks(series)?.value_at(time)
     }
 
     /// Whether the series may have a sample in the range.

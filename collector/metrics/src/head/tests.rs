@@ -44,7 +44,11 @@ fn samples_in_any_order_are_kept_and_the_first_at_a_time_wins() {
     assert_eq!(head.push(id, 10, 1.0), Outcome::Late);
     assert_eq!(head.push(id, 10, 9.0), Outcome::Duplicate);
     assert_eq!(head.push(id, 30, 3.0), Outcome::Appended);
-    assert_eq!(head.push(id, 20, 9.0), Outcome::Late);
+    assert_eq!(head.push(id, 20, 9.0), Outcome::Duplicate);
+    assert_eq!(head.push(id, 20, 2.0), Outcome::Known);
+    head.freeze();
+    assert_eq!(head.push(id, 20, 9.0), Outcome::Duplicate);
+    assert_eq!(head.push(id, 10, 1.0), Outcome::Known);
     let kept: Vec<_> = read(&head, id, i64::MIN, i64::MAX).iter().collect();
     assert_eq!(kept, [(10, 1.0), (20, 2.0), (30, 3.0)]);
     assert_eq!(head.span(), Some((10, 30)));

@@ -86,7 +86,7 @@ impl Ingest<'_> {
             value: Arc::clone(&value),
         };
         match self.state.head.push_histogram(series, sample) {
-            Outcome::Appended => {}
+            Outcome::Appended | Outcome::Known => {}
             Outcome::Late => {
                 self.telemetry.late.inc();
             }

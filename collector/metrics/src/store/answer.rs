@@ -229,10 +229,19 @@ impl MetricStore {
         Ok(found.finish())
     }
 
-    /// What the tenant's metrics mean, by name. Known for metrics that came since the start.
+    /// What the tenant's metrics mean, by name; several where one name came with several types or
+    /// units, the first that came first. Known for metrics that came since the start.
     pub fn metadata(&self, tenant: &Tenant) -> Vec<Metadata> {
         self.tenant(tenant)
-            .map(|t| t.state.read().metadata.values().cloned().collect())
+            .map(|t| {
+                t.state
+                    .read()
+                    .metadata
+                    .values()
+                    .flatten()
+                    .cloned()
+                    .collect()
+            })
             .unwrap_or_default()
     }
 

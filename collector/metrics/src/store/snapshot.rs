@@ -9,6 +9,11 @@ use std::io;
 use std::path::Path;
 
 impl MetricStore {
+    /// Where the store lies.
+    pub fn dir(&self) -> &Path {
+        self.dir.root()
+    }
+
     /// Makes a store in `to`, which must not be there yet, of everything that was applied; or,
     /// where `sealed_only`, of what is sealed. `to` must lie on the same disk. It is there whole
     /// or not at all.

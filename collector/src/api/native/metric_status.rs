@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sonde_metrics::Metadata;
 
 const TOP_DEFAULT: usize = 10;
 const TOP_MAX: usize = 1000;
@@ -40,6 +41,7 @@ pub(super) async fn metric_status(
             "tenant": tenant.as_str(),
             "series_max": store.config().series_max_of(&tenant),
             "offenders": store.offenders(&tenant, top),
+            "conflicts": conflicts(&store.metadata(&tenant), top),
             "cardinality": cardinality,
         });
         if is_operator {
@@ -52,4 +54,19 @@ pub(super) async fn metric_status(
         Ok(answer)
     });
     answer.await.map(Json)
+}
+
+/// Names that came with several types or units.
+fn conflicts(known: &[Metadata], most: usize) -> Vec<Value> {
+    let of_name = known.chunk_by(|a, b| a.name == b.name);
+    let several = of_name.filter(|all| all.len() > 1).take(most);
+    several
+        .map(|all| {
+            let types = all.iter().map(|one| match one.unit.as_str() {
+                "" => one.kind.to_owned(),
+                unit => format!("{} in {unit}", one.kind),
+            });
+            json!({ "name": all[0].name, "types": types.collect::<Vec<_>>() })
+        })
+        .collect()
 }

@@ -1,5 +1,6 @@
 //! `{"status": "success", "data": …}` and `{"status": "error", "errorType": …, "error": …}`.
 
+use super::pieces::Listed;
 use crate::api::ApiError;
 use axum::Json;
 use axum::http::StatusCode;
@@ -35,6 +36,29 @@ pub(super) fn answer(data: impl Serialize, warnings: Vec<String>, infos: Vec<Str
     })
     .into_response()
 }
+
+/// A successful answer that is a list, which may be long.
+pub(super) fn list<T: Serialize + Send + 'static>(items: Vec<T>, warnings: &[String]) -> Response {
+    let mut close = b"]".to_vec();
+    if !warnings.is_empty() {
+        close.extend(format!(",\"warnings\":{}", json!(warnings)).bytes());
+    }
+    close.push(b'}');
+    let bytes = (items.len() * LISTED_BYTES) as u64;
+    Listed {
+        open: br#"{"status":"success","data":["#.to_vec(),
+        count: items.len(),
+        write: move |at: usize, out: &mut Vec<u8>| {
+            serde_json::to_writer(out, &items[at]).expect("texts are JSON");
+        },
+        close,
+        bytes,
+    }
+    .into_response()
+}
+
+/// About what a name, a value or a few labels take.
+const LISTED_BYTES: usize = 256;
 
 /// A failure, with the word by which clients tell kinds apart.
 #[derive(Debug)]

@@ -2,12 +2,14 @@
 //! Grafana and promtool call it.
 
 pub(super) mod cors;
+mod admin;
 mod envelope;
 mod federate;
 mod language;
 mod lifecycle;
 mod metadata;
 mod parameters;
+mod pieces;
 mod query;
 mod read;
 mod rules;
@@ -57,7 +59,9 @@ pub(super) fn router() -> Router<Api> {
         .route("/notifications", get(targets::notifications))
         .route(
             "/admin/tsdb/{what}",
-            post(targets::admin).put(targets::admin),
+            post(admin::order)
+                .put(admin::order)
+                .layer(axum::middleware::from_fn(super::sites::check_site)),
         )
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))

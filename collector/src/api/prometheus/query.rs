@@ -2,10 +2,11 @@
 
 use super::envelope::{TRUNCATED, answer, query_failed};
 use super::parameters::{Moment, Parameters};
+use super::pieces::Listed;
 use super::{Api, Failure, tenant};
 use crate::api::ApiError;
 use crate::api::samples::{
-    Each, Either, HistogramPoints, Mixed, SamplePoints, one_sample, point, seconds,
+    Either, HistogramPoints, Mixed, SamplePoints, one_sample, point, seconds,
 };
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -13,8 +14,10 @@ use axum::response::Response;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use sonde_metrics::{Answer, QueryError, QueryLimits, QueryValue, Question, Reads};
-use sonde_proto::{Deadline, UnixNanos};
+use sonde_metrics::{
+    Answer, InstantSample, QueryError, QueryLimits, QueryValue, Question, RangeSeries, Reads,
+};
+use sonde_proto::{Deadline, Labels, UnixNanos};
 use std::time::{Duration, Instant};
 
 /// Prometheus' own limit on the points of one series.
@@ -222,9 +225,41 @@ impl Data {
     }
 
     fn into_answer(mut self) -> Response {
-        let warnings = std::mem::take(&mut self.warnings);
-        let infos = std::mem::take(&mut self.infos);
-        answer(&self, warnings, infos)
+        let beside = Beside {
+            stats: self.stats.take(),
+            warnings: std::mem::take(&mut self.warnings),
+            infos: std::mem::take(&mut self.infos),
+        };
+        match std::mem::replace(&mut self.value, QueryValue::Matrix(Vec::new())) {
+            QueryValue::Vector(samples) => {
+                let write = |one: &InstantSample, out: &mut Vec<u8>| {
+                    let value = one_sample(one.time, &one.value);
+                    let metric = &one.labels;
+                    put(out, &Either { metric, value });
+                };
+                let bytes = |one: &InstantSample| labels_bytes(&one.labels) + SAMPLE_BYTES;
+                listed("vector", samples, write, bytes, beside)
+            }
+            QueryValue::Matrix(series) => {
+                let write = |one: &RangeSeries, out: &mut Vec<u8>| {
+                    let mixed = Mixed {
+                        metric: &one.labels,
+                        values: SamplePoints(&one.samples),
+                        histograms: HistogramPoints(&one.histograms),
+                    };
+                    put(out, &mixed);
+                };
+                let bytes = |one: &RangeSeries| {
+                    let samples = one.samples.len() + 64 * one.histograms.len();
+                    labels_bytes(&one.labels) + samples * SAMPLE_BYTES
+                };
+                listed("matrix", series, write, bytes, beside)
+            }
+            value => {
+                (self.value, self.stats) = (value, beside.stats);
+                answer(&self, beside.warnings, beside.infos)
+            }
+        }
     }
 
     fn seconds(&self, time: UnixNanos) -> Box<RawValue> {
@@ -232,6 +267,65 @@ impl Data {
         let beyond = beyond.and_then(|seconds| serde_json::value::to_raw_value(&seconds).ok());
         beyond.unwrap_or_else(|| seconds(time))
     }
+}
+
+/// About what a sample and the labels of a series take until they are written.
+const SAMPLE_BYTES: usize = 16;
+
+fn labels_bytes(labels: &Labels) -> usize {
+    let text = |(name, value): (&str, &str)| name.len() + value.len() + 32;
+    64 + labels.iter().map(text).sum::<usize>()
+}
+
+/// What the items of a list make of an answer: they are written while it is read.
+fn listed<T: Send + 'static>(
+    kind: &str,
+    items: Vec<T>,
+    write: fn(&T, &mut Vec<u8>),
+    bytes: fn(&T) -> usize,
+    beside: Beside,
+) -> Response {
+    let open = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":["#);
+    let bytes = items.iter().map(bytes).sum::<usize>() as u64;
+    Listed {
+        open: open.into_bytes(),
+        count: items.len(),
+        write: move |at: usize, out: &mut Vec<u8>| write(&items[at], out),
+        close: beside.close(),
+        bytes,
+    }
+    .into_response()
+}
+
+/// What stands beside a list.
+struct Beside {
+    stats: Option<Value>,
+    warnings: Vec<String>,
+    infos: Vec<String>,
+}
+
+impl Beside {
+    /// From the end of the list to the end of the answer.
+    fn close(&self) -> Vec<u8> {
+        let mut out = b"]".to_vec();
+        if let Some(stats) = &self.stats {
+            out.extend(b",\"stats\":");
+            put(&mut out, stats);
+        }
+        out.push(b'}');
+        for (name, all) in [("warnings", &self.warnings), ("infos", &self.infos)] {
+            if !all.is_empty() {
+                out.extend(format!(",\"{name}\":").bytes());
+                put(&mut out, all);
+            }
+        }
+        out.push(b'}');
+        out
+    }
+}
+
+fn put(out: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(out, value).expect("texts and numbers are JSON");
 }
 
 impl Serialize for Data {
@@ -247,27 +341,8 @@ impl Serialize for Data {
                 map.serialize_entry("resultType", "string")?;
                 map.serialize_entry("result", &(self.seconds(*time), value))?;
             }
-            QueryValue::Vector(samples) => {
-                map.serialize_entry("resultType", "vector")?;
-                map.serialize_entry(
-                    "result",
-                    &Each(samples, |one| Either {
-                        metric: &one.labels,
-                        value: one_sample(one.time, &one.value),
-                    }),
-                )?;
-            }
-            QueryValue::Matrix(series) => {
-                map.serialize_entry("resultType", "matrix")?;
-                map.serialize_entry(
-                    "result",
-                    &Each(series, |series| Mixed {
-                        metric: &series.labels,
-                        values: SamplePoints(&series.samples),
-                        histograms: HistogramPoints(&series.histograms),
-                    }),
-                )?;
-            }
+            // These are written one by one.
+            QueryValue::Vector(_) | QueryValue::Matrix(_) => {}
         }
         if let Some(stats) = &self.stats {
             map.serialize_entry("stats", stats)?;

@@ -1,8 +1,8 @@
 //! `series`, `labels` and `label/{name}/values`.
 
-use super::envelope::{TRUNCATED, answer, query_failed};
+use super::envelope::{TRUNCATED, list, query_failed};
 use super::parameters::{Moment, Parameters};
-use super::{Api, Failure, tenant};
+use super::{Api, Failure, success, tenant};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -87,7 +87,7 @@ impl Asked {
         find: impl FnOnce(&MetricStore, &Lookup<'_>) -> Result<Limited<T>, QueryError> + Send + 'static,
     ) -> Result<Response, Failure> {
         if !self.is_kept {
-            return Ok(answer([(); 0], Vec::new(), Vec::new()));
+            return Ok(success([(); 0]));
         }
         let found = api.of(tenant).ask(move |sources, deadline| {
             let lookup = Lookup {
@@ -101,7 +101,6 @@ impl Asked {
         });
         let found = found.await?;
         let warnings = found.is_cut.then(|| TRUNCATED.to_owned());
-        let warnings = warnings.into_iter().collect();
-        Ok(answer(found.items, warnings, Vec::new()))
+        Ok(list(found.items, warnings.as_slice()))
     }
 }

@@ -100,7 +100,7 @@ pub(super) async fn flags(State(api): State<Api>) -> Response {
         "query.timeout": span(api.query_time_max),
         "storage.tsdb.retention.size": format!("{}B", config.bytes_max),
         "storage.tsdb.retention.time": span(Duration::from_secs(config.retention_seconds)),
-        "web.enable-admin-api": "false",
+        "web.enable-admin-api": config.admin_api.to_string(),
         "web.enable-lifecycle": "false",
     }))
 }
@@ -183,11 +183,11 @@ pub(super) async fn features(State(api): State<Api>) -> Response {
     }
     success(json!({
         "api": {
-            "admin": false,
+            "admin": api.sources.stores.metrics.config().admin_api,
             "exclude_alerts": true,
             "label_values_match": true,
             "lifecycle": false,
-            "otlp_write_receiver": false,
+            "otlp_write_receiver": true,
             "query_stats": true,
             "query_warnings": true,
             "remote_read": true,

@@ -140,7 +140,3 @@ pub(super) async fn alertmanagers() -> Response {
 pub(super) async fn notifications() -> Response {
     success([(); 0])
 }
-
-pub(super) async fn admin() -> Failure {
-    Failure::unavailable("admin APIs disabled".into())
-}

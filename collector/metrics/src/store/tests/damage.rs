@@ -1,6 +1,8 @@
 //! Damaged files and disks that refuse: the rest is served, nothing that was kept is lost.
 
 use super::*;
+use rand::{Rng as _, SeedableRng as _};
+use std::collections::BTreeSet;
 use std::fs;
 
 /// Three sealed segments with a series of their own each.
@@ -286,4 +288,78 @@ fn a_crash_before_the_swap_leaves_the_state_before_and_the_replay_mends_it() {
         bed.store.seal(NOW).unwrap();
         assert_eq!(bed.samples("m{n=\"9\"}"), [(0, 1.0)]);
     }
+}
+
+/// How many damages are tried.
+const DAMAGES: u64 = 150;
+
+/// Wherever bytes are changed or missing, what is found was sent, the other segments are whole,
+/// and the damaged one is moved aside as soon as somebody has missed something of it.
+#[test]
+fn any_damage_of_one_segment_is_found_and_the_others_are_served() {
+    let whole = three_segments();
+    let sent: BTreeSet<String> = every_sample(&whole);
+    let mut seen = [0; 3];
+    for seed in 0..DAMAGES {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let dir = tempfile::tempdir().unwrap();
+        copy(whole.dir.path(), dir.path());
+        let which = rng.random_range(0..3usize);
+        let name = whole.segment_files()[which].clone();
+        let file = dir
+            .path()
+            .join(name.strip_prefix(whole.dir.path()).unwrap());
+        let mut bytes = fs::read(&file).unwrap();
+        // The version is not damage, but another program's.
+        let version = bytes.len() - 8..bytes.len() - 4;
+        if rng.random_bool(0.3) {
+            bytes.truncate(rng.random_range(0..bytes.len()));
+        } else {
+            let at = rng.random_range(0..bytes.len());
+            if version.contains(&at) {
+                continue;
+            }
+            bytes[at] ^= rng.random_range(1..=255u8);
+        }
+        fs::write(&file, bytes).unwrap();
+        let bed = Bed::open_in(
+            dir,
+            &Config {
+                merge_fan_in: 100,
+                index_cache_bytes_max: 0,
+                ..Config::default()
+            },
+        );
+        let found = every_sample(&bed);
+        assert!(
+            found.is_subset(&sent),
+            "seed {seed}: something was invented"
+        );
+        let of_others = |n: usize| format!("n=\"{n}\"");
+        for n in (0..3).filter(|n| *n != which) {
+            let of =
+                |all: &BTreeSet<String>| all.iter().filter(|s| s.contains(&of_others(n))).count();
+            assert_eq!(
+                of(&found),
+                of(&sent),
+                "seed {seed}: another segment lost something"
+            );
+        }
+        bed.store.settle(NOW).unwrap();
+        let stats = bed.store.stats();
+        let moved = usize::from(found.len() < sent.len());
+        assert_eq!(stats.quarantined as usize, moved, "seed {seed}");
+        assert_eq!((stats.segments, quarantined(&bed)), (3 - moved, moved));
+        seen[which] += moved;
+    }
+    assert!(seen.iter().all(|seen| *seen > 10), "{seen:?}");
+}
+
+fn every_sample(bed: &Bed) -> BTreeSet<String> {
+    let all = bed.matching("m").into_iter();
+    all.flat_map(|(labels, samples)| {
+        let one = move |(time, value)| format!("{labels} {time} {value}");
+        samples.into_iter().map(one)
+    })
+    .collect()
 }

@@ -259,3 +259,25 @@ proptest! {
         let _ = bed.all();
     }
 }
+
+#[test]
+fn a_late_sample_that_is_there_already_is_silent_and_another_value_for_its_time_is_counted() {
+    let bed = Bed::new(&Config::default());
+    let send = |after, value| {
+        bed.send(&[], vec![gauge("m", vec![point(&[], after, value)])]);
+    };
+    (0..300).for_each(|t| send(t * 10, t as f64));
+    send(5, 0.5);
+    // In a full chunk, in the open one, and beside them.
+    for (after, value) in [(10, 1.0), (2980, 298.0), (5, 0.5)] {
+        send(after, value);
+        assert_eq!(bed.store.refused(Reason::Duplicate), 0);
+    }
+    let sealed = bed.store.stats().records;
+    for (n, after) in [(1, 10), (2, 2980), (3, 5)] {
+        send(after, -1.0);
+        assert_eq!(bed.store.refused(Reason::Duplicate), n);
+    }
+    assert_eq!(bed.store.stats().records, sealed);
+    assert_eq!(bed.samples("m").len(), 301);
+}

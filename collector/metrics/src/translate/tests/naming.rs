@@ -217,3 +217,37 @@ fn metadata_says_what_a_metric_means_and_is_bounded() {
             .is_empty()
     );
 }
+
+#[test]
+fn one_name_with_two_types_keeps_both_meanings_the_first_first_and_is_counted() {
+    let bed = Bed::new(&Config::default());
+    let of = |kind: &str, unit: &str, after| {
+        let points = vec![point(&[("of", kind)], after, 1.0)];
+        let metric = match kind {
+            "gauge" => gauge("work_total", points),
+            _ => counter("work", CUMULATIVE, points),
+        };
+        Metric {
+            unit: unit.into(),
+            description: format!("{kind} {after}"),
+            ..metric
+        }
+    };
+    bed.send(&[], vec![of("counter", "", 0)]);
+    bed.send(&[], vec![of("gauge", "", 0)]);
+    bed.send(&[("service.name", "b")], vec![of("counter", "", 1)]);
+    let known = bed.store.metadata(&Tenant::default());
+    let found: Vec<_> = known
+        .iter()
+        .map(|m| (m.name.as_str(), m.kind, m.help.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("work_total", "counter", "counter 1"),
+            ("work_total", "gauge", "gauge 0")
+        ]
+    );
+    assert_eq!(bed.store.conflicts(), 1);
+    assert_eq!(bed.matching("work_total").len(), 3);
+}

@@ -329,3 +329,81 @@ async fn an_answer_is_cut_at_its_limit_and_says_what_it_took() {
     let body = bed.ask("GET", "query", &[("query", "1")]).await.1;
     assert!(body["data"].get("stats").is_none());
 }
+
+#[tokio::test]
+async fn what_is_sent_to_prometheus_own_path_is_deleted_cleaned_and_kept_in_a_snapshot() {
+    let bed = Bed::new(|config| config.metrics.admin_api = true).await;
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let send = async |name: &str| {
+        let body = json!({"resourceMetrics": [{"scopeMetrics": [{"metrics": [{
+            "name": name,
+            "gauge": {"dataPoints": [{"timeUnixNano": format!("{now}000000000"), "asDouble": 1}]},
+        }]}]}]})
+        .to_string();
+        let path = "/api/v1/otlp/v1/metrics";
+        let length = body.len();
+        let headers =
+            format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}");
+        let (head, _) = bed.raw("POST", path, &headers).await;
+        assert!(head.starts_with("HTTP/1.0 200"), "{head}");
+    };
+    send("gone").await;
+    send("kept").await;
+    // Deletion waits for what was acknowledged before it.
+    let form = [("match[]", "gone"), ("start", "0")];
+    let (status, _) = bed.order("delete_series", &form).await;
+    assert_eq!(status, 204);
+    let names = json!(["kept"]);
+    assert_eq!(bed.found("label/__name__/values").await, names);
+    let (status, body) = bed.order("snapshot", &[]).await;
+    assert_eq!(status, 200);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let name = body["data"]["name"].as_str().unwrap().to_owned();
+    assert_eq!(bed.order("clean_tombstones", &[]).await.0, 204);
+    assert_eq!(bed.found("label/__name__/values").await, names);
+    assert_eq!(bed.order("delete_series", &[]).await.0, 400);
+    assert_eq!(bed.order("nothing", &[]).await.0, 404);
+    assert_eq!(bed.found("features").await["api"]["admin"], true);
+    // What is there then is a data directory.
+    let dir = bed._dir.path().join("snapshots").join(name);
+    let copy = Bed::new(|config| config.data_dir = dir).await;
+    assert_eq!(copy.found("label/__name__/values").await, names);
+}
+
+impl Bed {
+    async fn order(&self, what: &str, form: &[(&str, &str)]) -> (u16, String) {
+        let pairs = form.iter().map(|(name, value)| format!("{name}={value}"));
+        let form = pairs.collect::<Vec<_>>().join("&");
+        let path = format!("/api/v1/admin/tsdb/{what}?{form}");
+        let (head, body) = self.raw("PUT", &path, "").await;
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_may_not_give_orders() {
+    let bed = Bed::new(|config| config.metrics.admin_api = true).await;
+    let foreign = "Origin: http://elsewhere.example\r\n";
+    let path = "/api/v1/admin/tsdb/delete_series?match[]=up";
+    let (head, _) = bed.raw("POST", path, foreign).await;
+    assert_eq!(head.split(' ').nth(1), Some("403"));
+}
+
+#[tokio::test]
+async fn who_accepts_gzip_gets_it() {
+    let bed = Bed::new(|_| {}).await;
+    let path = "/api/v1/status/flags";
+    let request =
+        format!("GET {path} HTTP/1.0\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
+    let mut socket = TcpStream::connect(bed.collector.addresses().http)
+        .await
+        .unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut response = Vec::new();
+    socket.read_to_end(&mut response).await.unwrap();
+    let text = String::from_utf8_lossy(&response).to_lowercase();
+    assert!(text.contains("content-encoding: gzip"), "{text}");
+}
