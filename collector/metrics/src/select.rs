@@ -330,7 +330,10 @@ impl Series for StoredSeries<'_> {
         let mut ends: SmallVec<[(usize, usize); 8]> = SmallVec::new();
         let mut place = None;
         for part in &self.parts {
-            if place.replace(part.place()).is_some_and(|before| before != part.place()) {
+            if place
+                .replace(part.place())
+                .is_some_and(|before| before != part.place())
+            {
                 ends.push((out.times.len(), out.histograms.len()));
             }
             match part {

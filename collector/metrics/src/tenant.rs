@@ -1,8 +1,8 @@
 //! One tenant: its head, its segments, what its metrics mean.
 
 use crate::head::Head;
-use crate::segment::{IndexCache, Segment, SegmentError};
 use crate::promql::HistogramSample;
+use crate::segment::{IndexCache, Segment, SegmentError};
 use crate::translate::wire::Metric;
 use crate::{Samples, is_stale};
 use parking_lot::RwLock;

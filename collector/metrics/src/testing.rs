@@ -8,8 +8,8 @@ use prometheus_client::registry::Registry;
 use prost::Message as _;
 use sonde_proto::otlp::metrics::exponential_histogram_data_point::Buckets;
 use sonde_proto::otlp::metrics::{
-    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
-    Sum, metric, number_data_point,
+    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint,
+    Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric, number_data_point,
 };
 use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::{kv, metrics_service::ExportMetricsServiceRequest};
@@ -96,7 +96,11 @@ pub(crate) fn exponential(temporality: i32, after: i64, count: u64) -> Metric {
         aggregation_temporality: temporality,
     };
     named(
-        if temporality == DELTA { "delta" } else { "whole" },
+        if temporality == DELTA {
+            "delta"
+        } else {
+            "whole"
+        },
         metric::Data::ExponentialHistogram(data),
     )
 }

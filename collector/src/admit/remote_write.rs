@@ -172,6 +172,11 @@ mod tests {
             ),
             "{text}"
         );
-        assert!(text.contains("; 7 native histograms contradict themselves, the first so: the schema is 9"), "{text}");
+        assert!(
+            text.contains(
+                "; 7 native histograms contradict themselves, the first so: the schema is 9"
+            ),
+            "{text}"
+        );
     }
 }

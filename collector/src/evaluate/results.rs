@@ -50,11 +50,7 @@ pub(super) fn to_otlp(samples: &[RuleSample]) -> ExportMetricsServiceRequest {
 }
 
 /// One entry with every sample that is a histogram; `None` where there is none.
-pub(super) fn histograms(
-    samples: &[RuleSample],
-    tenant: Tenant,
-    now: UnixNanos,
-) -> Option<Entry> {
+pub(super) fn histograms(samples: &[RuleSample], tenant: Tenant, now: UnixNanos) -> Option<Entry> {
     let histogram = |sample: &RuleSample| match &sample.value {
         SampleValue::Float(_) => None,
         SampleValue::Histogram(histogram) => Some(Series {

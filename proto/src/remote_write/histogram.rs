@@ -60,12 +60,19 @@ impl HistogramMessage {
         let sides = [&histogram.negative, &histogram.positive];
         let is_whole = is_whole(histogram.count)
             && is_whole(histogram.zero_count)
-            && sides.iter().all(|side| side.counts.iter().all(|n| is_whole(*n)));
+            && sides
+                .iter()
+                .all(|side| side.counts.iter().all(|n| is_whole(*n)));
         let [negative_spans, positive_spans] = sides.map(spans);
         let [negative_deltas, positive_deltas] =
             sides.map(|side| if is_whole { deltas(side) } else { Vec::new() });
-        let [negative_counts, positive_counts] =
-            sides.map(|side| if is_whole { Vec::new() } else { side.counts.clone() });
+        let [negative_counts, positive_counts] = sides.map(|side| {
+            if is_whole {
+                Vec::new()
+            } else {
+                side.counts.clone()
+            }
+        });
         let whole = |n: f64| is_whole.then_some(n as u64);
         let float = |n: f64| (!is_whole).then_some(n);
         Self {

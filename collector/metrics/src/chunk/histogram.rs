@@ -155,7 +155,8 @@ pub(crate) fn read(
     times: &[i64],
     out: &mut Vec<HistogramSample>,
 ) -> Result<(), Damaged> {
-    let ([HISTOGRAMS, count @ ..], mut rest) = bytes.split_first_chunk::<5>().ok_or(Damaged)? else {
+    let ([HISTOGRAMS, count @ ..], mut rest) = bytes.split_first_chunk::<5>().ok_or(Damaged)?
+    else {
         return Err(Damaged);
     };
     if u32::from_le_bytes(*count) as usize != times.len() || times.len() > SAMPLES_MAX {
@@ -171,7 +172,11 @@ pub(crate) fn read(
         read_part(&mut rest, of_part, &mut numbers_left, out)?;
         times = after;
     }
-    if rest.is_empty() { Ok(()) } else { Err(Damaged) }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(Damaged)
+    }
 }
 
 fn take(bytes: &mut &[u8]) -> Result<u64, Damaged> {

@@ -5,10 +5,10 @@
 //! with the next, until there are enough to make a good chunk.
 
 use super::Outcome;
+use crate::Samples;
 use crate::chunk::open::ClosedChunk;
 use crate::chunk::packed::Packed;
 use crate::chunk::{Damaged, histogram};
-use crate::Samples;
 use crate::promql::HistogramSample;
 use sonde_proto::{BucketSpan, Histogram};
 use std::sync::Arc;
@@ -122,10 +122,7 @@ impl Histograms {
 
     /// Appends the chunks that may have samples in the range.
     pub(crate) fn find(&self, start: i64, end: i64, out: &mut Vec<HeadChunk>) {
-        for (packs, samples) in [
-            (&self.packed, &self.open),
-            (&self.late_packed, &self.late),
-        ] {
+        for (packs, samples) in [(&self.packed, &self.open), (&self.late_packed, &self.late)] {
             let packs = packs.iter().filter(|packed| packed.overlaps(start, end));
             out.extend(packs.cloned().map(HeadChunk::Packed));
             let from = samples.partition_point(|sample| sample.time < start);

@@ -2,7 +2,9 @@
 
 use super::directory::Directory;
 use super::sections::Place;
-use super::{ChunkRef, FOOTER, HISTOGRAMS_VERSION, MAGIC, SECTION_BYTES_MAX, SegmentIndex, VERSION};
+use super::{
+    ChunkRef, FOOTER, HISTOGRAMS_VERSION, MAGIC, SECTION_BYTES_MAX, SegmentIndex, VERSION,
+};
 use crate::Samples;
 use crate::chunk::{Damaged, columns, histogram};
 use sonde_segment::SegmentMeta;
@@ -24,7 +26,9 @@ pub(crate) enum SegmentError {
     Checksum,
     #[error("its footer is not that of a metric segment")]
     Footer,
-    #[error("it is of version {0} of the format, and this program reads versions {VERSION} and {HISTOGRAMS_VERSION}")]
+    #[error(
+        "it is of version {0} of the format, and this program reads versions {VERSION} and {HISTOGRAMS_VERSION}"
+    )]
     Version(u32),
     #[error("the store is closing")]
     Closing,

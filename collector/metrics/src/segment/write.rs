@@ -1,10 +1,10 @@
 //! Writes a segment, series by series, in the order of their labels.
 
+use super::VERSION;
 use super::directory::Directory;
 use super::sections::{Place, put};
 use super::values::Values;
 use super::{BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, SeriesBlock};
-use super::VERSION;
 use crate::Samples;
 use crate::chunk::columns::{write_times, write_values};
 use crate::chunk::histogram;

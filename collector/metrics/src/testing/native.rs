@@ -107,7 +107,11 @@ pub(crate) fn any_histogram() -> impl Strategy<Value = Histogram> {
     let custom = custom.prop_map(|(bounds, spans)| {
         let bounds: Arc<[f64]> = bounds.into_iter().map(|n| f64::from(n) / 8.0).collect();
         let mut positive = shaped(&spans, 0);
-        let inside = |b: &Buckets| b.indexes().last().is_none_or(|at| at <= bounds.len() as i64);
+        let inside = |b: &Buckets| {
+            b.indexes()
+                .last()
+                .is_none_or(|at| at <= bounds.len() as i64)
+        };
         while !inside(&positive) {
             let gone = positive.spans.pop().unwrap();
             let left = positive.counts.len() - gone.length as usize;

@@ -41,9 +41,10 @@ impl Exponential<'_> {
         }
         let schema = self.scale.min(*SCALES.end());
         let steps = (self.scale - schema).min(63) as u32;
-        let (Some(positive), Some(negative)) =
-            (buckets(self.positive, steps)?, buckets(self.negative, steps)?)
-        else {
+        let (Some(positive), Some(negative)) = (
+            buckets(self.positive, steps)?,
+            buckets(self.negative, steps)?,
+        ) else {
             return Ok(Err(Reason::PartsMax));
         };
         let histogram = Histogram {
@@ -87,7 +88,11 @@ fn buckets(message: &[u8], steps: u32) -> Result<Option<Buckets>, Malformed> {
         offset: i32::try_from(first).unwrap_or(i32::MAX),
         length: counts.len() as u32,
     };
-    let spans = if counts.is_empty() { Vec::new() } else { vec![span] };
+    let spans = if counts.is_empty() {
+        Vec::new()
+    } else {
+        vec![span]
+    };
     Ok(Some(Buckets { spans, counts }))
 }
 

@@ -270,9 +270,8 @@ pub(crate) fn put_histogram(
     [count, sum]: [f64; 2],
     buckets: impl Iterator<Item = (u8, [f64; 3])>,
 ) {
-    let buckets = buckets.map(|(rule, [lower, upper, count])| {
-        (format!("{rule} {lower:.6e} {upper:.6e}"), count)
-    });
+    let buckets = buckets
+        .map(|(rule, [lower, upper, count])| (format!("{rule} {lower:.6e} {upper:.6e}"), count));
     let totals = [("count".to_owned(), count), ("sum".to_owned(), sum)];
     for (part, value) in totals.into_iter().chain(buckets) {
         let mut labels = labels.clone();

@@ -221,7 +221,9 @@ fn found(
 fn weight(samples: &Samples) -> u64 {
     let numbers = samples.histograms.iter().map(|sample| {
         let sides = [&sample.value.positive, &sample.value.negative];
-        let counts = sides.iter().map(|side| side.spans.len() + side.counts.len());
+        let counts = sides
+            .iter()
+            .map(|side| side.spans.len() + side.counts.len());
         8 + counts.sum::<usize>() + sample.value.bounds.len()
     });
     (samples.times.len() + numbers.sum::<usize>()) as u64

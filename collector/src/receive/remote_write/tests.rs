@@ -6,7 +6,9 @@ use crate::receive::testing::Behind;
 use axum::http::Request;
 use sonde_journal::Journal as _;
 use sonde_proto::remote_write::{Metadata, Series, body as written_body};
-use sonde_proto::{Entry, Format, Histogram, ManualClock, Partition, Position, Tenant, UnixNanos, snappy};
+use sonde_proto::{
+    Entry, Format, Histogram, ManualClock, Partition, Position, Tenant, UnixNanos, snappy,
+};
 use tower::ServiceExt as _;
 
 const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);

@@ -143,7 +143,11 @@ impl Side {
                 _ => {}
             }
         }
-        push(&mut self.spans, BucketSpan { offset, length }, &mut self.is_cut);
+        push(
+            &mut self.spans,
+            BucketSpan { offset, length },
+            &mut self.is_cut,
+        );
         Ok(())
     }
 
@@ -155,7 +159,11 @@ impl Side {
             count as f64
         });
         Buckets {
-            counts: if is_float { self.counts } else { deltas.collect() },
+            counts: if is_float {
+                self.counts
+            } else {
+                deltas.collect()
+            },
             spans: self.spans,
         }
     }

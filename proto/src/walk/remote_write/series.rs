@@ -1,7 +1,7 @@
 //! One series of a request: labels, then whatever came with them.
 
-use super::histogram::{HistogramAt, each_histogram};
 use super::each;
+use super::histogram::{HistogramAt, each_histogram};
 use crate::METRIC_NAME;
 use crate::remote_write::Version;
 use crate::walk::WalkError;

@@ -127,7 +127,11 @@ fn bits(all: &[written::Series]) -> String {
             .map(|(l, t, v)| (l, t, v.to_bits()))
             .collect();
         let (labels, metadata) = (&one.labels, &one.metadata);
-        let histograms: Vec<_> = one.histograms.iter().map(|(t, h)| (t, h.count, &h.positive)).collect();
+        let histograms: Vec<_> = one
+            .histograms
+            .iter()
+            .map(|(t, h)| (t, h.count, &h.positive))
+            .collect();
         out += &format!("{labels:?} {samples:?} {exemplars:?} {metadata:?} {histograms:?}\n");
     }
     out

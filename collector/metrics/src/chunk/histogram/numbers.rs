@@ -79,7 +79,11 @@ pub(super) fn read_whole(
     let k = bits.read(6)? as u32;
     for _ in 0..left {
         let n = least.wrapping_add(read_rice(bits, k)? as i64);
-        difference = if order == FIRST { n } else { difference.wrapping_add(n) };
+        difference = if order == FIRST {
+            n
+        } else {
+            difference.wrapping_add(n)
+        };
         value = value.wrapping_add(difference);
         out.push(value as f64);
     }

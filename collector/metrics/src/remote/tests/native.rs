@@ -8,7 +8,10 @@ use sonde_proto::ResetHint;
 fn histograms(samples: &[(i64, Histogram)]) -> Series {
     Series {
         labels: owned(&[("__name__", "h")]),
-        histograms: samples.iter().map(|(t, h)| (NOW_MS + t, h.clone())).collect(),
+        histograms: samples
+            .iter()
+            .map(|(t, h)| (NOW_MS + t, h.clone()))
+            .collect(),
         ..Default::default()
     }
 }
@@ -86,14 +89,23 @@ fn the_first_at_a_time_wins_and_saying_the_same_again_is_no_fault() {
         write(7, 1.0);
         assert_eq!(bed.store.refused(Reason::Duplicate), 7);
         let wanted = [(5, 3.0), (10, 1.0), (20, 2.0)];
-        assert_eq!((counts(&bed), bed.samples("h")), (wanted.to_vec(), vec![(7, 1.5)]));
+        assert_eq!(
+            (counts(&bed), bed.samples("h")),
+            (wanted.to_vec(), vec![(7, 1.5)])
+        );
         bed.store.seal(NOW).unwrap();
         // Sealed is earlier.
         float(5);
         write(7, 4.0);
-        assert_eq!((counts(&bed), bed.samples("h")), (wanted.to_vec(), vec![(7, 1.5)]));
+        assert_eq!(
+            (counts(&bed), bed.samples("h")),
+            (wanted.to_vec(), vec![(7, 1.5)])
+        );
         bed.store.seal(NOW).unwrap();
-        assert_eq!((counts(&bed), bed.samples("h")), (wanted.to_vec(), vec![(7, 1.5)]));
+        assert_eq!(
+            (counts(&bed), bed.samples("h")),
+            (wanted.to_vec(), vec![(7, 1.5)])
+        );
     });
 }
 
@@ -120,7 +132,10 @@ fn histograms_in_memory_are_packed() {
     bed.write(Version::V1, &[histograms(&[(0, of_count(1.0))])]);
     let before = bed.store.stats().head_bytes;
     let hour = crate::testing::native::latencies(7, 240);
-    let hour: Vec<_> = (1..).zip(hour).map(|(t, s)| (t, (*s.value).clone())).collect();
+    let hour: Vec<_> = (1..)
+        .zip(hour)
+        .map(|(t, s)| (t, (*s.value).clone()))
+        .collect();
     bed.write(Version::V1, &[histograms(&hour)]);
     let bytes = bed.store.stats().head_bytes - before;
     println!("{} bytes for 240 histograms", bytes);
@@ -140,14 +155,26 @@ fn the_newest_of_a_series_is_a_float_or_a_histogram_or_its_end() {
             deadline: &Deadline::never(),
         };
         let found = bed.store.newest(&Tenant::default(), &selection).unwrap();
-        found.into_iter().map(|one| (one.time - NOW_MS, one.value)).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|one| (one.time - NOW_MS, one.value))
+            .collect::<Vec<_>>()
     };
     bed.write(Version::V2, &[series(&[("__name__", "h")], &[(1, 1.5)])]);
     assert_eq!(newest(), [(1, SampleValue::Float(1.5))]);
     bed.write(Version::V2, &[histograms(&[(2, of_count(1.0))])]);
-    assert_eq!(newest(), [(2, SampleValue::Histogram(of_count(1.0).into()))]);
-    bed.write(Version::V2, &[series(&[("__name__", "h")], &[(3, stale_nan())])]);
+    assert_eq!(
+        newest(),
+        [(2, SampleValue::Histogram(of_count(1.0).into()))]
+    );
+    bed.write(
+        Version::V2,
+        &[series(&[("__name__", "h")], &[(3, stale_nan())])],
+    );
     assert_eq!(newest(), []);
     bed.write(Version::V2, &[histograms(&[(4, of_count(2.0))])]);
-    assert_eq!(newest(), [(4, SampleValue::Histogram(of_count(2.0).into()))]);
+    assert_eq!(
+        newest(),
+        [(4, SampleValue::Histogram(of_count(2.0).into()))]
+    );
 }

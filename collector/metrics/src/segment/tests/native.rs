@@ -68,7 +68,11 @@ fn floats_and_histograms_come_back_and_the_version_says_whether_there_are_any() 
         let wanted = if is_mixed { mixed(seed) } else { model(seed) };
         let meta = write(&path, &wanted);
         let bytes = std::fs::read(&path).unwrap();
-        let version = if is_mixed { HISTOGRAMS_VERSION } else { VERSION };
+        let version = if is_mixed {
+            HISTOGRAMS_VERSION
+        } else {
+            VERSION
+        };
         assert_eq!(bytes[bytes.len() - 8], version as u8);
         let segment = Segment::open(&path, meta).unwrap();
         assert!(read(&segment).unwrap() == wanted, "{seed}");

@@ -110,7 +110,11 @@ impl World {
             for step in 0..self.rng.random_range(1..40) {
                 // In the order of time, mostly.
                 let is_late = self.rng.random_range(0..10u8) == 0;
-                let late = if is_late { self.rng.random_range(0..100_000) } else { 0 };
+                let late = if is_late {
+                    self.rng.random_range(0..100_000)
+                } else {
+                    0
+                };
                 let time = NOW_MS + from + step * 50 - late;
                 let value = self::histogram(&mut self.rng);
                 let held = Held::Histogram(Box::new(bits(&value)));

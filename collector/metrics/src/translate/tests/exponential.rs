@@ -95,10 +95,18 @@ fn a_finer_scale_is_reduced_and_a_coarser_one_is_refused() {
             *wanted.entry(upper).or_insert(0.0) += *count as f64;
         }
         let held = found.positive.indexes().zip(found.positive.counts.clone());
-        assert_eq!(held.collect::<std::collections::BTreeMap<_, _>>(), wanted, "{scale} {offset}");
+        assert_eq!(
+            held.collect::<std::collections::BTreeMap<_, _>>(),
+            wanted,
+            "{scale} {offset}"
+        );
     }
     let bed = Bed::new(&Config::default());
-    send(&bed, CUMULATIVE, vec![exponential(-5, 0, &[1]), exponential(i32::MIN, 0, &[1])]);
+    send(
+        &bed,
+        CUMULATIVE,
+        vec![exponential(-5, 0, &[1]), exponential(i32::MIN, 0, &[1])],
+    );
     assert!(bed.all().is_empty());
     assert_eq!(bed.store.refused(Reason::Scale), 2);
 }
@@ -110,7 +118,11 @@ fn buckets_beyond_all_numbers_are_refused_or_lie_somewhere() {
             let bed = Bed::new(&Config::default());
             send(&bed, CUMULATIVE, vec![exponential(scale, offset, &[1, 1])]);
             let kept = bed.all().len() as u64;
-            assert_eq!(kept + bed.store.refused(Reason::BadHistogram), 1, "{scale} {offset}");
+            assert_eq!(
+                kept + bed.store.refused(Reason::BadHistogram),
+                1,
+                "{scale} {offset}"
+            );
         }
     }
 }
@@ -154,7 +166,14 @@ fn deltas_are_added_up_across_seals_restarts_and_changes_of_scale() {
     let found = bed.histograms("e");
     let told = found.iter().map(|(after, h)| {
         let held = h.positive.indexes().zip(h.positive.counts.clone());
-        (*after, h.schema, h.count, h.sum, h.zero_count, held.collect::<Vec<_>>())
+        (
+            *after,
+            h.schema,
+            h.count,
+            h.sum,
+            h.zero_count,
+            held.collect::<Vec<_>>(),
+        )
     });
     assert_eq!(
         told.collect::<Vec<_>>(),
@@ -172,7 +191,11 @@ fn deltas_are_added_up_across_seals_restarts_and_changes_of_scale() {
 fn a_total_of_too_many_buckets_begins_anew() {
     let bed = Bed::new(&Config::default());
     for n in 0..3 {
-        send(&bed, DELTA, vec![at(n, exponential(0, n as i32 * 10_000, &[1; 2000]))]);
+        send(
+            &bed,
+            DELTA,
+            vec![at(n, exponential(0, n as i32 * 10_000, &[1; 2000]))],
+        );
     }
     let counts = bed.histograms("e").into_iter().map(|(_, h)| h.count);
     assert_eq!(counts.collect::<Vec<_>>(), [2001.0, 4002.0, 2001.0]);

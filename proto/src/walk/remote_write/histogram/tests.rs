@@ -29,8 +29,16 @@ pub(crate) fn any_histogram() -> impl Strategy<Value = Histogram> {
                 count: 7.0 / per,
                 sum,
                 positive: buckets(&positive, per),
-                negative: if is_custom { Buckets::default() } else { buckets(&negative, per) },
-                bounds: if is_custom { (0..60).map(f64::from).collect() } else { [].into() },
+                negative: if is_custom {
+                    Buckets::default()
+                } else {
+                    buckets(&negative, per)
+                },
+                bounds: if is_custom {
+                    (0..60).map(f64::from).collect()
+                } else {
+                    [].into()
+                },
             }
         },
     );
@@ -102,7 +110,10 @@ fn what_contradicts_itself_is_told() {
     check(|m| m.schema = 300, "schema is 300");
     check(|m| m.positive_deltas = vec![2, -3], "");
     check(|m| m.positive_deltas = vec![2], "1 have a count");
-    check(|m| m.positive_deltas = vec![0; BUCKETS_MAX + 1], "more than 4096");
+    check(
+        |m| m.positive_deltas = vec![0; BUCKETS_MAX + 1],
+        "more than 4096",
+    );
     check(|m| m.custom_values = vec![1.0], "custom bounds");
     check(|m| m.count_float = Some(-1.0), "");
     check(|m| m.zero_threshold = f64::NAN, "");
