@@ -138,7 +138,7 @@ fn histograms_in_memory_are_packed() {
         .collect();
     bed.write(Version::V1, &[histograms(&hour)]);
     let bytes = bed.store.stats().head_bytes - before;
-    println!("{} bytes for 240 histograms", bytes);
+    println!("{bytes} bytes for 240 histograms");
     assert!(bytes < 240 * 80, "{bytes}");
 }
 
