@@ -43,6 +43,11 @@ impl Derived {
             self.clock.now(),
             request.encode_to_vec().into(),
         );
+        self.append_entry(entry);
+    }
+
+    /// The same of an entry of metrics that is made already.
+    pub(crate) fn append_entry(&self, entry: Entry) {
         let appended = self
             .journal
             .append(Partition::first(Signal::Metrics), entry);

@@ -6,8 +6,10 @@ use crate::tools::tool;
 use prost::Message as _;
 use serde_json::Value;
 use sonde_proto::otlp::kv;
+use sonde_proto::otlp::metrics::exponential_histogram_data_point::Buckets;
 use sonde_proto::otlp::metrics::{
-    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+    ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Metric, NumberDataPoint,
+    ResourceMetrics, ScopeMetrics, metric, number_data_point,
 };
 use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
 use sonde_proto::otlp::resource::Resource;
@@ -315,6 +317,120 @@ async fn a_prometheus_that_reads_remotely_answers_the_same() {
         assert_eq!(series(&own), series(&theirs), "{query}");
         assert_eq!(series(&own).is_empty(), query == "none", "{query}");
     }
+    assert!(server.stop().await.success());
+}
+
+/// Two series of native histograms, sent as exponential ones. Returns the time of the newest.
+async fn with_histograms(server: &Sonde) -> u64 {
+    let newest = now() / SECOND * SECOND;
+    let point = |path: &str, back: u64| {
+        let age = SAMPLES - back;
+        ExponentialHistogramDataPoint {
+            attributes: vec![kv("path", path.to_owned())],
+            time_unix_nano: newest - back * SECOND,
+            count: 100 + age * 6,
+            sum: Some(age as f64 * 2.5),
+            zero_count: 100,
+            zero_threshold: 0.25,
+            positive: Some(Buckets {
+                offset: -1,
+                bucket_counts: vec![age, 0, age * 3],
+            }),
+            negative: Some(Buckets {
+                offset: 0,
+                bucket_counts: vec![age * 2],
+            }),
+            ..Default::default()
+        }
+    };
+    let all = ["/", "/cart"]
+        .iter()
+        .flat_map(|path| (0..SAMPLES).rev().map(|back| point(path, back)));
+    let metric = Metric {
+        name: "latency".into(),
+        data: Some(metric::Data::ExponentialHistogram(ExponentialHistogram {
+            data_points: all.collect(),
+            aggregation_temporality: 2,
+        })),
+        ..Default::default()
+    };
+    let scope = ScopeMetrics {
+        metrics: vec![metric],
+        ..Default::default()
+    };
+    let request = ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics: vec![scope],
+            ..Default::default()
+        }],
+    };
+    let sent = client()
+        .post(format!("http://{}/v1/metrics", server.address("otlp.http")))
+        .header("Content-Type", "application/x-protobuf")
+        .body(request.encode_to_vec())
+        .send()
+        .await
+        .unwrap();
+    assert!(sent.status().is_success(), "{}", sent.text().await.unwrap());
+    let all = |answer: &Value| answer["data"]["result"][0]["value"][1] == "2";
+    server
+        .until("/api/v1/query", &[("query", "count(latency)")], all)
+        .await;
+    newest / SECOND
+}
+
+/// What is kept of an exponential histogram is what a Prometheus finds that federates it or
+/// reads it remotely.
+#[tokio::test(flavor = "multi_thread")]
+async fn native_histograms_are_federated_and_read_remotely_alike() {
+    let Some(program) = tool("PROMETHEUS") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let server = Sonde::up(dir.path(), &QUIET).await;
+    let newest = with_histograms(&server).await;
+    let time = newest.to_string();
+    let ours = async |query: &str| {
+        let asked = [("query", query), ("time", time.as_str())];
+        series(&server.get("/api/v1/query", &asked).await)
+    };
+    let whole = ours("latency{path=\"/\"}").await;
+    let wanted = r#"{"count":"220","sum":"50","buckets":[[1,"-2","-1","40"],[3,"-0.25","0.25","100"],[0,"0.5","1","20"],[0,"2","4","60"]]}"#;
+    assert!(whole[0].contains(wanted), "{whole:?}");
+    let native = ["--enable-feature=native-histograms"];
+    let config = format!(
+        "remote_read:\n- url: {}\n  read_recent: true\n",
+        server.url("/api/v1/read")
+    );
+    let reads = Prometheus::start(&program, &dir.path().join("reads"), &config, &native).await;
+    for query in [
+        "latency",
+        "histogram_count(latency)",
+        "histogram_sum(sum(latency))",
+        "rate(latency[9500ms])",
+    ] {
+        let ours = ours(query).await;
+        assert!(!ours.is_empty(), "{query}");
+        assert_eq!(ours, series(&reads.query(query, newest).await), "{query}");
+    }
+    let config = format!(
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: sonde\n  honor_labels: true\n  metrics_path: /federate\n  params: {{'match[]': ['latency']}}\n  static_configs: [{{targets: ['{}']}}]\n",
+        server.address("http")
+    );
+    let federates = dir.path().join("federates");
+    let federates = Prometheus::start(&program, &federates, &config, &native).await;
+    let begun = Instant::now();
+    while series(&federates.query("latency", newest).await).len() < 2 {
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "not federated: {}",
+            server.log()
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // Who has no job gets the scraper's.
+    let theirs = federates.query("sum by (path) (latency)", newest).await;
+    assert_eq!(ours("sum by (path) (latency)").await, series(&theirs));
     assert!(server.stop().await.success());
 }
 

@@ -4,6 +4,7 @@
 use crate::harness::{PATIENCE, Sonde, client, get, list};
 use crate::tools::tool;
 use serde_json::Value;
+use sonde_proto::Histogram;
 use sonde_proto::remote_write::{Series, Version, body};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -86,7 +87,11 @@ async fn version_2_is_taken_on_both_ports_and_told_what_is_kept() {
             samples: vec![(now + after, 1.0), (0, 2.0)],
             ..Default::default()
         };
-        series.histograms = vec![now];
+        let bad = Histogram {
+            schema: 9,
+            ..Histogram::default()
+        };
+        series.histograms = vec![(now, bad), (now + 2 + after, Histogram::default())];
         let response = client()
             .post(format!("http://{}/api/v1/write", sonde.address(port)))
             .header("content-encoding", "snappy")
@@ -107,12 +112,12 @@ async fn version_2_is_taken_on_both_ports_and_told_what_is_kept() {
                 .to_owned()
         };
         let counts = ["samples", "histograms", "exemplars"].map(written);
-        assert_eq!(counts, ["1", "0", "0"]);
+        assert_eq!(counts, ["1", "1", "0"]);
         let text = response.text().await.unwrap();
         assert!(text.contains("1 samples are older"), "{text}");
-        assert!(text.contains("1 native histograms"), "{text}");
+        assert!(text.contains("1 native histograms contradict"), "{text}");
     }
-    let all = |answer: &Value| answer["data"]["result"][0]["value"][1] == "2";
+    let all = |answer: &Value| answer["data"]["result"][0]["value"][1] == "4";
     sonde
         .until(
             "/prometheus/api/v1/query",

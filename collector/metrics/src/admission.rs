@@ -29,6 +29,8 @@ pub struct Verdict {
     pub labels: u64,
     /// A label's name or value is longer than it may be.
     pub label_bytes: u64,
+    /// How many of all those are native histograms.
+    pub histograms: u64,
     /// Exemplars of refused series, which are not counted above.
     pub exemplars: u64,
     /// Series that are new and for which there is room, as long as nobody else takes it.

@@ -14,6 +14,8 @@
 
 #[path = "oracle/data.rs"]
 mod data;
+#[path = "oracle/native.rs"]
+mod native;
 #[path = "oracle/expressions.rs"]
 mod expressions;
 #[path = "oracle/server.rs"]
@@ -24,7 +26,7 @@ mod words;
 use data::{BASE, Dataset, STEPS};
 use server::{Answer, Prometheus};
 use sonde_metrics::{Features, MetricStore, QueryError, QueryLimits, QueryValue, promql};
-use sonde_proto::{SampleValue, Tenant, UnixNanos};
+use sonde_proto::{Histogram, SampleValue, Tenant, UnixNanos};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -173,6 +175,7 @@ fn compare_range(
             .map(|ours| ours_as_answer(ours.value))
             .map_err(|e| e.to_string()),
         &theirs,
+        TOLERANCE,
     )
     .map(|why| format!("range   {expr} by {step}: {why}"))
 }
@@ -189,6 +192,7 @@ fn compare_instant(store: &MetricStore, prometheus: &Prometheus, expr: &str) -> 
     difference(
         &ours.map(ours_as_answer).map_err(|e| e.to_string()),
         &theirs,
+        TOLERANCE,
     )
     .map(|why| format!("instant {expr}: {why}"))
 }
@@ -202,24 +206,34 @@ fn ours_as_answer(value: QueryValue) -> Answer {
         QueryValue::String { .. } => {}
         QueryValue::Vector(samples) => {
             for s in samples {
-                let SampleValue::Float(value) = s.value else {
-                    panic!("the store holds floats");
-                };
-                answer.insert(labels(&s.labels), vec![(s.time.as_millis(), value)]);
+                let (labels, time) = (labels(&s.labels), s.time.as_millis());
+                match &s.value {
+                    SampleValue::Float(value) => drop(answer.insert(labels, vec![(time, *value)])),
+                    SampleValue::Histogram(h) => put(&mut answer, &labels, time, h),
+                }
             }
         }
         QueryValue::Matrix(series) => {
             for s in series {
-                let samples = s
-                    .samples
-                    .iter()
-                    .map(|(time, value)| (time.as_millis(), *value))
-                    .collect();
-                answer.insert(labels(&s.labels), samples);
+                let labels = labels(&s.labels);
+                let samples = s.samples.iter();
+                let samples: Vec<_> = samples.map(|(t, value)| (t.as_millis(), *value)).collect();
+                if !samples.is_empty() {
+                    answer.insert(labels.clone(), samples);
+                }
+                for (time, h) in &s.histograms {
+                    put(&mut answer, &labels, time.as_millis(), h);
+                }
             }
         }
     }
     answer
+}
+
+fn put(answer: &mut Answer, labels: &BTreeMap<String, String>, time: i64, h: &Histogram) {
+    let buckets = promql::histogram_buckets(h).into_iter();
+    let buckets = buckets.map(|b| (b.rule(), [b.lower, b.upper, b.count]));
+    server::put_histogram(answer, labels, time, [h.count, h.sum], buckets);
 }
 
 fn labels(labels: &sonde_proto::Labels) -> BTreeMap<String, String> {
@@ -229,7 +243,11 @@ fn labels(labels: &sonde_proto::Labels) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn difference(ours: &Result<Answer, String>, theirs: &Result<Answer, String>) -> Option<String> {
+fn difference(
+    ours: &Result<Answer, String>,
+    theirs: &Result<Answer, String>,
+    tolerance: f64,
+) -> Option<String> {
     let (ours, theirs) = match (ours, theirs) {
         (Err(_), Err(_)) => return None,
         (Ok(ours), Ok(theirs)) => (ours, theirs),
@@ -255,7 +273,7 @@ fn difference(ours: &Result<Answer, String>, theirs: &Result<Answer, String>) ->
         let at = samples
             .iter()
             .zip(other)
-            .find(|(a, b)| a.0 != b.0 || !is_close(a.1, b.1));
+            .find(|(a, b)| a.0 != b.0 || !is_close(a.1, b.1, tolerance));
         match at {
             Some((a, b)) => Some(format!("{labels:?}: we say {a:?}, they say {b:?}")),
             None if samples.len() != other.len() => Some(format!(
@@ -268,7 +286,7 @@ fn difference(ours: &Result<Answer, String>, theirs: &Result<Answer, String>) ->
     })
 }
 
-fn is_close(a: f64, b: f64) -> bool {
-    let near = (a - b).abs() <= TOLERANCE * a.abs().max(b.abs()).max(1e-6);
+fn is_close(a: f64, b: f64, tolerance: f64) -> bool {
+    let near = (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1e-6);
     a == b || (a.is_nan() && b.is_nan()) || (a.is_finite() && b.is_finite() && near)
 }

@@ -6,7 +6,7 @@ use crate::group::Turn;
 use crate::query::{Query, RuleSample, Sample};
 use crate::series::{self, NAME};
 use crate::template::{Expansion, link};
-use sonde_proto::{Labels, UnixNanos};
+use sonde_proto::{Labels, SampleValue, UnixNanos};
 use std::collections::{BTreeMap, BTreeSet};
 
 const ALERT_NAME: &str = "alertname";
@@ -126,7 +126,7 @@ impl Alerting {
             [(state, 1.0), (since, active_at)].map(|(labels, value)| RuleSample {
                 labels,
                 time,
-                value,
+                value: SampleValue::Float(value),
             })
         });
         samples.collect()
@@ -154,7 +154,7 @@ impl Alerting {
                 annotations: annotations
                     .map(|(name, text)| (name, expansion.expand(text, &scope)))
                     .collect(),
-                value: sample.value,
+                value: sample.number(),
             };
             let labels = labels.build();
             if found.contains_key(&labels) {

@@ -4,7 +4,7 @@ use crate::engine::{Engine, EngineConfig, Evaluation};
 use crate::file::{RuleFile, read};
 use crate::query::{ExprError, Query, RuleSample, Sample};
 use prometheus_client::registry::Registry;
-use sonde_proto::{Labels, UnixNanos};
+use sonde_proto::{Labels, SampleValue, UnixNanos};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -23,11 +23,13 @@ impl Store {
     pub(crate) fn set(&self, expr: &str, samples: &[(&[(&str, &str)], f64)]) {
         let samples = samples.iter().map(|(pairs, value)| Sample {
             labels: labels(pairs),
-            value: *value,
+            value: SampleValue::Float(*value),
         });
-        self.answers
-            .borrow_mut()
-            .insert(expr.into(), Ok(samples.collect()));
+        self.answer(expr, samples.collect());
+    }
+
+    pub(crate) fn answer(&self, expr: &str, samples: Vec<Sample>) {
+        self.answers.borrow_mut().insert(expr.into(), Ok(samples));
     }
 
     pub(crate) fn fail(&self, expr: &str, why: &str) {
@@ -132,7 +134,10 @@ pub(crate) fn texts(samples: &[RuleSample]) -> Vec<String> {
     let text = |sample: &RuleSample| {
         let value = match is_stale(sample) {
             true => "stale".into(),
-            false => sample.value.to_string(),
+            false => match &sample.value {
+                SampleValue::Float(value) => value.to_string(),
+                SampleValue::Histogram(histogram) => format!("histogram of {}", histogram.count),
+            },
         };
         format!("{} {value}", sample.labels)
     };
@@ -140,7 +145,7 @@ pub(crate) fn texts(samples: &[RuleSample]) -> Vec<String> {
 }
 
 pub(crate) fn is_stale(sample: &RuleSample) -> bool {
-    sample.value.to_bits() == 0x7ff0_0000_0000_0002
+    matches!(sample.value, SampleValue::Float(value) if value.to_bits() == 0x7ff0_0000_0000_0002)
 }
 
 /// Which series a store would show after having taken these samples too.

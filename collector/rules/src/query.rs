@@ -1,6 +1,6 @@
 //! What rules ask, and what they are answered.
 
-use sonde_proto::{Labels, UnixNanos};
+use sonde_proto::{Labels, SampleValue, UnixNanos};
 use std::time::Duration;
 
 /// Answers the expressions of rules.
@@ -31,7 +31,17 @@ pub struct Sample {
     /// The labels, with the metric's name if there is one.
     pub labels: Labels,
     /// The value.
-    pub value: f64,
+    pub value: SampleValue,
+}
+
+impl Sample {
+    /// The value as a number, which of a histogram is nothing, as for Prometheus' alerts.
+    pub(crate) fn number(&self) -> f64 {
+        match &self.value {
+            SampleValue::Float(value) => *value,
+            SampleValue::Histogram(_) => 0.0,
+        }
+    }
 }
 
 /// A sample that a rule makes. A series that has ended gets Prometheus' stale marker, the
@@ -43,7 +53,7 @@ pub struct RuleSample {
     /// When it holds.
     pub time: UnixNanos,
     /// The value.
-    pub value: f64,
+    pub value: SampleValue,
 }
 
 /// What is wrong with an expression, and where in it.

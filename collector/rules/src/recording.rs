@@ -36,7 +36,7 @@ impl Recording {
             .map(|sample| RuleSample {
                 labels: self.labels(sample),
                 time: turn.sampled_at,
-                value: sample.value,
+                value: sample.value.clone(),
             })
             .collect();
         let series = series::of(&samples);

@@ -1,7 +1,7 @@
 //! The series that a rule has made, and the marker that ends those it makes no more.
 
 use crate::query::RuleSample;
-use sonde_proto::{Labels, UnixNanos};
+use sonde_proto::{Labels, SampleValue, UnixNanos};
 use std::collections::BTreeSet;
 
 pub(crate) const NAME: &str = "__name__";
@@ -18,7 +18,7 @@ pub(crate) fn ended<'a>(
     before.difference(now).map(move |labels| RuleSample {
         labels: labels.clone(),
         time,
-        value: STALE,
+        value: SampleValue::Float(STALE),
     })
 }
 

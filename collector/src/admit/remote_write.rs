@@ -20,6 +20,8 @@ use tokio::sync::OwnedSemaphorePermit;
 pub(crate) struct Written {
     /// How many samples are kept.
     pub(crate) samples: u64,
+    /// How many native histograms are kept.
+    pub(crate) histograms: u64,
     /// How many exemplars are kept.
     pub(crate) exemplars: u64,
     /// What is left out, why, and what to do; empty where everything is kept.
@@ -45,16 +47,16 @@ impl Admission {
             admitted.inspect_err(|refusal| self.refused(Signal::Metrics, refusal))?;
         let label = SignalLabel::from(Signal::Metrics);
         let records = self.telemetry.received_records.get_or_create(&label);
-        records.inc_by(look.samples + look.refused.count());
+        records.inc_by(look.samples + look.histograms + look.refused.count());
         self.left_out_series(&verdict);
         let received = self.telemetry.received_bytes.get_or_create(&label);
         received.inc_by(bytes);
-        let histograms = look.refused.native_histograms;
-        self.left_out(Signal::Metrics, "native_histogram", histograms);
-        let unkept = look.refused.count() - histograms;
-        self.left_out(Signal::Metrics, "unkept", unkept);
+        self.left_out(Signal::Metrics, "unkept", look.refused.count());
         Ok(Written {
-            samples: look.samples.saturating_sub(verdict.count()),
+            samples: look
+                .samples
+                .saturating_sub(verdict.count() - verdict.histograms),
+            histograms: look.histograms.saturating_sub(verdict.histograms),
             exemplars: look.exemplars.saturating_sub(verdict.exemplars),
             message,
         })
@@ -85,7 +87,7 @@ impl Admission {
         })?;
         let look = found?;
         let mut told = message(&look.refused);
-        let most = look.samples + look.exemplars + look.metadata;
+        let most = look.samples + look.histograms + look.exemplars + look.metadata;
         if most == 0 {
             return Ok((look, Verdict::default(), told));
         }
@@ -133,6 +135,9 @@ fn message(refused: &Refused) -> String {
             fault.as_str()
         )
     });
+    let bad_histograms = refused.first_bad_histogram.map(|error| {
+        format!("native histograms contradict themselves, the first so: {error}; correct what makes them")
+    });
     let reasons = [
         (
             refused.too_old,
@@ -152,8 +157,8 @@ fn message(refused: &Refused) -> String {
         ),
         (refused.bad_labels, bad.as_deref().unwrap_or_default()),
         (
-            refused.native_histograms,
-            "native histograms are not kept yet; let the sender's scrape_classic_histograms be true and its send_native_histograms false",
+            refused.bad_histograms,
+            bad_histograms.as_deref().unwrap_or_default(),
         ),
     ];
     told(&reasons)
@@ -162,6 +167,7 @@ fn message(refused: &Refused) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sonde_proto::HistogramError;
     use sonde_proto::walk::remote_write::Fault;
 
     #[test]
@@ -171,7 +177,8 @@ mod tests {
             too_old: 2,
             bad_labels: 3,
             first_bad: Some(Fault::DuplicateLabel),
-            native_histograms: 7,
+            bad_histograms: 7,
+            first_bad_histogram: Some(HistogramError::Schema(9)),
             ..Refused::default()
         };
         let text = message(&refused);
@@ -182,6 +189,11 @@ mod tests {
             ),
             "{text}"
         );
-        assert!(text.contains("; 7 native histograms"), "{text}");
+        assert!(
+            text.contains(
+                "; 7 native histograms contradict themselves, the first so: the schema is 9"
+            ),
+            "{text}"
+        );
     }
 }

@@ -196,7 +196,14 @@ impl<Q: Query> Run<Q> {
     fn deliver(&self, evaluation: Evaluation) {
         if !evaluation.samples.is_empty() {
             let request = results::to_otlp(&evaluation.samples);
-            self.parts.derived.append(Tenant::default(), &request);
+            if !request.resource_metrics.is_empty() {
+                self.parts.derived.append(Tenant::default(), &request);
+            }
+            let now = self.parts.clock.now();
+            let histograms = results::histograms(&evaluation.samples, Tenant::default(), now);
+            if let Some(entry) = histograms {
+                self.parts.derived.append_entry(entry);
+            }
         }
         if !evaluation.alerts.is_empty() {
             let alerts = evaluation.alerts.into_iter().map(alert).collect();

@@ -35,20 +35,15 @@ impl Query for StoreQuery {
         match answer.value {
             QueryValue::Scalar(sample) => Ok(vec![Sample {
                 labels: Labels::empty(),
-                value: sample.value,
+                value: SampleValue::Float(sample.value),
             }]),
-            QueryValue::Vector(samples) => Ok(samples
-                .into_iter()
-                .filter_map(|sample| match sample.value {
-                    SampleValue::Float(value) => Some(Sample {
-                        labels: sample.labels,
-                        value,
-                    }),
-                    // A rule has no use for a histogram yet: alerts compare numbers, and
-                    // results are written as numbers.
-                    SampleValue::Histogram(_) => None,
-                })
-                .collect()),
+            QueryValue::Vector(samples) => {
+                let samples = samples.into_iter().map(|sample| Sample {
+                    labels: sample.labels,
+                    value: sample.value,
+                });
+                Ok(samples.collect())
+            }
             QueryValue::String { .. } | QueryValue::Matrix(_) => {
                 Err("a rule's expression must yield an instant vector or a scalar".into())
             }

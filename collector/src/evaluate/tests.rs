@@ -4,7 +4,7 @@ use super::*;
 use crate::telemetry::Telemetry;
 use prometheus_client::registry::Registry;
 use sonde_journal::{FileConfig, FileJournal};
-use sonde_proto::{Labels, ManualClock, UnixNanos};
+use sonde_proto::{Labels, ManualClock, SampleValue, UnixNanos};
 use sonde_rules::{EngineConfig, ExprError, Sample};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,7 +30,7 @@ impl Query for Held {
         }
         Ok(vec![Sample {
             labels: Labels::empty(),
-            value: 1.0,
+            value: SampleValue::Float(1.0),
         }])
     }
 

@@ -63,7 +63,7 @@ async fn write(State(door): State<Door>, headers: HeaderMap, body: Body) -> Resp
     let mut response = match &taken {
         Ok(written) if written.message.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Ok(written) => {
-            let (samples, left_out) = (written.samples, &written.message);
+            let (samples, left_out) = (written.samples + written.histograms, &written.message);
             let text = format!(
                 "{samples} samples were taken; these were left out, sending them again cannot help: {left_out}\n"
             );
@@ -80,7 +80,7 @@ async fn write(State(door): State<Door>, headers: HeaderMap, body: Body) -> Resp
 /// What 2.0's senders compare with what they have sent.
 fn say_written(headers: &mut HeaderMap, written: &Written) {
     headers.insert(SAMPLES, HeaderValue::from(written.samples));
-    headers.insert(HISTOGRAMS, HeaderValue::from(0));
+    headers.insert(HISTOGRAMS, HeaderValue::from(written.histograms));
     headers.insert(EXEMPLARS, HeaderValue::from(written.exemplars));
 }
 

@@ -214,12 +214,14 @@ impl<'s> Look<'s> {
             return Ok(());
         };
         let bounds = TimeBounds::of(self.config, self.received_at);
-        let (mut samples, mut exemplars) = (0, 0);
+        let (mut samples, mut histograms, mut exemplars) = (0, 0, 0);
         let is_kept = |time| bounds.reason(time).is_none();
         series.each_sample(|sample| samples += u64::from(is_kept(sample.time)))?;
-        series.each_histogram(|at| samples += u64::from(is_kept(at.time) && at.value.is_ok()))?;
+        series
+            .each_histogram(|at| histograms += u64::from(is_kept(at.time) && at.value.is_ok()))?;
         series.each_exemplar(|_| exemplars += 1)?;
-        self.found.add(refusal, samples);
+        self.found.add(refusal, samples + histograms);
+        self.found.histograms += histograms;
         self.found.exemplars += exemplars;
         Ok(())
     }

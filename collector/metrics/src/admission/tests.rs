@@ -24,6 +24,7 @@ fn refused(bed: &Bed) -> Verdict {
 fn asked(bed: &Bed, entry: &Entry) -> Verdict {
     Verdict {
         new_series: 0,
+        histograms: 0,
         ..bed.store.would_refuse(entry)
     }
 }

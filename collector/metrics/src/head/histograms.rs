@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// So many are kept as they came before they are packed.
 const OPEN_MAX: usize = 16;
-/// So many numbers in them, too.
+/// So many bytes of them, too.
 const OPEN_BYTES_MAX: usize = 64 << 10;
 /// A pack that has so many is left as it is.
 const PACKED_SAMPLES: u32 = 112;
@@ -27,12 +27,14 @@ const PACKED_OVERHEAD: usize = size_of::<Packed>() + 32;
 /// What one series got since the generation began.
 #[derive(Debug, Default)]
 pub(crate) struct Histograms {
+    /// One after the other in time.
     packed: Vec<Packed>,
     open: Vec<HistogramSample>,
     open_bytes: usize,
     late_packed: Vec<Packed>,
     late: Vec<HistogramSample>,
     late_bytes: usize,
+    packed_bytes: usize,
 }
 
 /// Some samples of a series in memory.
@@ -79,7 +81,7 @@ impl Histograms {
         self.open.push(sample);
         if self.open.len() >= OPEN_MAX || self.open_bytes >= OPEN_BYTES_MAX {
             self.open_bytes = 0;
-            pack(&mut self.packed, &mut self.open);
+            self.pack();
         }
         self.bytes() as isize - before as isize
     }
@@ -95,8 +97,10 @@ impl Histograms {
         self.late.insert(at, sample);
         if self.late.len() >= PACKED_SAMPLES as usize || self.late_bytes >= OPEN_BYTES_MAX {
             self.late_bytes = 0;
-            self.late_packed.extend(packs_of(&self.late));
+            let packs: Vec<Packed> = packs_of(&self.late).collect();
             self.late.clear();
+            self.packed_bytes += bytes_of_packs(&packs);
+            self.late_packed.extend(packs);
         }
         (Outcome::Late, self.bytes() as isize - before as isize)
     }
@@ -108,8 +112,26 @@ impl Histograms {
                 return Some(Arc::clone(&samples[at].value));
             }
         }
-        let mut packs = self.packed.iter().chain(&self.late_packed);
+        let next = self.packed.partition_point(|packed| packed.last < time);
+        let in_order = self.packed.get(next).into_iter();
+        let mut packs = in_order.chain(&self.late_packed);
         packs.find_map(|packed| at_of(packed, time))
+    }
+
+    /// Moves what is open into packs, the last of which may take more.
+    fn pack(&mut self) {
+        let mut joined = Samples::default();
+        let takes_more = |last: &mut Packed| {
+            let is_small = last.count < PACKED_SAMPLES && last.bytes() < PACKED_BYTES;
+            is_small && last.read(&mut joined).is_ok()
+        };
+        if let Some(last) = self.packed.pop_if(takes_more) {
+            self.packed_bytes -= bytes_of_pack(&last);
+        }
+        joined.histograms.append(&mut self.open);
+        let packs: Vec<Packed> = packs_of(&joined.histograms).collect();
+        self.packed_bytes += bytes_of_packs(&packs);
+        self.packed.extend(packs);
     }
 
     /// Whether a sample may lie in the range.
@@ -135,26 +157,21 @@ impl Histograms {
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let packs = self.packed.iter().chain(&self.late_packed);
-        let packed = packs.map(|packed| packed.bytes() + PACKED_OVERHEAD);
         let samples = self.open.capacity() + self.late.capacity();
         size_of::<Self>()
-            + packed.sum::<usize>()
+            + self.packed_bytes
             + samples * size_of::<HistogramSample>()
             + self.open_bytes
             + self.late_bytes
     }
 }
 
-/// Moves samples into packs, the last of which may take more.
-fn pack(packs: &mut Vec<Packed>, samples: &mut Vec<HistogramSample>) {
-    let mut joined = Samples::default();
-    let takes_more = |last: &mut Packed| {
-        last.count < PACKED_SAMPLES && last.bytes() < PACKED_BYTES && last.read(&mut joined).is_ok()
-    };
-    packs.pop_if(takes_more);
-    joined.histograms.append(samples);
-    packs.extend(packs_of(&joined.histograms));
+fn bytes_of_pack(packed: &Packed) -> usize {
+    packed.bytes() + PACKED_OVERHEAD
+}
+
+fn bytes_of_packs(packs: &[Packed]) -> usize {
+    packs.iter().map(bytes_of_pack).sum()
 }
 
 fn packs_of(samples: &[HistogramSample]) -> impl Iterator<Item = Packed> {

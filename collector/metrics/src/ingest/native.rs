@@ -24,7 +24,7 @@ impl Ingest<'_> {
                 if value.hint == ResetHint::NotReset {
                     Arc::make_mut(&mut value).hint = ResetHint::Unknown;
                 }
-                self.push_histogram(series, at.time, value);
+                self.push_histogram(series, at.time, &value);
             }
             Ok(SampleValue::Float(end)) => self.push_one(series, at.time, end),
             Err(_) => self.telemetry.refuse(Reason::BadHistogram, 1),
@@ -45,7 +45,7 @@ impl Ingest<'_> {
         if delta && Refusal::of(series).is_none() {
             self.push_delta_histogram(series, value, time);
         } else {
-            self.push_histogram(series, time, Arc::clone(value));
+            self.push_histogram(series, time, value);
         }
     }
 
@@ -74,16 +74,16 @@ impl Ingest<'_> {
             }
         }
         self.state.head.set_total(series, Arc::clone(&total));
-        self.push_histogram(series, time, total);
+        self.push_histogram(series, time, &total);
     }
 
-    fn push_histogram(&mut self, series: u32, time: i64, value: Arc<Histogram>) {
+    fn push_histogram(&mut self, series: u32, time: i64, value: &Arc<Histogram>) {
         if let Some(refusal) = Refusal::of(series) {
             return self.telemetry.refuse(reason(refusal), 1);
         }
         let sample = HistogramSample {
             time,
-            value: Arc::clone(&value),
+            value: Arc::clone(value),
         };
         match self.state.head.push_histogram(series, sample) {
             Outcome::Appended | Outcome::Known => {}
@@ -93,7 +93,7 @@ impl Ingest<'_> {
             Outcome::Duplicate => {
                 // What a sender repeats is no fault.
                 let known = self.state.head.histogram_at(series, time);
-                if !known.is_some_and(|known| is_same(&known, &value)) {
+                if !known.is_some_and(|known| is_same(&known, value)) {
                     self.telemetry.refuse(Reason::Duplicate, 1);
                 }
             }

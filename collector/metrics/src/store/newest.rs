@@ -8,8 +8,9 @@ use crate::is_stale;
 use crate::promql::QueryError;
 use crate::promql::source::{Series as _, Source as _, Stop};
 use crate::select::{Reads, StoredSeries};
-use sonde_proto::{Deadline, Labels, METRIC_NAME, Matcher, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Labels, METRIC_NAME, Matcher, SampleValue, Tenant, UnixNanos};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How many series one selector may match.
 const SERIES_MAX: usize = 500_000;
@@ -39,7 +40,7 @@ pub struct NewestSample {
     /// When, in milliseconds since 1970.
     pub time: i64,
     /// What.
-    pub value: f64,
+    pub value: SampleValue,
 }
 
 /// The series of an answer, each once.
@@ -58,8 +59,7 @@ impl MetricStore {
     ) -> Result<Vec<NewestSample>, QueryError> {
         let mut found = Vec::new();
         self.raw(tenant, selection, &mut |labels, samples| {
-            let newest = samples.iter().last();
-            if let Some((time, value)) = newest.filter(|(_, value)| !is_stale(*value)) {
+            if let Some((time, value)) = newest_of(samples) {
                 found.push(NewestSample {
                     labels: labels.clone(),
                     time,
@@ -113,5 +113,17 @@ impl MetricStore {
             Ok(())
         })?;
         Ok(())
+    }
+}
+
+/// The newest of the samples, unless it says that the series ended.
+fn newest_of(samples: &Samples) -> Option<(i64, SampleValue)> {
+    let histogram = samples.histograms.last();
+    let histogram = histogram.map(|s| (s.time, SampleValue::Histogram(Arc::clone(&s.value))));
+    let float = samples.iter().last();
+    match float.filter(|(time, _)| histogram.as_ref().is_none_or(|(other, _)| other < time)) {
+        Some((_, value)) if is_stale(value) => None,
+        Some((time, value)) => Some((time, SampleValue::Float(value))),
+        None => histogram,
     }
 }

@@ -1,4 +1,7 @@
 //! A Prometheus of our own for the length of a test.
+//!
+//! A histogram in an answer becomes a series for each of its numbers, told apart by a label
+//! `part`: `count`, `sum`, and of each bucket which bounds are in it and both bounds.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -60,16 +63,40 @@ impl Prometheus {
         );
         std::fs::write(&input, open_metrics).unwrap();
         std::fs::write(&config, "scrape_configs: []\n").unwrap();
-        let load = Command::new(&programs.promtool)
-            .args(["tsdb", "create-blocks-from", "openmetrics"])
-            .args([&input, &data])
-            .output()
-            .unwrap();
-        assert!(
-            load.status.success(),
-            "promtool: {}",
-            String::from_utf8_lossy(&load.stderr)
-        );
+        load(programs, &input, &data);
+        Self::start_on(programs, &config, &data, &[])
+    }
+
+    /// Starts an empty server that takes native histograms by remote write.
+    pub(crate) fn start_to_be_written(programs: &Programs, dir: &Path) -> Self {
+        std::fs::create_dir_all(dir).unwrap();
+        let config = dir.join("config.yml");
+        std::fs::write(&config, "scrape_configs: []\n").unwrap();
+        let args = [
+            "--enable-feature=native-histograms",
+            "--web.enable-remote-write-receiver",
+        ];
+        Self::start_on(programs, &config, &dir.join("data"), &args)
+    }
+
+    /// Sends a request of remote write 1.0.
+    pub(crate) fn write(&self, body: &[u8]) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "POST /api/v1/write HTTP/1.0\r\nHost: {}\r\nContent-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\nContent-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        stream.write_all(body).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let status = response.split_whitespace().nth(1);
+        assert_eq!(status, Some("204"), "{response}");
+    }
+
+    fn start_on(programs: &Programs, config: &Path, data: &Path, args: &[&str]) -> Self {
         let mut child = Command::new(&programs.prometheus)
             .arg(format!("--config.file={}", config.display()))
             .arg(format!("--storage.tsdb.path={}", data.display()))
@@ -77,6 +104,7 @@ impl Prometheus {
                 "--storage.tsdb.retention.time=100y",
                 "--web.listen-address=127.0.0.1:0",
             ])
+            .args(args)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -149,6 +177,19 @@ impl Prometheus {
     }
 }
 
+fn load(programs: &Programs, input: &Path, data: &Path) {
+    let load = Command::new(&programs.promtool)
+        .args(["tsdb", "create-blocks-from", "openmetrics"])
+        .args([input, data])
+        .output()
+        .unwrap();
+    assert!(
+        load.status.success(),
+        "promtool: {}",
+        String::from_utf8_lossy(&load.stderr)
+    );
+}
+
 impl Drop for Prometheus {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -193,23 +234,58 @@ fn read(data: &serde_json::Value) -> Answer {
     if data["resultType"] == "string" {
         return Answer::new();
     }
-    let series = |s: &serde_json::Value| {
-        let labels = serde_json::from_value(s["metric"].clone()).unwrap();
-        let samples = match s.get("values") {
-            Some(values) => values.as_array().unwrap().iter().map(sample).collect(),
-            None => vec![sample(&s["value"])],
+    let mut answer = Answer::new();
+    for one in result.as_array().into_iter().flatten() {
+        let labels: BTreeMap<String, String> =
+            serde_json::from_value(one["metric"].clone()).unwrap();
+        let all = |many: &str, single: &str| match (one.get(many), one.get(single)) {
+            (Some(many), _) => many.as_array().unwrap().clone(),
+            (None, single) => single.into_iter().cloned().collect(),
         };
-        (labels, samples)
-    };
-    result
-        .as_array()
-        .map(|all| all.iter().map(series).collect())
-        .unwrap_or_default()
+        let values: Vec<_> = all("values", "value").iter().map(sample).collect();
+        if !values.is_empty() {
+            answer.insert(labels.clone(), values);
+        }
+        for pair in all("histograms", "histogram") {
+            let time = millis(&pair[0]);
+            let number = |value: &serde_json::Value| value.as_str().unwrap().parse().unwrap();
+            let buckets = pair[1]["buckets"].as_array().into_iter().flatten();
+            let buckets = buckets.map(|bucket| {
+                let rule = bucket[0].as_u64().unwrap() as u8;
+                (rule, [1, 2, 3].map(|at| number(&bucket[at])))
+            });
+            let totals = ["count", "sum"].map(|total| number(&pair[1][total]));
+            put_histogram(&mut answer, &labels, time, totals, buckets);
+        }
+    }
+    answer
+}
+
+/// Adds the numbers of a histogram: count and sum, and of each bucket which bounds are in it,
+/// the bounds, and the count.
+pub(crate) fn put_histogram(
+    answer: &mut Answer,
+    labels: &BTreeMap<String, String>,
+    time: i64,
+    [count, sum]: [f64; 2],
+    buckets: impl Iterator<Item = (u8, [f64; 3])>,
+) {
+    let buckets = buckets
+        .map(|(rule, [lower, upper, count])| (format!("{rule} {lower:.6e} {upper:.6e}"), count));
+    let totals = [("count".to_owned(), count), ("sum".to_owned(), sum)];
+    for (part, value) in totals.into_iter().chain(buckets) {
+        let mut labels = labels.clone();
+        labels.insert("part".to_owned(), part);
+        answer.entry(labels).or_default().push((time, value));
+    }
+}
+
+fn millis(seconds: &serde_json::Value) -> i64 {
+    (seconds.as_f64().unwrap() * 1e3).round() as i64
 }
 
 fn sample(pair: &serde_json::Value) -> (i64, f64) {
-    let time = (pair[0].as_f64().unwrap() * 1e3).round() as i64;
-    (time, pair[1].as_str().unwrap().parse().unwrap())
+    (millis(&pair[0]), pair[1].as_str().unwrap().parse().unwrap())
 }
 
 fn seconds(millis: i64) -> String {

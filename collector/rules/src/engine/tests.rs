@@ -54,6 +54,32 @@ fn a_recording_has_its_name_and_labels_and_ends_when_it_is_gone() {
 }
 
 #[test]
+fn a_histogram_is_recorded_as_such_and_ends_with_the_same_marker() {
+    let store = Store::default();
+    let histogram = sonde_proto::Histogram {
+        count: 7.0,
+        ..Default::default()
+    };
+    let sample = crate::Sample {
+        labels: fake::labels(&[("job", "a")]),
+        value: sonde_proto::SampleValue::Histogram(histogram.into()),
+    };
+    store.answer("sum(up)", vec![sample]);
+    let mut engine = engine(RECORDS);
+    let (now, evaluation) = evaluate(&mut engine, &store, START);
+    assert_eq!(
+        texts(&evaluation.samples),
+        [r#"{__name__="job:up", job="a", team="shop", zone="b"} histogram of 7"#]
+    );
+    store.set("sum(up)", &[]);
+    let (_, evaluation) = evaluate(&mut engine, &store, now.plus(MINUTE));
+    assert_eq!(
+        texts(&evaluation.samples),
+        [r#"{__name__="job:up", job="a", team="shop", zone="b"} stale"#]
+    );
+}
+
+#[test]
 fn results_with_equal_labels_and_results_beyond_the_limit_are_errors() {
     for (samples, error) in [
         (&[("zone", "x"), ("zone", "y")], "the same labels"),

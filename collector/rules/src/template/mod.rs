@@ -104,7 +104,7 @@ impl<'a> Expansion<'a> {
             labels: Value::strings(sample.labels.iter()),
             external_labels: Value::strings(self.turn.config.external_labels.iter()),
             external_url: Value::from(self.turn.config.external_url.as_str()),
-            value: Value::from(sample.value),
+            value: Value::from(sample.number()),
         })
     }
 

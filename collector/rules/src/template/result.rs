@@ -28,7 +28,7 @@ impl Object for Element {
 pub(super) fn value(sample: &Sample) -> Value {
     Value::object(Element {
         labels: Value::strings(sample.labels.iter()),
-        value: sample.value,
+        value: sample.number(),
     })
 }
 

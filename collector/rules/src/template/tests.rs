@@ -6,6 +6,7 @@ use crate::engine::EngineConfig;
 use crate::fake::{self, Store};
 use crate::telemetry::Telemetry;
 use prometheus_client::registry::Registry;
+use sonde_proto::SampleValue;
 use std::time::Duration;
 
 fn expand_over(store: &Store, config: &EngineConfig, text: &str, value: f64) -> String {
@@ -14,7 +15,7 @@ fn expand_over(store: &Store, config: &EngineConfig, text: &str, value: f64) -> 
     let expansion = Expansion::new(&turn, store);
     let sample = Sample {
         labels: fake::labels(&[("host", "a.example:9100"), ("__name__", "load")]),
-        value,
+        value: SampleValue::Float(value),
     };
     let text = Text::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     expansion.expand(&text, &expansion.scope(&sample))
@@ -261,7 +262,7 @@ fn the_expansions_of_one_evaluation_share_their_output() {
     let expansion = Expansion::new(&turn, &store);
     let sample = Sample {
         labels: fake::labels(&[]),
-        value: 1.0,
+        value: SampleValue::Float(1.0),
     };
     let scope = expansion.scope(&sample);
     let text = Text::parse("{{ printf \"%06d\" 1 }}").unwrap();

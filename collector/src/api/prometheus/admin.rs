@@ -41,7 +41,7 @@ async fn delete(
 ) -> Result<Response, Failure> {
     let tenant = tenant(headers)?;
     let now = api.now();
-    let selectors = parameters.selectors()?;
+    let selectors = parameters.selectors(api, headers).await?;
     if selectors.is_empty() {
         return Err(Failure::bad_data("no match[] parameter provided".into()));
     }

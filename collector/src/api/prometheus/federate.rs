@@ -2,7 +2,8 @@
 //! a Prometheus, an agent or another collector above.
 //!
 //! As Prometheus does: a series whose newest sample is older than the lookback, or that ended,
-//! is left out; kinds are not told, because the metric may be known here by parts of it only;
+//! is left out; kinds are not told, because the metric may be known here by parts of it only,
+//! but for native histograms, which only protobuf can say;
 //! and who has no `instance` gets an empty one, so that the scraper does not set its own.
 
 use super::envelope::query_failed;
@@ -12,9 +13,9 @@ use crate::api::ApiError;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
-use sonde_exposition::{Answer, Family, Kind, Label, Sample, SampleValue, Writer, negotiate};
+use sonde_exposition::{Answer, Family, Kind, Label, Sample, Writer, negotiate};
 use sonde_metrics::{NewestSample, QueryLimits, Selection};
-use sonde_proto::METRIC_NAME;
+use sonde_proto::{METRIC_NAME, ResetHint, SampleValue};
 use std::borrow::Cow;
 use std::io;
 
@@ -62,18 +63,18 @@ async fn newest(
 fn write(samples: &[NewestSample], format: Answer) -> io::Result<Vec<u8>> {
     let mut body = Vec::new();
     let mut writer = Writer::new(format, &mut body);
-    let mut family = "";
+    let mut family = ("", Kind::Unknown);
     let mut labels: Vec<Label<'_>> = Vec::new();
     for one in samples {
         let name = one.labels.get(METRIC_NAME);
         if name.is_empty() {
             continue;
         }
-        if name != family {
-            family = name;
+        if (name, kind(&one.value)) != family {
+            family = (name, kind(&one.value));
             writer.family(&Family {
                 name: Cow::Borrowed(name),
-                kind: Kind::Unknown,
+                kind: family.1,
                 ..Family::default()
             })?;
         }
@@ -92,7 +93,7 @@ fn write(samples: &[NewestSample], format: Answer) -> io::Result<Vec<u8>> {
             labels: &labels,
             time: Some(one.time),
             start: None,
-            value: SampleValue::Float(one.value),
+            value: one.value.clone(),
             exemplars: &[],
         })?;
     }
@@ -100,16 +101,87 @@ fn write(samples: &[NewestSample], format: Answer) -> io::Result<Vec<u8>> {
     Ok(body)
 }
 
+fn kind(value: &SampleValue) -> Kind {
+    match value {
+        SampleValue::Float(_) => Kind::Unknown,
+        SampleValue::Histogram(histogram) if histogram.hint == ResetHint::Gauge => {
+            Kind::GaugeHistogram
+        }
+        SampleValue::Histogram(_) => Kind::Histogram,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ops::ControlFlow;
 
     fn sample(labels: &[(&str, &str)], time: i64, value: f64) -> NewestSample {
         NewestSample {
             labels: labels.iter().copied().collect(),
             time,
-            value,
+            value: SampleValue::Float(value),
         }
+    }
+
+    /// A native histogram with one bucket above zero.
+    fn histogram(name: &str, hint: ResetHint) -> NewestSample {
+        let histogram = sonde_proto::Histogram {
+            hint,
+            schema: 3,
+            count: 4.0,
+            sum: 2.5,
+            positive: sonde_proto::Buckets {
+                spans: vec![sonde_proto::BucketSpan {
+                    offset: -2,
+                    length: 1,
+                }],
+                counts: vec![4.0],
+            },
+            ..Default::default()
+        };
+        NewestSample {
+            labels: [("__name__", name), ("job", "x")].into_iter().collect(),
+            time: 1500,
+            value: SampleValue::Histogram(histogram.into()),
+        }
+    }
+
+    #[derive(Default)]
+    struct Found(Vec<Kind>, Vec<SampleValue>);
+
+    impl sonde_exposition::Sink for Found {
+        fn family(&mut self, family: &Family<'_>) -> ControlFlow<()> {
+            self.0.push(family.kind);
+            ControlFlow::Continue(())
+        }
+
+        fn sample(&mut self, sample: &Sample<'_>) -> ControlFlow<()> {
+            self.1.push(sample.value.clone());
+            ControlFlow::Continue(())
+        }
+    }
+
+    #[test]
+    fn native_histograms_are_told_in_protobuf_only() {
+        let samples = [
+            sample(&[("__name__", "a")], 1, 1.0),
+            histogram("a", ResetHint::Unknown),
+            histogram("b", ResetHint::Gauge),
+        ];
+        let text = write(&samples, negotiate(None)).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text, "# TYPE a untyped\na{instance=\"\"} 1 1\n");
+        let accept = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
+        let answer = negotiate(Some(accept));
+        let body = write(&samples, answer).unwrap();
+        let mut found = Found::default();
+        let options = sonde_exposition::Options::default();
+        let format = answer.protocol.format();
+        sonde_exposition::read(format, &body, &options, &mut found).unwrap();
+        let kinds = [Kind::Unknown, Kind::Histogram, Kind::GaugeHistogram];
+        let values = samples.iter().map(|one| one.value.clone());
+        assert_eq!((found.0, found.1), (kinds.to_vec(), values.collect()));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! ReadRequest  { queries: Query[] = 1, accepted_response_types: enum[] = 2 }
 //! Query        { start_timestamp_ms: int64 = 1, end_timestamp_ms: int64 = 2, matchers: Matcher[] = 3 }
 //! Matcher      { type: = != =~ !~ = 1, name: string = 2, value: string = 3 }
-//! ReadResponse { results: { timeseries: { labels: Label[] = 1, samples: Sample[] = 2 }[] = 1 }[] = 1 }
+//! ReadResponse { results: { timeseries: { labels: Label[] = 1, samples: Sample[] = 2,
+//!                                         histograms: Histogram[] = 4 }[] = 1 }[] = 1 }
 //! ```
 //!
 //! Both are compressed with snappy's block format. Of the two kinds of answers this is
@@ -23,6 +24,7 @@ use prost::Message;
 use sonde_metrics::promql::source::Stop;
 use sonde_metrics::{MetricStore, QueryError, Samples, Selection};
 use sonde_proto::re2::PatternBudget;
+use sonde_proto::remote_write::HistogramMessage;
 use sonde_proto::snappy::{self, SnappyError};
 use sonde_proto::{Deadline, Labels, MatchOp, Matcher, Tenant};
 
@@ -31,7 +33,8 @@ use sonde_proto::{Deadline, Labels, MatchOp, Matcher, Tenant};
 const REQUEST_BYTES_MAX: usize = 256 << 10;
 /// The most queries of a request.
 const QUERIES_MAX: usize = 64;
-/// The most samples of an answer, and the most bytes of its labels.
+/// The most samples of an answer, of which a native histogram is as many as it has numbers,
+/// and the most bytes of its labels.
 const SAMPLES_MAX: u64 = 4_000_000;
 const LABEL_BYTES_MAX: u64 = 64 << 20;
 
@@ -83,6 +86,8 @@ struct TimeSeries {
     labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
     samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "4")]
+    histograms: Vec<HistogramMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -204,7 +209,8 @@ fn found(
                 deadline,
             };
             store.raw(tenant, &selection, &mut |labels, samples| {
-                samples_left = samples_left.saturating_sub(samples.len() as u64);
+                let left = samples_left.checked_sub(weight(samples));
+                samples_left = left.ok_or(Stop::SamplesMax(SAMPLES_MAX))?;
                 let text = |(name, value): (&str, &str)| name.len() + value.len() + 64;
                 label_bytes += labels.iter().map(text).sum::<usize>() as u64;
                 if label_bytes > LABEL_BYTES_MAX {
@@ -219,6 +225,17 @@ fn found(
     Ok(ReadResponse { results })
 }
 
+fn weight(samples: &Samples) -> u64 {
+    let numbers = samples.histograms.iter().map(|sample| {
+        let sides = [&sample.value.positive, &sample.value.negative];
+        let counts = sides
+            .iter()
+            .map(|side| side.spans.len() + side.counts.len());
+        8 + counts.sum::<usize>() + sample.value.bounds.len()
+    });
+    (samples.times.len() + numbers.sum::<usize>()) as u64
+}
+
 fn series(labels: &Labels, samples: &Samples) -> TimeSeries {
     let label = |(name, value): (&str, &str)| Label {
         name: name.to_owned(),
@@ -231,6 +248,11 @@ fn series(labels: &Labels, samples: &Samples) -> TimeSeries {
     TimeSeries {
         labels: labels.iter().map(label).collect(),
         samples: samples.iter().map(sample).collect(),
+        histograms: samples
+            .histograms
+            .iter()
+            .map(|sample| HistogramMessage::of(sample.time, &sample.value))
+            .collect(),
     }
 }
 
@@ -266,6 +288,23 @@ mod tests {
         for types in [&[][..], &[0], &[1, 0]] {
             decoded(&packed(&request(64, types))).unwrap();
         }
+    }
+
+    #[test]
+    fn histograms_stand_beside_the_floats_of_their_series() {
+        let mut samples = Samples::default();
+        samples.push(1, 2.0);
+        let histogram = sonde_proto::Histogram {
+            count: 3.0,
+            ..Default::default()
+        };
+        samples.push_histogram(5, histogram.clone().into());
+        let labels: Labels = [("__name__", "h")].into_iter().collect();
+        let told = series(&labels, &samples);
+        let times: Vec<i64> = told.samples.iter().map(|s| s.timestamp).collect();
+        assert_eq!(times, [1]);
+        assert_eq!(told.histograms, [HistogramMessage::of(5, &histogram)]);
+        assert_eq!(weight(&samples), 1 + 8);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use crate::receive::testing::Behind;
 use axum::http::Request;
 use sonde_journal::Journal as _;
 use sonde_proto::remote_write::{Metadata, Series, body as written_body};
-use sonde_proto::{Entry, Format, ManualClock, Partition, Position, Tenant, UnixNanos, snappy};
+use sonde_proto::{
+    Entry, Format, Histogram, ManualClock, Partition, Position, Tenant, UnixNanos, snappy,
+};
 use tower::ServiceExt as _;
 
 const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
@@ -230,7 +232,12 @@ async fn what_cannot_be_read_is_refused_whole_and_never_asked_for_again() {
 async fn what_cannot_be_kept_is_told_and_the_rest_is_kept() {
     let bed = Bed::new(&OtlpLimits::default());
     let mut native = series("native", &[]);
-    native.histograms = vec![NOW.as_millis(); 3];
+    let good = (NOW.as_millis(), Histogram::default());
+    let bad = Histogram {
+        schema: 9,
+        ..Histogram::default()
+    };
+    native.histograms = vec![good.clone(), (NOW.as_millis() + 1, bad), good];
     let mut many = series("many", &[0]);
     many.labels
         .extend(["a", "b", "c"].map(|name| (name.into(), "1".into())));
@@ -239,18 +246,18 @@ async fn what_cannot_be_kept_is_told_and_the_rest_is_kept() {
         let answer = bed
             .write(version, written_body(version, &all).unwrap())
             .await;
-        answer.is(400, "2 samples were taken");
+        answer.is(400, "4 samples were taken");
         for told in [
             "1 samples are older than metrics.late_max_seconds",
             "1 samples lie further in the future",
             "1 samples are of series with more labels",
-            "3 native histograms are not kept yet",
+            "1 native histograms contradict themselves, the first so: the schema is 9",
         ] {
             answer.is(400, told);
         }
         assert_eq!(bed.end(), Position(at), "the rest is kept");
         if version == Version::V2 {
-            assert_eq!(answer.written, some([2, 0, 0]));
+            assert_eq!(answer.written, some([2, 2, 0]));
         }
     }
     // Where nothing is left, nothing is written.

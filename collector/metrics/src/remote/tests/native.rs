@@ -138,6 +138,43 @@ fn histograms_in_memory_are_packed() {
         .collect();
     bed.write(Version::V1, &[histograms(&hour)]);
     let bytes = bed.store.stats().head_bytes - before;
-    println!("{} bytes for 240 histograms", bytes);
+    println!("{bytes} bytes for 240 histograms");
     assert!(bytes < 240 * 80, "{bytes}");
+}
+
+#[test]
+fn the_newest_of_a_series_is_a_float_or_a_histogram_or_its_end() {
+    use sonde_proto::{Deadline, SampleValue, UnixNanos};
+    let bed = Bed::new(&Config::default());
+    let newest = || {
+        let selection = crate::Selection {
+            selectors: &[crate::parse_selector("h").unwrap()],
+            start: UnixNanos(0),
+            end: UnixNanos::from_millis(NOW_MS + 100),
+            samples_max: 1000,
+            deadline: &Deadline::never(),
+        };
+        let found = bed.store.newest(&Tenant::default(), &selection).unwrap();
+        found
+            .into_iter()
+            .map(|one| (one.time - NOW_MS, one.value))
+            .collect::<Vec<_>>()
+    };
+    bed.write(Version::V2, &[series(&[("__name__", "h")], &[(1, 1.5)])]);
+    assert_eq!(newest(), [(1, SampleValue::Float(1.5))]);
+    bed.write(Version::V2, &[histograms(&[(2, of_count(1.0))])]);
+    assert_eq!(
+        newest(),
+        [(2, SampleValue::Histogram(of_count(1.0).into()))]
+    );
+    bed.write(
+        Version::V2,
+        &[series(&[("__name__", "h")], &[(3, stale_nan())])],
+    );
+    assert_eq!(newest(), []);
+    bed.write(Version::V2, &[histograms(&[(4, of_count(2.0))])]);
+    assert_eq!(
+        newest(),
+        [(4, SampleValue::Histogram(of_count(2.0).into()))]
+    );
 }

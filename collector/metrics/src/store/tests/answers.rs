@@ -237,11 +237,12 @@ fn the_newest_sample_of_each_series_is_found_unless_it_ended() {
         .unwrap();
     let shown: Vec<_> = newest
         .iter()
-        .map(|one| (one.labels.get("__name__"), one.time, one.value))
+        .map(|one| (one.labels.get("__name__"), one.time, one.value.clone()))
         .collect();
     let at = |n: i64| later(n as u64).as_millis();
-    let m = |n: i64| ("m", at(n), n as f64);
-    let k = |n: i64| ("k", at(n), n as f64);
+    let float = |n: i64| sonde_proto::SampleValue::Float(n as f64);
+    let m = |n: i64| ("m", at(n), float(n));
+    let k = |n: i64| ("k", at(n), float(n));
     assert_eq!(shown, [k(1), k(27), m(0), m(12), m(18), m(24), m(6)]);
     let few = store
         .newest(&tenant, &selection(later(12), later(20), 100))
