@@ -13,6 +13,7 @@ use crate::translate::point::Point;
 use crate::translate::wire::{Fields, Kind, Malformed, Metric, Value};
 use crate::{Config, is_stale};
 use sonde_proto::remote_write::Version;
+use sonde_proto::snappy::Unpacker;
 use sonde_proto::{Entry, Format, UnixNanos};
 
 /// Takes requests apart. One per batch of entries.
@@ -22,6 +23,7 @@ pub(crate) struct Ingest<'s> {
     pub(crate) telemetry: &'s Telemetry,
     pub(crate) indexes: &'s IndexCache,
     pub(crate) state: &'s mut State,
+    pub(crate) unpacker: &'s mut Unpacker,
     pub(crate) received_at: UnixNanos,
 }
 

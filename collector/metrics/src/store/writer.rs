@@ -7,6 +7,7 @@ use crate::Config;
 use crate::ingest::Ingest;
 use crate::segment::Segment;
 use crate::telemetry::Reason;
+use sonde_proto::snappy::Unpacker;
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::Manifest;
 use sonde_segment::work::{Background, Pace};
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     pub(super) pace: Arc<Pace>,
     /// The time that was last told.
     pub(super) now: UnixNanos,
+    unpacker: Unpacker,
     /// The first entry for which there was no room.
     refused: Option<Position>,
 }
@@ -51,6 +53,7 @@ impl Writer {
             merge_due: true,
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
             now,
+            unpacker: Unpacker::default(),
             refused: None,
         }
     }
@@ -102,6 +105,7 @@ impl MetricStore {
             telemetry: &self.telemetry,
             indexes: &self.indexes,
             state: &mut state,
+            unpacker: &mut writer.unpacker,
             received_at: entry.received_at,
         }
         .entry(entry);
