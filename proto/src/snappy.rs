@@ -22,12 +22,47 @@ pub enum SnappyError {
     },
 }
 
+/// So much of a buffer is kept for the next block.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
+
+/// Unpacks one block after the other into the same memory.
+#[derive(Debug, Default)]
+pub struct Unpacker {
+    plain: Vec<u8>,
+}
+
+impl Unpacker {
+    /// Unpacks a block that becomes at most `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// [`SnappyError`]; then nothing was allocated for what the block only claims to hold.
+    pub fn unpacked(&mut self, block: &[u8], bytes_max: usize) -> Result<&[u8], SnappyError> {
+        let bytes = unpacked_len(block, bytes_max)?;
+        if self.plain.len() > BUFFER_BYTES_KEPT {
+            self.plain = Vec::new();
+        }
+        if self.plain.len() < bytes {
+            self.plain.resize(bytes, 0);
+        }
+        let plain = &mut self.plain[..bytes];
+        let unpacked = snap::raw::Decoder::new().decompress(block, plain);
+        unpacked.map_err(bad)?;
+        Ok(plain)
+    }
+}
+
 /// Unpacks a block that becomes at most `bytes_max` bytes.
 ///
 /// # Errors
 /// [`SnappyError`]; then nothing was allocated for what the block only claims to hold.
 pub fn unpacked(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, SnappyError> {
-    let bad = |error: snap::Error| SnappyError::Malformed(error.to_string());
+    let mut unpacker = Unpacker::default();
+    unpacker.unpacked(block, bytes_max)?;
+    Ok(unpacker.plain)
+}
+
+/// What a block becomes, if that is allowed and can be.
+fn unpacked_len(block: &[u8], bytes_max: usize) -> Result<usize, SnappyError> {
     let bytes = snap::raw::decompress_len(block).map_err(bad)?;
     if bytes > bytes_max {
         let allowed = bytes_max;
@@ -39,7 +74,11 @@ pub fn unpacked(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, SnappyError> 
             "its {len} bytes cannot become the {bytes} that it says"
         )));
     }
-    snap::raw::Decoder::new().decompress_vec(block).map_err(bad)
+    Ok(bytes)
+}
+
+fn bad(error: snap::Error) -> SnappyError {
+    SnappyError::Malformed(error.to_string())
 }
 
 /// Packs bytes into a block.
@@ -66,6 +105,11 @@ mod tests {
         fn what_was_packed_is_unpacked(bytes in prop::collection::vec(0_u8..4, 0..2000)) {
             let block = packed(&bytes).unwrap();
             prop_assert_eq!(unpacked(&block, bytes.len()), Ok(bytes.clone()));
+            let mut unpacker = Unpacker::default();
+            for bytes in [&bytes[..], b"longer than some, and kept", &bytes] {
+                let block = packed(bytes).unwrap();
+                prop_assert_eq!(unpacker.unpacked(&block, 4000), Ok(bytes));
+            }
             if let Some(less) = bytes.len().checked_sub(1) {
                 let refused = SnappyError::TooLarge { bytes: bytes.len(), allowed: less };
                 prop_assert_eq!(unpacked(&block, less), Err(refused));

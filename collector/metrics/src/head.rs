@@ -375,7 +375,6 @@ impl Head {
     /// since `keep_from` are forgotten. Returns what is to be freed, best outside of any lock.
     pub(crate) fn thaw(&mut self, keep_from: i64) -> Option<Arc<Generation>> {
         let sealed = self.frozen.take();
-        self.groups.forget_refused();
         self.forget_idle(keep_from);
         sealed
     }
@@ -383,6 +382,7 @@ impl Head {
     /// Forgets series without a sample since `keep_from`, where they are so many that it is
     /// worth renumbering the others. Nothing may be frozen.
     pub(crate) fn forget_idle(&mut self, keep_from: i64) {
+        self.groups.forget_refused();
         let idle = (0..self.count())
             .filter(|id| !self.is_kept(*id, keep_from))
             .count();

@@ -18,6 +18,7 @@ use crate::translate::wire::{Fields, Kind, Malformed, Metric, Value};
 use crate::{Config, is_stale};
 use parking_lot::Mutex;
 use sonde_proto::remote_write::Version;
+use sonde_proto::snappy::Unpacker;
 use sonde_proto::{Entry, Format, UnixNanos};
 
 /// Takes requests apart. One per batch of entries.
@@ -29,6 +30,7 @@ pub(crate) struct Ingest<'s> {
     pub(crate) state: &'s mut State,
     pub(crate) room: Room,
     pub(crate) offenders: &'s Mutex<Offenders>,
+    pub(crate) unpacker: &'s mut Unpacker,
     pub(crate) received_at: UnixNanos,
 }
 

@@ -1,22 +1,22 @@
 //! What a Prometheus wrote, into one tenant's head.
 //!
 //! Names and labels are taken verbatim: the sender has already said what its series are
-//! called. A series is found by a key over its labels, so that for one that was seen before
-//! neither text nor map is made.
+//! called. A series is found by a key over the bytes of its labels, so that those of one that was
+//! seen before are not even read.
 
 use crate::head::Refusal;
 use crate::head::groups::{Group, Key, Keys};
-use crate::ingest::Ingest;
+use crate::ingest::{Ingest, TimeBounds};
 use crate::postings::Index as _;
 use crate::telemetry::Reason;
 use crate::tenant::Described;
 use crate::translate::exemplar::{self, Exemplar};
 use crate::translate::labels::LabelMap;
 use crate::translate::verbatim;
+use sonde_proto::UnixNanos;
 use sonde_proto::remote_write::Version;
 use sonde_proto::walk::WalkError;
 use sonde_proto::walk::remote_write::{Fault, LabelBounds, Metadata, Request, Series};
-use sonde_proto::{UnixNanos, snappy};
 
 /// The most that an entry's payload becomes. What was acknowledged was measured against the
 /// limit of its day; this only keeps damage from taking all memory.
@@ -25,18 +25,24 @@ pub(crate) const REQUEST_BYTES_MAX: usize = 1 << 30;
 impl Ingest<'_> {
     /// Takes a compressed request. What comes before a malformed place is kept.
     pub(crate) fn written(&mut self, version: Version, body: &[u8]) {
-        let taken = snappy::unpacked(body, REQUEST_BYTES_MAX)
+        let mut unpacker = std::mem::take(self.unpacker);
+        let taken = unpacker
+            .unpacked(body, REQUEST_BYTES_MAX)
             .map_err(drop)
-            .and_then(|plain| self.unpacked(version, &plain).map_err(drop));
+            .and_then(|plain| self.unpacked(version, plain).map_err(drop));
+        *self.unpacker = unpacker;
         if taken.is_err() {
             self.telemetry.refuse(Reason::Malformed, 1);
         }
     }
 
     fn unpacked(&mut self, version: Version, plain: &[u8]) -> Result<(), WalkError> {
-        let root = root(self.keys);
         let request = Request::open(version, plain)?;
-        request.each_series(|series| self.written_series(root, series))?;
+        let known_by = KnownBy::of(self.keys, version, &request);
+        let bounds = self.time_bounds();
+        let mut labels = Vec::new();
+        request
+            .each_unread(|series| self.written_series(&known_by, bounds, series, &mut labels))?;
         request.each_metadata(|metadata| {
             if let Ok(name) = std::str::from_utf8(metadata.name) {
                 self.meant(name, metadata);
@@ -44,17 +50,21 @@ impl Ingest<'_> {
         })
     }
 
-    fn written_series(&mut self, root: Key, series: &Series<'_, '_>) -> Result<(), WalkError> {
-        let key = self.keys.key(root, series.label_parts());
-        let known = self.state.head.groups.get(key);
-        let id = match known.and_then(|group| group.series.first().copied()) {
+    fn written_series<'a>(
+        &mut self,
+        known_by: &KnownBy<'_>,
+        bounds: TimeBounds,
+        series: &Series<'_, 'a>,
+        labels: &mut Vec<&'a [u8]>,
+    ) -> Result<(), WalkError> {
+        let key = known_by.bytes(series)?;
+        let id = match key.and_then(|key| self.state.head.groups.first(key)) {
             Some(id) => id,
-            None => match self.new_written(key, series)? {
+            None => match self.looked_up(known_by, key, &series.with_labels(labels)?)? {
                 Ok(id) => id,
                 Err(reason) => return self.refuse_series(reason, series),
             },
         };
-        let bounds = self.time_bounds();
         series.each_sample(|sample| match bounds.reason(sample.time) {
             None => self.push_one(id, sample.time, sample.value),
             Some(reason) => self.telemetry.refuse(reason, 1),
@@ -76,6 +86,24 @@ impl Ingest<'_> {
             })?;
         }
         series.each_histogram(|histogram| self.written_histogram(id, bounds, histogram))
+    }
+
+    /// The number of a series that the bytes of its labels do not tell, or why there is none.
+    fn looked_up(
+        &mut self,
+        known_by: &KnownBy<'_>,
+        bytes: Option<Key>,
+        series: &Series<'_, '_>,
+    ) -> Result<Result<u32, Reason>, WalkError> {
+        if let (Some(key), Some(_)) = (bytes, series.label_bytes()) {
+            return self.new_written(key, series);
+        }
+        // However often a sender changes the order, it is remembered once.
+        let key = known_by.labels(series);
+        match self.state.head.groups.first(key) {
+            Some(id) => Ok(Ok(id)),
+            None => self.new_written(key, series),
+        }
     }
 
     /// The number of a series that was not seen before, or why there is none.
@@ -136,9 +164,45 @@ impl Ingest<'_> {
     }
 }
 
-/// The key that those of all series that a Prometheus wrote start from.
-pub(crate) fn root(keys: &Keys) -> Key {
-    keys.key(Key::ROOT, &[b"remote write"])
+/// What series of a request are known by.
+pub(crate) struct KnownBy<'k> {
+    keys: &'k Keys,
+    version: Version,
+    root: Key,
+    /// The key of every symbol.
+    symbols: Vec<Key>,
+}
+
+impl<'k> KnownBy<'k> {
+    pub(crate) fn of(keys: &'k Keys, version: Version, request: &Request<'_>) -> Self {
+        let root = keys.key(Key::ROOT, &[version.message().as_bytes()]);
+        let symbols = request.symbols().iter();
+        Self {
+            keys,
+            version,
+            root,
+            symbols: symbols.map(|text| keys.key(root, &[text])).collect(),
+        }
+    }
+
+    /// The key of the labels as they lie; `None` where they do not lie together.
+    pub(crate) fn bytes(&self, series: &Series<'_, '_>) -> Result<Option<Key>, WalkError> {
+        let Some(bytes) = series.label_bytes() else {
+            return Ok(None);
+        };
+        if self.version == Version::V1 {
+            return Ok(Some(self.keys.key(self.root, &[bytes])));
+        }
+        let mut joined = self.keys.joined(self.root);
+        series.each_label_symbol(|number| joined.add(self.symbols[number]))?;
+        Ok(Some(joined.key()))
+    }
+
+    /// The key of the labels by name.
+    pub(crate) fn labels(&self, series: &Series<'_, '_>) -> Key {
+        let by_name = self.keys.key(Key::ROOT, &[b"by name"]);
+        self.keys.key(by_name, series.label_parts())
+    }
 }
 
 #[cfg(test)]

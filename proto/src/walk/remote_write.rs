@@ -23,7 +23,8 @@
 //! without a value are left out, as Prometheus itself does when it is written to.
 //!
 //! Nothing is allocated for a sample or a series: one list of the request's symbols, and one
-//! of the labels of the series at hand.
+//! of the labels of the series at hand. These are read last, and only if somebody asks: most
+//! series were seen before, and are known by the bytes of their labels.
 
 mod series;
 mod histogram;
@@ -102,6 +103,12 @@ impl<'a> Request<'a> {
         })
     }
 
+    /// Every text of a request of 2.0, by its number.
+    #[must_use]
+    pub fn symbols(&self) -> &[&'a [u8]] {
+        &self.symbols
+    }
+
     /// Visits every series.
     ///
     /// # Errors
@@ -111,6 +118,19 @@ impl<'a> Request<'a> {
         mut visit: impl FnMut(&Series<'_, 'a>) -> Result<(), WalkError>,
     ) -> Result<(), WalkError> {
         let mut labels = Vec::new();
+        self.each_unread(|series| visit(&series.with_labels(&mut labels)?))
+    }
+
+    /// Visits every series, whose labels are not read yet: who knows a series by their bytes
+    /// need not look at them.
+    ///
+    /// # Errors
+    /// [`WalkError`] at the first that cannot be read, or the visitor's own.
+    #[inline]
+    pub fn each_unread(
+        &self,
+        mut visit: impl FnMut(&Series<'_, 'a>) -> Result<(), WalkError>,
+    ) -> Result<(), WalkError> {
         let (own, foreign) = match self.version {
             Version::V1 => (1, [4, 5]),
             Version::V2 => (5, [1, 3]),
@@ -119,8 +139,7 @@ impl<'a> Request<'a> {
         while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
             match wire {
                 Wire::Len(message) if tag == own => {
-                    let series = Series::read(self.version, &self.symbols, message, &mut labels)?;
-                    visit(&series)?;
+                    visit(&Series::find(self.version, &self.symbols, message)?)?;
                 }
                 // Else one of these would pass for an empty one of the other.
                 Wire::Len(_) if foreign.contains(&tag) => {

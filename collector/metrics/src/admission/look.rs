@@ -6,7 +6,7 @@ use crate::head::groups::{Key, Keys};
 use crate::head::{Head, Refusal, Room};
 use crate::ingest::{Scope, TimeBounds, check, name_of};
 use crate::postings::Index as _;
-use crate::remote;
+use crate::remote::{self, KnownBy};
 use crate::translate::labels::{LabelMap, NAME, Resource};
 use crate::translate::point::Point;
 use crate::translate::wire::{Fields, Malformed, Metric};
@@ -94,7 +94,7 @@ impl<'s> Look<'s> {
             })
         })?;
         let info = self.keys.key(key, &[b"target_info"]);
-        if source.has_points && self.head.groups.get(info).is_none() {
+        if source.has_points && self.head.groups.peek(info).is_none() {
             let target = self.read(&mut source)?.target.clone();
             if let Some(labels) = target {
                 self.decide(&labels);
@@ -140,7 +140,7 @@ impl<'s> Look<'s> {
     ) -> Result<Option<Refusal>, Malformed> {
         let key = self.keys.key(metric_key, &point.attributes);
         let shape = point.shape(self.keys.shapes());
-        let known = self.head.groups.get(key);
+        let known = self.head.groups.peek(key);
         if let Some(group) = known.filter(|g| g.shape == shape || point.is_shapeless()) {
             return Ok(group.series.iter().find_map(|id| Refusal::of(*id)));
         }
@@ -195,17 +195,22 @@ impl<'s> Look<'s> {
         let Ok(plain) = snappy::unpacked(body, remote::REQUEST_BYTES_MAX) else {
             return;
         };
-        let root = remote::root(self.keys);
         if let Ok(request) = Request::open(version, &plain) {
+            let known_by = KnownBy::of(self.keys, version, &request);
             request
-                .each_series(|series| self.written_series(root, series))
+                .each_series(|series| self.written_series(&known_by, series))
                 .ok();
         }
     }
 
-    fn written_series(&mut self, root: Key, series: &Series<'_, '_>) -> Result<(), WalkError> {
-        let key = self.keys.key(root, series.label_parts());
-        let known = self.head.groups.get(key);
+    fn written_series(
+        &mut self,
+        known_by: &KnownBy<'_>,
+        series: &Series<'_, '_>,
+    ) -> Result<(), WalkError> {
+        let by_bytes = known_by.bytes(series)?;
+        let known = by_bytes.and_then(|key| self.head.groups.peek(key));
+        let known = known.or_else(|| self.head.groups.peek(known_by.labels(series)));
         let refusal = match known.and_then(|group| group.series.first().copied()) {
             Some(id) => Refusal::of(id),
             None => self.new_written(series),

@@ -5,7 +5,7 @@
 //! out of question for anything but an attack on one's own tenant.
 
 use super::grow;
-use ahash::RandomState;
+use ahash::{AHasher, RandomState};
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -101,6 +101,8 @@ pub(crate) struct Groups {
     /// Numbers of series that lie outside of the entries.
     outside: usize,
     refused: usize,
+    /// The entry after the one found last: senders send in the same order again.
+    next: usize,
 }
 
 #[derive(Debug)]
@@ -141,9 +143,34 @@ impl Keys {
         Key(hash(&self.0, parent.0), hash(&self.1, parent.1))
     }
 
+    /// The key of other keys, one after the other, within what `parent` stands for.
+    pub(crate) fn joined(&self, parent: Key) -> Joined {
+        let begun = |state: &RandomState, parent: u64| {
+            let mut hasher = state.build_hasher();
+            hasher.write_u64(parent);
+            hasher
+        };
+        Joined(begun(&self.0, parent.0), begun(&self.1, parent.1))
+    }
+
     /// A hasher for shapes.
     pub(crate) fn shapes(&self) -> &RandomState {
         &self.0
+    }
+}
+
+/// A key in the making.
+pub(crate) struct Joined(AHasher, AHasher);
+
+impl Joined {
+    #[inline]
+    pub(crate) fn add(&mut self, key: Key) {
+        self.0.write_u64(key.0);
+        self.1.write_u64(key.1);
+    }
+
+    pub(crate) fn key(self) -> Key {
+        Key(self.0.finish(), self.1.finish())
     }
 }
 
@@ -159,9 +186,38 @@ impl Group {
 }
 
 impl Groups {
-    pub(crate) fn get(&self, key: Key) -> Option<Group> {
+    pub(crate) fn get(&mut self, key: Key) -> Option<Group> {
+        let entry = self.find(key)?;
+        Some(Group {
+            shape: entry.shape,
+            series: SmallVec::from_slice(entry.series.as_slice()),
+        })
+    }
+
+    /// The first series of a group.
+    #[inline]
+    pub(crate) fn first(&mut self, key: Key) -> Option<u32> {
+        self.find(key)?.series.as_slice().first().copied()
+    }
+
+    #[inline]
+    fn find(&mut self, key: Key) -> Option<&Entry> {
+        let expected = self.entries.get(self.next);
+        if expected.is_none_or(|entry| entry.key != key) {
+            let is_it = |number: &u32| self.entries[*number as usize].key == key;
+            self.next = *self.numbers.find(key.0, is_it)? as usize;
+        }
+        let found = self.entries.get(self.next);
+        self.next += 1;
+        found
+    }
+
+    /// The same as [`Self::get`], for whoever may change nothing.
+    pub(crate) fn peek(&self, key: Key) -> Option<Group> {
         let is_it = |number: &u32| self.entries[*number as usize].key == key;
-        let entry = &self.entries[*self.numbers.find(key.0, is_it)? as usize];
+        let entry = self
+            .entries
+            .get(*self.numbers.find(key.0, is_it)? as usize)?;
         Some(Group {
             shape: entry.shape,
             series: SmallVec::from_slice(entry.series.as_slice()),

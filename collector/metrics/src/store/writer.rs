@@ -8,6 +8,7 @@ use crate::Config;
 use crate::ingest::Ingest;
 use crate::segment::Segment;
 use crate::telemetry::Reason;
+use sonde_proto::snappy::Unpacker;
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::Manifest;
 use sonde_segment::work::{Background, Pace};
@@ -40,6 +41,7 @@ pub(super) struct Writer {
     pub(super) swept: UnixNanos,
     /// The time that was last told.
     pub(super) now: UnixNanos,
+    unpacker: Unpacker,
     /// The first entry for which there was no room.
     refused: Option<Position>,
 }
@@ -60,6 +62,7 @@ impl Writer {
             swept: now,
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
             now,
+            unpacker: Unpacker::default(),
             refused: None,
         }
     }
@@ -113,6 +116,7 @@ impl MetricStore {
             room: self.room(&entry.tenant, &state),
             offenders: &tenant.offenders,
             state: &mut state,
+            unpacker: &mut writer.unpacker,
             received_at: entry.received_at,
         }
         .entry(entry);

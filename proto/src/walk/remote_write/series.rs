@@ -16,12 +16,15 @@ const LABELS_READ_MAX: usize = 4096;
 pub struct Series<'s, 'a> {
     version: Version,
     symbols: &'s [&'a [u8]],
-    /// Name, value, name, value, … by name.
+    /// Name, value, name, value, … by name; empty before they are read.
     labels: &'s [&'a [u8]],
     is_cut: bool,
     metadata: Option<Cursor<'a>>,
+    message: Cursor<'a>,
     /// From the first field on that is no label.
     rest: Cursor<'a>,
+    /// Some label stands behind something else.
+    is_scattered: bool,
     has_exemplars: bool,
     has_histograms: bool,
 }
@@ -103,57 +106,133 @@ impl Fault {
 }
 
 impl<'s, 'a> Series<'s, 'a> {
-    /// Reads labels into `labels`; the rest is only noted.
-    pub(super) fn read(
+    /// Notes where everything is; what the labels are is not looked at.
+    #[inline]
+    pub(super) fn find(
         version: Version,
         symbols: &'s [&'a [u8]],
         message: Cursor<'a>,
-        labels: &'s mut Vec<&'a [u8]>,
     ) -> Result<Self, WalkError> {
-        labels.clear();
-        let (mut count, mut metadata, mut rest) = (0, None, None);
-        // Which of the fields 3 and 4 there are.
-        let mut has = [false; 2];
         let mut at = message;
-        loop {
-            let before = at;
-            let Some((tag, wire)) = at.field(DEPTH_MAX)? else {
-                break;
-            };
-            if tag != 1 && rest.is_none() {
-                rest = Some(before);
+        let mut series = Self {
+            version,
+            symbols,
+            labels: &[],
+            is_cut: false,
+            metadata: None,
+            message,
+            rest: message,
+            is_scattered: false,
+            has_exemplars: false,
+            has_histograms: false,
+        };
+        while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
+            if tag != 1 {
+                series.find_rest(at, tag, wire)?;
+                return Ok(series);
             }
-            match (version, tag, wire) {
-                (_, 1, _) => read_labels(version, symbols, &at, wire, labels, &mut count)?,
-                (_, 2, Wire::Len(_)) => {}
-                (_, 3, Wire::Len(_)) => has[0] = true,
-                (_, 4, Wire::Len(_)) => has[1] = true,
-                (Version::V2, 5, Wire::Len(inside)) => metadata = Some(inside),
+            series.rest = at;
+        }
+        Ok(series)
+    }
+
+    /// The same from the first field on that is no label, which is read already.
+    #[inline]
+    fn find_rest(
+        &mut self,
+        mut at: Cursor<'a>,
+        mut tag: u32,
+        mut wire: Wire<'a>,
+    ) -> Result<(), WalkError> {
+        let (exemplars, histograms) = match self.version {
+            Version::V1 => (3, 4),
+            Version::V2 => (4, 3),
+        };
+        loop {
+            match (self.version, tag, wire) {
+                (_, 1, _) => self.is_scattered = true,
+                (_, 2..=4, Wire::Len(_)) => {
+                    self.has_exemplars |= tag == exemplars;
+                    self.has_histograms |= tag == histograms;
+                }
+                (Version::V2, 5, Wire::Len(inside)) => self.metadata = Some(inside),
                 (_, 2..=4, _) | (Version::V2, 5, _) => {
                     return Err(at.error("a field of a series has another wire type"));
                 }
                 _ => {}
+            }
+            let Some(next) = at.field(DEPTH_MAX)? else {
+                return Ok(());
+            };
+            (tag, wire) = next;
+        }
+    }
+
+    /// The same series with its labels, which `labels` has room for.
+    ///
+    /// # Errors
+    /// [`WalkError`] where they are no labels at all.
+    pub fn with_labels<'l>(
+        &self,
+        labels: &'l mut Vec<&'a [u8]>,
+    ) -> Result<Series<'l, 'a>, WalkError>
+    where
+        's: 'l,
+    {
+        labels.clear();
+        let (mut count, mut at) = (0, self.message);
+        while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
+            if tag == 1 {
+                read_labels(self.version, self.symbols, &at, wire, labels, &mut count)?;
+            } else if !self.is_scattered {
+                break;
             }
         }
         if !count.is_multiple_of(2) {
             return Err(at.error("a label has a name and no value"));
         }
         let is_cut = count > labels.len();
-        sort(labels);
-        let (has_exemplars, has_histograms) = match version {
-            Version::V1 => (has[0], has[1]),
-            Version::V2 => (has[1], has[0]),
-        };
-        Ok(Self {
-            version,
-            symbols,
+        let are_in_order = sort(labels);
+        Ok(Series {
             labels,
             is_cut,
-            metadata,
-            rest: rest.unwrap_or(at),
-            has_exemplars,
-            has_histograms,
+            is_scattered: self.is_scattered || !are_in_order,
+            ..*self
         })
+    }
+
+    /// The bytes of the labels, where they stand together. Of one request of 2.0, and of all of
+    /// 1.0, series with the same bytes have the same labels.
+    #[must_use]
+    pub fn label_bytes(&self) -> Option<&'a [u8]> {
+        let (all, rest) = (self.message.bytes(), self.rest.bytes());
+        (!self.is_scattered).then(|| &all[..all.len() - rest.len()])
+    }
+
+    /// Visits the numbers of the labels' symbols, which only 2.0 has.
+    ///
+    /// # Errors
+    /// [`WalkError`] where there is no such symbol.
+    #[inline]
+    pub fn each_label_symbol(&self, mut visit: impl FnMut(usize)) -> Result<(), WalkError> {
+        let mut at = self.message;
+        let mut checked = |at: &Cursor<'_>, number| {
+            symbol(self.symbols, at, number)?;
+            visit(number as usize);
+            Ok(())
+        };
+        while let Some((1, wire)) = at.field(DEPTH_MAX)? {
+            match (self.version, wire) {
+                (Version::V2, Wire::Len(mut numbers)) => {
+                    while let Some(number) = numbers.packed_varint()? {
+                        checked(&at, number)?;
+                    }
+                }
+                (Version::V2, Wire::Varint(number)) => checked(&at, number)?,
+                _ => return Err(at.error("a label has another wire type")),
+            }
+        }
+        Ok(())
     }
 
     /// Names and values one after the other, by name: what the series is known by.
@@ -411,9 +490,9 @@ fn pairs<'s, 'a>(flat: &'s [&'a [u8]]) -> impl Iterator<Item = (&'a [u8], &'a [u
 }
 
 /// Leaves out labels without a value, which are none, and sorts the others by name. Nearly
-/// always there is nothing to do.
+/// always there is nothing to do, which it returns.
 #[inline]
-fn sort(labels: &mut Vec<&[u8]>) {
+fn sort(labels: &mut Vec<&[u8]>) -> bool {
     let mut before: &[u8] = &[];
     let is_fine = pairs(labels).all(|(name, value)| {
         let ascends = before < name;
@@ -423,6 +502,7 @@ fn sort(labels: &mut Vec<&[u8]>) {
     if !is_fine {
         sort_slow(labels);
     }
+    is_fine
 }
 
 #[inline(never)]
