@@ -97,7 +97,10 @@ impl SegmentDir {
         }
         if let Some(more) = notes.len().checked_sub(TOLD_MAX).filter(|more| *more > 0) {
             let quarantine = self.root.join(QUARANTINE);
-            let trouble = format!("{more} more segments are missing; see {}", quarantine.display());
+            let trouble = format!(
+                "{more} more segments are missing; see {}",
+                quarantine.display()
+            );
             self.troubles.push(trouble);
         }
     }

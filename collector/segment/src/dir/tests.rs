@@ -345,7 +345,10 @@ fn a_listed_segment_that_is_gone_is_told_of_until_somebody_deletes_the_note() {
         let [trouble] = dir.troubles() else {
             panic!("{:?}", dir.troubles());
         };
-        assert!(trouble.contains("is missing") && trouble.contains(&note), "{trouble}");
+        assert!(
+            trouble.contains("is missing") && trouble.contains(&note),
+            "{trouble}"
+        );
         if swapped {
             dir.swap(&found).unwrap();
         }
