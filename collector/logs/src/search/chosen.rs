@@ -187,9 +187,9 @@ impl<'s> Chosen<'s> {
         // Where another thread was quicker, its streams count.
         let is_first = group.known.set(known).is_ok();
         match (&self.room, group.known.get()) {
-            (Some(room), Some(known)) if is_first => {
-                room.take(known, !self.veil.is_empty()).map_err(ChooseError::NoRoom)
-            }
+            (Some(room), Some(known)) if is_first => room
+                .take(known, !self.veil.is_empty())
+                .map_err(ChooseError::NoRoom),
             _ => Ok(()),
         }
     }
@@ -232,7 +232,14 @@ impl<'s> Chosen<'s> {
     pub(crate) fn veil(&self, ordinal: u32) -> Option<&StreamVeil> {
         self.veils()?;
         let (known, at) = self.known(ordinal)?;
-        let none = || known.streams.all().iter().map(|_| OnceLock::new()).collect();
+        let none = || {
+            known
+                .streams
+                .all()
+                .iter()
+                .map(|_| OnceLock::new())
+                .collect()
+        };
         let veil = known.veils.get_or_init(none).get(at)?;
         let new = || self.veil.of(&known.streams.all()[at].labels);
         veil.get_or_init(new).as_ref()
@@ -400,9 +407,13 @@ fn matched(matcher: &Matcher, values: &Values<'_>) -> Option<bool> {
         Values::Between(least, greatest, lacks) => {
             let value = matcher.value.as_str();
             let may_be = (*least..=*greatest).contains(&value) || (*lacks && value.is_empty());
+            // What people write for any value at all.
+            let is_any = value == ".*" || (value == ".+" && !lacks && !least.is_empty());
             match matcher.op {
                 MatchOp::Equal if !may_be => Some(false),
                 MatchOp::NotEqual if !may_be => Some(true),
+                MatchOp::Regex if is_any => Some(true),
+                MatchOp::NotRegex if is_any => Some(false),
                 _ => None,
             }
         }

@@ -55,11 +55,7 @@ impl Picked {
     }
 
     /// Reads the streams that are left.
-    pub(super) fn know(
-        &self,
-        block: &Block<'_>,
-        chosen: &Chosen<'_>,
-    ) -> Result<(), ChooseError> {
+    pub(super) fn know(&self, block: &Block<'_>, chosen: &Chosen<'_>) -> Result<(), ChooseError> {
         let mut runs = self.runs.iter();
         runs.try_for_each(|run| chosen.know(run.stream, block.segment()))
     }

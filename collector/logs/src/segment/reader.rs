@@ -161,11 +161,7 @@ impl Segment {
     }
 
     /// Calls `each` with the values that a label has in its streams, some of them more than once.
-    pub(crate) fn each_value(
-        &self,
-        label: &str,
-        mut each: impl FnMut(&str),
-    ) -> Result<(), Damage> {
+    pub(crate) fn each_value(&self, label: &str, mut each: impl FnMut(&str)) -> Result<(), Damage> {
         self.streams.check_index()?;
         for section in 0..self.streams.sections() {
             let values = self.streams.summary(section)?.values(label);
@@ -173,7 +169,9 @@ impl Segment {
                 Values::Are(values) => values.into_iter().for_each(&mut each),
                 Values::Between(..) | Values::Unknown => {
                     let streams = self.streams.section(section)?;
-                    streams.iter().for_each(|stream| each(stream.labels.get(label)));
+                    streams
+                        .iter()
+                        .for_each(|stream| each(stream.labels.get(label)));
                 }
             }
         }

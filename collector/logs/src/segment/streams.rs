@@ -22,8 +22,8 @@ mod summary;
 mod write;
 
 pub(super) use join::{ListsError, join};
-pub(super) use write::write;
 pub(crate) use summary::{Summary, Values};
+pub(super) use write::write;
 
 use super::Damage;
 use super::handle::Checked;
@@ -172,7 +172,9 @@ impl Streams {
         if streams.len() != ordinals.len() {
             return Err(unreadable());
         }
-        Ok(self.pool.keep(streams, (&self.kept, section, self.sections)))
+        Ok(self
+            .pool
+            .keep(streams, (&self.kept, section, self.sections)))
     }
 
     /// All streams, by their ordinal.

@@ -175,7 +175,9 @@ impl LogStore {
             }
         };
         for segment in &snapshot.segments {
-            let added = segment.open().and_then(|open| Ok(open.each_value(SERVICE, &mut add)?));
+            let added = segment
+                .open()
+                .and_then(|open| Ok(open.each_value(SERVICE, &mut add)?));
             if let Err(error) = added {
                 self.note_unread(segment.meta.id, error);
             }

@@ -256,10 +256,7 @@ fn look(
 
 /// The blocks that can have what is asked to be deleted, by their words; nothing where any
 /// can have something hidden.
-fn may_have(
-    segment: &Segment,
-    veil: &Veil,
-) -> Result<Option<BTreeSet<u32>>, ReadError> {
+fn may_have(segment: &Segment, veil: &Veil) -> Result<Option<BTreeSet<u32>>, ReadError> {
     let Some(requests) = veil.only_requests() else {
         return Ok(None);
     };

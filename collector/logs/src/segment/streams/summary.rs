@@ -11,9 +11,9 @@
 //!
 //! A summary says nothing where that would take too many bytes; then the streams decide.
 
+use super::super::numbers::{put_sized, put_varint, take_count, take_sized};
 use super::unreadable;
 use crate::segment::Damage;
-use super::super::numbers::{put_sized, put_varint, take_count, take_sized};
 use std::ops::Range;
 
 /// How many names are told.
@@ -208,7 +208,11 @@ impl<'a> Seen<'a> {
         put_varint(self.labels.len() as u64, out);
         for label in &self.labels {
             put_sized(label.name.as_bytes(), out);
-            let of_all = if label.streams == self.streams { OF_ALL } else { 0 };
+            let of_all = if label.streams == self.streams {
+                OF_ALL
+            } else {
+                0
+            };
             let (flag, values) = match &label.values {
                 Told::All(values) => (VALUES, &values[..]),
                 Told::Bounds(least, greatest) => (BOUNDS, &[*least, *greatest][..]),
@@ -218,7 +222,9 @@ impl<'a> Seen<'a> {
             out.push(of_all | if fits { flag } else { 0 });
             let values = if fits { values } else { &[] };
             put_varint(values.len() as u64, out);
-            values.iter().for_each(|value| put_sized(value.as_bytes(), out));
+            values
+                .iter()
+                .for_each(|value| put_sized(value.as_bytes(), out));
         }
         put_varint(self.resource.len() as u64, out);
         let names = self.resource.iter();

@@ -97,7 +97,10 @@ fn neighbours_with_few_values_are_told_and_many_names_are_not() {
                 pair("pod", format!("pod-{n}")),
                 pair("service", format!("s{}", n / 50)),
             ];
-            stream(&labels[..1 + usize::from(n % 2 == 0)], &[pair("os.type", "x".into())])
+            stream(
+                &labels[..1 + usize::from(n % 2 == 0)],
+                &[pair("os.type", "x".into())],
+            )
         })
         .collect();
     let list = opened(&all, 0);
@@ -106,7 +109,10 @@ fn neighbours_with_few_values_are_told_and_many_names_are_not() {
     assert_eq!(values("pod"), Values::Between("pod-100", "pod-199", false));
     assert_eq!(values("service"), Values::Are(vec!["s2", "s3", ""]));
     assert_eq!(values("node"), Values::Are(vec![""]));
-    assert_eq!(summary.may_have_resource(|name| name == "os.type"), Some(true));
+    assert_eq!(
+        summary.may_have_resource(|name| name == "os.type"),
+        Some(true)
+    );
     assert_eq!(summary.may_have_resource(|name| name == "os"), Some(false));
 
     let named = |n: usize| stream(&[pair(&format!("name{n}"), "1".into())], &[]);

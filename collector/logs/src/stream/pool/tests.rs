@@ -52,12 +52,16 @@ fn a_full_pool_lets_those_go_that_were_not_used_for_longest() {
 fn a_stream_stays_while_another_section_has_it_and_bytes_are_those_of_what_is_there() {
     let pool = StreamPool::new(u64::MAX);
     let (a, b): (Arc<KeptStreams>, Arc<KeptStreams>) = Default::default();
-    let lists = [pool.keep(streams(0..50), (&a, 0, 1)), pool.keep(streams(0..60), (&b, 0, 1))];
+    let lists = [
+        pool.keep(streams(0..50), (&a, 0, 1)),
+        pool.keep(streams(0..60), (&b, 0, 1)),
+    ];
     let all: u64 = streams(0..60).iter().map(|s| s.bytes()).sum();
     assert_eq!(pool.bytes(), all + lists.iter().map(bytes_of).sum::<u64>());
     drop(lists);
     let mut left = Vec::new();
     let most = pool.bytes() - 1;
+    a.slot(0).unwrap().used.store(false, Ordering::Relaxed);
     pool.pooled.lock().make_room(most, &mut left);
     assert!(a.get(0).is_none() && b.get(0).is_some());
     assert_eq!(pool.len(), 60, "the other has them all");

@@ -108,7 +108,10 @@ fn any_byte_of_a_list_that_is_another_is_damage_of_its_own() {
     }
     for cut in [0, 3, 15, 16, 17, file.len() / 2, file.len() - 1] {
         let bad = open(file[..cut].to_vec());
-        assert!(bad.is_err() || bad.is_ok_and(|bad| bad.check().is_err()), "{cut}");
+        assert!(
+            bad.is_err() || bad.is_ok_and(|bad| bad.check().is_err()),
+            "{cut}"
+        );
     }
 }
 
