@@ -97,15 +97,13 @@ impl Dictionary {
     ) -> Result<(), Damage> {
         let (base, slots_from) = (self.texts.len() as u32, self.slots.len() as u32);
         let mut from = 0;
-        for (at, byte) in text.iter().enumerate() {
-            if matches!(*byte, WORD_SLOT | TEXT_SLOT) {
-                self.slots.push(Slot {
-                    column: column()?,
-                    any_text: *byte == TEXT_SLOT,
-                    before: (base + from, base + at as u32),
-                });
-                from = at as u32 + 1;
-            }
+        for at in memchr::memchr2_iter(WORD_SLOT, TEXT_SLOT, text) {
+            self.slots.push(Slot {
+                column: column()?,
+                any_text: text[at] == TEXT_SLOT,
+                before: (base + from, base + at as u32),
+            });
+            from = at as u32 + 1;
         }
         self.texts.extend_from_slice(text);
         self.texts.push(END);
@@ -193,11 +191,33 @@ impl Dictionary {
 /// Whether the slots of a template stand between bytes that belong to no word. An encoder
 /// makes no others, but a dictionary is not to be trusted with more than its bytes.
 fn bounds_variables(text: &[u8]) -> bool {
-    let slot = |byte: u8| matches!(byte, WORD_SLOT | TEXT_SLOT);
-    let wordlike = |byte: u8| slot(byte) || is_word_byte(byte);
-    let side_by_side = |pair: &[u8]| match pair {
-        [left, right] => (slot(*left) && wordlike(*right)) || (slot(*right) && wordlike(*left)),
-        _ => false,
+    // Only the neighbours of slots matter, and most bytes are none.
+    let is_wordlike = |at: Option<usize>| {
+        let byte = at.and_then(|at| text.get(at)).copied();
+        byte.is_some_and(|byte| matches!(byte, WORD_SLOT | TEXT_SLOT) || is_word_byte(byte))
     };
-    !text.windows(2).any(side_by_side)
+    !memchr::memchr2_iter(WORD_SLOT, TEXT_SLOT, text)
+        .any(|at| is_wordlike(at.checked_sub(1)) || is_wordlike(at.checked_add(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn slots_beside_words_or_slots_do_not_bound_variables(
+            text in prop::collection::vec(prop::sample::select(&[WORD_SLOT, TEXT_SLOT, b'a', b' ', b'.'][..]), 0..12),
+        ) {
+            let slot = |byte: u8| matches!(byte, WORD_SLOT | TEXT_SLOT);
+            let wordlike = |byte: u8| slot(byte) || is_word_byte(byte);
+            let side_by_side = text.windows(2).any(|pair| {
+                (slot(pair[0]) && wordlike(pair[1])) || (slot(pair[1]) && wordlike(pair[0]))
+            });
+            prop_assert_eq!(bounds_variables(&text), !side_by_side);
+        }
+    }
 }

@@ -5,8 +5,9 @@
 //! All is done with plain bodies and with templated ones.
 //!
 //! `SONDE_BENCH_RECORDS` sets how many records there are; 1,000,000 without it. With the
-//! argument `few` the other layouts are left out; with `compare` only the seals of both
-//! encodings are measured, in turns. With `files DIRECTORY` it is all over real text instead:
+//! argument `few` the other layouts are left out; with `many` only segments of 50,000 streams are
+//! asked, which `few` does not; with `compare` only the seals of both encodings are measured, in
+//! turns. With `files DIRECTORY` it is all over real text instead:
 //! `collector/logs/benches/corpora target/corpora`, which runs programs and keeps their logs,
 //! then `cargo bench -p sonde-logs -- files target/corpora`.
 
@@ -53,6 +54,9 @@ fn main() {
     let dir = tempfile::tempdir().expect("the machine has a temporary directory");
     if std::env::args().any(|argument| argument == "compare") {
         return compare(dir.path(), records.min(300_000)).print("seals of both encodings");
+    }
+    if std::env::args().any(|argument| argument == "many") {
+        return ask_many(dir.path(), records).print("asking, 50,000 streams");
     }
     for bodies in [BodyEncoding::Plain, BodyEncoding::Templated] {
         let dir = dir.path().join(format!("{bodies:?}"));
@@ -343,6 +347,48 @@ fn ask(dir: &Path, bodies: BodyEncoding) -> Figures {
         opening(dir, bodies),
         "",
     );
+    figures
+}
+
+/// How soon answers come where a segment has thousands of streams, in milliseconds: the first
+/// time, and the median of further times.
+fn ask_many(dir: &Path, records: usize) -> Figures {
+    let (bodies, mut figures) = (BodyEncoding::default(), Figures::default());
+    stored(dir, Kind::Many, records, bodies, &mut figures);
+    let needle = &text::needles(1)[0];
+    let questions = [
+        ("request ID", format!("{{}} |= `{needle}`")),
+        (
+            "request ID of any service",
+            format!("{{service_name=~\".+\"}} |= `{needle}`"),
+        ),
+        ("newest 100 of everything", "{}".into()),
+        (
+            "newest 100 of a service",
+            "{service_name=\"service-7\"}".into(),
+        ),
+        ("newest 100 errors", "{level=\"error\"}".into()),
+        (
+            "a service that is not there",
+            "{service_name=\"nobody\"}".into(),
+        ),
+    ];
+    for (name, query) in questions {
+        let store = open(dir, bodies);
+        let search = search(&query, 100);
+        let mut hits = 0;
+        let mut times: Vec<f64> = (0..20)
+            .map(|_| {
+                seconds(|| {
+                    let found = store.search(&Tenant::default(), &search);
+                    hits = found.map_or(0, |found| black_box(found.records).len());
+                }) * 1e3
+            })
+            .collect();
+        figures.add(format!("{name} ({hits} hits): first, ms"), times[0], "");
+        times.sort_by(f64::total_cmp);
+        figures.add(format!("{name}: p50, ms"), median(&times), "");
+    }
     figures
 }
 

@@ -407,9 +407,13 @@ fn matched(matcher: &Matcher, values: &Values<'_>) -> Option<bool> {
         Values::Between(least, greatest, lacks) => {
             let value = matcher.value.as_str();
             let may_be = (*least..=*greatest).contains(&value) || (*lacks && value.is_empty());
+            // What people write for any value at all.
+            let is_any = value == ".*" || (value == ".+" && !lacks && !least.is_empty());
             match matcher.op {
                 MatchOp::Equal if !may_be => Some(false),
                 MatchOp::NotEqual if !may_be => Some(true),
+                MatchOp::Regex if is_any => Some(true),
+                MatchOp::NotRegex if is_any => Some(false),
                 _ => None,
             }
         }

@@ -17,8 +17,10 @@ use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// After so much was looked at, and with so much left, other threads help.
-const LOOKS_ALONE: usize = 4;
+/// After so many looks, and with so much left, other threads help: to find the blocks of a
+/// segment is one look, to read a block is two.
+const LOOKS_ALONE: usize = 8;
+const LEFT_MIN: usize = 4;
 
 /// Something to be looked at. The greatest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,7 +92,7 @@ pub(super) fn visit(
     let items = items.collect();
     visit.queue.get_mut().items = items;
     visit.work(LOOKS_ALONE);
-    if threads > 1 && visit.queue.lock().items.len() > LOOKS_ALONE {
+    if threads > 1 && visit.queue.lock().items.len() > LEFT_MIN {
         std::thread::scope(|scope| {
             for _ in 1..threads {
                 let name = std::thread::Builder::new().name("logs-query".into());
@@ -152,18 +154,24 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Looks at what is best, one after the other, until nothing is left or so much was looked
-    /// at.
+    /// Looks at what is best, one after the other, until nothing is left or so many looks were
+    /// taken.
     fn work(&self, mut looks: usize) {
         let mut reader = Reader::until(&self.deadline);
         while looks > 0
             && let Some(item) = self.next()
         {
-            match item.block {
-                None => self.open(item.segment),
-                Some(block) => self.read(item.segment, block, &mut reader),
-            }
-            looks -= 1;
+            let taken = match item.block {
+                None => {
+                    self.open(item.segment);
+                    1
+                }
+                Some(block) => {
+                    self.read(item.segment, block, &mut reader);
+                    2
+                }
+            };
+            looks = looks.saturating_sub(taken);
         }
     }
 

@@ -13,6 +13,7 @@
 
 mod join;
 mod tokenizer;
+mod unsynced;
 
 pub(super) use join::join;
 
@@ -29,6 +30,7 @@ use tantivy::schema::{
 };
 use tantivy::{DocSet, TERMINATED};
 use tokenizer::SpaceTokenizer;
+use unsynced::Unsynced;
 
 pub(super) const DIR: &str = "words";
 const SPACES: &str = "spaces";
@@ -101,7 +103,7 @@ impl VocabularyBuilder {
             .schema(schema)
             .settings(settings)
             .tokenizers(tokenizers)
-            .single_segment_index_writer(MmapDirectory::open(&dir)?, TABLE_BYTES)?;
+            .single_segment_index_writer(Unsynced::open(&dir)?, TABLE_BYTES)?;
         Ok(Self { index, fields })
     }
 

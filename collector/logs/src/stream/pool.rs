@@ -95,6 +95,8 @@ impl StreamPool {
             }
             *own = Some(Arc::clone(&list));
             drop(own);
+            // Or it would be the first to go.
+            slot.used.store(true, Ordering::Relaxed);
             pooled.bytes += bytes_of(&list);
             pooled.sections.push_back((Arc::downgrade(kept), section));
         }
@@ -103,7 +105,7 @@ impl StreamPool {
         }
         pooled.make_room(self.bytes_max, &mut left);
         drop(pooled);
-        // What was let go is freed without the lock.
+        // The texts of what was let go are freed without the lock.
         drop(left);
         list
     }
@@ -133,7 +135,7 @@ impl Pooled {
     }
 
     /// Lets sections go until the rest has room.
-    fn make_room(&mut self, bytes_max: u64, left: &mut Vec<List>) {
+    fn make_room(&mut self, bytes_max: u64, left: &mut Vec<Arc<Stream>>) {
         // Each is looked at twice: whether it was used, and whether it was used again.
         for _ in 0..2 * self.sections.len() {
             if self.bytes <= bytes_max {
@@ -154,20 +156,22 @@ impl Pooled {
                 self.sections.push_back((Arc::downgrade(&kept), section));
             } else if let Some(list) = slot.list.lock().take() {
                 self.bytes = self.bytes.saturating_sub(bytes_of(&list));
-                self.forget(list, left);
+                self.forget(&list, left);
             }
         }
     }
 
     /// Forgets the streams of a section that nobody else has.
-    fn forget(&mut self, list: List, left: &mut Vec<List>) {
+    fn forget(&mut self, list: &List, left: &mut Vec<Arc<Stream>>) {
         for stream in list.iter() {
             // The pool has it, and this list: another query or section would be a third.
-            if Arc::strong_count(stream) <= 2 && self.streams.remove(stream) {
+            if Arc::strong_count(stream) <= 2
+                && let Some(stream) = self.streams.take(stream)
+            {
                 self.bytes = self.bytes.saturating_sub(stream.bytes());
+                left.push(stream);
             }
         }
-        left.push(list);
     }
 
     /// Forgets what nobody has, and counts anew.

@@ -340,7 +340,7 @@ fn a_listed_segment_that_is_gone_is_told_of_until_somebody_deletes_the_note() {
         let (dir, found) = SegmentDir::open(root.path()).unwrap();
         let listed: Vec<u64> = found.segments.iter().map(|s| s.id).collect();
         assert_eq!(listed, [kept]);
-        assert_eq!(in_quarantine(root.path()), [note.clone()]);
+        assert_eq!(in_quarantine(root.path()), std::slice::from_ref(&note));
         assert_eq!(dir.aside().segments, 1);
         let [trouble] = dir.troubles() else {
             panic!("{:?}", dir.troubles());

@@ -2,9 +2,9 @@
 //! tantivy's own merging: it puts documents one after the other, so a document's number is
 //! its block's again.
 
+use super::unsynced::Unsynced;
 use super::{DIR, checksum, map_all};
 use std::path::{Path, PathBuf};
-use tantivy::directory::MmapDirectory;
 use tantivy::index::{Index, IndexSettings};
 use tantivy::indexer::merge_filtered_segments;
 
@@ -22,6 +22,6 @@ pub(in crate::segment) fn join(dir: &Path, sources: &[PathBuf]) -> tantivy::Resu
         ..IndexSettings::default()
     };
     let all = segments.iter().map(|_| None).collect();
-    merge_filtered_segments(&segments, settings, all, MmapDirectory::open(&dir)?)?;
+    merge_filtered_segments(&segments, settings, all, Unsynced::open(&dir)?)?;
     Ok(checksum(&map_all(&dir)?))
 }

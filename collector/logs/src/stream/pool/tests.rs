@@ -61,6 +61,7 @@ fn a_stream_stays_while_another_section_has_it_and_bytes_are_those_of_what_is_th
     drop(lists);
     let mut left = Vec::new();
     let most = pool.bytes() - 1;
+    a.slot(0).unwrap().used.store(false, Ordering::Relaxed);
     pool.pooled.lock().make_room(most, &mut left);
     assert!(a.get(0).is_none() && b.get(0).is_some());
     assert_eq!(pool.len(), 60, "the other has them all");

@@ -25,6 +25,9 @@ fn is_of(list: usize, found: &Result<JoinedStreams, ListsError>) -> bool {
     matches!(found, Err(ListsError::Damaged(at, _)) if *at == list)
 }
 
+/// What is done to the index of a list.
+type Change<'a> = &'a dyn Fn(&mut [u8]);
+
 /// Streams that are much alike, some with zeros in their texts, so that their order is told
 /// by the last of what they have.
 fn random(rng: &mut ChaCha8Rng) -> Arc<Stream> {
@@ -123,7 +126,7 @@ fn a_list_that_says_of_itself_what_is_not_so_is_damage() {
     let file = written(&right);
     let good = opened(file.clone());
     let index = file.len() - 4;
-    let sealed = |change: &dyn Fn(&mut [u8])| {
+    let sealed = |change: Change<'_>| {
         let mut file = file.clone();
         change(&mut file[good.entries..index]);
         let checksum = crc32c::crc32c(&file[good.entries..index]);
@@ -132,7 +135,7 @@ fn a_list_that_says_of_itself_what_is_not_so_is_damage() {
     };
     // How many streams there are, where a section begins, how long it is, which stream is first.
     let of_end = index - good.entries - 8;
-    let changes: [&dyn Fn(&mut [u8]); 5] = [
+    let changes: [Change<'_>; 5] = [
         &|index| index[of_end] ^= 1,
         &|index| index[4] ^= 1,
         &|index| index[12] ^= 1,
