@@ -25,4 +25,5 @@ mod prometheus_api;
 mod prometheus_remote_write;
 mod push;
 mod scrape;
+mod scrape_tls;
 mod sdk;
