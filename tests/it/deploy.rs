@@ -71,11 +71,12 @@ async fn the_shipped_examples_are_accepted() {
 #[test]
 fn the_example_names_every_key_with_its_default() {
     // What shows the shape of a value that is empty by default, or a better place.
-    const EXAMPLES: [&str; 4] = [
+    const EXAMPLES: [&str; 5] = [
         "data_dir",
         "alerts.config_file",
         "agent.resource",
         "agent.enrich.rules",
+        "agent.scrape.scrape_configs",
     ];
     let example = with_every_key(&shipped("sonde.example.yaml"));
     let options = sonde_yaml::Options::default();

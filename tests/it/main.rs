@@ -26,4 +26,5 @@ mod prometheus_differential;
 mod prometheus_remote_write;
 mod push;
 mod scrape;
+mod scrape_tls;
 mod sdk;

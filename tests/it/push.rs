@@ -50,8 +50,8 @@ async fn until(sonde: &Sonde, query: &str, satisfied: impl Fn(&[String]) -> bool
     lines(&answer)
 }
 
-const PUT: [&str; 3] = ["-X", "PUT", "--data-binary=@-"];
-const POST: [&str; 1] = ["--data-binary=@-"];
+const PUT: [&str; 4] = ["-X", "PUT", "--data-binary", "@-"];
+const POST: [&str; 2] = ["--data-binary", "@-"];
 const DELETE: [&str; 2] = ["-X", "DELETE"];
 
 #[tokio::test(flavor = "multi_thread")]

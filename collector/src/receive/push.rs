@@ -115,7 +115,7 @@ impl Push {
         for group in groups.iter_mut() {
             let time = group.next_time(now);
             let is_other = |(tenant, gathered): &mut (Tenant, Points)| {
-                *tenant != group.tenant || gathered.is_full()
+                *tenant != group.tenant || !gathered.has_room_for(group)
             };
             if let Some(full) = points.take_if(is_other) {
                 requests.push(full);

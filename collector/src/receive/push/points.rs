@@ -55,8 +55,10 @@ impl Points {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.count >= POINTS_MAX
+    /// Whether a group may come on top. One that is large goes alone, as it came.
+    pub(super) fn has_room_for(&self, group: &Group) -> bool {
+        let samples = group.families.iter().map(|family| family.samples.len());
+        self.count + samples.sum::<usize>() <= POINTS_MAX
     }
 
     fn put(&mut self, family: &Family, sample: &Sample, time: i64, is_there: bool) {
