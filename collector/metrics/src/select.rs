@@ -3,20 +3,23 @@
 //! Whatever is looked at, the clock is too: matching, and visiting what matched, ends when
 //! nobody waits for the answer any more.
 
+mod sets;
 mod smallest;
 
 use crate::Samples;
 use crate::chunk::open::ClosedChunk;
 use crate::postings::{Clock, Index};
-use crate::promql::source::{Series, Source, Stop, TimeRange};
+use crate::promql::source::{Room, Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::symbols::Symbol;
 use crate::tenant::TenantStore;
 use ahash::{AHashMap, AHashSet};
+use sets::Texts;
 pub use smallest::Limited;
 pub(crate) use smallest::Smallest;
 use sonde_proto::{Deadline, Labels, Matcher};
 use std::cell::Cell;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// One tenant's data, to be queried.
@@ -60,9 +63,24 @@ pub(crate) struct StoredSeries<'a> {
     range: TimeRange,
 }
 
+/// A place in a series' list takes about as much as so many samples once they are read.
+const PART_SAMPLES: u64 = 5;
+
 enum Part {
     Head(ClosedChunk),
     Sealed(Arc<Segment>, ChunkRef),
+}
+
+impl Part {
+    /// How many samples in the range it is charged as: at its edges, fewer than there may be.
+    fn samples(&self, range: TimeRange) -> u64 {
+        match self {
+            Self::Sealed(_, chunk, ..) if chunk.first >= range.start && chunk.last <= range.end => {
+                u64::from(chunk.count).max(PART_SAMPLES)
+            }
+            _ => PART_SAMPLES,
+        }
+    }
 }
 
 /// Whether a series may have samples in the range.
@@ -81,42 +99,52 @@ impl<'a> Source for TenantSource<'a> {
         &self,
         matchers: &[Matcher],
         range: TimeRange,
-        series_max: usize,
+        room: &mut Room,
     ) -> Result<Vec<StoredSeries<'a>>, Stop> {
-        let found = self.find(matchers, range, series_max)?;
+        let series_max = room.series_max;
+        let mut texts = Texts::default();
+        let found = self.find(matchers, range, &mut texts, room)?;
         let mut all: Vec<StoredSeries<'a>> = Vec::new();
         let mut clock = Clock::new(self.deadline);
         let mut by_labels: AHashMap<Labels, usize> = AHashMap::new();
-        let mut add = |labels: Labels, parts: &mut dyn Iterator<Item = Part>| {
-            let next = all.len();
-            let at = *by_labels.entry(labels).or_insert_with_key(|labels| {
-                all.push(StoredSeries {
-                    reads: self.reads,
-                    labels: labels.clone(),
-                    parts: Vec::new(),
-                    range,
-                });
-                next
-            });
-            all[at].parts.extend(parts);
-            all.len() <= series_max
+        let mut add = |labels: Labels, parts: &mut dyn Iterator<Item = Part>, room: &mut Room| {
+            let at = match by_labels.entry(labels) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(_) if all.len() >= series_max => {
+                    return Err(Stop::SeriesMax(series_max));
+                }
+                Entry::Vacant(place) => {
+                    sets::charge(place.key().len(), room)?;
+                    all.push(StoredSeries {
+                        reads: self.reads,
+                        labels: place.key().clone(),
+                        parts: Vec::new(),
+                        range,
+                    });
+                    *place.insert(all.len() - 1)
+                }
+            };
+            for part in parts {
+                room.take_samples(part.samples(range))?;
+                all[at].parts.push(part);
+            }
+            Ok(())
         };
         for segment in &found.segments {
             let Some(index) = self.index(segment) else {
                 continue;
             };
+            let mut sets = texts.of(&*index);
             for id in index.matching_within(matchers, self.deadline)? {
                 clock.check()?;
                 let mut parts = sealed(segment, &index, id, range).peekable();
-                if parts.peek().is_some() && !add(index.labels(id), &mut parts) {
-                    return Err(Stop::SeriesMax(series_max));
+                if parts.peek().is_some() {
+                    add(sets.labels(id, room)?, &mut parts, room)?;
                 }
             }
         }
         for (labels, chunks) in found.head {
-            if !add(labels, &mut chunks.into_iter().map(Part::Head)) {
-                return Err(Stop::SeriesMax(series_max));
-            }
+            add(labels, &mut chunks.into_iter().map(Part::Head), room)?;
         }
         Ok(all)
     }
@@ -141,20 +169,23 @@ impl TenantSource<'_> {
         &self,
         matchers: &[Matcher],
         range: TimeRange,
-        series_max: usize,
+        texts: &mut Texts,
+        room: &mut Room,
     ) -> Result<Found, Stop> {
         let state = self.tenant.state.read();
         let ids = state.head.matching_within(matchers, self.deadline)?;
         let mut head = Vec::new();
         let mut clock = Clock::new(self.deadline);
+        let mut sets = texts.of(&state.head);
         for id in ids {
             clock.check()?;
             let chunks = state.head.chunks(id, range.start, range.end);
             if !chunks.is_empty() {
-                head.push((state.head.labels(id), chunks));
-            }
-            if head.len() > series_max {
-                return Err(Stop::SeriesMax(series_max));
+                if head.len() >= room.series_max {
+                    return Err(Stop::SeriesMax(room.series_max));
+                }
+                sets::charge(state.head.pairs(id).len(), room)?;
+                head.push((sets.labels(id, room)?, chunks));
             }
         }
         let segments = state.overlapping(range.start, range.end);

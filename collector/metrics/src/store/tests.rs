@@ -4,6 +4,7 @@ mod oracle;
 mod damage;
 mod steps;
 mod answers;
+mod limits;
 
 use crate::Config;
 use crate::testing::*;
