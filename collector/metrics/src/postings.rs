@@ -7,6 +7,9 @@ use sonde_proto::{Deadline, Labels, MatchOp, Matcher};
 
 /// How many series are looked at between two looks at the clock.
 const LOOKS: usize = 1024;
+/// Asking a regular expression takes as long as looking at so many series, and as one more for
+/// each byte it is asked about.
+const REGEX_LOOKS: usize = 32;
 
 /// Names and values of one series, by name.
 pub(crate) type Pairs = [(Symbol, Symbol)];
@@ -123,7 +126,10 @@ pub(crate) trait Index {
             let pair = self.pairs(*id).iter().find(|(n, _)| *n == name);
             let value = pair.map(|(_, value)| *value);
             let text = value.map_or("", |v| self.symbols().text(v));
-            *known.entry(value).or_insert_with(|| matcher.matches(text))
+            *known.entry(value).or_insert_with(|| {
+                clock.work(matcher, text);
+                matcher.matches(text)
+            })
         });
         clock.check()
     }
@@ -154,11 +160,46 @@ impl<'d> Clock<'d> {
         self.has_passed
     }
 
+    /// Counts what a matcher does with a text; a pattern may take long for each byte.
+    fn work(&mut self, matcher: &Matcher, text: &str) {
+        if matches!(matcher.op, MatchOp::Regex | MatchOp::NotRegex) {
+            let before = self.looks / LOOKS;
+            self.looks += REGEX_LOOKS + text.len();
+            if self.looks / LOOKS != before {
+                self.has_passed |= self.deadline.has_passed();
+            }
+        }
+    }
+
     /// The same as an error.
     pub(crate) fn check(&mut self) -> Result<(), Stop> {
         if self.has_passed() {
             return Err(Stop::Deadline);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_looked_at_as_often_as_patterns_take_long() {
+        let matcher = |op| Matcher::new("a", op, "x.*y").unwrap();
+        let looks = |op, text: &str| {
+            let deadline = Deadline::never();
+            let mut clock = Clock::new(&deadline);
+            assert!(!clock.has_passed());
+            drop(deadline.give_up_on_drop());
+            let texts = (0..).take_while(|_| {
+                clock.work(&matcher(op), text);
+                !clock.has_passed()
+            });
+            texts.count()
+        };
+        assert_eq!(looks(MatchOp::Equal, "x"), LOOKS - 1);
+        assert!((20..40).contains(&looks(MatchOp::Regex, "x")));
+        assert_eq!(looks(MatchOp::NotRegex, &"x".repeat(LOOKS)), 0);
     }
 }

@@ -1,6 +1,6 @@
 //! `metadata` and `query_exemplars`.
 
-use super::envelope::no_expression;
+use super::envelope::{no_expression, query_failed};
 use super::parameters::{Moment, Parameters};
 use super::{Api, Failure, success, tenant};
 use axum::extract::State;
@@ -74,21 +74,18 @@ pub(super) async fn exemplars(
         ));
     }
     let (start, end) = (start.clamped(), end.clamped());
-    let found = api
-        .of(&tenant)
-        .ask(move |sources, _| {
-            Ok(sources
-                .stores
-                .metrics
-                .exemplars(&tenant, &selectors, start, end))
-        })
-        .await?;
-    let data = found.into_iter().map(|(labels, exemplars)| {
-        let exemplars = exemplars.into_iter().map(|one| {
-            let seconds = one.time.as_millis() as f64 / 1e3;
-            json!({ "labels": one.labels, "value": one.value.to_string(), "timestamp": seconds })
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
+        let metrics = &sources.stores.metrics;
+        let found = metrics.exemplars(&tenant, &selectors, start, end, deadline);
+        let found = found.map_err(|error| query_failed(&error))?;
+        let data = found.into_iter().map(|(labels, exemplars)| {
+            let exemplars = exemplars.into_iter().map(|one| {
+                let seconds = one.time.as_millis() as f64 / 1e3;
+                json!({ "labels": one.labels, "value": one.value.to_string(), "timestamp": seconds })
+            });
+            json!({ "seriesLabels": labels, "exemplars": exemplars.collect::<Vec<_>>() })
         });
-        json!({ "seriesLabels": labels, "exemplars": exemplars.collect::<Vec<_>>() })
+        Ok(success(data.collect::<Vec<_>>()))
     });
-    Ok(success(data.collect::<Vec<_>>()))
+    Ok(answer.await?)
 }

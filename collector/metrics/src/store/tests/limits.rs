@@ -3,6 +3,7 @@
 use super::*;
 use crate::promql::QueryLimits;
 use crate::{QueryError, Question, Reads, Selection};
+use sonde_proto::otlp::metrics::{Exemplar, exemplar};
 use sonde_proto::{Deadline, Labels, Matcher};
 
 /// `m` with 60 series that share ten labels of a thousand bytes, a third in each of two segments
@@ -89,6 +90,31 @@ fn a_text_that_many_series_have_is_in_memory_once() {
         assert_eq!(one.labels.get("s3").len(), 1000);
         assert_eq!(one.labels.len(), 12);
     }
+}
+
+#[test]
+fn exemplars_are_matched_within_the_deadline() {
+    let bed = Bed::new(&Config::default());
+    let mut counted = point(&[], 0, 1.0);
+    counted.exemplars = vec![Exemplar {
+        time_unix_nano: UnixNanos::from_millis(NOW_MS).0,
+        value: Some(exemplar::Value::AsDouble(1.0)),
+        ..Default::default()
+    }];
+    bed.send(&[], vec![counter("c", CUMULATIVE, vec![counted])]);
+    let selectors = vec![crate::parse_selector("{__name__=~\"c.*\"}").unwrap()];
+    let deadline = Deadline::never();
+    let asked = || {
+        let (start, end) = (UnixNanos(0), UnixNanos(u64::MAX));
+        let tenant = Tenant::default();
+        let found = bed
+            .store
+            .exemplars(&tenant, &selectors, start, end, &deadline);
+        found.map(|found| found.len())
+    };
+    assert_eq!(asked(), Ok(1));
+    drop(deadline.give_up_on_drop());
+    assert!(matches!(asked(), Err(QueryError::Timeout(_))));
 }
 
 #[test]
