@@ -53,6 +53,8 @@ pub(crate) struct Head {
     pub(crate) groups: groups::Groups,
     pub(crate) exemplars: exemplars::Ring,
     label_bytes: usize,
+    /// How often series and texts were given other numbers.
+    numbering: u64,
     active: Generation,
     frozen: Option<Arc<Generation>>,
 }
@@ -72,6 +74,11 @@ impl Head {
     /// About how much memory sealing what is not frozen yet would free.
     pub(crate) fn active_bytes(&self) -> usize {
         self.active.bytes()
+    }
+
+    /// What changes when series and texts are given other numbers.
+    pub(crate) fn numbering(&self) -> u64 {
+        self.numbering
     }
 
     /// The earliest and latest unsealed sample.
@@ -231,6 +238,7 @@ impl Head {
             .map(|id| self.is_kept(id, keep_from))
             .collect();
         let mut old = std::mem::take(self);
+        self.numbering = old.numbering + 1;
         self.exemplars = old.exemplars;
         self.exemplars.forget_series();
         let mut numbers = Vec::with_capacity(kept.len());

@@ -46,6 +46,15 @@ impl Postings {
     }
 }
 
+/// Of each matcher that is no list of series, what it says about values by their numbers.
+pub(crate) type Known = Vec<AHashMap<Option<Symbol>, bool>>;
+
+/// The matchers that are a list of series, and the others.
+pub(crate) fn split(matchers: &[Matcher]) -> (Vec<&Matcher>, Vec<&Matcher>) {
+    let is_list = |m: &&Matcher| m.op == MatchOp::Equal && !m.value.is_empty();
+    matchers.iter().partition(is_list)
+}
+
 /// Something that can be searched for series.
 pub(crate) trait Index {
     fn symbols(&self) -> &Symbols;
@@ -72,13 +81,26 @@ pub(crate) trait Index {
     /// # Errors
     /// [`Stop::Deadline`] when it was.
     fn matching_within(&self, matchers: &[Matcher], deadline: &Deadline) -> Result<Vec<u32>, Stop> {
-        let (mut narrow, wide): (Vec<&Matcher>, Vec<&Matcher>) = matchers
-            .iter()
-            .partition(|m| m.op == MatchOp::Equal && !m.value.is_empty());
+        self.matching_known(matchers, Known::default(), deadline)
+    }
+
+    /// The same, where something is known already.
+    ///
+    /// # Errors
+    /// As [`Self::matching_within`].
+    fn matching_known(
+        &self,
+        matchers: &[Matcher],
+        known: Known,
+        deadline: &Deadline,
+    ) -> Result<Vec<u32>, Stop> {
+        let (mut narrow, wide) = split(matchers);
+        let mut known = known.into_iter();
         let found = self.equal_to_all(&mut narrow);
         let mut found = found.unwrap_or_else(|| (0..self.count()).collect());
         for matcher in wide {
-            self.keep(&mut found, matcher, deadline)?;
+            let known = known.next().unwrap_or_default();
+            self.keep(&mut found, matcher, known, deadline)?;
         }
         Ok(found)
     }
@@ -109,6 +131,7 @@ pub(crate) trait Index {
         &self,
         found: &mut Vec<u32>,
         matcher: &Matcher,
+        mut known: AHashMap<Option<Symbol>, bool>,
         deadline: &Deadline,
     ) -> Result<(), Stop> {
         let Some(name) = self.symbols().find(&matcher.name) else {
@@ -117,7 +140,6 @@ pub(crate) trait Index {
             }
             return Ok(());
         };
-        let mut known: AHashMap<Option<Symbol>, bool> = AHashMap::new();
         let mut clock = Clock::new(deadline);
         found.retain(|id| {
             if clock.has_passed() {
@@ -161,7 +183,7 @@ impl<'d> Clock<'d> {
     }
 
     /// Counts what a matcher does with a text; a pattern may take long for each byte.
-    fn work(&mut self, matcher: &Matcher, text: &str) {
+    pub(crate) fn work(&mut self, matcher: &Matcher, text: &str) {
         if matches!(matcher.op, MatchOp::Regex | MatchOp::NotRegex) {
             let before = self.looks / LOOKS;
             self.looks += REGEX_LOOKS + text.len();

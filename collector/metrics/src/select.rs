@@ -3,17 +3,19 @@
 //! Whatever is looked at, the clock is too: matching, and visiting what matched, ends when
 //! nobody waits for the answer any more.
 
+mod judged;
 mod sets;
 mod smallest;
 
 use crate::Samples;
 use crate::chunk::open::ClosedChunk;
-use crate::postings::{Clock, Index};
+use crate::postings::{Clock, Index, Known};
 use crate::promql::source::{Room, Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::symbols::Symbol;
 use crate::tenant::TenantStore;
 use ahash::{AHashMap, AHashSet};
+use judged::Judged;
 use sets::Texts;
 pub use smallest::Limited;
 pub(crate) use smallest::Smallest;
@@ -172,8 +174,10 @@ impl TenantSource<'_> {
         texts: &mut Texts,
         room: &mut Room,
     ) -> Result<Found, Stop> {
+        let judged = Judged::read(self.tenant, matchers, self.deadline)?;
         let state = self.tenant.state.read();
-        let ids = state.head.matching_within(matchers, self.deadline)?;
+        let known = judged.of(&state);
+        let ids = state.head.matching_known(matchers, known, self.deadline)?;
         let mut head = Vec::new();
         let mut clock = Clock::new(self.deadline);
         let mut sets = texts.of(&state.head);
@@ -199,9 +203,9 @@ impl TenantSource<'_> {
         range: TimeRange,
         out: &mut Smallest<Labels>,
     ) -> Result<(), Stop> {
-        self.each_index(range, |index, has_samples| {
+        self.each_index(matchers, range, |index, known, has_samples| {
             let mut clock = Clock::new(self.deadline);
-            for id in index.matching_within(matchers, self.deadline)? {
+            for id in index.matching_known(matchers, known, self.deadline)? {
                 clock.check()?;
                 if has_samples(id) {
                     out.add(index.labels(id))?;
@@ -218,7 +222,7 @@ impl TenantSource<'_> {
         range: TimeRange,
         out: &mut Smallest<String>,
     ) -> Result<(), Stop> {
-        self.each_index(range, |index, has_samples| {
+        self.each_index(matchers, range, |index, known, has_samples| {
             let mut clock = Clock::new(self.deadline);
             let mut seen = AHashSet::new();
             if matchers.is_empty() {
@@ -229,7 +233,7 @@ impl TenantSource<'_> {
                     }
                 }
             } else {
-                for id in index.matching_within(matchers, self.deadline)? {
+                for id in index.matching_known(matchers, known, self.deadline)? {
                     clock.check()?;
                     let pairs = index.pairs(id);
                     if pairs.iter().any(|(name, _)| !seen.contains(name)) && has_samples(id) {
@@ -249,7 +253,7 @@ impl TenantSource<'_> {
         range: TimeRange,
         out: &mut Smallest<String>,
     ) -> Result<(), Stop> {
-        self.each_index(range, |index, has_samples| {
+        self.each_index(matchers, range, |index, known, has_samples| {
             let Some(name) = index.symbols().find(name) else {
                 return Ok(());
             };
@@ -263,7 +267,7 @@ impl TenantSource<'_> {
                     }
                 }
             } else {
-                for id in index.matching_within(matchers, self.deadline)? {
+                for id in index.matching_known(matchers, known, self.deadline)? {
                     clock.check()?;
                     let pair = index.pairs(id).iter().find(|(n, _)| *n == name);
                     let value = pair.map(|(_, value)| *value);
@@ -276,16 +280,19 @@ impl TenantSource<'_> {
         })
     }
 
-    /// Visits memory and every segment that overlaps the range, each with what tells whether
-    /// one of its series may have samples there.
+    /// Visits memory and every segment that overlaps the range, each with what matchers are known
+    /// to say of it, and with what tells whether one of its series may have samples there.
     fn each_index(
         &self,
+        matchers: &[Matcher],
         range: TimeRange,
-        mut visit: impl FnMut(&dyn Index, HasSamples<'_>) -> Result<(), Stop>,
+        mut visit: impl FnMut(&dyn Index, Known, HasSamples<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        let judged = Judged::read(self.tenant, matchers, self.deadline)?;
         let state = self.tenant.state.read();
+        let known = judged.of(&state);
         let head = &state.head;
-        visit(head, &|id| head.overlaps(id, range.start, range.end))?;
+        visit(head, known, &|id| head.overlaps(id, range.start, range.end))?;
         let segments = state.overlapping(range.start, range.end);
         drop(state);
         for segment in segments {
@@ -293,7 +300,7 @@ impl TenantSource<'_> {
                 return Err(Stop::Deadline);
             }
             if let Some(index) = self.index(&segment) {
-                visit(&*index, &|id| {
+                visit(&*index, Known::default(), &|id| {
                     sealed(&segment, &index, id, range).next().is_some()
                 })?;
             }

@@ -199,7 +199,7 @@ impl MetricStore {
         Some(Arc::clone(tenants.entry(name.clone()).or_default()))
     }
 
-    fn tenant(&self, name: &Tenant) -> Option<Arc<TenantStore>> {
+    pub(crate) fn tenant(&self, name: &Tenant) -> Option<Arc<TenantStore>> {
         self.tenants.read().get(name).cloned()
     }
 
