@@ -122,6 +122,8 @@ pub(crate) struct Head {
     of_metric_most: usize,
     /// What the deltas of a series' histograms came to so far.
     totals: BTreeMap<u32, Arc<Histogram>>,
+    /// How often series and texts were given other numbers.
+    numbering: u64,
     active: Generation,
     frozen: Option<Arc<Generation>>,
 }
@@ -143,6 +145,11 @@ impl Head {
     /// About how much memory sealing what is not frozen yet would free.
     pub(crate) fn active_bytes(&self) -> usize {
         self.active.bytes()
+    }
+
+    /// What changes when series and texts are given other numbers.
+    pub(crate) fn numbering(&self) -> u64 {
+        self.numbering
     }
 
     /// The earliest and latest unsealed sample.
@@ -402,6 +409,7 @@ impl Head {
             .map(|id| self.is_kept(id, keep_from))
             .collect();
         let mut old = std::mem::take(self);
+        self.numbering = old.numbering + 1;
         self.exemplars = old.exemplars;
         self.exemplars.forget_series();
         let mut numbers = Vec::with_capacity(kept.len());

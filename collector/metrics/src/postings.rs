@@ -7,6 +7,9 @@ use sonde_proto::{Deadline, Labels, MatchOp, Matcher};
 
 /// How many series are looked at between two looks at the clock.
 const LOOKS: usize = 1024;
+/// Asking a regular expression takes as long as looking at so many series, and as one more for
+/// each byte it is asked about.
+const REGEX_LOOKS: usize = 32;
 
 /// Names and values of one series, by name.
 pub(crate) type Pairs = [(Symbol, Symbol)];
@@ -43,6 +46,15 @@ impl Postings {
     }
 }
 
+/// Of each matcher that is no list of series, what it says about values by their numbers.
+pub(crate) type Known = Vec<AHashMap<Option<Symbol>, bool>>;
+
+/// The matchers that are a list of series, and the others.
+pub(crate) fn split(matchers: &[Matcher]) -> (Vec<&Matcher>, Vec<&Matcher>) {
+    let is_list = |m: &&Matcher| m.op == MatchOp::Equal && !m.value.is_empty();
+    matchers.iter().partition(is_list)
+}
+
 /// Something that can be searched for series.
 pub(crate) trait Index {
     fn symbols(&self) -> &Symbols;
@@ -69,13 +81,26 @@ pub(crate) trait Index {
     /// # Errors
     /// [`Stop::Deadline`] when it was.
     fn matching_within(&self, matchers: &[Matcher], deadline: &Deadline) -> Result<Vec<u32>, Stop> {
-        let (mut narrow, wide): (Vec<&Matcher>, Vec<&Matcher>) = matchers
-            .iter()
-            .partition(|m| m.op == MatchOp::Equal && !m.value.is_empty());
+        self.matching_known(matchers, Known::default(), deadline)
+    }
+
+    /// The same, where something is known already.
+    ///
+    /// # Errors
+    /// As [`Self::matching_within`].
+    fn matching_known(
+        &self,
+        matchers: &[Matcher],
+        known: Known,
+        deadline: &Deadline,
+    ) -> Result<Vec<u32>, Stop> {
+        let (mut narrow, wide) = split(matchers);
+        let mut known = known.into_iter();
         let found = self.equal_to_all(&mut narrow);
         let mut found = found.unwrap_or_else(|| (0..self.count()).collect());
         for matcher in wide {
-            self.keep(&mut found, matcher, deadline)?;
+            let known = known.next().unwrap_or_default();
+            self.keep(&mut found, matcher, known, deadline)?;
         }
         Ok(found)
     }
@@ -106,6 +131,7 @@ pub(crate) trait Index {
         &self,
         found: &mut Vec<u32>,
         matcher: &Matcher,
+        mut known: AHashMap<Option<Symbol>, bool>,
         deadline: &Deadline,
     ) -> Result<(), Stop> {
         let Some(name) = self.symbols().find(&matcher.name) else {
@@ -114,7 +140,6 @@ pub(crate) trait Index {
             }
             return Ok(());
         };
-        let mut known: AHashMap<Option<Symbol>, bool> = AHashMap::new();
         let mut clock = Clock::new(deadline);
         found.retain(|id| {
             if clock.has_passed() {
@@ -123,7 +148,10 @@ pub(crate) trait Index {
             let pair = self.pairs(*id).iter().find(|(n, _)| *n == name);
             let value = pair.map(|(_, value)| *value);
             let text = value.map_or("", |v| self.symbols().text(v));
-            *known.entry(value).or_insert_with(|| matcher.matches(text))
+            *known.entry(value).or_insert_with(|| {
+                clock.work(matcher, text);
+                matcher.matches(text)
+            })
         });
         clock.check()
     }
@@ -154,11 +182,46 @@ impl<'d> Clock<'d> {
         self.has_passed
     }
 
+    /// Counts what a matcher does with a text; a pattern may take long for each byte.
+    pub(crate) fn work(&mut self, matcher: &Matcher, text: &str) {
+        if matches!(matcher.op, MatchOp::Regex | MatchOp::NotRegex) {
+            let before = self.looks / LOOKS;
+            self.looks += REGEX_LOOKS + text.len();
+            if self.looks / LOOKS != before {
+                self.has_passed |= self.deadline.has_passed();
+            }
+        }
+    }
+
     /// The same as an error.
     pub(crate) fn check(&mut self) -> Result<(), Stop> {
         if self.has_passed() {
             return Err(Stop::Deadline);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_looked_at_as_often_as_patterns_take_long() {
+        let matcher = |op| Matcher::new("a", op, "x.*y").unwrap();
+        let looks = |op, text: &str| {
+            let deadline = Deadline::never();
+            let mut clock = Clock::new(&deadline);
+            assert!(!clock.has_passed());
+            drop(deadline.give_up_on_drop());
+            let texts = (0..).take_while(|_| {
+                clock.work(&matcher(op), text);
+                !clock.has_passed()
+            });
+            texts.count()
+        };
+        assert_eq!(looks(MatchOp::Equal, "x"), LOOKS - 1);
+        assert!((20..40).contains(&looks(MatchOp::Regex, "x")));
+        assert_eq!(looks(MatchOp::NotRegex, &"x".repeat(LOOKS)), 0);
     }
 }

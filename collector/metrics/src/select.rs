@@ -3,22 +3,27 @@
 //! Whatever is looked at, the clock is too: matching, and visiting what matched, ends when
 //! nobody waits for the answer any more.
 
+mod judged;
+mod sets;
 mod smallest;
 
 use crate::Samples;
 use crate::deletion::{self, Deletions, Gone};
 use crate::head::histograms::HeadChunk;
-use crate::postings::{Clock, Index};
-use crate::promql::source::{Series, Source, Stop, TimeRange};
+use crate::postings::{Clock, Index, Known};
+use crate::promql::source::{Room, Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::symbols::Symbol;
 use crate::tenant::TenantStore;
 use ahash::{AHashMap, AHashSet};
+use judged::Judged;
+use sets::Texts;
 pub use smallest::Limited;
 pub(crate) use smallest::Smallest;
 use smallvec::SmallVec;
 use sonde_proto::{Deadline, Labels, Matcher};
 use std::cell::Cell;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// One tenant's data, to be queried.
@@ -62,6 +67,9 @@ pub(crate) struct StoredSeries<'a> {
     range: TimeRange,
 }
 
+/// A place in a series' list takes about as much as so many samples once they are read.
+const PART_SAMPLES: u64 = 5;
+
 enum Part {
     /// Frozen or not.
     Head(HeadChunk, bool),
@@ -76,6 +84,18 @@ impl Part {
             Self::Sealed(segment, ..) => segment.meta.id,
             Self::Head(_, true) => u64::MAX - 1,
             Self::Head(_, false) => u64::MAX,
+        }
+    }
+}
+
+impl Part {
+    /// How many samples in the range it is charged as: at its edges, fewer than there may be.
+    fn samples(&self, range: TimeRange) -> u64 {
+        match self {
+            Self::Sealed(_, chunk, ..) if chunk.first >= range.start && chunk.last <= range.end => {
+                u64::from(chunk.count).max(PART_SAMPLES)
+            }
+            _ => PART_SAMPLES,
         }
     }
 }
@@ -98,45 +118,55 @@ impl<'a> Source for TenantSource<'a> {
         &self,
         matchers: &[Matcher],
         range: TimeRange,
-        series_max: usize,
+        room: &mut Room,
     ) -> Result<Vec<StoredSeries<'a>>, Stop> {
-        let found = self.find(matchers, range, series_max)?;
+        let series_max = room.series_max;
+        let mut texts = Texts::default();
+        let found = self.find(matchers, range, &mut texts, room)?;
         let mut all: Vec<StoredSeries<'a>> = Vec::new();
         let mut clock = Clock::new(self.deadline);
         let mut by_labels: AHashMap<Labels, usize> = AHashMap::new();
-        let mut add = |labels: Labels, parts: &mut dyn Iterator<Item = Part>| {
-            let next = all.len();
-            let at = *by_labels.entry(labels).or_insert_with_key(|labels| {
-                all.push(StoredSeries {
-                    reads: self.reads,
-                    labels: labels.clone(),
-                    parts: Vec::new(),
-                    range,
-                });
-                next
-            });
-            all[at].parts.extend(parts);
-            all.len() <= series_max
+        let mut add = |labels: Labels, parts: &mut dyn Iterator<Item = Part>, room: &mut Room| {
+            let at = match by_labels.entry(labels) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(_) if all.len() >= series_max => {
+                    return Err(Stop::SeriesMax(series_max));
+                }
+                Entry::Vacant(place) => {
+                    sets::charge(place.key().len(), room)?;
+                    all.push(StoredSeries {
+                        reads: self.reads,
+                        labels: place.key().clone(),
+                        parts: Vec::new(),
+                        range,
+                    });
+                    *place.insert(all.len() - 1)
+                }
+            };
+            for part in parts {
+                room.take_samples(part.samples(range))?;
+                all[at].parts.push(part);
+            }
+            Ok(())
         };
         for segment in &found.segments {
             let Some(index) = self.index(segment) else {
                 continue;
             };
             let holes = found.deletions.in_segment(segment);
+            let mut sets = texts.of(&*index);
             for id in index.matching_within(matchers, self.deadline)? {
                 clock.check()?;
                 let gone = holes.of(&index, id);
                 let mut parts = sealed(segment, &index, id, range, gone).peekable();
-                if parts.peek().is_some() && !add(index.labels(id), &mut parts) {
-                    return Err(Stop::SeriesMax(series_max));
+                if parts.peek().is_some() {
+                    add(sets.labels(id, room)?, &mut parts, room)?;
                 }
             }
         }
         for (labels, (chunks, frozen)) in found.head {
             let part = |(at, chunk)| Part::Head(chunk, at < frozen);
-            if !add(labels, &mut chunks.into_iter().enumerate().map(part)) {
-                return Err(Stop::SeriesMax(series_max));
-            }
+            add(labels, &mut chunks.into_iter().enumerate().map(part), room)?;
         }
         Ok(all)
     }
@@ -164,20 +194,25 @@ impl TenantSource<'_> {
         &self,
         matchers: &[Matcher],
         range: TimeRange,
-        series_max: usize,
+        texts: &mut Texts,
+        room: &mut Room,
     ) -> Result<Found, Stop> {
+        let judged = Judged::read(self.tenant, matchers, self.deadline)?;
         let state = self.tenant.state.read();
-        let ids = state.head.matching_within(matchers, self.deadline)?;
+        let known = judged.of(&state);
+        let ids = state.head.matching_known(matchers, known, self.deadline)?;
         let mut head = Vec::new();
         let mut clock = Clock::new(self.deadline);
+        let mut sets = texts.of(&state.head);
         for id in ids {
             clock.check()?;
             let chunks = state.head.chunks(id, range.start, range.end);
             if !chunks.0.is_empty() {
-                head.push((state.head.labels(id), chunks));
-            }
-            if head.len() > series_max {
-                return Err(Stop::SeriesMax(series_max));
+                if head.len() >= room.series_max {
+                    return Err(Stop::SeriesMax(room.series_max));
+                }
+                sets::charge(state.head.pairs(id).len(), room)?;
+                head.push((sets.labels(id, room)?, chunks));
             }
         }
         let segments = state.overlapping(range.start, range.end);
@@ -195,9 +230,9 @@ impl TenantSource<'_> {
         range: TimeRange,
         out: &mut Smallest<Labels>,
     ) -> Result<(), Stop> {
-        self.each_index(range, |index, has_samples| {
+        self.each_index(matchers, range, |index, known, has_samples| {
             let mut clock = Clock::new(self.deadline);
-            for id in index.matching_within(matchers, self.deadline)? {
+            for id in index.matching_known(matchers, known, self.deadline)? {
                 clock.check()?;
                 if has_samples(id) {
                     out.add(index.labels(id))?;
@@ -214,7 +249,7 @@ impl TenantSource<'_> {
         range: TimeRange,
         out: &mut Smallest<String>,
     ) -> Result<(), Stop> {
-        self.each_index(range, |index, has_samples| {
+        self.each_index(matchers, range, |index, known, has_samples| {
             let mut clock = Clock::new(self.deadline);
             let mut seen = AHashSet::new();
             if matchers.is_empty() {
@@ -225,7 +260,7 @@ impl TenantSource<'_> {
                     }
                 }
             } else {
-                for id in index.matching_within(matchers, self.deadline)? {
+                for id in index.matching_known(matchers, known, self.deadline)? {
                     clock.check()?;
                     let pairs = index.pairs(id);
                     if pairs.iter().any(|(name, _)| !seen.contains(name)) && has_samples(id) {
@@ -245,7 +280,7 @@ impl TenantSource<'_> {
         range: TimeRange,
         out: &mut Smallest<String>,
     ) -> Result<(), Stop> {
-        self.each_index(range, |index, has_samples| {
+        self.each_index(matchers, range, |index, known, has_samples| {
             let Some(name) = index.symbols().find(name) else {
                 return Ok(());
             };
@@ -259,7 +294,7 @@ impl TenantSource<'_> {
                     }
                 }
             } else {
-                for id in index.matching_within(matchers, self.deadline)? {
+                for id in index.matching_known(matchers, known, self.deadline)? {
                     clock.check()?;
                     let pair = index.pairs(id).iter().find(|(n, _)| *n == name);
                     let value = pair.map(|(_, value)| *value);
@@ -272,16 +307,19 @@ impl TenantSource<'_> {
         })
     }
 
-    /// Visits memory and every segment that overlaps the range, each with what tells whether
-    /// one of its series may have samples there.
+    /// Visits memory and every segment that overlaps the range, each with what matchers are known
+    /// to say of it, and with what tells whether one of its series may have samples there.
     fn each_index(
         &self,
+        matchers: &[Matcher],
         range: TimeRange,
-        mut visit: impl FnMut(&dyn Index, HasSamples<'_>) -> Result<(), Stop>,
+        mut visit: impl FnMut(&dyn Index, Known, HasSamples<'_>) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        let judged = Judged::read(self.tenant, matchers, self.deadline)?;
         let state = self.tenant.state.read();
+        let known = judged.of(&state);
         let head = &state.head;
-        visit(head, &|id| head.overlaps(id, range.start, range.end))?;
+        visit(head, known, &|id| head.overlaps(id, range.start, range.end))?;
         let segments = state.overlapping(range.start, range.end);
         let deletions = state.deletions.clone();
         drop(state);
@@ -291,7 +329,7 @@ impl TenantSource<'_> {
             }
             if let Some(index) = self.index(&segment) {
                 let holes = deletions.in_segment(&segment);
-                visit(&*index, &|id| {
+                visit(&*index, Known::default(), &|id| {
                     let gone = holes.of(&index, id);
                     sealed(&segment, &index, id, range, gone).next().is_some()
                 })?;

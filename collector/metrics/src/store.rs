@@ -226,7 +226,7 @@ impl MetricStore {
         Some(Arc::clone(tenants.entry(name.clone()).or_default()))
     }
 
-    fn tenant(&self, name: &Tenant) -> Option<Arc<TenantStore>> {
+    pub(crate) fn tenant(&self, name: &Tenant) -> Option<Arc<TenantStore>> {
         self.tenants.read().get(name).cloned()
     }
 
@@ -328,7 +328,7 @@ pub(crate) fn samples_of(
     tenant: &Tenant,
     matchers: &[sonde_proto::Matcher],
 ) -> std::collections::BTreeMap<sonde_proto::Labels, crate::Samples> {
-    use crate::promql::source::{Series as _, Source as _, TimeRange};
+    use crate::promql::source::{Room, Series as _, Source as _, TimeRange};
     let tenant = store.tenant(tenant).unwrap_or_default();
     let source = crate::select::TenantSource {
         tenant: &tenant,
@@ -340,7 +340,11 @@ pub(crate) fn samples_of(
         start: i64::MIN,
         end: i64::MAX,
     };
-    let found = source.select(matchers, range, usize::MAX).unwrap();
+    let mut room = Room::new(&crate::QueryLimits {
+        samples_max: u64::MAX,
+        ..crate::QueryLimits::default()
+    });
+    let found = source.select(matchers, range, &mut room).unwrap();
     let read = |series: crate::select::StoredSeries<'_>| {
         let mut samples = crate::Samples::default();
         series.read(&mut samples).unwrap();

@@ -29,7 +29,7 @@ use super::ast::{Edges, Expr, ExprKind, Span};
 use super::functions::math::{larger, smaller};
 use super::functions::{Kind, Shape};
 use super::notes::{About, Notes};
-use super::source::{Source, Stop};
+use super::source::{Room, Source, Stop};
 use super::value::{Answer, QueryLimits, QueryValue, RangeSeries};
 use ahash::AHashMap;
 pub(crate) use arithmetic::scalar as arithmetic;
@@ -52,7 +52,7 @@ const ANSWERED_BYTES: u64 = size_of::<(UnixNanos, f64)>() as u64;
 /// Evaluates expressions against one source, within one budget.
 pub(crate) struct Engine<'s, S> {
     source: &'s S,
-    series_max: usize,
+    room: Room,
     lookback: i64,
     bounds: (i64, i64),
     step: i64,
@@ -66,7 +66,7 @@ impl<'s, S: Source> Engine<'s, S> {
     pub(crate) fn new(source: &'s S, limits: &QueryLimits, bounds: (i64, i64), step: i64) -> Self {
         Self {
             source,
-            series_max: limits.series_max,
+            room: Room::new(limits),
             lookback: i64::try_from(limits.lookback.as_millis()).unwrap_or(i64::MAX / 4),
             bounds,
             step,

@@ -1,6 +1,7 @@
 //! What the engine reads from.
 
 use crate::Samples;
+use crate::value::QueryLimits;
 use sonde_proto::{Labels, Matcher};
 
 /// Milliseconds since 1970, both ends included.
@@ -48,13 +49,62 @@ pub trait Source {
     /// The series that satisfy every matcher and may have samples in the range.
     ///
     /// # Errors
-    /// [`Stop::SeriesMax`] when there are more than `series_max`.
+    /// What there is no room for.
     fn select(
         &self,
         matchers: &[Matcher],
         range: TimeRange,
-        series_max: usize,
+        room: &mut Room,
     ) -> Result<Vec<Self::Series>, Stop>;
+}
+
+/// What selecting may take before anything is read. What it takes it charges first.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// How many series one selector may match.
+    pub series_max: usize,
+    label_bytes_max: u64,
+    samples_max: u64,
+    label_bytes: u64,
+    samples: u64,
+}
+
+impl Room {
+    /// All that a query may take.
+    #[must_use]
+    pub fn new(limits: &QueryLimits) -> Self {
+        Self {
+            series_max: limits.series_max,
+            label_bytes_max: limits.label_bytes_max,
+            samples_max: limits.samples_max,
+            label_bytes: 0,
+            samples: 0,
+        }
+    }
+
+    /// Charges bytes of label sets.
+    ///
+    /// # Errors
+    /// [`Stop::LabelBytesMax`] where they are too many.
+    pub fn take_label_bytes(&mut self, bytes: u64) -> Result<(), Stop> {
+        self.label_bytes = self.label_bytes.saturating_add(bytes);
+        if self.label_bytes > self.label_bytes_max {
+            return Err(Stop::LabelBytesMax(self.label_bytes_max));
+        }
+        Ok(())
+    }
+
+    /// Charges samples that will be read.
+    ///
+    /// # Errors
+    /// [`Stop::SamplesMax`] where they are too many.
+    pub fn take_samples(&mut self, samples: u64) -> Result<(), Stop> {
+        self.samples = self.samples.saturating_add(samples);
+        if self.samples > self.samples_max {
+            return Err(Stop::SamplesMax(self.samples_max));
+        }
+        Ok(())
+    }
 }
 
 /// A series that was selected.

@@ -26,7 +26,7 @@ mod rows;
 mod print;
 
 use super::ast::Expr;
-use super::source::{Series, Source, Stop, TimeRange};
+use super::source::{Room, Series, Source, Stop, TimeRange};
 use super::{
     Ask, Features, ParseError, QueryError, QueryLimits, QueryValue, parse, parse_selector,
 };
@@ -86,7 +86,7 @@ impl Source for Memory {
         &self,
         matchers: &[Matcher],
         range: TimeRange,
-        series_max: usize,
+        room: &mut Room,
     ) -> Result<Vec<InMemory>, Stop> {
         let wanted = |labels: &Labels| matchers.iter().all(|m| m.matches_labels(labels));
         let mut found = Vec::new();
@@ -95,8 +95,8 @@ impl Source for Memory {
             samples.clip(range.start, range.end);
             found.push(InMemory(labels.clone(), samples));
         }
-        if found.len() > series_max {
-            return Err(Stop::SeriesMax(series_max));
+        if found.len() > room.series_max {
+            return Err(Stop::SeriesMax(room.series_max));
         }
         Ok(found)
     }

@@ -6,6 +6,7 @@ use crate::telemetry::Reason;
 use crate::testing::*;
 use crate::{Config, STALE_NAN_BITS, stale_nan};
 use proptest::prelude::*;
+use sonde_proto::Deadline;
 use sonde_proto::remote_write::{Metadata, Series, Version, body};
 use sonde_proto::{Entry, Histogram, Tenant};
 use std::collections::BTreeMap;
@@ -222,7 +223,14 @@ fn exemplars_are_kept_within_bounds() {
         let (start, end) = (sonde_proto::UnixNanos(0), sonde_proto::UnixNanos(u64::MAX));
         let found = bed
             .store
-            .exemplars(&Tenant::default(), &[matchers], start, end);
+            .exemplars(
+                &Tenant::default(),
+                &[matchers],
+                start,
+                end,
+                &Deadline::never(),
+            )
+            .unwrap();
         assert_eq!(found.len(), 1);
         let (_, exemplars) = &found[0];
         assert_eq!(exemplars.len(), 1, "{exemplars:?}");

@@ -246,32 +246,60 @@ impl MetricStore {
     }
 
     /// Exemplars of the series that satisfy any of the selectors, in a time range with both
-    /// ends included, by series and time.
+    /// ends included, by series and time. What is matched is copied first: a pattern may take
+    /// long, and who writes waits for whoever reads.
+    ///
+    /// # Errors
+    /// [`QueryError`] when it takes too long.
     pub fn exemplars(
         &self,
         tenant: &Tenant,
         selectors: &[Vec<Matcher>],
         start: UnixNanos,
         end: UnixNanos,
-    ) -> Vec<(Labels, Vec<Exemplar>)> {
+        deadline: &Deadline,
+    ) -> Result<Vec<(Labels, Vec<Exemplar>)>, QueryError> {
         let Some(tenant) = self.tenant(tenant) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let state = tenant.state.read();
-        let mut found: BTreeMap<&Labels, Vec<Exemplar>> = BTreeMap::new();
-        for (labels, exemplar) in state.head.exemplars.iter() {
-            let wanted = selectors
-                .iter()
-                .any(|s| s.iter().all(|m| m.matches_labels(labels)));
-            if wanted && (start..=end).contains(&exemplar.time) {
-                found.entry(labels).or_default().push(exemplar.clone());
+        let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
+        for (labels, exemplar) in in_period(&tenant, start, end) {
+            found.entry(labels).or_default().push(exemplar);
+        }
+        let mut wanted = Vec::new();
+        for (labels, exemplars) in found {
+            if is_selected(&labels, selectors, deadline)? {
+                wanted.push((labels, exemplars));
             }
         }
-        found
-            .into_iter()
-            .map(|(labels, exemplars)| (labels.clone(), exemplars))
-            .collect()
+        Ok(wanted)
     }
+}
+
+/// The exemplars of a period, of which texts are shared.
+fn in_period(tenant: &TenantStore, start: UnixNanos, end: UnixNanos) -> Vec<(Labels, Exemplar)> {
+    let state = tenant.state.read();
+    let all = state.head.exemplars.iter();
+    all.filter(|(_, exemplar)| (start..=end).contains(&exemplar.time))
+        .cloned()
+        .collect()
+}
+
+/// Whether labels satisfy any of the selectors. The clock is looked at for each.
+fn is_selected(
+    labels: &Labels,
+    selectors: &[Vec<Matcher>],
+    deadline: &Deadline,
+) -> Result<bool, Stop> {
+    for selector in selectors {
+        if deadline.has_passed() {
+            return Err(Stop::Deadline);
+        }
+        if selector.iter().all(|m| m.matches_labels(labels)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// About how many bytes a label set takes.

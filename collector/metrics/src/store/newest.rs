@@ -5,8 +5,8 @@ use super::MetricStore;
 use super::answer::{labels_bytes, range};
 use crate::Samples;
 use crate::is_stale;
-use crate::promql::QueryError;
-use crate::promql::source::{Series as _, Source as _, Stop};
+use crate::promql::source::{Room, Series as _, Source as _, Stop};
+use crate::promql::{QueryError, QueryLimits};
 use crate::select::{Reads, StoredSeries};
 use sonde_proto::{Deadline, Labels, METRIC_NAME, Matcher, SampleValue, Tenant, UnixNanos};
 use std::collections::BTreeMap;
@@ -86,9 +86,15 @@ impl MetricStore {
         self.with(tenant, selection.deadline, &reads, |source| {
             let mut selected = Selected::new();
             let mut bytes = 0;
+            let mut room = Room::new(&QueryLimits {
+                series_max: SERIES_MAX,
+                label_bytes_max: LABEL_BYTES_MAX,
+                samples_max: selection.samples_max,
+                ..QueryLimits::default()
+            });
             for selector in selection.selectors {
                 let period = range(selection.start, selection.end);
-                for series in source.select(selector, period, SERIES_MAX)? {
+                for series in source.select(selector, period, &mut room)? {
                     let labels = series.labels();
                     bytes += 2 * labels_bytes(&labels);
                     if bytes > LABEL_BYTES_MAX {

@@ -4,7 +4,7 @@
 //! while the query runs: a chain of operators cannot keep more than one budget at once.
 
 use super::{ABSENT, Column, Engine, Grid};
-use crate::source::{Source, Stop};
+use crate::source::{Room, Source, Stop};
 use crate::value::QueryLimits;
 use sonde_proto::{Deadline, Labels};
 use std::cell::Cell;
@@ -82,6 +82,14 @@ impl Budget {
 }
 
 impl<S: Source> Engine<'_, S> {
+    /// What the source may take now. It is soon gone again: who keeps of it accounts for that.
+    pub(crate) fn room(&self) -> Result<Room, Stop> {
+        let mut room = self.room.clone();
+        room.take_label_bytes(self.budget.label_bytes.get())?;
+        room.take_samples(self.budget.samples.get())?;
+        Ok(room)
+    }
+
     /// Accounts for samples before they are read or made room for.
     pub(crate) fn spend(&self, samples: u64) -> Result<(), Stop> {
         let max = self.budget.samples_max;

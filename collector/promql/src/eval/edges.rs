@@ -158,7 +158,7 @@ impl<S: Source> Engine<'_, S> {
         };
         let found = self
             .source
-            .select(&selector.matchers, range, self.series_max)?;
+            .select(&selector.matchers, range, &mut self.room()?)?;
         self.spend_columns(found.len(), grid)?;
         let mut samples = Samples::default();
         for series in found {

@@ -76,7 +76,7 @@ impl<S: Source> Engine<'_, S> {
         let mut samples = Samples::default();
         let found = self
             .source
-            .select(&selector.matchers, span.range(grid), self.series_max)?;
+            .select(&selector.matchers, span.range(grid), &mut self.room()?)?;
         self.spend_columns(found.len(), grid)?;
         for series in found {
             series.read(&mut samples)?;
@@ -277,7 +277,7 @@ impl<S: Source> Engine<'_, S> {
                 let mut samples = Samples::default();
                 let found =
                     self.source
-                        .select(&selector.matchers, span.range(grid), self.series_max)?;
+                        .select(&selector.matchers, span.range(grid), &mut self.room()?)?;
                 self.spend_columns(found.len(), grid)?;
                 for series in found {
                     series.read(&mut samples)?;

@@ -210,9 +210,9 @@ impl<'c> Source for &'c Counted {
         &self,
         matchers: &[Matcher],
         range: TimeRange,
-        series_max: usize,
+        room: &mut Room,
     ) -> Result<Vec<Reading<'c>>, Stop> {
-        let found = self.0.select(matchers, range, series_max)?;
+        let found = self.0.select(matchers, range, room)?;
         Ok(found.into_iter().map(|s| Reading(s, &self.1)).collect())
     }
 }
@@ -267,8 +267,8 @@ struct Late(InMemory, Deadline);
 impl Source for Slow {
     type Series = Late;
 
-    fn select(&self, m: &[Matcher], range: TimeRange, max: usize) -> Result<Vec<Late>, Stop> {
-        let found = self.0.select(m, range, max)?;
+    fn select(&self, m: &[Matcher], range: TimeRange, room: &mut Room) -> Result<Vec<Late>, Stop> {
+        let found = self.0.select(m, range, room)?;
         Ok(found.into_iter().map(|s| Late(s, self.1.clone())).collect())
     }
 }

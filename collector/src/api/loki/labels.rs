@@ -71,7 +71,7 @@ where
 {
     let tenant = tenant(headers)?;
     let period = parameters.period(api.now(), LABELS_PERIOD)?;
-    let found = api.of(&tenant).ask(move |sources, deadline| {
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
         let mut all = BTreeSet::new();
         let mut cut = None;
         for selector in &selectors {
@@ -80,10 +80,9 @@ where
             all.extend(found.streams.into_iter().flat_map(&of));
             cut = cut.or(found.reading.cut);
         }
-        Ok((all, cut))
+        Ok(success_with(all, cut))
     });
-    let (all, cut) = found.await?;
-    Ok(success_with(all, cut))
+    Ok(answer.await?)
 }
 
 /// The streams of a period.

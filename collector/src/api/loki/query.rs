@@ -85,21 +85,27 @@ async fn lines(
         interval: parameters.interval()?,
         deadline: Deadline::never(),
     };
-    let (found, time) = find(api, tenant.clone(), search).await?;
-    let took = Took::reading(&found.reading, time, found.lines.len());
     let categorize = wants_categories(headers);
-    let mut data = json!({
-        "resultType": "streams",
-        "stats": took.stats(),
+    let of = tenant.clone();
+    // The answer is written within its turn, and where it keeps no socket waiting.
+    let answer = api.of(tenant).ask(move |sources, deadline| {
+        let begun = Instant::now();
+        let found = found(sources, &of, search, deadline)?;
+        let took = Took::reading(&found.reading, begun.elapsed(), found.lines.len());
+        let mut data = json!({
+            "resultType": "streams",
+            "stats": took.stats(),
+        });
+        if categorize {
+            data["encodingFlags"] = json!([CATEGORIZE]);
+        }
+        let data = Data {
+            rest: data,
+            result: streams(found.lines, categorize),
+        };
+        Ok(success_with(data, found.reading.cut))
     });
-    if categorize {
-        data["encodingFlags"] = json!([CATEGORIZE]);
-    }
-    let data = Data {
-        rest: data,
-        result: streams(found.lines, categorize),
-    };
-    Ok(success_with(data, found.reading.cut))
+    Ok(answer.await?)
 }
 
 /// Compiles a query for lines.
@@ -110,20 +116,6 @@ pub(super) async fn compiled(
 ) -> Result<LogQuery, LokiError> {
     let compiled = api.of(tenant).read(move || LogQuery::compile(&log));
     Ok(compiled.await??)
-}
-
-/// Finds lines when it is the query's turn, and how long that took.
-async fn find(
-    api: &Api,
-    tenant: Tenant,
-    search: LineSearch,
-) -> Result<(Lines, Duration), LokiError> {
-    let found = api.of(&tenant).ask(move |sources, deadline| {
-        let begun = Instant::now();
-        let found = found(sources, &tenant, search, deadline)?;
-        Ok((found, begun.elapsed()))
-    });
-    Ok(found.await?)
 }
 
 /// The lines of a search, until a deadline.
@@ -161,7 +153,7 @@ async fn numbers(
     metric: MetricExpr,
     at: At,
 ) -> Result<Response, LokiError> {
-    let answered = api.of(&tenant).ask(move |sources, deadline| {
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
         let begun = Instant::now();
         let source = sources.logs.source(&tenant, deadline);
         let limits = EvalLimits::default();
@@ -177,13 +169,12 @@ async fn numbers(
             At::Time(time) => time,
             At::Range((_, end), _) => end,
         };
-        Ok((evaluated, time, begun.elapsed()))
+        let Evaluated { value, scanned, .. } = evaluated;
+        let stats = Took::scanned(&scanned, begun.elapsed(), series(&value)).stats();
+        let data = Numbers { value, time, stats };
+        Ok(success_with(data, scanned.cut))
     });
-    let (evaluated, time, elapsed) = answered.await?;
-    let Evaluated { value, scanned, .. } = evaluated;
-    let stats = Took::scanned(&scanned, elapsed, series(&value)).stats();
-    let data = Numbers { value, time, stats };
-    Ok(success_with(data, scanned.cut))
+    Ok(answer.await?)
 }
 
 fn series(value: &Value) -> usize {

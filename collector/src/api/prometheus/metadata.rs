@@ -1,6 +1,6 @@
 //! `metadata` and `query_exemplars`.
 
-use super::envelope::no_expression;
+use super::envelope::{no_expression, query_failed};
 use super::parameters::{Moment, Parameters};
 use super::{Api, Failure, success, tenant};
 use axum::extract::State;
@@ -19,25 +19,25 @@ pub(super) async fn metadata(
     let per_metric = count(&parameters, "limit_per_metric")?.filter(|limit| *limit > 0);
     let per_metric = per_metric.unwrap_or(usize::MAX);
     let wanted = Some(parameters.text("metric").to_owned()).filter(|wanted| !wanted.is_empty());
-    let known = api
-        .of(&tenant)
-        .ask(move |sources, _| Ok(sources.stores.metrics.metadata(&tenant)))
-        .await?;
-    let mut by_name: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for one in known {
-        if wanted.as_ref().is_some_and(|wanted| *wanted != one.name) {
-            continue;
+    // An answer of megabytes is written where it keeps no socket waiting.
+    let answer = api.of(&tenant).ask(move |sources, _| {
+        let mut by_name: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for one in sources.stores.metrics.metadata(&tenant) {
+            if wanted.as_ref().is_some_and(|wanted| *wanted != one.name) {
+                continue;
+            }
+            if by_name.len() >= limit && !by_name.contains_key(&one.name) {
+                break;
+            }
+            let entry = json!({ "type": one.kind, "help": one.help, "unit": one.unit });
+            let known = by_name.entry(one.name).or_default();
+            if known.len() < per_metric {
+                known.push(entry);
+            }
         }
-        if by_name.len() >= limit && !by_name.contains_key(&one.name) {
-            break;
-        }
-        let entry = json!({ "type": one.kind, "help": one.help, "unit": one.unit });
-        let known = by_name.entry(one.name).or_default();
-        if known.len() < per_metric {
-            known.push(entry);
-        }
-    }
-    Ok(success(by_name))
+        Ok(success(by_name))
+    });
+    Ok(answer.await?)
 }
 
 /// A number that may be left out, in Prometheus' words; less than none is no limit.
@@ -74,21 +74,18 @@ pub(super) async fn exemplars(
         ));
     }
     let (start, end) = (start.clamped(), end.clamped());
-    let found = api
-        .of(&tenant)
-        .ask(move |sources, _| {
-            Ok(sources
-                .stores
-                .metrics
-                .exemplars(&tenant, &selectors, start, end))
-        })
-        .await?;
-    let data = found.into_iter().map(|(labels, exemplars)| {
-        let exemplars = exemplars.into_iter().map(|one| {
-            let seconds = one.time.as_millis() as f64 / 1e3;
-            json!({ "labels": one.labels, "value": one.value.to_string(), "timestamp": seconds })
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
+        let metrics = &sources.stores.metrics;
+        let found = metrics.exemplars(&tenant, &selectors, start, end, deadline);
+        let found = found.map_err(|error| query_failed(&error))?;
+        let data = found.into_iter().map(|(labels, exemplars)| {
+            let exemplars = exemplars.into_iter().map(|one| {
+                let seconds = one.time.as_millis() as f64 / 1e3;
+                json!({ "labels": one.labels, "value": one.value.to_string(), "timestamp": seconds })
+            });
+            json!({ "seriesLabels": labels, "exemplars": exemplars.collect::<Vec<_>>() })
         });
-        json!({ "seriesLabels": labels, "exemplars": exemplars.collect::<Vec<_>>() })
+        Ok(success(data.collect::<Vec<_>>()))
     });
-    Ok(success(data.collect::<Vec<_>>()))
+    Ok(answer.await?)
 }

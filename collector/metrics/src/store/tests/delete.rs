@@ -206,7 +206,9 @@ fn exemplars_of_deleted_samples_go_with_them() {
             &selectors(&["m"]),
             UnixNanos(0),
             UnixNanos(u64::MAX),
+            &sonde_proto::Deadline::never(),
         );
+        let found = found.unwrap();
         found.into_iter().map(|(_, of)| of.len()).sum::<usize>()
     };
     assert_eq!(all(), 3);

@@ -4,6 +4,7 @@ use crate::Config;
 use crate::is_stale;
 use crate::telemetry::Reason;
 use crate::testing::*;
+use sonde_proto::Deadline;
 use sonde_proto::otlp::kv;
 use sonde_proto::otlp::metrics::summary_data_point::ValueAtQuantile;
 use sonde_proto::otlp::metrics::{
@@ -251,10 +252,18 @@ fn example(after: i64, value: f64, trace: u8) -> Exemplar {
 fn exemplars(bed: &Bed, selector: &str) -> Vec<(String, Vec<crate::Exemplar>)> {
     let matchers = crate::parse_selector(selector).unwrap();
     let (from, to) = (UnixNanos(0), UnixNanos(u64::MAX));
-    let found = bed
-        .store
-        .exemplars(&Tenant::default(), &[matchers], from, to);
-    found.into_iter().map(|(l, e)| (l.to_string(), e)).collect()
+    let found = bed.store.exemplars(
+        &Tenant::default(),
+        &[matchers],
+        from,
+        to,
+        &Deadline::never(),
+    );
+    found
+        .unwrap()
+        .into_iter()
+        .map(|(l, e)| (l.to_string(), e))
+        .collect()
 }
 
 #[test]

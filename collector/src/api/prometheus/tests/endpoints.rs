@@ -38,7 +38,7 @@ async fn the_patterns_of_all_selectors_of_a_request_have_one_budget() {
         "rules",
         "query_exemplars",
     ] {
-        let joined = vec![many.as_str(); 10].join("+");
+        let joined = [many.as_str(); 10].join("+");
         let form: Vec<(&str, &str)> = match endpoint {
             "query_exemplars" => vec![("query", &joined)],
             _ => vec![("match[]", many.as_str()); 10],
