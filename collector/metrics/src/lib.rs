@@ -35,7 +35,7 @@ pub use sonde_promql::{
 };
 pub use store::{
     Cardinality, Counted, Lookup, MetricStore, NewestSample, OpenError, Question, Selection, Stats,
-    StoreError,
+    StoreError, When,
 };
 pub use tenant::Metadata;
 pub use translate::exemplar::Exemplar;

@@ -8,7 +8,7 @@ mod smallest;
 use crate::Samples;
 use crate::chunk::open::ClosedChunk;
 use crate::postings::{Clock, Index};
-use crate::promql::source::{Series, Source, Stop, TimeRange};
+use crate::promql::source::{ReadCost, Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::symbols::Symbol;
 use crate::tenant::TenantStore;
@@ -327,5 +327,16 @@ impl Series for StoredSeries<'_> {
         out.clip(self.range.start, self.range.end);
         self.reads.add(out.len() as u64);
         Ok(())
+    }
+
+    fn cost(&self) -> ReadCost {
+        let bytes = self.parts.iter().map(|part| match part {
+            Part::Head(chunk) => chunk.bytes.len() as u64,
+            Part::Sealed(_, chunk) => u64::from(chunk.times.1) + u64::from(chunk.values.1),
+        });
+        ReadCost {
+            chunks: self.parts.len() as u64,
+            bytes: bytes.sum(),
+        }
     }
 }
