@@ -62,7 +62,10 @@ impl Generator<'_> {
     /// less than they are large.
     fn steady(&mut self, depth: u32) -> String {
         let inner = self.exact(depth);
-        if ["odd", "__name__", "time"].iter().any(|word| inner.contains(word)) {
+        if ["odd", "__name__", "time"]
+            .iter()
+            .any(|word| inner.contains(word))
+        {
             return self.name().replace("odd", "flag");
         }
         inner
