@@ -24,6 +24,13 @@ impl Pair<'_> {
         self.question.expr.contains(word)
     }
 
+    /// How many subqueries there are.
+    fn subqueries(&self) -> usize {
+        let brackets = self.question.expr.split('[').skip(1);
+        let inside = brackets.filter_map(|text| text.split_once(']'));
+        inside.filter(|(inside, _)| inside.contains(':')).count()
+    }
+
     /// Whether a duration stands behind a comma.
     fn has_duration_argument(&self) -> bool {
         let mut behind = self.question.expr.split(',').skip(1);
@@ -141,14 +148,15 @@ pub(super) const EXPLAINED: &[Explained] = &[
     },
     Explained {
         why: "a range that @ fixes moves on in predict_linear, and is documented to stay",
-        explains: |pair| pair.asks("predict_linear") && pair.asks("@") && pair.question.is_range(),
+        explains: |pair| pair.asks("predict_linear") && pair.asks("@"),
         shown_by: &["range predict_linear(temperature[5m] @ 1700001600.123, 600)"],
     },
     Explained {
-        why: "an offset moves what @ fixes in a subquery whose steps begin where those around it do; it is documented to stay",
-        explains: |pair| pair.asks("offset -2s963ms") && pair.asks("@"),
+        why: "what @ fixes moves in a subquery whose steps begin where those of one around it do; it is documented to stay",
+        explains: |pair| pair.asks("@") && pair.subqueries() > 1,
         shown_by: &[
             "range sum_over_time((avg_over_time((rate(latency_count[1m] @ 1700001600.123))[1m:1m] offset -2s963ms))[12m:] @ end())",
+            "last_over_time((last_over_time((latency_count offset -40s @ 1700001200.123)[12m:47s] @ 1700001600.123))[12m:47s] @ 1700001600.123)",
         ],
     },
     Explained {
