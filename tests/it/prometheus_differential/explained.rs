@@ -126,12 +126,13 @@ pub(super) const EXPLAINED: &[Explained] = &[
     Explained {
         why: "since version 3 start and end are functions too, an experiment",
         explains: |pair| {
-            let (ours, _) = pair.errors();
-            ["start", "end"]
-                .iter()
-                .any(|f| ours.ends_with(&format!("function \"{f}\" is not enabled")))
+            let (ours, theirs) = pair.errors();
+            let is_off = |f: &&str| ours.ends_with(&format!("function \"{f}\" is not enabled"));
+            let is_called = |f: &&str| pair.asks(&format!("{f}("));
+            ["start", "end"].iter().any(is_off)
+                || (theirs.ends_with("unexpected \"(\"") && ["start", "end"].iter().any(is_called))
         },
-        shown_by: &["start()", "1 + end()"],
+        shown_by: &["start()", "1 + end()", "end(temperature @ up)"],
     },
     Explained {
         why: "timestamp forgets the offset of what @ fixes, which is documented to count",
