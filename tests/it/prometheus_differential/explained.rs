@@ -181,10 +181,11 @@ pub(super) const EXPLAINED: &[Explained] = &[
         why: "the date of what is no time is one that the processor makes up there",
         explains: |pair| {
             let calendar = ["minute", "hour", "day", "month", "year"];
+            let is_none = pair.asks("odd") || pair.asks("Inf") || pair.asks("NaN");
             calendar.iter().any(|name| pair.asks(name))
-                && pair.ours.body.to_string().contains("NaN")
+                && (is_none || pair.ours.body.to_string().contains("NaN"))
         },
-        shown_by: &["month(vector(NaN))"],
+        shown_by: &["month(vector(NaN))", "days_in_month(vector(-Inf))"],
     },
     Explained {
         why: "columns are characters here, and bytes there",
@@ -220,5 +221,29 @@ pub(super) const EXPLAINED: &[Explained] = &[
         why: "what is wrong with a number is said by another program",
         explains: |pair| pair.errors().1.contains("strconv.ParseFloat"),
         shown_by: &["0x1f1.5"],
+    },
+    Explained {
+        why: "any UTF-8 text is a label's name since version 3",
+        explains: |pair| {
+            pair.errors()
+                .1
+                .starts_with("invalid destination label name in ")
+        },
+        shown_by: &["label_join(temperature, \"-\", \"\", \"job\")"],
+    },
+    Explained {
+        why: "since version 3 histograms are trimmed by operators",
+        explains: |pair| {
+            (pair.asks("</") || pair.asks(">/")) && pair.errors().1.contains("unexpected <op:/>")
+        },
+        shown_by: &["1 </ 2", "temperature >/ 2"],
+    },
+    Explained {
+        why: "a label may be called without here",
+        explains: |pair| {
+            let (_, theirs) = pair.errors();
+            theirs.ends_with("unexpected <without> in grouping opts, expected label")
+        },
+        shown_by: &["sum by (without) (temperature)"],
     },
 ];
