@@ -247,6 +247,9 @@ pub(crate) struct MetricArguments {
     /// The distance of two values of a period
     #[arg(long, default_value = "15s")]
     pub(crate) step: String,
+    /// Print what each part of the query took instead of its answer
+    #[arg(long)]
+    pub(crate) explain: bool,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }

@@ -7,6 +7,7 @@ mod context;
 mod follow;
 mod caret;
 mod logs;
+mod explain;
 
 pub(crate) use period::duration;
 
@@ -55,6 +56,9 @@ async fn traces(arguments: &SearchArguments) -> Result<ExitCode, Failure> {
 async fn metrics(arguments: &MetricArguments) -> Result<ExitCode, Failure> {
     let client = Client::new(&arguments.server)?;
     let query = arguments.query.as_str();
+    if arguments.explain {
+        return explain::metrics(&client, arguments).await;
+    }
     let answer = match &arguments.start {
         None => {
             client

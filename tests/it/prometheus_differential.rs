@@ -15,7 +15,7 @@ mod data;
 mod explained;
 mod generate;
 
-use crate::harness::{PATIENCE, Sonde, client};
+use crate::harness::{PATIENCE, Sonde, client, list};
 use crate::prometheus_api::Prometheus;
 use crate::tools::tool;
 use compare::{Outcome, Reply};
@@ -226,4 +226,100 @@ async fn generated_questions_are_answered_as_prometheus_answers_them() {
     assert!(failed > queries / 20, "only {failed} fail");
     let both = Arc::into_inner(both).expect("no worker is left");
     assert!(both.sonde.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_explained_part_by_part() {
+    let dir = tempfile::tempdir().unwrap();
+    let sonde = Sonde::up(dir.path(), &QUIET).await;
+    for slice in data::slices(&data::series(SEED)) {
+        let request = client().post(sonde.url("/api/v1/write"));
+        let request = request
+            .header("content-encoding", "snappy")
+            .header("content-type", "application/x-protobuf");
+        let body = body(Version::V1, &slice).unwrap();
+        assert!(
+            request
+                .body(body)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .is_success()
+        );
+    }
+    let query = "sum by (job) (rate(requests_total[5m])) / on (job) limit";
+    let (start, end) = (
+        (data::BASE / 1000 + 1800).to_string(),
+        (data::BASE / 1000 + 3600).to_string(),
+    );
+    let over = [
+        ("query", query),
+        ("start", &start),
+        ("end", &end),
+        ("step", "1m"),
+    ];
+    let has_all =
+        |answer: &Value| answer["series"] == 3 && answer["samples"].as_u64() > Some(3_000);
+    let answer = sonde
+        .until("/sonde/v1/explain/metrics", &over, has_all)
+        .await;
+    let parts = list(&answer, "parts");
+    let shown: Vec<_> = parts
+        .iter()
+        .map(|part| {
+            (
+                part["part"].as_str().unwrap(),
+                part["depth"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        (
+            "sum by (job) (rate(requests_total[5m])) / on (job) limit",
+            0,
+        ),
+        ("sum by (job) (rate(requests_total[5m]))", 1),
+        ("rate(requests_total[5m])", 2),
+        ("requests_total[5m]", 3),
+        ("limit", 1),
+    ];
+    assert_eq!(shown, expected);
+    let number = |part: usize, name: &str| parts[part][name].as_u64().unwrap();
+    assert_eq!(
+        (number(3, "series_read"), number(4, "series_read")),
+        (27, 3)
+    );
+    assert_eq!(
+        (
+            number(0, "series_read"),
+            number(0, "series"),
+            number(2, "series")
+        ),
+        (0, 3, 27)
+    );
+    assert!(number(3, "chunks") >= 27 && number(3, "bytes") > 1_000);
+    let read = number(3, "samples") + number(4, "samples");
+    assert_eq!(Some(read), answer["samples"].as_u64());
+    // The command prints the same as a tree.
+    let url = sonde.url("");
+    let time = ["--time", &end, "--url", &url];
+    let out =
+        crate::harness::sonde(&[&["query", "metrics", query, "--explain"], &time[..]].concat())
+            .await;
+    let text = String::from_utf8(out.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 6, "{text}");
+    assert!(
+        lines[0].contains("PART") && lines[4].contains("      requests_total[5m]"),
+        "{text}"
+    );
+    let wrong = sonde
+        .get("/sonde/v1/explain/metrics", &[("query", "sum(")])
+        .await;
+    assert!(
+        wrong["error"].as_str().unwrap().contains("parse error"),
+        "{wrong}"
+    );
+    assert!(sonde.stop().await.success());
 }

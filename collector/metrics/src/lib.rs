@@ -38,7 +38,7 @@ pub use sonde_promql::{
 };
 pub use store::{
     Cardinality, Counted, Delete, DeleteError, Lookup, MetricStore, NewestSample, OpenError,
-    Question, Selection, Stats, StoreError,
+    Question, Selection, Stats, StoreError, When,
 };
 pub use tenant::Metadata;
 pub use translate::exemplar::Exemplar;

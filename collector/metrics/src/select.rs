@@ -11,7 +11,7 @@ use crate::Samples;
 use crate::deletion::{self, Deletions, Gone};
 use crate::head::histograms::HeadChunk;
 use crate::postings::{Clock, Index, Known};
-use crate::promql::source::{Room, Series, Source, Stop, TimeRange};
+use crate::promql::source::{ReadCost, Room, Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::symbols::Symbol;
 use crate::tenant::TenantStore;
@@ -408,5 +408,16 @@ impl Series for StoredSeries<'_> {
         out.clip(self.range.start, self.range.end);
         self.reads.add(out.len() as u64);
         Ok(())
+    }
+
+    fn cost(&self) -> ReadCost {
+        let bytes = self.parts.iter().map(|part| match part {
+            Part::Head(chunk, _) => chunk.bytes() as u64,
+            Part::Sealed(_, chunk, _) => u64::from(chunk.times.1) + u64::from(chunk.values.1),
+        });
+        ReadCost {
+            chunks: self.parts.len() as u64,
+            bytes: bytes.sum(),
+        }
     }
 }

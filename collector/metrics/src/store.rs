@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use writer::Writer;
 
-pub use answer::{Lookup, Question};
+pub use answer::{Lookup, Question, When};
 pub use cardinality::{Cardinality, Counted};
 pub use delete::{Delete, DeleteError};
 pub use newest::{NewestSample, Selection};

@@ -24,18 +24,22 @@ mod info;
 mod hash;
 mod column;
 mod native;
+mod profile;
 
+use super::Samples;
 use super::ast::{Edges, Expr, ExprKind, Span};
 use super::functions::math::{larger, smaller};
 use super::functions::{Kind, Shape};
 use super::notes::{About, Notes};
-use super::source::{Room, Source, Stop};
+use super::source::{Room, Series as _, Source, Stop};
 use super::value::{Answer, QueryLimits, QueryValue, RangeSeries};
 use ahash::AHashMap;
 pub(crate) use arithmetic::scalar as arithmetic;
 use budget::Budget;
 pub(crate) use column::Column;
 pub(crate) use grid::Grid;
+pub(crate) use profile::Profile;
+pub use profile::{Clock, Node};
 use sonde_proto::{Labels, UnixNanos};
 
 /// The bits of a stale marker, which no evaluation gives, stand for "no value".
@@ -58,6 +62,7 @@ pub(crate) struct Engine<'s, S> {
     step: i64,
     budget: Budget,
     notes: Notes,
+    profile: Option<Profile<'s>>,
 }
 
 impl<'s, S: Source> Engine<'s, S> {
@@ -72,11 +77,48 @@ impl<'s, S: Source> Engine<'s, S> {
             step,
             budget: Budget::new(limits),
             notes: Notes::default(),
+            profile: None,
         }
+    }
+
+    /// The same engine, which measures what every part of an expression takes.
+    pub(crate) fn measured(mut self, profile: Option<Profile<'s>>) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Measures a part of an expression; `series` says how many its result has.
+    fn measure<T>(
+        &self,
+        expr: &Expr,
+        grid: &Grid,
+        work: impl FnOnce() -> Result<T, Stop>,
+        series: impl FnOnce(&T) -> usize,
+    ) -> Result<T, Stop> {
+        let Some(profile) = &self.profile else {
+            return work();
+        };
+        profile.enter(expr.span, grid.len);
+        let result = work();
+        profile.leave(result.as_ref().map_or(0, series));
+        result
+    }
+
+    /// The samples of a series that was selected.
+    pub(crate) fn read(&self, series: &S::Series, out: &mut Samples) -> Result<(), Stop> {
+        series.read(out)?;
+        if let Some(profile) = &self.profile {
+            profile.read(series.cost(), out.len());
+        }
+        Ok(())
     }
 
     /// The values of a scalar expression.
     pub(crate) fn scalar(&self, expr: &Expr, grid: &Grid) -> Result<Vec<f64>, Stop> {
+        self.measure(expr, grid, || self.scalar_of(expr, grid), |_| 1)
+    }
+
+    fn scalar_of(&self, expr: &Expr, grid: &Grid) -> Result<Vec<f64>, Stop> {
         self.spend(grid.len as u64)?;
         self.keep_values(grid.len)?;
         match &expr.kind {
@@ -139,6 +181,10 @@ impl<'s, S: Source> Engine<'s, S> {
 
     /// The columns of a vector expression, no two with the same labels.
     pub(crate) fn vector(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        self.measure(expr, grid, || self.vector_of(expr, grid), Vec::len)
+    }
+
+    fn vector_of(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
         match &expr.kind {
             ExprKind::Paren(inner) | ExprKind::Plus(inner) => self.vector(inner, grid),
             ExprKind::Binary(b) => self.binary(b, grid),
@@ -219,14 +265,18 @@ impl<'s, S: Source> Engine<'s, S> {
         Ok(all)
     }
 
-    /// The value with what was noted on the way to it.
-    pub(crate) fn answer(self, value: QueryValue, query: &str) -> Answer {
+    /// The value with what was noted on the way to it, and what its parts took, if measured.
+    pub(crate) fn answer(self, value: QueryValue, query: &str) -> (Answer, Vec<Node>) {
         let (warnings, infos) = self.notes.finish(query);
-        Answer {
+        let answer = Answer {
             value,
             warnings,
             infos,
-        }
+        };
+        (
+            answer,
+            self.profile.map(Profile::finish).unwrap_or_default(),
+        )
     }
 
     /// For notes about an argument and the metric that a series is of.

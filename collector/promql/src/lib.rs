@@ -27,6 +27,7 @@ pub mod source;
 mod value;
 
 pub use error::{ParseError, QueryError};
+pub use eval::{Clock, Node};
 pub use features::Features;
 pub use format::{format, pretty};
 pub use histogram::{
@@ -41,7 +42,7 @@ pub use sample::{HistogramSample, STALE_NAN_BITS, Samples, is_stale, stale_nan};
 pub use value::{Answer, Ask, InstantSample, QueryLimits, QueryValue, RangeSeries, Sample};
 
 use ast::{Expr, Type};
-use eval::{Engine, Grid};
+use eval::{Engine, Grid, Profile};
 use sonde_proto::{SampleValue, UnixNanos};
 use source::Source;
 use std::time::Duration;
@@ -58,10 +59,33 @@ pub fn instant<S: Source>(
     ask: &Ask<'_>,
     time: UnixNanos,
 ) -> Result<Answer, QueryError> {
+    instant_within(source, ask, time, None).map(|(answer, _)| answer)
+}
+
+/// The same, and what each part of the expression took.
+///
+/// # Errors
+/// As [`instant`].
+pub fn explain_instant<S: Source>(
+    source: &S,
+    ask: &Ask<'_>,
+    time: UnixNanos,
+    clock: Clock<'_>,
+) -> Result<(Answer, Vec<Node>), QueryError> {
+    instant_within(source, ask, time, Some(clock))
+}
+
+fn instant_within<S: Source>(
+    source: &S,
+    ask: &Ask<'_>,
+    time: UnixNanos,
+    clock: Option<Clock<'_>>,
+) -> Result<(Answer, Vec<Node>), QueryError> {
     let mut expr = parse(ask.text, ask.features)?;
     let grid = Grid::single(time.as_millis());
     resolve(&mut expr, ask.text, grid.start, grid.start, 0)?;
-    let engine = Engine::new(source, ask.limits, (grid.start, grid.start), 0);
+    let profile = clock.map(|clock| Profile::new(&expr, clock));
+    let engine = Engine::new(source, ask.limits, (grid.start, grid.start), 0).measured(profile);
     let value = match expr.returns() {
         Type::Scalar => QueryValue::Scalar(Sample {
             time,
@@ -103,11 +127,36 @@ pub fn range<S: Source>(
     end: UnixNanos,
     step: Duration,
 ) -> Result<Answer, QueryError> {
+    range_within(source, ask, (start, end), step, None).map(|(answer, _)| answer)
+}
+
+/// The same, and what each part of the expression took.
+///
+/// # Errors
+/// As [`range`].
+pub fn explain_range<S: Source>(
+    source: &S,
+    ask: &Ask<'_>,
+    (start, end): (UnixNanos, UnixNanos),
+    step: Duration,
+    clock: Clock<'_>,
+) -> Result<(Answer, Vec<Node>), QueryError> {
+    range_within(source, ask, (start, end), step, Some(clock))
+}
+
+fn range_within<S: Source>(
+    source: &S,
+    ask: &Ask<'_>,
+    (start, end): (UnixNanos, UnixNanos),
+    step: Duration,
+    clock: Option<Clock<'_>>,
+) -> Result<(Answer, Vec<Node>), QueryError> {
     let mut expr = parse(ask.text, ask.features)?;
     let grid = range_grid(start, end, step)?;
     let bounds = (start.as_millis(), end.as_millis());
     resolve(&mut expr, ask.text, bounds.0, bounds.1, grid.step)?;
-    let engine = Engine::new(source, ask.limits, bounds, grid.step);
+    let profile = clock.map(|clock| Profile::new(&expr, clock));
+    let engine = Engine::new(source, ask.limits, bounds, grid.step).measured(profile);
     let columns = match expr.returns() {
         Type::Scalar => {
             let labels = sonde_proto::Labels::empty();

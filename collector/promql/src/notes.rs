@@ -5,8 +5,10 @@
 
 use crate::ast::Span;
 use crate::error::ParseError;
-use crate::number::short_number;
-use ahash::AHashSet;
+use crate::functions::calendar::Moment;
+use crate::functions::histogram::Forced;
+use crate::number::{short_number, two_digits};
+use ahash::{AHashMap, AHashSet};
 use std::cell::RefCell;
 
 /// So many of a kind are told apart.
@@ -43,7 +45,12 @@ pub(crate) enum Note<'a> {
     /// A name that is not that of a counter.
     MaybeNoCounter(&'a str),
     /// Classic buckets of which a wider one held less.
-    NotMonotonic(&'a str),
+    NotMonotonic {
+        metric: &'a str,
+        forced: Forced,
+        /// When, in milliseconds since 1970.
+        at: i64,
+    },
     /// An operator that is nothing to these two.
     Types {
         left: &'a str,
@@ -87,7 +94,7 @@ impl Note<'_> {
         !matches!(
             self,
             Self::MaybeNoCounter(_)
-                | Self::NotMonotonic(_)
+                | Self::NotMonotonic { .. }
                 | Self::Types { .. }
                 | Self::IgnoredInGroup(_)
                 | Self::IgnoredInRange(_)
@@ -141,7 +148,7 @@ impl Note<'_> {
             Self::MaybeNoCounter(metric) => format!(
                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {metric:?}"
             ),
-            Self::NotMonotonic(metric) => named(
+            Self::NotMonotonic { metric, .. } => named(
                 "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
                 metric,
             ),
@@ -191,6 +198,16 @@ pub(crate) struct Notes {
 struct Kept {
     known: AHashSet<String>,
     in_order: Vec<(String, Span)>,
+    /// What those of some text come to, over all times.
+    forced: AHashMap<String, AllForced>,
+}
+
+/// Buckets that had to be changed, over several times.
+struct AllForced {
+    forced: Forced,
+    count: u64,
+    first: i64,
+    last: i64,
 }
 
 impl Notes {
@@ -201,6 +218,9 @@ impl Notes {
             &self.infos
         };
         let mut kept = kept.borrow_mut();
+        if let Note::NotMonotonic { forced, at, .. } = note {
+            kept.add_forced(note.text(), forced, at);
+        }
         if kept.in_order.len() >= KEPT_MAX {
             return;
         }
@@ -221,6 +241,21 @@ impl Notes {
 }
 
 impl Kept {
+    fn add_forced(&mut self, text: String, forced: Forced, at: i64) {
+        if self.forced.len() >= KEPT_MAX && !self.forced.contains_key(&text) {
+            return;
+        }
+        let all = self.forced.entry(text).or_insert(AllForced {
+            forced,
+            count: 0,
+            first: at,
+            last: at,
+        });
+        all.forced = all.forced.and(forced);
+        all.count += 1;
+        (all.first, all.last) = (all.first.min(at), all.last.max(at));
+    }
+
     fn shown(self, kind: &str, query: &str) -> Vec<String> {
         let more = self.in_order.len().saturating_sub(SHOWN_MAX);
         let mut shown: Vec<String> = self
@@ -228,6 +263,8 @@ impl Kept {
             .into_iter()
             .take(SHOWN_MAX)
             .map(|(text, at)| {
+                let range = self.forced.get(&text).map(AllForced::text);
+                let text = text + &range.unwrap_or_default();
                 let place = ParseError::new(query, at.start as usize, "");
                 format!("PromQL {kind}: {text} ({}:{})", place.line, place.column)
             })
@@ -236,6 +273,22 @@ impl Kept {
             shown.push(format!("{more} more {kind} annotations omitted"));
         }
         shown
+    }
+}
+
+impl AllForced {
+    fn text(&self) -> String {
+        let Forced { from, to, most } = self.forced;
+        let time = |millis: i64| Moment::at(millis.div_euclid(1000) as f64).text();
+        format!(
+            ", from buckets {} to {}, with a max diff of {}, over {} samples from {} to {}",
+            short_number(from),
+            short_number(to),
+            two_digits(most),
+            self.count,
+            time(self.first),
+            time(self.last)
+        )
     }
 }
 

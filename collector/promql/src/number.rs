@@ -61,6 +61,16 @@ pub(crate) fn short_number(n: f64) -> String {
     with_exponent(n)
 }
 
+/// Go's `%.2g`: two digits, with an exponent where those are not enough.
+#[must_use]
+pub(crate) fn two_digits(n: f64) -> String {
+    let rounded: f64 = format!("{n:.1e}").parse().unwrap_or(n);
+    if !rounded.is_finite() || rounded == 0.0 || (1e-4..100.0).contains(&rounded.abs()) {
+        return label_number(rounded);
+    }
+    with_exponent(rounded)
+}
+
 fn with_exponent(n: f64) -> String {
     let text = shortest(n);
     let Some((digits, exponent)) = text.split_once('e') else {
@@ -75,7 +85,18 @@ fn with_exponent(n: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{label_number, sample_number};
+    use super::{label_number, sample_number, two_digits};
+
+    #[test]
+    fn two_digits_are_written_as_go_writes_them() {
+        let check = |n: f64, text: &str| assert_eq!(two_digits(n), text);
+        check(10.0, "10");
+        check(0.0123, "0.012");
+        check(99.6, "1e+02");
+        check(123.0, "1.2e+02");
+        check(1.0, "1");
+        check(0.000_012_3, "1.2e-05");
+    }
 
     #[test]
     fn numbers_are_written_as_go_writes_them() {

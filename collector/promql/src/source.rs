@@ -117,4 +117,18 @@ pub trait Series {
     /// # Errors
     /// [`Stop::Source`] when they cannot be read.
     fn read(&self, out: &mut Samples) -> Result<(), Stop>;
+
+    /// What reading it takes.
+    fn cost(&self) -> ReadCost {
+        ReadCost::default()
+    }
+}
+
+/// What reading a series takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadCost {
+    /// How many chunks are opened.
+    pub chunks: u64,
+    /// How many bytes those have.
+    pub bytes: u64,
 }

@@ -21,6 +21,7 @@
 mod bounds;
 mod coverage;
 mod limits;
+mod profile;
 mod literal;
 mod rows;
 mod print;

@@ -24,6 +24,13 @@ impl Pair<'_> {
         self.question.expr.contains(word)
     }
 
+    /// How many subqueries there are.
+    fn subqueries(&self) -> usize {
+        let brackets = self.question.expr.split('[').skip(1);
+        let inside = brackets.filter_map(|text| text.split_once(']'));
+        inside.filter(|(inside, _)| inside.contains(':')).count()
+    }
+
     /// Whether a duration stands behind a comma.
     fn has_duration_argument(&self) -> bool {
         let mut behind = self.question.expr.split(',').skip(1);
@@ -119,12 +126,13 @@ pub(super) const EXPLAINED: &[Explained] = &[
     Explained {
         why: "since version 3 start and end are functions too, an experiment",
         explains: |pair| {
-            let (ours, _) = pair.errors();
-            ["start", "end"]
-                .iter()
-                .any(|f| ours.ends_with(&format!("function \"{f}\" is not enabled")))
+            let (ours, theirs) = pair.errors();
+            let is_off = |f: &&str| ours.ends_with(&format!("function \"{f}\" is not enabled"));
+            let is_called = |f: &&str| pair.asks(&format!("{f}("));
+            ["start", "end"].iter().any(is_off)
+                || (theirs.ends_with("unexpected \"(\"") && ["start", "end"].iter().any(is_called))
         },
-        shown_by: &["start()", "1 + end()"],
+        shown_by: &["start()", "1 + end()", "end(temperature @ up)"],
     },
     Explained {
         why: "timestamp forgets the offset of what @ fixes, which is documented to count",
@@ -141,14 +149,15 @@ pub(super) const EXPLAINED: &[Explained] = &[
     },
     Explained {
         why: "a range that @ fixes moves on in predict_linear, and is documented to stay",
-        explains: |pair| pair.asks("predict_linear") && pair.asks("@") && pair.question.is_range(),
+        explains: |pair| pair.asks("predict_linear") && pair.asks("@"),
         shown_by: &["range predict_linear(temperature[5m] @ 1700001600.123, 600)"],
     },
     Explained {
-        why: "an offset moves what @ fixes in a subquery whose steps begin where those around it do; it is documented to stay",
-        explains: |pair| pair.asks("offset -2s963ms") && pair.asks("@"),
+        why: "what @ fixes moves in a subquery whose steps begin where those of one around it do; it is documented to stay",
+        explains: |pair| pair.asks("@") && pair.subqueries() > 1,
         shown_by: &[
             "range sum_over_time((avg_over_time((rate(latency_count[1m] @ 1700001600.123))[1m:1m] offset -2s963ms))[12m:] @ end())",
+            "last_over_time((last_over_time((latency_count offset -40s @ 1700001200.123)[12m:47s] @ 1700001600.123))[12m:47s] @ 1700001600.123)",
         ],
     },
     Explained {
@@ -172,10 +181,11 @@ pub(super) const EXPLAINED: &[Explained] = &[
         why: "the date of what is no time is one that the processor makes up there",
         explains: |pair| {
             let calendar = ["minute", "hour", "day", "month", "year"];
+            let is_none = pair.asks("odd") || pair.asks("Inf") || pair.asks("NaN");
             calendar.iter().any(|name| pair.asks(name))
-                && pair.ours.body.to_string().contains("NaN")
+                && (is_none || pair.ours.body.to_string().contains("NaN"))
         },
-        shown_by: &["month(vector(NaN))"],
+        shown_by: &["month(vector(NaN))", "days_in_month(vector(-Inf))"],
     },
     Explained {
         why: "columns are characters here, and bytes there",
@@ -211,5 +221,29 @@ pub(super) const EXPLAINED: &[Explained] = &[
         why: "what is wrong with a number is said by another program",
         explains: |pair| pair.errors().1.contains("strconv.ParseFloat"),
         shown_by: &["0x1f1.5"],
+    },
+    Explained {
+        why: "any UTF-8 text is a label's name since version 3",
+        explains: |pair| {
+            pair.errors()
+                .1
+                .starts_with("invalid destination label name in ")
+        },
+        shown_by: &["label_join(temperature, \"-\", \"\", \"job\")"],
+    },
+    Explained {
+        why: "since version 3 histograms are trimmed by operators",
+        explains: |pair| {
+            (pair.asks("</") || pair.asks(">/")) && pair.errors().1.contains("unexpected <op:/>")
+        },
+        shown_by: &["1 </ 2", "temperature >/ 2"],
+    },
+    Explained {
+        why: "a label may be called without here",
+        explains: |pair| {
+            let (_, theirs) = pair.errors();
+            theirs.ends_with("unexpected <without> in grouping opts, expected label")
+        },
+        shown_by: &["sum by (without) (temperature)"],
     },
 ];

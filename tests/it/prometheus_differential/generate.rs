@@ -291,7 +291,7 @@ impl Generator<'_> {
         format!("{}", f64::from(sixteenths) / 16.0)
     }
 
-    /// A scalar.
+    /// A scalar. No remainder: powers differ in their last digits, and remainders of them in all.
     fn scalar(&mut self, depth: u32) -> String {
         if depth == 0 {
             let number = self.number();
@@ -307,7 +307,7 @@ impl Generator<'_> {
             2 => format!("({})", self.scalar(depth - 1)),
             _ => {
                 let op = self.one(&[
-                    "+", "-", "*", "/", "%", "^", "atan2", "> bool", "== bool", "<= bool",
+                    "+", "-", "*", "/", "-", "^", "atan2", "> bool", "== bool", "<= bool",
                     "!= bool",
                 ]);
                 let (lhs, rhs) = (self.scalar(depth - 1), self.scalar(depth - 1));

@@ -60,6 +60,15 @@ impl HeadChunk {
             }
         }
     }
+
+    /// How many bytes it is read from.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Floats(chunk) => chunk.bytes.len(),
+            Self::Packed(packed) => packed.bytes(),
+            Self::Open(samples) => samples.iter().map(|one| bytes_of(&one.value)).sum(),
+        }
+    }
 }
 
 /// About how many bytes a histogram takes.

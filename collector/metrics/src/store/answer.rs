@@ -37,6 +37,22 @@ pub struct Question<'a> {
     pub reads: &'a Reads,
 }
 
+/// When an expression is evaluated.
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    /// At one time.
+    At(UnixNanos),
+    /// At every step of a period.
+    Over {
+        /// From here on,
+        start: UnixNanos,
+        /// up to here.
+        end: UnixNanos,
+        /// How far apart two steps are.
+        step: Duration,
+    },
+}
+
 impl MetricStore {
     /// Evaluates a PromQL expression at one time.
     ///
@@ -110,6 +126,27 @@ impl MetricStore {
         let (deadline, reads) = (&question.limits.deadline, question.reads);
         self.with(tenant, deadline, reads, |source| {
             promql::range(source, &self.ask(question), start, end, step)
+        })
+    }
+
+    /// Evaluates a PromQL expression and says what each part of it took.
+    ///
+    /// # Errors
+    /// As [`Self::instant`] and [`Self::range`].
+    pub fn explain(
+        &self,
+        tenant: &Tenant,
+        question: &Question<'_>,
+        when: When,
+        clock: promql::Clock<'_>,
+    ) -> Result<(Answer, Vec<promql::Node>), QueryError> {
+        let (deadline, reads) = (&question.limits.deadline, question.reads);
+        let ask = self.ask(question);
+        self.with(tenant, deadline, reads, |source| match when {
+            When::At(time) => promql::explain_instant(source, &ask, time, clock),
+            When::Over { start, end, step } => {
+                promql::explain_range(source, &ask, (start, end), step, clock)
+            }
         })
     }
 

@@ -13,6 +13,9 @@ use sonde_proto::Labels;
 use sonde_proto::METRIC_NAME as NAME;
 use std::collections::hash_map::Entry;
 
+/// Series by the labels of their group.
+pub(crate) type Groups = Vec<(Labels, Vec<Column>)>;
+
 impl<S: Source> Engine<'_, S> {
     pub(crate) fn aggregate(&self, a: &Aggregate, grid: &Grid) -> Result<Vec<Column>, Stop> {
         match a.op {
@@ -166,13 +169,9 @@ impl<S: Source> Engine<'_, S> {
     }
 
     /// Series by group, both in the order of the series' labels.
-    pub(crate) fn grouped(
-        &self,
-        a: &Aggregate,
-        grid: &Grid,
-    ) -> Result<Vec<(Labels, Vec<Column>)>, Stop> {
+    pub(crate) fn grouped(&self, a: &Aggregate, grid: &Grid) -> Result<Groups, Stop> {
         let mut at: AHashMap<Labels, usize> = AHashMap::new();
-        let mut groups: Vec<(Labels, Vec<Column>)> = Vec::new();
+        let mut groups = Groups::new();
         let mut columns = self.vector(&a.expr, grid)?;
         self.work(columns.len() as u64)?;
         columns.sort_by(|x, y| x.labels.cmp(&y.labels));

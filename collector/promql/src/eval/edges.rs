@@ -162,7 +162,7 @@ impl<S: Source> Engine<'_, S> {
         self.spend_columns(found.len(), grid)?;
         let mut samples = Samples::default();
         for series in found {
-            series.read(&mut samples)?;
+            self.read(&series, &mut samples)?;
             self.spend(samples.len() as u64)?;
             self.work(grid.len as u64)?;
             drop_stale(&mut samples);

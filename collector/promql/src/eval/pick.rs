@@ -1,12 +1,12 @@
 //! `topk`, `bottomk`, `limitk`, `limit_ratio`: some of a group's series, as they are.
 
+use super::aggregate::Groups;
 use super::hash::label_hash;
 use super::{ABSENT, Column, Engine, Grid, is_absent};
 use crate::ast::{Aggregate, AggregateOp};
 use crate::notes::Note;
 use crate::number::short_number;
 use crate::source::{Source, Stop};
-use sonde_proto::Labels;
 use std::cmp::Ordering;
 
 /// The whole numbers from here on are too large.
@@ -97,11 +97,7 @@ impl<S: Source> Engine<'_, S> {
 
     /// The argument before the vector as a count, what is below zero as none; and the groups,
     /// whose mistakes come first.
-    fn counts_and_groups(
-        &self,
-        a: &Aggregate,
-        grid: &Grid,
-    ) -> Result<(Vec<usize>, Vec<(Labels, Vec<Column>)>), Stop> {
+    fn counts_and_groups(&self, a: &Aggregate, grid: &Grid) -> Result<(Vec<usize>, Groups), Stop> {
         let whole = |k: &f64| {
             if k.is_nan() {
                 return Err(Stop::Expression("Parameter value is NaN".into()));

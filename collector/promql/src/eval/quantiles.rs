@@ -28,13 +28,14 @@ enum Found<'f> {
 }
 
 impl Found<'_> {
-    fn quantile(&mut self, q: f64, about: &About<'_>) -> f64 {
+    /// `at` is the time in milliseconds.
+    fn quantile(&mut self, q: f64, about: &About<'_>, at: i64) -> f64 {
         let metric = about.metric;
         match self {
             Self::Classic(buckets) => {
-                let (value, was_fixed) = quantile(q, buckets);
-                if was_fixed {
-                    about.add(Note::NotMonotonic(metric));
+                let (value, forced) = quantile(q, buckets);
+                if let Some(forced) = forced {
+                    about.add(Note::NotMonotonic { metric, forced, at });
                 }
                 value
             }
@@ -80,7 +81,7 @@ impl<S: Source> Engine<'_, S> {
             let mut values = self.blank(grid)?;
             let about = self.about(&histogram.labels, args[1].span);
             self.each_step(&histogram, grid, &about, &mut |step, found| {
-                values[step] = found.quantile(q[step], &about);
+                values[step] = found.quantile(q[step], &about, grid.time(step));
                 Ok(())
             })?;
             results.push(Column::of_floats(without_name(&histogram.labels), values));
@@ -152,7 +153,7 @@ impl<S: Source> Engine<'_, S> {
                             "vector cannot contain metrics with the same labelset".into(),
                         ));
                     }
-                    values[step] = found.quantile(q[step], &about);
+                    values[step] = found.quantile(q[step], &about, grid.time(step));
                 }
                 Ok(())
             })?;

@@ -34,6 +34,18 @@ impl<S: Source> Engine<'_, S> {
     /// Gives the columns of a vector expression to `sink`, where possible one series at a
     /// time. No two have values with the same labels at one step.
     pub(crate) fn stream(&self, expr: &Expr, grid: &Grid, sink: Sink<'_>) -> Result<(), Stop> {
+        let Some(profile) = &self.profile else {
+            return self.stream_unlike(expr, grid, sink);
+        };
+        let handing_on = &mut |column| {
+            profile.gave(1);
+            profile.outside(|| sink(column))
+        };
+        let work = || self.stream_unlike(expr, grid, handing_on);
+        self.measure(expr, grid, work, |()| 0)
+    }
+
+    fn stream_unlike(&self, expr: &Expr, grid: &Grid, sink: Sink<'_>) -> Result<(), Stop> {
         if may_collide(expr) {
             return self.collect(expr, grid)?.into_iter().try_for_each(sink);
         }
@@ -79,7 +91,7 @@ impl<S: Source> Engine<'_, S> {
             .select(&selector.matchers, span.range(grid), &mut self.room()?)?;
         self.spend_columns(found.len(), grid)?;
         for series in found {
-            series.read(&mut samples)?;
+            self.read(&series, &mut samples)?;
             self.spend(samples.weight())?;
             self.work(grid.len as u64)?;
             let mut values = vec![ABSENT; grid.len];
@@ -271,6 +283,23 @@ impl<S: Source> Engine<'_, S> {
         grid: &Grid,
         sink: &mut dyn FnMut(&Labels, &Samples, &Span) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        let Some(profile) = &self.profile else {
+            return self.ranges_of(expr, grid, sink);
+        };
+        let handing_on = &mut |labels: &Labels, samples: &Samples, span: &Span| {
+            profile.gave(1);
+            profile.outside(|| sink(labels, samples, span))
+        };
+        let work = || self.ranges_of(expr, grid, handing_on);
+        self.measure(expr, grid, work, |()| 0)
+    }
+
+    fn ranges_of(
+        &self,
+        expr: &Expr,
+        grid: &Grid,
+        sink: &mut dyn FnMut(&Labels, &Samples, &Span) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         match &expr.bare().kind {
             ExprKind::Matrix(selector, length) => {
                 let span = Span::new(&selector.when, length.millis(), self.bounds);
@@ -280,7 +309,7 @@ impl<S: Source> Engine<'_, S> {
                         .select(&selector.matchers, span.range(grid), &mut self.room()?)?;
                 self.spend_columns(found.len(), grid)?;
                 for series in found {
-                    series.read(&mut samples)?;
+                    self.read(&series, &mut samples)?;
                     self.spend(samples.weight())?;
                     drop_stale(&mut samples);
                     sink(&series.labels(), &samples, &span)?;

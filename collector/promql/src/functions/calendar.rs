@@ -34,6 +34,7 @@ pub(crate) struct Moment {
     weekday: i64,
     hour: i64,
     minute: i64,
+    second: i64,
 }
 
 impl Moment {
@@ -59,7 +60,22 @@ impl Moment {
             weekday: (days + 4).rem_euclid(7),
             hour: second / 3600,
             minute: second / 60 % 60,
+            second: second % 60,
         }
+    }
+
+    /// As in RFC 3339.
+    pub(crate) fn text(&self) -> String {
+        let Self {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = self;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
     fn is_leap(&self) -> bool {

@@ -54,13 +54,35 @@ pub(crate) type Bucket = (f64, f64);
 /// The `q`-quantile of buckets sorted by their bounds, assuming that observations are spread
 /// evenly within a bucket.
 /// Says too whether the counts had to be made rise with the bounds.
-pub(crate) fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
-    let mut was_fixed = false;
-    let value = fixed_quantile(q, buckets, &mut was_fixed);
-    (value, was_fixed)
+pub(crate) fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Forced>) {
+    let mut forced = None;
+    let value = fixed_quantile(q, buckets, &mut forced);
+    (value, forced)
 }
 
-fn fixed_quantile(q: f64, buckets: &mut Vec<Bucket>, was_fixed: &mut bool) -> f64 {
+/// What had to be changed so that counts rise with the bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Forced {
+    /// The lowest bound of a bucket that was changed,
+    pub(crate) from: f64,
+    /// and the highest.
+    pub(crate) to: f64,
+    /// How much was missing at most.
+    pub(crate) most: f64,
+}
+
+impl Forced {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            from: self.from.min(other.from),
+            to: self.to.max(other.to),
+            most: self.most.max(other.most),
+        }
+    }
+}
+
+fn fixed_quantile(q: f64, buckets: &mut Vec<Bucket>, forced: &mut Option<Forced>) -> f64 {
     if q.is_nan() {
         return f64::NAN;
     }
@@ -77,7 +99,7 @@ fn fixed_quantile(q: f64, buckets: &mut Vec<Bucket>, was_fixed: &mut bool) -> f6
         return f64::NAN;
     }
     merge_equal_bounds(buckets);
-    *was_fixed = make_monotonic(buckets);
+    *forced = make_monotonic(buckets);
     let last = buckets.len() - 1;
     let observations = buckets[last].1;
     if last == 0 || observations == 0.0 || observations.is_nan() {
@@ -158,16 +180,23 @@ fn merge_equal_bounds(buckets: &mut Vec<Bucket>) {
 
 /// Counts may fall between bounds where series were scraped or rated apart. Says whether
 /// any did by more than rounding.
-fn make_monotonic(buckets: &mut [Bucket]) -> bool {
-    let mut was_fixed = false;
+fn make_monotonic(buckets: &mut [Bucket]) -> Option<Forced> {
+    let mut forced: Option<Forced> = None;
     let mut before = buckets.first().map_or(0.0, |(_, count)| *count);
-    for (_, count) in buckets.iter_mut().skip(1) {
+    for (bound, count) in buckets.iter_mut().skip(1) {
         let close = (*count - before).abs() <= ROUNDING * (count.abs() + before.abs());
         if close || *count < before {
-            was_fixed |= !close;
+            if !close {
+                let here = Forced {
+                    from: *bound,
+                    to: *bound,
+                    most: before - *count,
+                };
+                forced = Some(forced.map_or(here, |forced| forced.and(here)));
+            }
             *count = before;
         }
         before = *count;
     }
-    was_fixed
+    forced
 }

@@ -29,21 +29,8 @@ pub(crate) fn subtract(from: &mut Histogram, other: &Histogram) -> Result<Combin
 }
 
 fn combine(to: &mut Histogram, other: &Histogram, sign: f64) -> Result<Combined, Unlike> {
-    if is_custom(to) != is_custom(other) {
-        return Err(Unlike);
-    }
     let mut other = Cow::Borrowed(other);
-    let other_bounds = to.bounds != other.bounds;
-    if other_bounds {
-        let common = common_bounds(&to.bounds, &other.bounds);
-        rebound(to, &common);
-        rebound(other.to_mut(), &common);
-    }
-    same_zero(to, &mut other);
-    if other.schema > to.schema {
-        reduce(other.to_mut(), to.schema);
-    }
-    reduce(to, other.schema);
+    let other_bounds = align(to, &mut other)?;
     to.zero_count += sign * other.zero_count;
     to.count += sign * other.count;
     to.sum += sign * other.sum;
@@ -53,6 +40,25 @@ fn combine(to: &mut Histogram, other: &Histogram, sign: f64) -> Result<Combined,
         other_bounds,
         hints_collide: join_hints(to, other.hint),
     })
+}
+
+/// Gives both the buckets that both can have. Says whether custom bounds were not the same.
+pub(super) fn align(to: &mut Histogram, other: &mut Cow<'_, Histogram>) -> Result<bool, Unlike> {
+    if is_custom(to) != is_custom(other) {
+        return Err(Unlike);
+    }
+    let other_bounds = to.bounds != other.bounds;
+    if other_bounds {
+        let common = common_bounds(&to.bounds, &other.bounds);
+        rebound(to, &common);
+        rebound(other.to_mut(), &common);
+    }
+    same_zero(to, other);
+    if other.schema > to.schema {
+        reduce(other.to_mut(), to.schema);
+    }
+    reduce(to, other.schema);
+    Ok(other_bounds)
 }
 
 /// Widens the narrower zero bucket until both are the same.
@@ -68,7 +74,7 @@ fn same_zero(to: &mut Histogram, other: &mut Cow<'_, Histogram>) {
 
 /// A gauge stays one; what is unknown of one is unknown of both. Says whether the hints
 /// contradict each other.
-fn join_hints(to: &mut Histogram, other: ResetHint) -> bool {
+pub(super) fn join_hints(to: &mut Histogram, other: ResetHint) -> bool {
     use ResetHint::{Gauge, Unknown};
     let (joined, collide) = match (to.hint, other) {
         (a, b) if a == b => (a, false),

@@ -9,9 +9,14 @@ pub(super) fn entries(buckets: &Buckets) -> impl Iterator<Item = (i64, f64)> + '
 
 /// Buckets of indexes that rise; those that are empty are left out.
 pub(super) fn collect(entries: impl Iterator<Item = (i64, f64)>) -> Buckets {
+    collect_all(entries.filter(|(_, count)| *count != 0.0))
+}
+
+/// The same with those that are empty.
+pub(super) fn collect_all(entries: impl Iterator<Item = (i64, f64)>) -> Buckets {
     let mut buckets = Buckets::default();
     let mut next = 0_i64;
-    for (index, count) in entries.filter(|(_, count)| *count != 0.0) {
+    for (index, count) in entries {
         let mut gap = index - next;
         // Farther than one span can say.
         while gap > i64::from(i32::MAX) {

@@ -7,6 +7,7 @@ mod follow;
 mod log_status;
 mod logs;
 mod lookup;
+mod metric_explain;
 mod metric_status;
 mod services;
 mod signals;
@@ -26,6 +27,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/logs", get(logs::search))
         .route("/logs/follow", get(follow::follow))
         .route("/explain", get(explain::explain))
+        .route("/explain/metrics", get(metric_explain::explain))
         .route("/traces", get(traces::search))
         .route("/trace/{id}", get(traces::trace))
         .route("/services", get(services::services))

@@ -58,10 +58,14 @@ impl Generator<'_> {
         }
     }
 
-    /// Without what is no number or has no end.
+    /// Without what is no number or has no end, and without times: how far those spread is far
+    /// less than they are large.
     fn steady(&mut self, depth: u32) -> String {
         let inner = self.exact(depth);
-        if inner.contains("odd") || inner.contains("__name__") {
+        if ["odd", "__name__", "time"]
+            .iter()
+            .any(|word| inner.contains(word))
+        {
             return self.name().replace("odd", "flag");
         }
         inner
