@@ -101,10 +101,7 @@ impl Asked {
         let start = random.random_range(0..=last);
         let end = start + random.random_range(0..=last / 8);
         let from = NOW.as_millis() - 1_000_000;
-        (
-            random.random_range(0..SERVICES),
-            (from + start, from + end),
-        )
+        (random.random_range(0..SERVICES), (from + start, from + end))
     }
 
     fn carry_out(self, store: &MetricStore) {
@@ -296,7 +293,10 @@ fn same(found: &BTreeMap<Key, f64>, expected: &BTreeMap<Key, f64>, before: u64) 
         .find(|(key, value)| found.get(key) != Some(value));
     assert_eq!(lost, None, "lost or changed, of {before} positions");
     let more = found.keys().find(|key| !expected.contains_key(key));
-    assert_eq!(more, None, "came back or was invented, of {before} positions");
+    assert_eq!(
+        more, None,
+        "came back or was invented, of {before} positions"
+    );
 }
 
 fn found(store: &MetricStore) -> BTreeMap<Key, f64> {

@@ -289,7 +289,9 @@ fn any_damage_of_one_segment_is_found_and_the_others_are_served() {
         copy(whole.dir.path(), dir.path());
         let which = rng.random_range(0..3usize);
         let name = whole.segment_files()[which].clone();
-        let file = dir.path().join(name.strip_prefix(whole.dir.path()).unwrap());
+        let file = dir
+            .path()
+            .join(name.strip_prefix(whole.dir.path()).unwrap());
         let mut bytes = fs::read(&file).unwrap();
         // The version is not damage, but another program's.
         let version = bytes.len() - 8..bytes.len() - 4;
@@ -303,17 +305,28 @@ fn any_damage_of_one_segment_is_found_and_the_others_are_served() {
             bytes[at] ^= rng.random_range(1..=255u8);
         }
         fs::write(&file, bytes).unwrap();
-        let bed = Bed::open_in(dir, &Config {
-            merge_fan_in: 100,
-            index_cache_bytes_max: 0,
-            ..Config::default()
-        });
+        let bed = Bed::open_in(
+            dir,
+            &Config {
+                merge_fan_in: 100,
+                index_cache_bytes_max: 0,
+                ..Config::default()
+            },
+        );
         let found = every_sample(&bed);
-        assert!(found.is_subset(&sent), "seed {seed}: something was invented");
+        assert!(
+            found.is_subset(&sent),
+            "seed {seed}: something was invented"
+        );
         let of_others = |n: usize| format!("n=\"{n}\"");
         for n in (0..3).filter(|n| *n != which) {
-            let of = |all: &BTreeSet<String>| all.iter().filter(|s| s.contains(&of_others(n))).count();
-            assert_eq!(of(&found), of(&sent), "seed {seed}: another segment lost something");
+            let of =
+                |all: &BTreeSet<String>| all.iter().filter(|s| s.contains(&of_others(n))).count();
+            assert_eq!(
+                of(&found),
+                of(&sent),
+                "seed {seed}: another segment lost something"
+            );
         }
         bed.store.settle(NOW).unwrap();
         let stats = bed.store.stats();
