@@ -190,7 +190,17 @@ async fn every_acknowledged_sample_is_found_once_however_often_the_collector_is_
         "{acknowledged}"
     );
     assert!(senders.iter().any(|sender| !sender.deleted.is_empty()));
+    // A snapshot is a data directory: another collector finds the same in it.
+    let order = sonde.url("/api/v1/admin/tsdb/snapshot");
+    let answer = client().post(order).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    let name = answer["data"]["name"].as_str().unwrap();
     assert!(sonde.stop().await.success());
+    let snapshot = dir.path().join("data/collector/snapshots").join(name);
+    let of_snapshot = [("data_dir", snapshot.to_str().unwrap())];
+    let copy = Sonde::start("collector", dir.path(), &of_snapshot, &["http"]).await;
+    check(&copy, &mut senders, base).await;
+    assert!(copy.stop().await.success());
 }
 
 /// Everything that was acknowledged is there, once and as it was sent, but for what was deleted.
