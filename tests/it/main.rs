@@ -25,4 +25,5 @@ mod notify;
 mod prometheus_api;
 mod prometheus_remote_write;
 mod sdk;
+mod series_limits;
 mod sdk_names;
