@@ -211,10 +211,9 @@ async fn check(sonde: &Sonde, senders: &mut [Sender], base: u64) {
     let parameters = [("query", "killed[200s]"), ("time", &at)];
     let answer = sonde.get("/api/v1/query", &parameters).await;
     for (which, sender) in senders.iter_mut().enumerate() {
+        let name = which.to_string();
         let series = list(&answer["data"], "result");
-        let series = series
-            .iter()
-            .find(|one| one["metric"]["sender"] == which.to_string());
+        let series = series.iter().find(|one| one["metric"]["sender"] == *name);
         let mut found = BTreeSet::new();
         for sample in series.map_or(&[][..], |one| list(one, "values")) {
             let number: u64 = sample[1].as_str().unwrap().parse().unwrap();

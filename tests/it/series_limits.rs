@@ -74,11 +74,10 @@ async fn a_flood_of_series_is_refused_to_its_sender_and_the_others_go_on() {
     assert!(told.contains("10 samples are of new series"), "{told}");
 
     let count = "count(flood)";
+    let most = SERIES_MAX.to_string();
     let all = |answer: &Value| {
         let result = list(&answer["data"], "result");
-        result
-            .first()
-            .is_some_and(|one| one["value"][1] == SERIES_MAX.to_string())
+        result.first().is_some_and(|one| one["value"][1] == *most)
     };
     server
         .until("/api/v1/query", &[("query", count)], all)
