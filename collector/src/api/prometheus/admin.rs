@@ -14,8 +14,10 @@ use serde_json::json;
 use sonde_metrics::{Delete, DeleteError, StoreError};
 use sonde_proto::{Partition, Signal, UnixNanos};
 
-/// Where snapshots lie in the data directory. Each is a data directory of its own.
+/// Where snapshots lie beside the stores.
 const SNAPSHOTS: &str = "snapshots";
+/// Each is what `data_dir` names: the collector has this directory of it.
+const COLLECTOR: &str = "collector";
 
 pub(super) async fn order(
     State(api): State<Api>,
@@ -92,7 +94,7 @@ async fn snapshot(api: &Api, parameters: &Parameters) -> Result<Response, Failur
     carry_out(api, move |api| {
         let store = &api.sources.stores.metrics;
         let above = store.dir().parent().unwrap_or(store.dir());
-        let dir = above.join(SNAPSHOTS).join(taken);
+        let dir = above.join(SNAPSHOTS).join(taken).join(COLLECTOR);
         let made = std::fs::create_dir_all(&dir).map_err(|error| {
             let dir = dir.display();
             ApiError::internal(format!("cannot create {dir}: {error}; is the disk full?"))

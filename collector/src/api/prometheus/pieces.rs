@@ -5,6 +5,7 @@ use crate::serve::Holds;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
+use futures::StreamExt as _;
 use std::convert::Infallible;
 
 /// A piece ends after the item with which it has so many bytes.
@@ -81,14 +82,14 @@ impl<W: FnMut(usize, &mut Vec<u8>) + Send + 'static> Rest<W> {
             let piece = Bytes::from(std::mem::take(&mut rest.piece));
             Some((Ok::<_, Infallible>(piece), rest))
         });
-        Body::from_stream(pieces)
+        // Compression asks again after the end.
+        Body::from_stream(pieces.fuse())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::StreamExt as _;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -117,6 +118,15 @@ mod tests {
             let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
             let found: Vec<usize> = serde_json::from_slice(&body.unwrap()).unwrap();
             assert!(found.into_iter().eq(0..count));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_asked_after_its_end_has_no_more() {
+        for count in [2, 50_000] {
+            let mut pieces = listed(count).0.into_body().into_data_stream();
+            while pieces.next().await.is_some() {}
+            assert!(pieces.next().await.is_none());
         }
     }
 

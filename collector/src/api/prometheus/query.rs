@@ -238,7 +238,7 @@ impl Data {
                     put(out, &Either { metric, value });
                 };
                 let bytes = |one: &InstantSample| labels_bytes(&one.labels) + SAMPLE_BYTES;
-                listed("vector", samples, write, bytes, beside)
+                listed("vector", samples, write, bytes, &beside)
             }
             QueryValue::Matrix(series) => {
                 let write = |one: &RangeSeries, out: &mut Vec<u8>| {
@@ -253,7 +253,7 @@ impl Data {
                     let samples = one.samples.len() + 64 * one.histograms.len();
                     labels_bytes(&one.labels) + samples * SAMPLE_BYTES
                 };
-                listed("matrix", series, write, bytes, beside)
+                listed("matrix", series, write, bytes, &beside)
             }
             value => {
                 (self.value, self.stats) = (value, beside.stats);
@@ -283,7 +283,7 @@ fn listed<T: Send + 'static>(
     items: Vec<T>,
     write: fn(&T, &mut Vec<u8>),
     bytes: fn(&T) -> usize,
-    beside: Beside,
+    beside: &Beside,
 ) -> Response {
     let open = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":["#);
     let bytes = items.iter().map(bytes).sum::<usize>() as u64;

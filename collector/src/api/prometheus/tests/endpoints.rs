@@ -368,7 +368,12 @@ async fn what_is_sent_to_prometheus_own_path_is_deleted_cleaned_and_kept_in_a_sn
     assert_eq!(bed.order("nothing", &[]).await.0, 404);
     assert_eq!(bed.found("features").await["api"]["admin"], true);
     // What is there then is a data directory.
-    let dir = bed._dir.path().join("snapshots").join(name);
+    let dir = bed
+        ._dir
+        .path()
+        .join("snapshots")
+        .join(name)
+        .join("collector");
     let copy = Bed::new(|config| config.data_dir = dir).await;
     assert_eq!(copy.found("label/__name__/values").await, names);
 }
