@@ -26,8 +26,10 @@
 //! series were seen before, and are known by the bytes of their labels.
 
 mod series;
+mod known;
 mod look;
 
+pub use known::Known;
 pub use look::{Bounds, Look, Refused, look};
 pub use series::{Exemplar, Fault, LabelBounds, Metadata, Sample, Series};
 
