@@ -29,6 +29,8 @@ const BUFFER_BYTES_KEPT: usize = 4 << 20;
 #[derive(Debug, Default)]
 pub struct Unpacker {
     plain: Vec<u8>,
+    /// So much of it is the block unpacked last.
+    len: usize,
 }
 
 impl Unpacker {
@@ -37,6 +39,7 @@ impl Unpacker {
     /// # Errors
     /// [`SnappyError`]; then nothing was allocated for what the block only claims to hold.
     pub fn unpacked(&mut self, block: &[u8], bytes_max: usize) -> Result<&[u8], SnappyError> {
+        self.len = 0;
         let bytes = unpacked_len(block, bytes_max)?;
         if self.plain.len() > BUFFER_BYTES_KEPT {
             self.plain = Vec::new();
@@ -46,8 +49,14 @@ impl Unpacker {
         }
         let plain = &mut self.plain[..bytes];
         let unpacked = snap::raw::Decoder::new().decompress(block, plain);
-        unpacked.map_err(bad)?;
-        Ok(plain)
+        self.len = unpacked.map_err(bad)?;
+        Ok(self.plain())
+    }
+
+    /// The block that was unpacked last; empty where it could not be.
+    #[must_use]
+    pub fn plain(&self) -> &[u8] {
+        &self.plain[..self.len]
     }
 }
 

@@ -13,8 +13,9 @@ use sonde_metrics::{Config, MetricStore, QueryLimits, QueryValue};
 use sonde_proto::otlp::kv;
 use sonde_proto::otlp::metrics::{Gauge, Metric, NumberDataPoint, Sum, metric, number_data_point};
 use sonde_proto::remote_write::{Series, Version, body};
-use sonde_proto::walk::remote_write::{Bounds, LabelBounds, look};
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos, snappy};
+use sonde_proto::snappy::Unpacker;
+use sonde_proto::walk::remote_write::{Bounds, Known, LabelBounds, look};
+use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -402,8 +403,9 @@ fn summary_of_remote_write() {
         let looked = median(|| {
             samples
                 / seconds(|| {
+                    let (known, mut unpacker) = (Known::default(), Unpacker::default());
                     for (_, entry) in &entries {
-                        look_at(version, entry);
+                        look_at(version, entry, &known, &mut unpacker);
                     }
                 })
         });
@@ -427,7 +429,7 @@ fn summary_of_remote_write() {
 }
 
 /// What the door does with a request before it is durable.
-fn look_at(version: Version, entry: &Entry) {
+fn look_at(version: Version, entry: &Entry, known: &Known, unpacker: &mut Unpacker) {
     let bounds = Bounds {
         times: sonde_proto::walk::Bounds {
             earliest_millis: 0,
@@ -439,8 +441,9 @@ fn look_at(version: Version, entry: &Entry) {
             value_bytes_max: 4096,
         },
     };
-    let plain = snappy::unpacked(&entry.payload, 16 << 20).expect("it is a block");
-    let found = look(version, &plain, &bounds).expect("it is a request");
+    let plain = unpacker.unpacked(&entry.payload, 16 << 20);
+    let plain = plain.expect("it is a block");
+    let found = look(version, plain, &bounds, known).expect("it is a request");
     assert_eq!(found.samples as usize, SERIES);
 }
 

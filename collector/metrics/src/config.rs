@@ -19,6 +19,9 @@ pub struct Config {
     /// How many bytes of memory the unsealed samples of all tenants may take. At half of it a
     /// seal begins; at all of it nothing more is taken until a seal is done.
     pub head_bytes_max: u64,
+    /// Seal when this many samples are not sealed yet: after a crash they are read again from
+    /// the journal, and nothing newer is found before that is done.
+    pub unsealed_samples_max: u64,
     /// How many series a tenant may have in memory. Existing series go on; new ones are
     /// refused, which their sender is told, and counted.
     pub series_max: usize,
@@ -87,6 +90,7 @@ impl Default for Config {
             bytes_max: 50 << 30,
             seal_interval_seconds: 2 * 3600,
             head_bytes_max: 512 << 20,
+            unsealed_samples_max: 10_000_000,
             series_max: 1_000_000,
             series_max_by_tenant: BTreeMap::new(),
             series_total_max: 4_000_000,

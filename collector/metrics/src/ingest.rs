@@ -6,6 +6,7 @@ use crate::admission::Offenders;
 use crate::head::groups::{Group, Key, Keys};
 use crate::head::{Outcome, Refusal, Room};
 use crate::postings::Index as _;
+use crate::remote::ahead::Unpacked;
 use crate::segment::IndexCache;
 use crate::telemetry::{Reason, Telemetry};
 use crate::tenant::{Described, State};
@@ -139,12 +140,16 @@ struct Current<'a> {
 }
 
 impl Ingest<'_> {
-    /// Takes an entry's request, however it is written.
-    pub(crate) fn entry(&mut self, entry: &Entry) {
-        match entry.format {
-            Format::Otlp => self.request(&entry.payload),
-            Format::RemoteWrite1 => self.written(Version::V1, &entry.payload),
-            Format::RemoteWrite2 => self.written(Version::V2, &entry.payload),
+    /// Takes an entry's request, however it is written, and unpacked ahead or not.
+    pub(crate) fn entry(&mut self, entry: &Entry, ahead: Option<&Unpacked>) {
+        let version = match entry.format {
+            Format::Otlp => return self.request(&entry.payload),
+            Format::RemoteWrite1 => Version::V1,
+            Format::RemoteWrite2 => Version::V2,
+        };
+        match ahead {
+            Some(ahead) => self.written_ahead(version, &entry.payload, ahead),
+            None => self.written(version, &entry.payload),
         }
     }
 
@@ -231,7 +236,7 @@ impl Ingest<'_> {
         let shape = point.shape(self.keys.shapes());
         let known = self.state.head.groups.get(key);
         let group = match known.filter(|g| g.shape == shape || point.is_shapeless()) {
-            Some(group) => group.clone(),
+            Some(group) => group,
             None => self.new_group(key, shape, point, current, source)?,
         };
         if let Some(histogram) = &point.histogram {

@@ -4,6 +4,8 @@
 //! called. A series is found by a key over the bytes of its labels, so that those of one that was
 //! seen before are not even read.
 
+pub(crate) mod ahead;
+
 use crate::head::Refusal;
 use crate::head::groups::{Group, Key, Keys};
 use crate::ingest::{Ingest, TimeBounds};
@@ -13,6 +15,7 @@ use crate::tenant::Described;
 use crate::translate::exemplar::{self, Exemplar};
 use crate::translate::labels::LabelMap;
 use crate::translate::verbatim;
+use ahead::Unpacked;
 use sonde_proto::UnixNanos;
 use sonde_proto::remote_write::Version;
 use sonde_proto::walk::WalkError;
@@ -29,20 +32,41 @@ impl Ingest<'_> {
         let taken = unpacker
             .unpacked(body, REQUEST_BYTES_MAX)
             .map_err(drop)
-            .and_then(|plain| self.unpacked(version, plain).map_err(drop));
+            .and_then(|plain| self.unpacked(version, plain, &[]).map_err(drop));
         *self.unpacker = unpacker;
         if taken.is_err() {
             self.telemetry.refuse(Reason::Malformed, 1);
         }
     }
 
-    fn unpacked(&mut self, version: Version, plain: &[u8]) -> Result<(), WalkError> {
+    /// Takes a request that was unpacked ahead; one that could not be is tried again, to say so.
+    pub(crate) fn written_ahead(&mut self, version: Version, body: &[u8], ahead: &Unpacked) {
+        let Some(plain) = ahead.plain() else {
+            return self.written(version, body);
+        };
+        if self.unpacked(version, plain, &ahead.keys).is_err() {
+            self.telemetry.refuse(Reason::Malformed, 1);
+        }
+    }
+
+    /// `keys` are those of the first series, where they are known already.
+    fn unpacked(
+        &mut self,
+        version: Version,
+        plain: &[u8],
+        keys: &[Option<Key>],
+    ) -> Result<(), WalkError> {
         let request = Request::open(version, plain)?;
         let known_by = KnownBy::of(self.keys, version, &request);
         let bounds = self.time_bounds();
-        let mut labels = Vec::new();
-        request
-            .each_unread(|series| self.written_series(&known_by, bounds, series, &mut labels))?;
+        let (mut labels, mut keys) = (Vec::new(), keys.iter());
+        request.each_unread(|series| {
+            let key = match keys.next() {
+                Some(key) => *key,
+                None => known_by.bytes(series)?,
+            };
+            self.written_series(&known_by, key, bounds, series, &mut labels)
+        })?;
         request.each_metadata(|metadata| {
             if let Ok(name) = std::str::from_utf8(metadata.name) {
                 self.meant(name, metadata);
@@ -53,11 +77,11 @@ impl Ingest<'_> {
     fn written_series<'a>(
         &mut self,
         known_by: &KnownBy<'_>,
+        key: Option<Key>,
         bounds: TimeBounds,
         series: &Series<'_, 'a>,
         labels: &mut Vec<&'a [u8]>,
     ) -> Result<(), WalkError> {
-        let key = known_by.bytes(series)?;
         let id = match key.and_then(|key| self.state.head.groups.first(key)) {
             Some(id) => id,
             None => match self.looked_up(known_by, key, &series.with_labels(labels)?)? {

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use sonde_journal::{AppendError, Journal};
 use sonde_metrics::Verdict;
+use sonde_proto::walk::remote_write::Known;
 use sonde_proto::{Clock, Entry, Partition, Position, Signal, Tenant, UnixNanos};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -137,6 +138,8 @@ pub(crate) struct Admission {
     requests: Arc<Semaphore>,
     tenants: Mutex<HashMap<Tenant, Arc<Usage>>>,
     usage: Shared,
+    /// Labels of what a Prometheus writes, all held against the same bounds.
+    known: Arc<Known>,
 }
 
 impl Admission {
@@ -163,6 +166,7 @@ impl Admission {
             requests: Arc::new(Semaphore::new(limits.requests_max)),
             tenants: Mutex::new(tenants.into_iter().map(used).collect()),
             usage: Shared::default(),
+            known: Arc::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use sonde_metrics::Verdict;
 use sonde_proto::remote_write::Version;
 use sonde_proto::snappy::{self, SnappyError};
-use sonde_proto::walk::remote_write::{Bounds, LabelBounds, Look, Refused, look};
+use sonde_proto::walk::remote_write::{Bounds, Known, LabelBounds, Look, Refused, look};
 use sonde_proto::{Entry, Signal, Tenant};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
@@ -76,10 +76,11 @@ impl Admission {
             labels,
         };
         let bytes_max = self.request_bytes_max();
+        let known = Arc::clone(&self.known);
         // Unpacking and reading megabytes would keep others on this thread waiting. The turn
         // goes along: whoever leaves now does not begin another.
         let looking = tokio::task::spawn_blocking(move || {
-            let found = looked(version, &body, bytes_max, &bounds);
+            let found = looked(version, &body, bytes_max, &bounds, &known);
             (found, body, turn)
         });
         let (found, body, _turn) = looking.await.map_err(|_| Refusal::Unavailable {
@@ -112,6 +113,7 @@ fn looked(
     body: &[u8],
     bytes_max: usize,
     bounds: &Bounds,
+    known: &Known,
 ) -> Result<Look, Refusal> {
     let malformed = |reason: String| Refusal::Malformed {
         signal: Signal::Metrics,
@@ -121,7 +123,7 @@ fn looked(
         SnappyError::Malformed(_) => malformed(error.to_string()),
         SnappyError::TooLarge { .. } => Refusal::TooLarge { limit: bytes_max },
     })?;
-    look(version, &plain, bounds).map_err(|error| {
+    look(version, &plain, bounds, known).map_err(|error| {
         let (what, at) = (error.message, error.offset);
         let name = version.message();
         malformed(format!("it is no {name}: {what} at byte {at}"))

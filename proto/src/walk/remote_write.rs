@@ -28,9 +28,11 @@
 
 mod series;
 mod histogram;
+mod known;
 mod look;
 
 pub use histogram::{BUCKETS_MAX, HistogramAt};
+pub use known::Known;
 pub use look::{Bounds, Look, Refused, look};
 pub use series::{Exemplar, Fault, LabelBounds, Metadata, Sample, Series};
 

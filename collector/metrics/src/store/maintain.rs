@@ -65,7 +65,8 @@ impl MetricStore {
     fn is_seal_due(&self, writer: &Writer, now: UnixNanos) -> bool {
         let interval = Duration::from_secs(self.config.seal_interval_seconds);
         let aged = |since: UnixNanos| now.since(since) >= interval;
-        let full = writer.active_bytes >= self.config.head_bytes_max / 2;
+        let full = writer.active_bytes >= self.config.head_bytes_max / 2
+            || writer.active_samples >= self.config.unsealed_samples_max;
         let due = full || writer.active_since.is_some_and(aged);
         due && writer.frozen.is_none() && writer.active_since.is_some()
     }

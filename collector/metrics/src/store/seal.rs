@@ -56,7 +56,7 @@ impl MetricStore {
         }
         writer.frozen = Some(self.applied_to());
         writer.frozen_bytes = std::mem::take(&mut writer.active_bytes);
-        writer.active_since = None;
+        (writer.active_samples, writer.active_since) = (0, None);
         self.start_seal(writer)
     }
 

@@ -114,6 +114,25 @@ fn sealing_is_due_by_age_and_by_size() {
     );
 }
 
+/// What is unsealed is what a crash has read again.
+#[test]
+fn sealing_is_due_by_the_number_of_samples() {
+    let bed = Bed::new(&Config {
+        unsealed_samples_max: 10,
+        ..Config::default()
+    });
+    for round in 0..3 {
+        (0..9).for_each(|n| send(&bed, 1, round * 1000 + n, 1.0));
+        bed.store.settle(NOW).unwrap();
+        assert_eq!(bed.store.stats().unsealed, 9, "round {round}");
+        send(&bed, 1, round * 1000 + 9, 1.0);
+        let covered = bed.store.settle(NOW).unwrap();
+        let (stats, samples) = (bed.store.stats(), (round as u64 + 1) * 10);
+        assert_eq!((stats.unsealed, stats.records), (0, samples));
+        assert_eq!(covered, at(samples), "nothing is left to be replayed");
+    }
+}
+
 #[test]
 fn neighbours_are_merged_and_a_sample_that_came_first_wins() {
     let config = Config {

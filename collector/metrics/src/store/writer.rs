@@ -6,6 +6,7 @@ use super::merge::Merged;
 use super::{MetricStore, StoreError};
 use crate::Config;
 use crate::ingest::Ingest;
+use crate::remote::ahead::{Ahead, Unpacked};
 use crate::segment::Segment;
 use crate::telemetry::Reason;
 use sonde_proto::snappy::Unpacker;
@@ -27,6 +28,8 @@ pub(super) struct Writer {
     pub(super) frozen_bytes: u64,
     /// Bytes of samples that came since.
     pub(super) active_bytes: u64,
+    /// How many samples came since.
+    pub(super) active_samples: u64,
     /// When the oldest of these was received.
     pub(super) active_since: Option<UnixNanos>,
     pub(super) sealing: Background<Sealed>,
@@ -53,6 +56,7 @@ impl Writer {
             frozen: None,
             frozen_bytes: 0,
             active_bytes: 0,
+            active_samples: 0,
             active_since: None,
             sealing: Background::new("metrics-seal"),
             merging: Background::new("metrics-merge"),
@@ -83,24 +87,33 @@ impl MetricStore {
     /// applied again, from that position, once there is room.
     pub fn apply(&self, entries: &[(Position, Entry)]) {
         let mut writer = self.writer.lock();
+        let applied = entries.partition_point(|(position, _)| *position < self.applied_to());
+        let entries = &entries[applied..];
+        Ahead::of(&self.keys, entries, |ahead| {
+            self.apply_all(&mut writer, entries, ahead);
+        });
+    }
+
+    fn apply_all(&self, writer: &mut Writer, entries: &[(Position, Entry)], ahead: Option<&Ahead>) {
         for (position, entry) in entries {
-            if *position < self.applied_to() {
-                continue;
-            }
             if writer.refused.is_some_and(|refused| *position > refused)
-                || !self.make_room(&mut writer, *position)
+                || !self.make_room(writer, *position)
             {
                 return;
             }
             writer.refused = None;
             if entry.signal == Signal::Metrics {
-                self.apply_one(&mut writer, entry);
+                let unpacked = ahead.and_then(|ahead| ahead.take(*position, entry));
+                self.apply_one(writer, entry, unpacked.as_ref());
+                if let (Some(ahead), Some(unpacked)) = (ahead, unpacked) {
+                    ahead.give_back(unpacked);
+                }
             }
             self.advance_to(position.next());
         }
     }
 
-    fn apply_one(&self, writer: &mut Writer, entry: &Entry) {
+    fn apply_one(&self, writer: &mut Writer, entry: &Entry, unpacked: Option<&Unpacked>) {
         let Some(tenant) = self.tenant_or_new(&entry.tenant) else {
             self.telemetry.refuse(Reason::TenantsMax, 1);
             return;
@@ -119,10 +132,11 @@ impl MetricStore {
             unpacker: &mut writer.unpacker,
             received_at: entry.received_at,
         }
-        .entry(entry);
+        .entry(entry, unpacked);
         self.count_series(&tenant, &state);
         let (samples, bytes) = (state.head.samples(), state.head.active_bytes() as u64);
         self.telemetry.samples.inc_by(samples - before.0);
+        writer.active_samples += samples - before.0;
         writer.active_bytes = (writer.active_bytes + bytes).saturating_sub(before.1);
     }
 

@@ -1,7 +1,7 @@
 //! What a store will keep of a request, found out before it is durable: afterwards nobody
 //! waits for an answer any more.
 
-use super::{Fault, LabelBounds, Request, Series};
+use super::{Fault, Known, LabelBounds, Request, Series};
 use crate::histogram::HistogramError;
 use crate::remote_write::Version;
 use crate::walk::WalkError;
@@ -61,21 +61,33 @@ impl Refused {
     }
 }
 
-/// Reads a whole unpacked request.
+/// Reads a whole unpacked request. `known` is of requests with the same bounds of labels.
 ///
 /// # Errors
 /// [`WalkError`] where it is none; then nothing of it is to be kept.
-pub fn look(version: Version, bytes: &[u8], bounds: &Bounds) -> Result<Look, WalkError> {
+pub fn look(
+    version: Version,
+    bytes: &[u8],
+    bounds: &Bounds,
+    known: &Known,
+) -> Result<Look, WalkError> {
     let request = Request::arrived(version, bytes)?;
-    let mut look = Look::default();
-    request.each_series(|series| look.series(series, bounds))?;
+    let (mut look, mut labels) = (Look::default(), Vec::new());
+    request.each_unread(|series| {
+        let fault = known.fault(version, series, &bounds.labels, &mut labels)?;
+        look.series(series, fault, bounds)
+    })?;
     request.each_metadata(|_| look.metadata += 1)?;
     Ok(look)
 }
 
 impl Look {
-    fn series(&mut self, series: &Series<'_, '_>, bounds: &Bounds) -> Result<(), WalkError> {
-        let fault = series.fault(&bounds.labels);
+    fn series(
+        &mut self,
+        series: &Series<'_, '_>,
+        fault: Option<Fault>,
+        bounds: &Bounds,
+    ) -> Result<(), WalkError> {
         let (mut samples, mut exemplars) = (0, 0);
         let (mut too_old, mut too_new) = (0, 0);
         series.each_sample(|sample| {

@@ -85,6 +85,15 @@ fn walked(version: Version, bytes: &[u8]) -> Result<Vec<written::Series>, WalkEr
     Ok(found)
 }
 
+/// Looks three times: what is known of labels changes nothing.
+fn look(version: Version, bytes: &[u8], bounds: &Bounds) -> Result<Look, WalkError> {
+    let (known, new) = (Known::default(), Known::default());
+    let found = super::look(version, bytes, bounds, &known);
+    assert_eq!(super::look(version, bytes, bounds, &known), found);
+    assert_eq!(super::look(version, bytes, bounds, &new), found);
+    found
+}
+
 fn looked(version: Version, series: &[written::Series], bounds: &Bounds) -> Look {
     look(version, &written::request(version, series), bounds).unwrap()
 }
@@ -454,4 +463,55 @@ fn a_million_labels_of_one_series_take_no_memory() {
             Ok(())
         })
         .unwrap();
+}
+
+/// As a sender goes on: first only series without a fault, then the same and others.
+#[test]
+fn labels_with_a_fault_are_told_beside_known_ones() {
+    let fine = series(&[("__name__", "up"), ("a", "1")], &[(1500, 1.0)]);
+    let nameless = series(&[("a", "1")], &[(1500, 1.0)]);
+    for version in Version::ALL {
+        let known = Known::default();
+        let seen = |all: &[&written::Series]| {
+            let all: Vec<_> = all.iter().map(|one| (*one).clone()).collect();
+            super::look(version, &written::request(version, &all), &BOUNDS, &known).unwrap()
+        };
+        assert_eq!(seen(&[&fine]).samples, 1);
+        for _ in 0..2 {
+            let found = seen(&[&nameless, &fine, &fine]);
+            let (refused, first) = (found.refused.bad_labels, found.refused.first_bad);
+            assert_eq!((found.samples, refused), (2, 1));
+            assert_eq!(first, Some(Fault::NoName));
+        }
+    }
+}
+
+#[test]
+fn only_labels_that_lie_together_and_in_order_are_known_by_their_bytes() {
+    let plain = |labels: &[(&str, &str)]| {
+        let all = [series(labels, &[(1500, 1.0)])];
+        let bytes = written::request(Version::V1, &all);
+        let request = Request::open(Version::V1, &bytes).unwrap();
+        let mut is_plain = false;
+        let visited = request.each_series(|series| {
+            is_plain = series.label_bytes().is_some();
+            Ok(())
+        });
+        visited.unwrap();
+        is_plain
+    };
+    assert!(plain(&[("__name__", "up"), ("a", "1")]));
+    assert!(!plain(&[("a", "1"), ("__name__", "up")]), "out of order");
+    assert!(!plain(&[("__name__", "up"), ("a", "")]), "one is none");
+    // A label behind the sample: field 1 of the series, after field 2.
+    let bytes = b"\x0a\x17\x0a\x08\x0a\x01a\x12\x03abc\x12\x02\x10\x05\x0a\x07\x0a\x01b\x12\x02cd";
+    let request = Request::open(Version::V1, bytes).unwrap();
+    let mut found = Vec::new();
+    let visited = request.each_unread(|series| {
+        assert_eq!(series.label_bytes(), None);
+        found = own_labels(series.with_labels(&mut Vec::new())?.labels());
+        Ok(())
+    });
+    visited.unwrap();
+    assert_eq!(found, owned(&[("a", "abc"), ("b", "cd")]));
 }

@@ -43,6 +43,7 @@ impl World {
             series_idle_seconds: rng.random_range(0..600),
             // Mostly so little that seals are due all the time, and sometimes waited for.
             head_bytes_max: *[32 << 10, 128 << 10, 1 << 20].choose(&mut rng).unwrap(),
+            unsealed_samples_max: *[300, 10_000_000].choose(&mut rng).unwrap(),
             index_cache_bytes_max: *[0, 1 << 20].choose(&mut rng).unwrap(),
             ..Config::default()
         };

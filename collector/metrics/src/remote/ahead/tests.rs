@@ -1,0 +1,93 @@
+//! Bodies that are unpacked ahead are applied as those that are not.
+
+use crate::Config;
+use crate::telemetry::Reason;
+use crate::testing::{entry as otlp, *};
+use sonde_proto::remote_write::{Series, Version, body};
+use sonde_proto::{Entry, Position, Tenant};
+
+/// Both versions, OTLP between them, labels out of order, and bodies that are damaged.
+fn entries() -> Vec<(Position, Entry)> {
+    let entry = |n: i64| {
+        let version = Version::ALL[n as usize % 2];
+        let mut labels = vec![
+            ("__name__".to_owned(), format!("m{}", n % 3)),
+            ("job".to_owned(), format!("j{}", n % 5)),
+        ];
+        if n % 7 == 0 {
+            labels.reverse();
+        }
+        let one = Series {
+            labels,
+            samples: vec![(NOW_MS + n, n as f64)],
+            ..Series::default()
+        };
+        let nameless = Series {
+            labels: vec![("job".to_owned(), "x".to_owned())],
+            samples: vec![(NOW_MS, 1.0)],
+            ..Series::default()
+        };
+        let mut packed = body(version, &[one.clone(), nameless, one]).unwrap();
+        match n % 11 {
+            4 => {
+                let metrics = vec![gauge("m0", vec![point(&[("job", "j0")], n, 0.5)])];
+                return otlp(&Tenant::default(), &request(&[], metrics));
+            }
+            5 => packed.truncate(9),
+            6 => {
+                // A series that is cut off, well packed.
+                let plain = [0x0a, 0x7f, 0x0a];
+                packed = sonde_proto::snappy::packed(&plain).unwrap();
+            }
+            _ => {}
+        }
+        Entry::remote_write(Tenant::default(), version, NOW, packed.into())
+    };
+    (0..200).map(|n| (at(n as u64), entry(n))).collect()
+}
+
+const REASONS: [Reason; 3] = [Reason::Malformed, Reason::BadLabels, Reason::Duplicate];
+
+#[test]
+fn a_batch_is_taken_as_its_entries_one_by_one_are() {
+    let (alone, together, again) = (bed(), bed(), bed());
+    let entries = entries();
+    entries.chunks(1).for_each(|one| alone.store.apply(one));
+    together.store.apply(&entries);
+    // Part of it was applied before.
+    again.store.apply(&entries[..70]);
+    again.store.apply(&entries);
+    assert_eq!(alone.all().len(), 15);
+    for other in [together, again] {
+        assert_eq!(other.store.applied_to(), at(200));
+        assert_eq!(other.all(), alone.all());
+        for reason in REASONS {
+            let told = other.store.refused(reason);
+            assert_eq!(told, alone.store.refused(reason), "{reason:?}");
+        }
+    }
+    assert!(alone.store.refused(Reason::Malformed) > 20);
+}
+
+/// The thread that unpacks ahead must not wait for ever for one that takes no more.
+#[test]
+fn who_has_no_room_leaves_the_rest_of_a_batch() {
+    let bed = Bed::new(&Config {
+        head_bytes_max: 2048,
+        ..Config::default()
+    });
+    std::fs::remove_dir_all(bed.dir.path().join("segments")).unwrap();
+    std::fs::write(bed.dir.path().join("segments"), "in the way").unwrap();
+    let entries = entries();
+    bed.store.apply(&entries);
+    let taken = bed.store.applied_to();
+    assert!(taken > at(0) && taken < at(200), "{taken:?}");
+    std::fs::remove_file(bed.dir.path().join("segments")).unwrap();
+    std::fs::create_dir(bed.dir.path().join("segments")).unwrap();
+    bed.store.apply(&entries);
+    assert_eq!(bed.store.applied_to(), at(200));
+}
+
+fn bed() -> Bed {
+    Bed::new(&Config::default())
+}
