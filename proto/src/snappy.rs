@@ -49,7 +49,7 @@ impl Unpacker {
         }
         let plain = &mut self.plain[..bytes];
         let unpacked = snap::raw::Decoder::new().decompress(block, plain);
-        self.len = unpacked.map_err(bad)?;
+        self.len = unpacked.map_err(|error| bad(&error))?;
         Ok(self.plain())
     }
 
@@ -72,7 +72,7 @@ pub fn unpacked(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, SnappyError> 
 
 /// What a block becomes, if that is allowed and can be.
 fn unpacked_len(block: &[u8], bytes_max: usize) -> Result<usize, SnappyError> {
-    let bytes = snap::raw::decompress_len(block).map_err(bad)?;
+    let bytes = snap::raw::decompress_len(block).map_err(|error| bad(&error))?;
     if bytes > bytes_max {
         let allowed = bytes_max;
         return Err(SnappyError::TooLarge { bytes, allowed });
@@ -86,7 +86,7 @@ fn unpacked_len(block: &[u8], bytes_max: usize) -> Result<usize, SnappyError> {
     Ok(bytes)
 }
 
-fn bad(error: snap::Error) -> SnappyError {
+fn bad(error: &snap::Error) -> SnappyError {
     SnappyError::Malformed(error.to_string())
 }
 
