@@ -309,18 +309,15 @@ impl Shown {
             self.add(format!("{before}{sign}offset"));
             self.length(offset);
         }
-        match when.at {
-            Some(at) => {
-                if !before.is_empty() {
-                    self.add(format!("{before}@"));
-                }
-                self.add(match at {
-                    At::Time(_) => "@ time",
-                    At::Start => "@ start",
-                    At::End => "@ end",
-                });
+        if let Some(at) = when.at {
+            if !before.is_empty() {
+                self.add(format!("{before}@"));
             }
-            None => {}
+            self.add(match at {
+                At::Time(_) => "@ time",
+                At::Start => "@ start",
+                At::End => "@ end",
+            });
         }
     }
 
