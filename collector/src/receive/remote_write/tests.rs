@@ -285,7 +285,10 @@ async fn what_is_said_of_metrics_alone_is_kept() {
     let body = snappy::packed(&plain).unwrap();
     bed.write(Version::V1, body).await.is(204, "");
     let described = Series {
-        metadata: Some(Metadata::default()),
+        metadata: Some(Metadata {
+            help: "What it tells".into(),
+            ..Metadata::default()
+        }),
         ..series("up", &[])
     };
     let body = written_body(Version::V2, &[described]).unwrap();
