@@ -33,6 +33,9 @@ pub struct Verdict {
     pub histograms: u64,
     /// Exemplars of refused series, which are not counted above.
     pub exemplars: u64,
+    /// Whether any series of its data points has room: one of a histogram's may have where
+    /// others have not.
+    pub has_room: bool,
     /// Series that are new and for which there is room, as long as nobody else takes it.
     pub new_series: u64,
 }

@@ -118,6 +118,13 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The bytes of label texts that there may be: no more than fit into a segment.
+    #[must_use]
+    pub fn symbol_bytes(&self) -> u64 {
+        const FIT: u64 = 896 << 20;
+        self.symbol_bytes_max.min(FIT)
+    }
+
     /// How many series that tenant may have in memory.
     pub fn series_max_of(&self, tenant: &Tenant) -> usize {
         let own = self.series_max_by_tenant.get(tenant.as_str());

@@ -316,6 +316,11 @@ impl Head {
         self.totals.insert(series, total);
     }
 
+    /// Forgets that, and says whether there was anything to forget.
+    pub(crate) fn forget_total(&mut self, series: u32) -> bool {
+        self.totals.remove(&series).is_some()
+    }
+
     /// The newest time of a series and its newest value that is no marker, sealed or not.
     pub(crate) fn last(&self, series: u32) -> Option<(i64, f64)> {
         let series = self.series.get(series as usize)?;

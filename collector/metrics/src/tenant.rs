@@ -186,6 +186,10 @@ fn last_in<T>(
     let mut samples = Samples::default();
     for chunk in index.chunks(series).iter().rev() {
         samples.clear();
+        let all_gone = |gone: &deletion::Gone| deletion::covers(gone, chunk.first, chunk.last);
+        if gone.as_ref().is_some_and(all_gone) {
+            continue;
+        }
         segment.read(chunk, &mut samples)?;
         if let Some(gone) = &gone {
             deletion::remove(&mut samples, (0, 0), gone);

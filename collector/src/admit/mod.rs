@@ -294,7 +294,7 @@ impl Admission {
             );
             let (verdict, passing) = gate.pass(&entry, most, odd).await;
             let message = gate.message(&entry.tenant, &verdict, "data points");
-            if verdict.count() < records {
+            if verdict.count() < records || verdict.has_room {
                 passing.durable(self.append(entry).await?);
             }
             self.left_out_series(&verdict);

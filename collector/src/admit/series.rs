@@ -107,8 +107,13 @@ impl SeriesGate {
     pub(super) fn may_have_odd_labels(&self, measure: &Measure) -> bool {
         let config = self.store.config();
         let beside = LABELS_BESIDE + config.promote_resource_attributes.len() as u64;
-        measure.attributes_most + beside > config.labels_max as u64
-            || measure.name_most > config.label_name_bytes_max as u64
+        // A scope's attributes become labels too, under longer names.
+        let (lists, prefix) = match config.scope_labels {
+            true => (2, "otel_scope_".len() as u64),
+            false => (1, 0),
+        };
+        measure.attributes_most.saturating_mul(lists) + beside > config.labels_max as u64
+            || measure.name_most + prefix > config.label_name_bytes_max as u64
             || measure.text_most > config.label_value_bytes_max as u64
     }
 
@@ -157,7 +162,7 @@ fn message(config: &Config, tenant: &Tenant, verdict: &Verdict, what: &str) -> S
     );
     let symbols = format!(
         "{what} are of new series, and the labels of all series take the {} bytes that metrics.symbol_bytes_max allows; shorten label values or raise it",
-        config.symbol_bytes_max
+        config.symbol_bytes()
     );
     let labels = format!(
         "{what} are of series with more labels than metrics.labels_max; drop labels or raise it"

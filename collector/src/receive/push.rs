@@ -17,7 +17,7 @@ mod points;
 
 use super::arrive::arrived;
 use super::refused::refused;
-use crate::admit::{Admission, Refusal};
+use crate::admit::{Admission, Refusal, Taken};
 use crate::config::PushConfig;
 use axum::Router;
 use axum::body::Body;
@@ -50,6 +50,8 @@ enum Stop {
     Refused(Refusal),
     /// It does not fit to what is there; the group's time of failure is set.
     Inconsistent(String),
+    /// There is no room for its series.
+    NoRoom(String),
     /// There are as many groups, or bytes of them, as there may be.
     Full(String),
 }
@@ -129,18 +131,27 @@ impl Push {
             let admitted = self
                 .admission
                 .admit(tenant, Signal::Metrics, points.request());
-            if let Err(refusal) = admitted.await {
-                tracing::warn!(%refusal, "what was pushed cannot be written again now; trying on");
+            match admitted.await {
+                Err(refusal) => {
+                    tracing::warn!(%refusal, "what was pushed cannot be written again now; trying on");
+                }
+                Ok(taken) if taken.rejected > 0 => {
+                    tracing::warn!(
+                        message = taken.message,
+                        "some of what was pushed is not kept"
+                    );
+                }
+                Ok(_) => {}
             }
         }
     }
 
-    async fn admit(&self, tenant: &Tenant, points: Points) -> Result<(), Refusal> {
+    async fn admit(&self, tenant: &Tenant, points: Points) -> Result<Taken, Refusal> {
         let request = points.request();
         let admitted = self
             .admission
             .admit(tenant.clone(), Signal::Metrics, request);
-        admitted.await.map(drop)
+        admitted.await
     }
 
     /// Takes families into a group. `whole`: the group holds nothing else after.
@@ -176,7 +187,10 @@ impl Push {
         points: Points,
     ) -> Result<(), Stop> {
         let file = groups.fitting(key, &group).map_err(Stop::Full)?;
-        self.admit(&key.tenant, points).await?;
+        let taken = self.admit(&key.tenant, points).await?;
+        if taken.rejected > 0 {
+            return Err(Stop::NoRoom(taken.message));
+        }
         let (path, bytes) = (groups.path(key), file);
         let size = bytes.len();
         let written = tokio::task::spawn_blocking(move || crate::durable::replace(&path, &bytes));
@@ -296,6 +310,7 @@ fn answer(push: &Push, stop: Stop) -> Response {
             push.admission.refused(Signal::Metrics, &refusal);
             refused("push", &refusal)
         }
+        Stop::NoRoom(why) => (StatusCode::BAD_REQUEST, format!("{why}\n")).into_response(),
         Stop::Full(why) => (StatusCode::TOO_MANY_REQUESTS, format!("{why}\n")).into_response(),
     }
 }

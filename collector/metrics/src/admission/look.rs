@@ -7,6 +7,7 @@ use crate::head::{Head, Refusal, Room};
 use crate::ingest::{Scope, TimeBounds, check, name_of};
 use crate::postings::Index as _;
 use crate::remote::{self, KnownBy};
+use crate::telemetry::Reason;
 use crate::translate::labels::{LabelMap, NAME, Resource};
 use crate::translate::point::Point;
 use crate::translate::wire::{Fields, Malformed, Metric};
@@ -28,6 +29,8 @@ pub(crate) struct Look<'s> {
     /// Hashes of the new series that there was room for, and how many of each metric.
     new: AHashSet<u64>,
     new_of_metric: AHashMap<String, usize>,
+    /// Bytes of their labels' texts.
+    new_texts: u64,
     found: Verdict,
 }
 
@@ -56,6 +59,7 @@ impl<'s> Look<'s> {
             received_at,
             new: AHashSet::new(),
             new_of_metric: AHashMap::new(),
+            new_texts: 0,
             found: Verdict::default(),
         }
     }
@@ -142,13 +146,20 @@ impl<'s> Look<'s> {
         let shape = point.shape(self.keys.shapes());
         let known = self.head.groups.peek(key);
         if let Some(group) = known.filter(|g| g.shape == shape || point.is_shapeless()) {
+            let mut refusals = group.series.iter().map(|id| Refusal::of(*id));
+            self.found.has_room |= refusals.any(|refusal| refusal.is_none());
             return Ok(group.series.iter().find_map(|id| Refusal::of(*id)));
         }
         let labels = scope.labels(point, metric, self.read(source)?, self.config)?;
         let name = name_of(metric);
         let series = point.series(metric.kind, &name, &labels);
-        let refusals = series.iter().map(|labels| self.decide(labels));
-        Ok(refusals.fold(None, Option::or))
+        let mut first = None;
+        for labels in &series {
+            let refusal = self.decide(labels);
+            self.found.has_room |= refusal.is_none();
+            first = first.or(refusal);
+        }
+        Ok(first)
     }
 
     fn read<'r>(&self, source: &'r mut Source<'_>) -> Result<&'r Resource, Malformed> {
@@ -176,15 +187,14 @@ impl<'s> Look<'s> {
         } else {
             0
         };
+        let texts = self.head.symbol_bytes_with(labels) + self.new_texts;
         let series = self.head.count() as usize + self.new.len();
-        if let Some(refusal) =
-            self.room
-                .refusal(series, of_metric, self.head.symbol_bytes_with(labels))
-        {
+        if let Some(refusal) = self.room.refusal(series, of_metric, texts) {
             self.offenders.lock().note(labels, self.keys.shapes());
             return Some(refusal);
         }
         self.new.insert(hash);
+        self.new_texts = texts - self.head.symbol_bytes();
         if limits_metrics {
             *self.new_of_metric.entry(name.to_owned()).or_default() += 1;
         }
@@ -224,7 +234,11 @@ impl<'s> Look<'s> {
         series.each_sample(|sample| samples += u64::from(is_kept(sample.time)))?;
         series
             .each_histogram(|at| histograms += u64::from(is_kept(at.time) && at.value.is_ok()))?;
-        series.each_exemplar(|_| exemplars += 1)?;
+        // Those from the future are told of elsewhere.
+        series.each_exemplar(|exemplar| {
+            let is_future = bounds.reason(exemplar.time) == Some(Reason::Future);
+            exemplars += u64::from(!is_future);
+        })?;
         self.found.add(refusal, samples + histograms);
         self.found.histograms += histograms;
         self.found.exemplars += exemplars;

@@ -25,6 +25,7 @@ fn asked(bed: &Bed, entry: &Entry) -> Verdict {
     Verdict {
         new_series: 0,
         histograms: 0,
+        has_room: false,
         ..bed.store.would_refuse(entry)
     }
 }

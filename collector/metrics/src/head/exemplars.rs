@@ -58,8 +58,13 @@ impl Ring {
 
     /// Lets go of those that are not to be kept.
     pub(crate) fn retain(&mut self, is_kept: impl Fn(&Labels, UnixNanos) -> bool) {
-        self.queue
-            .retain(|(labels, exemplar)| is_kept(labels, exemplar.time));
+        let mut gone = 0;
+        self.queue.retain(|one| {
+            let is_kept = is_kept(&one.0, one.1.time);
+            gone += if is_kept { 0 } else { bytes_of(one) };
+            is_kept
+        });
+        self.queue_bytes -= gone;
     }
 
     /// Every exemplar with its series, the oldest first.
@@ -107,6 +112,16 @@ mod tests {
         ring.push(1, || panic!("it is not newer"), exemplar(5), 10);
         ring.push(2, || panic!("none are kept"), exemplar(5), 0);
         assert_eq!((ring.iter().count(), ring.newest.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_was_let_go_takes_no_room() {
+        let mut ring = Ring::default();
+        for round in 1..100 {
+            (0..10).for_each(|series| ring.push(series, || labels("a"), exemplar(round), 10));
+            ring.retain(|_, _| false);
+            assert_eq!((ring.queue_bytes, ring.iter().count()), (0, 0));
+        }
     }
 
     #[test]

@@ -136,6 +136,14 @@ impl MetricStore {
                 let last = state.last_sealed(&labels, &self.indexes);
                 let (time, value) = last.unwrap_or((i64::MIN, 0.0));
                 state.head.continue_at(id, time, value);
+                let histogram = state.last_sealed_histogram(&labels, &self.indexes);
+                let was_total = state.head.forget_total(id);
+                if let Some(last) = histogram {
+                    state.head.continue_after(id, last);
+                    if !was_total {
+                        state.head.forget_total(id);
+                    }
+                }
             }
             state.head.exemplars.retain(|labels, time| {
                 !is_within(time.as_millis()) || !selector.iter().all(|m| m.matches_labels(labels))

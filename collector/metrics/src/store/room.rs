@@ -12,8 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// With less room than this, requests are looked at for the texts of their labels: more than
 /// one may have.
 const SYMBOL_BYTES_NEAR: u64 = 64 << 20;
-/// More texts than this do not fit into a segment.
-const SYMBOL_BYTES_MOST: u64 = 896 << 20;
 
 impl MetricStore {
     /// Whether any series of a request with at most so many might have no room.
@@ -27,8 +25,7 @@ impl MetricStore {
         let exceeds = |count: u64, max: usize| count.saturating_add(series_most) > max as u64;
         exceeds(own, config.series_max_of(tenant))
             || exceeds(self.series.load(Ordering::Relaxed), config.series_total_max)
-            || self.symbol_bytes.load(Ordering::Relaxed) + SYMBOL_BYTES_NEAR
-                > config.symbol_bytes_max
+            || self.symbol_bytes.load(Ordering::Relaxed) + SYMBOL_BYTES_NEAR > config.symbol_bytes()
             || (config.series_of_metric_max > 0 && exceeds(of_metric, config.series_of_metric_max))
     }
 
@@ -60,7 +57,7 @@ impl MetricStore {
     pub(crate) fn room(&self, tenant: &Tenant, state: &State) -> Room {
         let all = self.series.load(Ordering::Relaxed) as usize;
         let others = all.saturating_sub(state.head.count() as usize);
-        let texts_max = self.config.symbol_bytes_max.min(SYMBOL_BYTES_MOST);
+        let texts_max = self.config.symbol_bytes();
         let all_texts = self.symbol_bytes.load(Ordering::Relaxed);
         let other_texts = all_texts.saturating_sub(state.head.symbol_bytes());
         Room {

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, HashSet};
 
 /// A request is full at so many points.
 const POINTS_MAX: usize = 5_000;
+/// And at about so many bytes.
+const BYTES_MAX: usize = 2 << 20;
 /// The flag of a point that says that its series has ended.
 const NO_RECORDED_VALUE: u32 = 1;
 
@@ -21,11 +23,13 @@ const NO_RECORDED_VALUE: u32 = 1;
 pub(super) struct Points {
     metrics: BTreeMap<String, Metric>,
     count: usize,
+    bytes: usize,
 }
 
 impl Points {
     /// Adds all samples of a group, at a time in milliseconds.
     pub(super) fn group(&mut self, group: &Group, time: i64) {
+        self.bytes += bytes_of(group);
         for family in group.families.iter().chain(&group.times()) {
             for sample in &family.samples {
                 self.put(family, sample, time, true);
@@ -59,6 +63,7 @@ impl Points {
     pub(super) fn has_room_for(&self, group: &Group) -> bool {
         let samples = group.families.iter().map(|family| family.samples.len());
         self.count + samples.sum::<usize>() <= POINTS_MAX
+            && self.bytes + bytes_of(group) <= BYTES_MAX
     }
 
     fn put(&mut self, family: &Family, sample: &Sample, time: i64, is_there: bool) {
@@ -104,4 +109,14 @@ impl Points {
         };
         request.encode_to_vec().into()
     }
+}
+
+/// About how many bytes a group's samples are.
+fn bytes_of(group: &Group) -> usize {
+    let samples = group.families.iter().flat_map(|family| &family.samples);
+    let texts = |sample: &Sample| -> usize {
+        let labels = sample.labels.iter();
+        labels.map(|(n, v)| n.len() + v.len() + 8).sum::<usize>() + 32
+    };
+    samples.map(texts).sum()
 }

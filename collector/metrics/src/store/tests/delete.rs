@@ -215,3 +215,32 @@ fn exemplars_of_deleted_samples_go_with_them() {
     delete(&bed, "m", 1, 1);
     assert_eq!(all(), 2);
 }
+
+#[test]
+fn totals_of_histograms_of_deltas_go_on_after_a_deletion_as_they_do_after_a_restart() {
+    let kept = [false, true].map(|restarts| {
+        let mut bed = Bed::new(&Config::default());
+        let send = |bed: &Bed, seconds: std::ops::Range<i64>| {
+            for second in seconds {
+                bed.send(&[], vec![exponential(DELTA, second * 1000, 5)]);
+            }
+        };
+        send(&bed, 0..4);
+        delete(&bed, r#"{__name__=~".+"}"#, 2000, 3000);
+        if restarts {
+            bed.reopen();
+        }
+        // What was kept and is sent once more is no new delta.
+        send(&bed, 1..2);
+        send(&bed, 4..6);
+        let all = super::super::samples_of(&bed.store, &Tenant::default(), &[]);
+        let counts = all.into_values().flat_map(|samples| samples.histograms);
+        counts
+            .map(|one| (one.time - NOW_MS, one.value.count))
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(kept[0], kept[1]);
+    let times: Vec<i64> = kept[0].iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, [0, 1000, 4000, 5000]);
+    assert!(kept[0].windows(2).all(|pair| pair[0].1 < pair[1].1));
+}
