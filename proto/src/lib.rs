@@ -17,6 +17,7 @@ mod histogram;
 mod time;
 
 pub mod otlp;
+pub mod period;
 pub mod re2;
 pub mod remote_write;
 pub mod scrape;

@@ -168,3 +168,30 @@ delete_from_gateway(sys.argv[1], job="gone")
     until(&sonde, "{job=\"gone\"}", <[String]>::is_empty).await;
     assert!(sonde.stop().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_no_room_for_is_told_and_its_group_is_not_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [&QUIET[..], &[("metrics.series_of_metric_max", "2")]].concat();
+    let sonde = Sonde::up(dir.path(), &settings).await;
+    let body = "m{n=\"1\"} 1\nm{n=\"2\"} 1\nm{n=\"3\"} 1\n";
+    let (status, text) = curl(&sonde, &PUT, "/metrics/job/large", body).await;
+    assert_eq!(status, "400", "{text}");
+    assert!(text.contains("metrics.series_of_metric_max"), "{text}");
+    let (status, text) = curl(&sonde, &PUT, "/metrics/job/small", "k 1\n").await;
+    assert_eq!(status, "200", "{text}");
+    assert_eq!(groups(dir.path()), 1);
+    let (status, _) = curl(&sonde, &DELETE, "/metrics/job/small", "").await;
+    assert_eq!((status.as_str(), groups(dir.path())), ("202", 0));
+}
+
+/// How many groups lie in a data directory.
+fn groups(dir: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(dir).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| match entry.path() {
+            path if path.is_dir() => groups(&path),
+            path => usize::from(path.extension().is_some_and(|ending| ending == "group")),
+        })
+        .sum()
+}

@@ -2,19 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sonde_proto::period;
 use std::fmt;
 use std::time::Duration;
-
-/// Units of a period, the longest first, with their milliseconds.
-const UNITS: [(&str, u64); 7] = [
-    ("y", 365 * 24 * 3_600_000),
-    ("w", 7 * 24 * 3_600_000),
-    ("d", 24 * 3_600_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
 
 /// How long something takes, as Prometheus writes it: `30s`, `1m30s`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -38,30 +28,9 @@ impl Period {
     }
 
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let bad = || format!("{text:?} is no duration; write 30s, 1m30s or 500ms");
-        if text == "0" {
-            return Ok(Self(0));
-        }
-        let (mut rest, mut units, mut millis) = (text, UNITS.as_slice(), 0_u64);
-        while !rest.is_empty() {
-            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
-            let (number, after) = rest.split_at(digits);
-            let end = after.find(|c: char| c.is_ascii_digit());
-            let (unit, after) = after.split_at(end.unwrap_or(after.len()));
-            // A unit may come once, and only smaller ones after it.
-            let at = units.iter().position(|(name, _)| *name == unit);
-            let at = at.ok_or_else(bad)?;
-            let number: u64 = number.parse().map_err(|_| bad())?;
-            let part = number.checked_mul(units[at].1);
-            millis = part
-                .and_then(|part| millis.checked_add(part))
-                .ok_or_else(bad)?;
-            (units, rest) = (&units[at + 1..], after);
-        }
-        if text.is_empty() {
-            return Err(bad());
-        }
-        Ok(Self(millis))
+        let read = period::parse(text)?;
+        // No longer than what a number of nanoseconds holds.
+        Ok(Self(u64::try_from(read.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -85,7 +54,7 @@ impl fmt::Display for Period {
         if left == 0 {
             return f.write_str("0s");
         }
-        for (unit, millis) in UNITS {
+        for (unit, millis) in period::UNITS {
             // Years and weeks only where nothing is left: 8d is not 1w1d.
             let exact = matches!(unit, "y" | "w");
             if left >= millis && (!exact || left.is_multiple_of(millis)) {

@@ -10,7 +10,6 @@
 
 mod alert;
 mod secret;
-mod period;
 mod matchers;
 mod interval;
 mod route;

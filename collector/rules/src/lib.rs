@@ -28,7 +28,6 @@
 //!   delays the others by one evaluation of its own, not by everybody's.
 
 mod query;
-mod period;
 mod file;
 mod template;
 mod schedule;

@@ -210,7 +210,7 @@ impl Push {
         points.end(&group, time);
         self.admit(&key.tenant, points).await?;
         let path = groups.path(key);
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_file(path));
+        let removed = tokio::task::spawn_blocking(move || crate::durable::remove(&path));
         kept(removed.await)?;
         groups.remove(key);
         Ok(())

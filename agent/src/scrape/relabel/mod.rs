@@ -1,10 +1,9 @@
 //! Relabelling: rules that rewrite labels, or drop what has them
 //! (<https://prometheus.io/docs/prometheus/latest/configuration/configuration/#relabel_config>).
 
-mod md5;
-
 use super::Labels;
 use super::config::RelabelConfig;
+use md5::{Digest as _, Md5};
 use regex::{Regex, RegexBuilder};
 use sonde_proto::re2::{self, BadRegex};
 use std::collections::BTreeMap;
@@ -80,7 +79,7 @@ impl Rule {
             Action::DropEqual => return get(labels, &self.target) != self.source(labels),
             Action::Replace => self.replace(labels),
             Action::HashMod(modulus) => {
-                let hash = md5::last_half(self.source(labels).as_bytes());
+                let hash = hash(&self.source(labels));
                 set(labels, &self.target, (hash % modulus).to_string());
             }
             Action::LabelMap => {
@@ -184,6 +183,14 @@ fn action(config: &RelabelConfig) -> Result<Action, String> {
         ));
     }
     Ok(action)
+}
+
+/// The last eight bytes of the MD5 digest, as a number in big endian: what Prometheus'
+/// `hashmod` takes, so that several agents and Prometheus' spread targets alike.
+fn hash(text: &str) -> u64 {
+    let digest = Md5::digest(text.as_bytes());
+    let half = digest.last_chunk().copied().unwrap_or_default();
+    u64::from_be_bytes(half)
 }
 
 /// Applies the rules in order; `false` where what has the labels is dropped. Labels with an

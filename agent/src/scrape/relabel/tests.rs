@@ -162,3 +162,10 @@ fn a_rule_that_makes_no_sense_is_told() {
         assert!(Rule::new(&config).is_err(), "{config:?}");
     }
 }
+
+#[test]
+fn hashes_are_the_last_half_of_the_digest() {
+    // RFC 1321, A.5.
+    assert_eq!(hash("abc"), 0xd696_3f7d_28e1_7f72);
+    assert_eq!(hash(""), 0xe980_0998_ecf8_427e);
+}

@@ -2,9 +2,10 @@
 
 use super::raw::{RawConfig, RawGlobal, RawInhibitRule};
 use crate::inhibit::InhibitRule;
+use crate::matchers;
 use crate::secret::{Secret, SecretSource};
 use crate::text::{Escape, Text, Texts};
-use crate::{matchers, period};
+use sonde_proto::period;
 use sonde_proto::{MatchOp, Matcher};
 use sonde_yaml::{Checked, Problem, Problems};
 use std::collections::BTreeMap;

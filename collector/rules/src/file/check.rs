@@ -2,9 +2,9 @@
 
 use super::raw::{RawFile, RawGroup, RawRule};
 use super::{AlertingSpec, GroupSpec, RecordingSpec, RuleSpec};
-use crate::period;
 use crate::query::ExprError;
 use crate::template::Text;
+use sonde_proto::period;
 use sonde_yaml::{Checked, Problem, Problems};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //! `humanizeTimestamp`, `toTime`, `toDuration`, `parseDuration`.
 
 use super::functions::{Number, number, string, wrong_args};
-use crate::period;
+use sonde_proto::period;
 use sonde_template::{Funcs, Time, Value};
 
 const LARGE: [&str; 8] = ["k", "M", "G", "T", "P", "E", "Z", "Y"];

@@ -1,8 +1,10 @@
-//! Durations as Prometheus writes them: `1h30m`, `5m`, `250ms`.
+//! Durations as Prometheus and Alertmanager write them: `1h30m`, `5m`, `250ms`
+//! (<https://prometheus.io/docs/prometheus/latest/configuration/configuration/>, `<duration>`).
 
 use std::time::Duration;
 
-const UNITS: [(&str, u64); 7] = [
+/// Units, the longest first, and their milliseconds.
+pub const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 24 * 3_600_000),
     ("w", 7 * 24 * 3_600_000),
     ("d", 24 * 3_600_000),
@@ -20,7 +22,7 @@ const MILLIS_MAX: u64 = i64::MAX as u64 / 1_000_000;
 ///
 /// # Errors
 /// A sentence that says what a duration looks like.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     match text {
         "0" => Ok(Duration::ZERO),
         _ => millis(text).map(Duration::from_millis).ok_or_else(|| {
@@ -69,7 +71,7 @@ mod tests {
         check("1h30m", Some(5_400_000));
         check("1y2w3d4h5m6s7ms", Some(33_019_506_007));
         for wrong in [
-            "", "1", "5", "1.5h", "30m1h", "1m1m", " 1m", "1m ", "m", "-1m", "1M",
+            "", "1", "5", "1.5h", "30m1h", "1m1m", " 1m", "1m ", "m", "-1m", "1M", "1é",
         ] {
             check(wrong, None);
         }
