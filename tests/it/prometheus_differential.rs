@@ -224,6 +224,11 @@ async fn generated_questions_are_answered_as_prometheus_answers_them() {
     let failed = tally.counts.get("failed").copied().unwrap_or_default() as u64;
     assert!(telling > queries / 3, "only {telling} tell something");
     assert!(failed > queries / 20, "only {failed} fail");
+    let explained = tally.counts.get("explained").copied().unwrap_or_default() as u64;
+    assert!(
+        explained < queries / 20 + 10,
+        "{explained} are explained away"
+    );
     let both = Arc::into_inner(both).expect("no worker is left");
     assert!(both.sonde.stop().await.success());
 }

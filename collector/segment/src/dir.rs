@@ -128,7 +128,7 @@ impl SegmentDir {
             None => this.delete_unlisted(&manifest)?,
             Some(why) => this.recover(&mut manifest, why)?,
         }
-        this.note_missing(&mut manifest);
+        this.note_missing(&mut manifest)?;
         this.count_aside();
         Ok((this, manifest))
     }

@@ -1,4 +1,5 @@
-//! Two answers beside each other.
+//! Two answers beside each other. Warnings and infos are left out: the older Prometheus has
+//! other ones.
 
 use super::explained::{EXPLAINED, Pair};
 use super::generate::Question;
@@ -68,6 +69,12 @@ pub(super) fn compare(question: &Question, ours: &Reply, theirs: &Reply) -> Outc
         ours,
         theirs,
     };
+    // Nothing explains an answer that is none.
+    let is_answer = ours.status == 200 && ours.body["status"] == "success";
+    let is_refusal = (400..500).contains(&ours.status) && ours.body["errorType"].is_string();
+    if !is_answer && !is_refusal {
+        return Outcome::Differs(how);
+    }
     match EXPLAINED.iter().find(|one| (one.explains)(&pair)) {
         Some(one) => Outcome::Explained(one.why),
         None => Outcome::Differs(how),
@@ -139,12 +146,32 @@ fn series(question: &Question, ours: &Value, theirs: &Value) -> Option<String> {
     ours.iter().find_map(|own| {
         let labels = own["metric"].to_string();
         let other = by_labels[&labels];
+        let keys = |one: &Value| -> Vec<String> {
+            one.as_object()
+                .map_or_else(Vec::new, |one| one.keys().cloned().collect())
+        };
+        if keys(own) != keys(other) {
+            return Some(format!(
+                "{labels}: {:?} against {:?}",
+                keys(own),
+                keys(other)
+            ));
+        }
+        for key in ["histogram", "histograms"] {
+            if own[key] != other[key] {
+                return Some(format!(
+                    "{labels}: we say {}, they say {}",
+                    own[key], other[key]
+                ));
+            }
+        }
         let why = match (own["values"].as_array(), other["values"].as_array()) {
             (Some(own), Some(other)) if own.len() != other.len() => {
                 Some(format!("{} points against {}", own.len(), other.len()))
             }
             (Some(own), Some(other)) => own.iter().zip(other).find_map(|(a, b)| point(a, b)),
-            _ => point(&own["value"], &other["value"]),
+            _ if own.get("value").is_some() => point(&own["value"], &other["value"]),
+            _ => None,
         };
         why.map(|why| format!("{labels}: {why}"))
     })

@@ -24,6 +24,11 @@ impl Pair<'_> {
         self.question.expr.contains(word)
     }
 
+    /// Whether neither failed.
+    fn both_answer(&self) -> bool {
+        self.ours.status == 200 && self.theirs.status == 200
+    }
+
     /// How many subqueries there are.
     fn subqueries(&self) -> usize {
         let brackets = self.question.expr.split('[').skip(1);
@@ -136,25 +141,31 @@ pub(super) const EXPLAINED: &[Explained] = &[
     },
     Explained {
         why: "timestamp forgets the offset of what @ fixes, which is documented to count",
-        explains: |pair| pair.asks("timestamp(") && pair.asks("@") && pair.asks("offset"),
+        explains: |pair| {
+            pair.both_answer() && pair.asks("timestamp(") && pair.asks("@") && pair.asks("offset")
+        },
         shown_by: &["timestamp(limit @ 1700001200.123 offset -40s)"],
     },
     Explained {
         why: "since version 3 the deviation of what is no number is none",
         explains: |pair| {
-            (pair.asks("stddev") || pair.asks("stdvar"))
+            pair.both_answer()
+                && (pair.asks("stddev(")
+                    || pair.asks("stdvar(")
+                    || pair.asks("stddev ")
+                    || pair.asks("stdvar "))
                 && pair.ours.body.to_string().contains("NaN")
         },
         shown_by: &["stddev(vector(NaN))"],
     },
     Explained {
         why: "a range that @ fixes moves on in predict_linear, and is documented to stay",
-        explains: |pair| pair.asks("predict_linear") && pair.asks("@"),
+        explains: |pair| pair.both_answer() && pair.asks("predict_linear") && pair.asks("@"),
         shown_by: &["range predict_linear(temperature[5m] @ 1700001600.123, 600)"],
     },
     Explained {
         why: "what @ fixes moves in a subquery whose steps begin where those of one around it do; it is documented to stay",
-        explains: |pair| pair.asks("@") && pair.subqueries() > 1,
+        explains: |pair| pair.both_answer() && pair.asks("@") && pair.subqueries() > 1,
         shown_by: &[
             "range sum_over_time((avg_over_time((rate(latency_count[1m] @ 1700001600.123))[1m:1m] offset -2s963ms))[12m:] @ end())",
             "last_over_time((last_over_time((latency_count offset -40s @ 1700001200.123)[12m:47s] @ 1700001600.123))[12m:47s] @ 1700001600.123)",
@@ -172,8 +183,9 @@ pub(super) const EXPLAINED: &[Explained] = &[
     Explained {
         why: "since version 3 what is wrong with label_replace itself is seen first",
         explains: |pair| {
-            let (ours, _) = pair.errors();
-            ours.starts_with("invalid regular expression in label_replace(): ")
+            let (ours, theirs) = pair.errors();
+            !theirs.is_empty()
+                && ours.starts_with("invalid regular expression in label_replace(): ")
         },
         shown_by: &["label_replace(topk(NaN, flag), \"a\", \"x\", \"job\", \"[\")"],
     },
@@ -182,7 +194,8 @@ pub(super) const EXPLAINED: &[Explained] = &[
         explains: |pair| {
             let calendar = ["minute", "hour", "day", "month", "year"];
             let is_none = pair.asks("odd") || pair.asks("Inf") || pair.asks("NaN");
-            calendar.iter().any(|name| pair.asks(name))
+            pair.both_answer()
+                && calendar.iter().any(|name| pair.asks(name))
                 && (is_none || pair.ours.body.to_string().contains("NaN"))
         },
         shown_by: &["month(vector(NaN))", "days_in_month(vector(-Inf))"],

@@ -159,6 +159,10 @@ impl Pooled {
                 self.forget(&list, left);
             }
         }
+        // Streams that a query had when their sections went are nobody's once it is done.
+        if self.bytes > bytes_max {
+            self.sweep();
+        }
     }
 
     /// Forgets the streams of a section that nobody else has.

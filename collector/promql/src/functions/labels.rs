@@ -113,8 +113,8 @@ fn compiled(pattern: &str) -> Result<(Regex, usize), Stop> {
         ))
     };
     let translated = re2::translate(pattern).map_err(|error| match error {
-        re2::BadRegex::TooLarge => refused(&format!(": {error}")),
-        _ => refused(&""),
+        re2::BadRegex::Syntax(_) => refused(&""),
+        _ => refused(&format!(": {error}")),
     })?;
     // Alone first: `a)|(b` would close the group around it and so leave the anchors.
     regex_syntax::Parser::new()

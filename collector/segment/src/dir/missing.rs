@@ -26,7 +26,7 @@ impl SegmentDir {
     /// Moves the files of segments aside that are noted as missing and are there again: nobody
     /// lists them, and what nobody lists is deleted.
     pub(super) fn keep_returned(&mut self, manifest: &Manifest) -> Result<(), OpenError> {
-        for (note, meta) in self.notes() {
+        for (note, meta) in self.notes()? {
             let path = self.path(&meta.tenant, meta.id);
             if !path.exists() {
                 continue;
@@ -56,12 +56,17 @@ impl SegmentDir {
 
     /// Takes segments out of the manifest that are not there, and sees to it that this is not
     /// forgotten.
-    pub(super) fn note_missing(&mut self, manifest: &mut Manifest) {
+    ///
+    /// # Errors
+    /// [`OpenError`] where it cannot be noted: what nobody knows of would be deleted once its
+    /// files are there again.
+    pub(super) fn note_missing(&mut self, manifest: &mut Manifest) -> Result<(), OpenError> {
         let (there, missing): (Vec<_>, Vec<_>) = std::mem::take(&mut manifest.segments)
             .into_iter()
             .partition(|meta| self.is_there(meta));
         manifest.segments = there;
-        let aside = children(&self.root.join(QUARANTINE)).unwrap_or_default();
+        let quarantine = self.root.join(QUARANTINE);
+        let aside = children(&quarantine).map_err(open_error("list", &quarantine))?;
         for meta in &missing {
             self.quarantined.fetch_add(1, Ordering::Relaxed);
             // A crash came between moving it and the manifest that lists it no more; or it was
@@ -71,18 +76,16 @@ impl SegmentDir {
                 let name = path.file_name().and_then(|name| name.to_str());
                 name.is_some_and(|name| name.starts_with(&number))
             };
-            if !aside.iter().any(is_known)
-                && let Err(error) = self.write_note(meta)
-            {
-                let segment = self.path(&meta.tenant, meta.id);
-                tracing::error!(segment = %segment.display(), %error, "could not note that a segment is missing");
+            if !aside.iter().any(is_known) {
+                let note = open_error("note that a segment is missing in", &quarantine);
+                self.write_note(meta).map_err(note)?;
             }
         }
-        self.tell_of_missing();
+        self.tell_of_missing()
     }
 
-    fn tell_of_missing(&mut self) {
-        let notes = self.notes();
+    fn tell_of_missing(&mut self) -> Result<(), OpenError> {
+        let notes = self.notes()?;
         for (note, meta) in notes.iter().take(TOLD_MAX) {
             let trouble = format!(
                 "segment {:016x} of tenant {} with {} records is missing from {}; find out where its files went, and delete {} once it need not be told of",
@@ -103,11 +106,13 @@ impl SegmentDir {
             );
             self.troubles.push(trouble);
         }
+        Ok(())
     }
 
     /// The notes and what they are of, by their numbers.
-    fn notes(&self) -> Vec<(PathBuf, SegmentMeta)> {
-        let aside = children(&self.root.join(QUARANTINE)).unwrap_or_default();
+    fn notes(&self) -> Result<Vec<(PathBuf, SegmentMeta)>, OpenError> {
+        let quarantine = self.root.join(QUARANTINE);
+        let aside = children(&quarantine).map_err(open_error("list", &quarantine))?;
         let is_note = |path: &PathBuf| path.to_string_lossy().ends_with(NOTE);
         let mut notes: Vec<_> = aside
             .into_iter()
@@ -115,7 +120,7 @@ impl SegmentDir {
             .filter_map(|path| read_note(&path).map(|meta| (path, meta)))
             .collect();
         notes.sort_unstable_by_key(|(_, meta)| meta.id);
-        notes
+        Ok(notes)
     }
 
     fn write_note(&self, meta: &SegmentMeta) -> io::Result<()> {

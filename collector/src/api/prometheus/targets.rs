@@ -14,6 +14,9 @@ use sonde_proto::{Labels, Matcher};
 /// When a target was scraped that was not: Go's time that is none.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
+/// An answer tells of no more metrics than this, over all targets.
+const METADATA_MAX: usize = 100_000;
+
 pub(super) async fn targets(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -69,8 +72,13 @@ pub(super) async fn metadata(
 ) -> Result<Response, Failure> {
     let matchers = match parameters.text("match_target") {
         "" => Vec::new(),
-        text => sonde_metrics::parse_selector(text)
-            .map_err(|error| Failure::bad_data(format!("match_target: {error}")))?,
+        text => {
+            let text = text.to_owned();
+            let asker = api.of(&tenant(&headers)?);
+            let read = asker.read(move || sonde_metrics::parse_selector(&text));
+            read.await?
+                .map_err(|error| Failure::bad_data(format!("match_target: {error}")))?
+        }
     };
     let limit = match parameters.text("limit") {
         "" => usize::MAX,
@@ -79,6 +87,7 @@ pub(super) async fn metadata(
             .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
             .map_err(|_| Failure::bad_data("limit must be a number".into()))?,
     };
+    let limit = limit.min(METADATA_MAX);
     let metric = parameters.text("metric");
     let mut found = Vec::new();
     for target in scraped(&api, &headers)?.active {

@@ -82,7 +82,7 @@ fn a_wrong_route_is_reported_where_it_is_wrong() {
     check_route(
         "  group_wait: soon\n  group_interval: 0s\n  group_by: [x, x]\n",
         &[
-            "4:15: \"soon\" is no duration; write whole numbers with units, like \"30s\", \"5m\" or \"1h30m\"",
+            "4:15: \"soon\" is no duration; write whole numbers with units, largest first, like \"30s\", \"5m\" or \"1h30m\"",
             "5:19: must be longer than nothing",
             "6:13: a label is named twice",
         ],
@@ -172,7 +172,7 @@ fn every_problem_of_a_file_is_reported_at_once_and_in_order() {
         text,
         &[
             "2:13: `x` is not defined; defined are `a`",
-            "3:15: \"1\" is no duration; write whole numbers with units, like \"30s\", \"5m\" or \"1h30m\"",
+            "3:15: \"1\" is no duration; write whole numbers with units, largest first, like \"30s\", \"5m\" or \"1h30m\"",
             "6:21: no URL: give `url` or `url_file`",
             "8:23: \"a b\" is no label name",
         ],
