@@ -14,10 +14,10 @@ pub(crate) mod exemplars;
 
 use crate::postings::{Index, Pairs, Postings};
 use crate::promql::HistogramSample;
-use crate::stale_nan;
 use crate::symbols::{Symbol, Symbols};
 use crate::translate::exemplar::Exemplar;
 use crate::translate::labels::{LabelMap, NAME};
+use crate::{is_stale, stale_nan};
 use ahash::RandomState;
 use generation::Generation;
 pub(crate) use groups::Refusal;
@@ -276,6 +276,7 @@ impl Head {
         }
         if is_newest {
             known.note(time, value);
+            known.has_ended = is_stale(value);
         } else if let Some(frozen) = &self.frozen
             && let Some(before) = frozen.value_at(series, time)
         {
@@ -391,7 +392,7 @@ impl Head {
         sealed
     }
 
-    /// Forgets series without a sample since `keep_from`, where they are so many that it is
+    /// Forgets series that have ended or are without a sample since `keep_from`, where they are so many that it is
     /// worth renumbering the others. Nothing may be frozen.
     pub(crate) fn forget_idle(&mut self, keep_from: i64) {
         self.groups.forget_refused();
@@ -404,8 +405,9 @@ impl Head {
     }
 
     fn is_kept(&self, series: u32, keep_from: i64) -> bool {
-        let newest = self.series[series as usize].last_time();
-        newest >= keep_from || self.active.has(series)
+        let known = &self.series[series as usize];
+        let goes_on = !known.has_ended && known.last_time() >= keep_from;
+        goes_on || self.active.has(series)
     }
 
     /// Renumbers everything without the idle series.
@@ -428,7 +430,9 @@ impl Head {
             let pairs: Vec<_> = pairs.map(|(n, v)| (intern(*n), intern(*v))).collect();
             let number = self.insert(&pairs);
             let series = &old.series[id as usize];
-            self.series[number as usize].continue_at(series.last_time(), series.last_value());
+            let new = &mut self.series[number as usize];
+            new.continue_at(series.last_time(), series.last_value());
+            new.has_ended = series.has_ended;
             if let Some(total) = old.totals.remove(&id) {
                 self.totals.insert(number, total);
             }

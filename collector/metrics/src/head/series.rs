@@ -8,6 +8,8 @@ use crate::is_stale;
 pub(crate) struct Series {
     /// Where its labels end, and those of the next series begin.
     pub(super) labels_end: u32,
+    /// Its newest sample says that it has ended.
+    pub(super) has_ended: bool,
     last_time: i64,
     last_value: f64,
 }
@@ -16,6 +18,7 @@ impl Series {
     pub(crate) fn new(labels_end: u32) -> Self {
         Self {
             labels_end,
+            has_ended: false,
             last_time: i64::MIN,
             last_value: 0.0,
         }

@@ -221,6 +221,26 @@ fn a_tenant_that_ended_leaves_memory_and_then_goes() {
 }
 
 #[test]
+fn series_that_say_that_they_ended_leave_memory_once_they_are_sealed() {
+    let bed = Bed::new(&Config::default());
+    for round in 0..10 {
+        for n in 0..10 {
+            send(&bed, round * 10 + n, round * 1000, 1.0);
+        }
+        assert!(bed.store.stats().series <= 30, "round {round}");
+        for n in 0..10 {
+            send(&bed, round * 10 + n, round * 1000 + 500, crate::stale_nan());
+        }
+        bed.store.seal(NOW).unwrap();
+    }
+    assert_eq!(bed.matching("m").len(), 100);
+    // One that comes back goes on.
+    send(&bed, 0, 20_000, 2.0);
+    let values: Vec<f64> = bed.samples("m{n=\"0\"}").iter().map(|s| s.1).collect();
+    assert_eq!((values[0], values[2], values.len()), (1.0, 2.0, 3));
+}
+
+#[test]
 fn merging_changes_no_order_of_arrival_where_sizes_differ() {
     let config = Config {
         merge_fan_in: 3,
