@@ -297,6 +297,7 @@ impl Head {
         if is_newest {
             // The newest float stays what it was.
             known.note(sample.time, stale_nan());
+            known.has_ended = false;
         }
         self.active.push_histogram(series, sample, is_newest)
     }
