@@ -10,7 +10,7 @@ use crate::write::{self, Label, Sample, TimeSeries, WriteRequest};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use parking_lot::Mutex;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +24,6 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 const SEAL: &str = "metrics.seal_interval_seconds=60";
 /// Prometheus' marker for a series that ended.
 const STALE: u64 = 0x7ff0_0000_0000_0002;
-const EVERY: &str = r#"{__name__=~".+",instance=~"host-.+"}"#;
 
 /// Questions, asked in turn.
 const QUESTIONS: [&str; 4] = [
@@ -81,19 +80,40 @@ pub(crate) async fn run(minutes: f64, size: Size) -> Result<(), Failure> {
     let (last, asked) = (last?, looked?);
     let all = begun.elapsed().as_secs() + 60;
     let (now, live) = (last as f64 / 1e3, fleet.live.len() * SERIES_PER_HOST);
-    program
-        .until(&format!("count({EVERY})"), now, live as f64)
+    // What was acknowledged last is seen last.
+    let up = r#"count(up{instance=~"host-.+"})"#;
+    program.until(up, now, fleet.live.len() as f64).await?;
+    // A name at a time: there are more series than one question may read.
+    let (mut samples, mut series, mut there) = (0.0, 0.0, 0.0);
+    for name in fleet.names() {
+        let every = format!(r#"{name}{{instance=~"host-.+"}}"#);
+        samples += number(
+            &program,
+            &format!("sum(count_over_time({every}[{all}s]))"),
+            now,
+        )
         .await?;
-    let found = format!("sum(count_over_time({EVERY}[{all}s]))");
-    program.until(&found, now, fleet.samples as f64).await?;
-    let ever = format!("count(count_over_time({EVERY}[{all}s]))");
-    let series = (fleet.next * SERIES_PER_HOST) as f64;
-    program.until(&ever, now, series).await?;
+        series += number(
+            &program,
+            &format!("count(count_over_time({every}[{all}s]))"),
+            now,
+        )
+        .await?;
+        there += number(&program, &format!("count({every})"), now).await?;
+    }
+    let ever = (fleet.next * SERIES_PER_HOST) as f64;
+    if (samples, series, there) != (fleet.samples as f64, ever, live as f64) {
+        return Err(format!(
+            "{samples} samples of {series} series, {there} at the end, are there of {} of {ever}, {live}",
+            fleet.samples
+        )
+        .into());
+    }
     let used = program.used()?;
     let mut figures = Figures::new();
     figures.add("M samples, each found", fleet.samples as f64 / 1e6);
     figures.add("series at once", live as f64);
-    figures.add("series ever", series);
+    figures.add("series ever", ever);
     let cores = used.cpu_seconds / begun.elapsed().as_secs_f64();
     figures.add("cores in use", cores);
     figures.add("questions", asked.count() as f64);
@@ -113,6 +133,13 @@ impl Fleet {
         };
         own.add(hosts);
         own
+    }
+
+    /// The names of the metrics that each host has.
+    fn names(&self) -> BTreeSet<&str> {
+        let series = self.live.iter().take(1).flat_map(|live| &live.labels);
+        let names = series.flatten().filter(|label| label.name == "__name__");
+        names.map(|label| label.value.as_str()).collect()
     }
 
     fn add(&mut self, hosts: usize) {
@@ -180,6 +207,13 @@ impl Fleet {
             .try_collect()
             .await
     }
+}
+
+/// The one number that a question is answered with.
+async fn number(program: &Program, question: &str, at: f64) -> Result<f64, Failure> {
+    let answer = program.ask(question, at).await?;
+    let text = answer[0]["value"][1].as_str().unwrap_or("0");
+    Ok(text.parse()?)
 }
 
 /// Asks one question after the other.
