@@ -296,6 +296,14 @@ impl Collector {
         self.pumps[0].progress().follow()
     }
 
+    /// Returns once it is ready: every store shows what the journal held at the start.
+    #[cfg(test)]
+    pub(crate) async fn ready(&self) {
+        for pump in &self.pumps {
+            pump.progress().until_caught_up().await;
+        }
+    }
+
     /// Shows an agent of the same process in `/metrics` and in the status.
     pub fn observe_agent(
         &self,

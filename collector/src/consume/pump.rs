@@ -24,7 +24,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     applied_to: watch::Sender<Position>,
-    caught_up: AtomicBool,
+    caught_up: watch::Sender<bool>,
     failed: AtomicBool,
     /// What cannot be done just now, and why.
     troubles: Mutex<BTreeMap<&'static str, String>>,
@@ -43,7 +43,15 @@ impl Progress {
 
     /// Whether everything that was in the journal at the start has been applied.
     pub(crate) fn caught_up(&self) -> bool {
-        self.caught_up.load(Ordering::Acquire)
+        *self.caught_up.borrow()
+    }
+
+    /// Returns once everything that was in the journal at the start has been applied.
+    #[cfg(test)]
+    pub(crate) async fn until_caught_up(&self) {
+        let mut caught_up = self.caught_up.subscribe();
+        // Its sender lives as long as `self`.
+        let _ = caught_up.wait_for(|caught_up| *caught_up).await;
     }
 
     /// Whether its thread has ended without being told to: nothing moves it on any more.
@@ -63,7 +71,7 @@ impl Progress {
     #[cfg(test)]
     pub(crate) fn of(caught_up: bool, failed: bool) -> Arc<Self> {
         Arc::new(Self {
-            caught_up: caught_up.into(),
+            caught_up: watch::Sender::new(caught_up),
             failed: failed.into(),
             ..Self::default()
         })
@@ -227,7 +235,7 @@ impl Run {
                 if batch.is_empty() {
                     // The journal's end may be a position that was lost, or never given:
                     // no entry takes anyone there, and nothing is left to be applied.
-                    self.progress.caught_up.store(true, Ordering::Release);
+                    self.progress.caught_up.send_replace(true);
                 }
                 !batch.is_empty()
             }
@@ -254,7 +262,7 @@ impl Run {
             moved
         });
         if to >= self.goal {
-            self.progress.caught_up.store(true, Ordering::Release);
+            self.progress.caught_up.send_replace(true);
         }
     }
 

@@ -52,8 +52,10 @@ impl Bed {
         set(&mut config);
         let clock = Arc::new(SystemClock);
         let begin = clock.now().0 - 1_000_000_000;
+        let collector = Collector::start(&config, clock).await.unwrap();
+        collector.ready().await;
         Self {
-            collector: Collector::start(&config, clock).await.unwrap(),
+            collector,
             begin,
             _dir: dir,
         }

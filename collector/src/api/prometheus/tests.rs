@@ -30,8 +30,10 @@ impl Bed {
         config.rules.default_alerts = false;
         set(&mut config);
         let collector = Collector::start(&config, Arc::new(SystemClock)).await;
+        let collector = collector.unwrap();
+        collector.ready().await;
         Self {
-            collector: collector.unwrap(),
+            collector,
             _dir: dir,
         }
     }
