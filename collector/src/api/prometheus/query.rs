@@ -1,6 +1,6 @@
 //! `query` and `query_range`.
 
-use super::envelope::{TRUNCATED, answer, query_failed};
+use super::envelope::{TRUNCATED, answer, put, query_failed};
 use super::parameters::{Moment, Parameters};
 use super::pieces::Listed;
 use super::{Api, Failure, tenant};
@@ -324,10 +324,6 @@ impl Beside {
         out.push(b'}');
         out
     }
-}
-
-fn put(out: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(out, value).expect("texts and numbers are JSON");
 }
 
 impl Serialize for Data {
