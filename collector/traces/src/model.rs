@@ -113,8 +113,15 @@ pub struct Stats {
     pub oldest: Option<UnixNanos>,
     /// The latest end of a span.
     pub newest: Option<UnixNanos>,
-    /// Damaged segments that were moved aside since the start.
+    /// Segments that were found damaged or missing since the start.
     pub quarantined: u64,
+    /// How many damaged segments lie in the store's `quarantine/`, of this and earlier starts.
+    /// Nothing deletes them but a person.
+    pub aside_segments: u64,
+    /// Their bytes on disk.
+    pub aside_bytes: u64,
+    /// What is wrong and a person should do something about, in words.
+    pub troubles: Vec<String>,
 }
 
 impl Span {

@@ -14,29 +14,36 @@ use bytes::Bytes;
 use sonde_proto::TraceId;
 use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Writer, Written};
+use sonde_segment::work::Pace;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How many stored bytes of one trace are put together at a time. Of a trace with more, copies
 /// of a span may stay, which reading collapses as it does those in several segments.
 const TRACE_BYTES_MAX: usize = 32 << 20;
+
+/// A merge asks whether it may go on each time it has written so many bytes.
+const STEP_BYTES: u64 = 64 << 10;
 
 /// Writes the directory of a segment from segments of one tenant, at least one.
 pub(crate) fn merge(
     path: &Path,
     id: u64,
     inputs: &[Arc<Segment>],
+    pace: &Pace,
 ) -> Result<SegmentMeta, BlockError> {
     let Some(first) = inputs.first() else {
         return Err(BlockError::Damaged("nothing to merge"));
     };
     create(path)?;
-    let (spans, records) = merge_spans(path, inputs)?;
+    let mut steps = Steps::new(pace);
+    let (spans, records) = merge_spans(path, inputs, &mut steps)?;
     let (fragments, new_ordinals) = number_fragments(inputs)?;
-    let index = merge_index(path, inputs, &fragments, &new_ordinals)?;
+    let index = merge_index(path, inputs, &fragments, &new_ordinals, &mut steps)?;
     let positions = |s: &Arc<Segment>| s.meta.positions;
     let label = Label {
         id,
@@ -69,7 +76,11 @@ pub(crate) fn merge(
     Ok(meta(label, fragments.iter(), records, spans, index))
 }
 
-fn merge_spans(path: &Path, inputs: &[Arc<Segment>]) -> Result<(Written, u64), BlockError> {
+fn merge_spans(
+    path: &Path,
+    inputs: &[Arc<Segment>],
+    steps: &mut Steps<'_>,
+) -> Result<(Written, u64), BlockError> {
     let mut writer = Writer::create(&path.join(SPANS))?;
     let (mut records, mut copies) = (inputs.iter().map(|s| s.meta.records).sum::<u64>(), 0);
     let scans: Vec<_> = inputs
@@ -77,6 +88,7 @@ fn merge_spans(path: &Path, inputs: &[Arc<Segment>]) -> Result<(Written, u64), B
         .map(|s| s.spans.scan(Bound::Unbounded))
         .collect();
     each_key(scans, TRACE_BYTES_MAX, |key, values| {
+        steps.wrote(SPANS, writer.bytes())?;
         if values.iter().all(|(input, _)| *input == values[0].0) {
             return values
                 .iter()
@@ -136,6 +148,7 @@ fn merge_index(
     inputs: &[Arc<Segment>],
     fragments: &[Fragment],
     new_ordinals: &[Vec<u32>],
+    steps: &mut Steps<'_>,
 ) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
     let mut names = BTreeSet::new();
@@ -159,6 +172,7 @@ fn merge_index(
         inputs.iter().map(|s| s.tokens()).collect(),
         usize::MAX,
         |key, values| {
+            steps.wrote(INDEX, writer.bytes())?;
             ordinals.clear();
             for (input, value) in values {
                 for old in decode_ordinals(value)? {
@@ -176,6 +190,50 @@ fn merge_index(
         },
     )?;
     writer.finish()
+}
+
+/// How far a merge has come, and whether it may go on.
+struct Steps<'a> {
+    pace: &'a Pace,
+    started: Instant,
+    /// Bytes of the files before this one.
+    before: u64,
+    file: &'static str,
+    written: u64,
+    asked: u64,
+}
+
+impl<'a> Steps<'a> {
+    fn new(pace: &'a Pace) -> Self {
+        Self {
+            pace,
+            started: Instant::now(),
+            before: 0,
+            file: SPANS,
+            written: 0,
+            asked: 0,
+        }
+    }
+
+    /// Waits as long as the pace asks, after so many bytes were written to a file.
+    fn wrote(&mut self, file: &'static str, bytes: u64) -> Result<(), BlockError> {
+        if self.file != file {
+            (self.before, self.file) = (self.before + self.written, file);
+        }
+        self.written = bytes;
+        let all = self.before + bytes;
+        if all.saturating_sub(self.asked) < STEP_BYTES {
+            return Ok(());
+        }
+        self.asked = all;
+        match self.pace.may_go_on(all, self.started) {
+            true => Ok(()),
+            false => Err(BlockError::Io {
+                operation: "go on merging",
+                cause: std::io::Error::other("the store is closing"),
+            }),
+        }
+    }
 }
 
 /// Visits every key of sorted inputs with all its values and which input each is from; once,
