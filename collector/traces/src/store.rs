@@ -7,6 +7,7 @@ mod view;
 
 pub(crate) use view::View;
 
+use crate::codes::{self, SpanCode};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Stats;
@@ -326,9 +327,10 @@ fn parse(
             _ => {
                 let from = parsed.tokens.len();
                 let service =
-                    token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?.into();
+                    token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?;
                 parsed.contexts.push(ParsedContext {
-                    service,
+                    code: codes::service(&service).unwrap_or(0),
+                    service: service.into(),
                     tokens: from..parsed.tokens.len(),
                 });
                 last = Some((Arc::as_ptr(&span.context), parsed.contexts.len() - 1));
@@ -336,12 +338,19 @@ fn parse(
             }
         };
         let from = parsed.tokens.len();
-        let name = token::of_span(&span.bytes, request_id_keys, &mut parsed.tokens)?;
+        let (name, flags) = token::of_span(&span.bytes, request_id_keys, &mut parsed.tokens)?;
+        let code = SpanCode {
+            service: parsed.contexts[context].code,
+            name: codes::name(name).unwrap_or(0),
+            nanos: codes::nanos(span.nanos()),
+            flags,
+        };
         let is_new = names.insert((context, sonde_segment::blocks::hash64(name.as_bytes())));
         let name = is_new.then(|| name.into());
         parsed.spans.push(ParsedSpan {
             trace_id,
             span,
+            code,
             tokens: from..parsed.tokens.len(),
             context,
             name,

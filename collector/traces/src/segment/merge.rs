@@ -1,8 +1,9 @@
 //! Makes one segment of several, decoding nothing but traces that are in more than one.
 //!
-//! Memory: the fragments and a number for each of them (about 50 bytes a trace), one block
-//! a file, and a trace up to [`TRACE_BYTES_MAX`].
+//! Memory: the fragments and numbers for each of them (about 70 bytes a trace), one block
+//! a file and the columns of a few groups, and a trace up to [`TRACE_BYTES_MAX`].
 
+use super::columns::{CodesOf, Columns};
 use super::write::{Label, create, meta, received, write_names};
 use super::{
     Fragment, INDEX, SPANS, Segment, decode_ordinals, encode_ordinals, read_spans, summary_key,
@@ -116,7 +117,7 @@ fn number_fragments(inputs: &[Arc<Segment>]) -> Result<(Vec<Fragment>, Vec<Vec<u
     let mut places: Vec<Vec<usize>> = Vec::new();
     for input in inputs {
         let mut mine = Vec::new();
-        for fragment in input.fragments(None) {
+        for fragment in input.fragments() {
             let fragment = fragment?;
             let at = *by_trace.entry(fragment.trace_id).or_insert(fragments.len());
             match fragments.get_mut(at) {
@@ -151,6 +152,7 @@ fn merge_index(
     steps: &mut Steps<'_>,
 ) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
+    write_columns(&mut writer, inputs, new_ordinals)?;
     let mut names = BTreeSet::new();
     for name in inputs.iter().flat_map(|s| s.names()) {
         let name = name?;
@@ -190,6 +192,31 @@ fn merge_index(
         },
     )?;
     writer.finish()
+}
+
+/// Lists the codes of every fragment's spans. A copy of a span may be listed beside it.
+fn write_columns(
+    writer: &mut Writer,
+    inputs: &[Arc<Segment>],
+    new_ordinals: &[Vec<u32>],
+) -> Result<(), BlockError> {
+    let of_input = |(input, mine): (u32, &Vec<u32>)| -> Vec<(u32, u32, u32)> {
+        let mine = (0..).zip(mine);
+        mine.map(|(old, new)| (*new, input, old)).collect()
+    };
+    let mut parts: Vec<(u32, u32, u32)> = (0..).zip(new_ordinals).flat_map(of_input).collect();
+    parts.sort_unstable();
+    let mut readers: Vec<CodesOf<'_>> = inputs.iter().map(|s| CodesOf::new(s)).collect();
+    let (mut columns, mut codes) = (Columns::default(), Vec::new());
+    for parts in parts.chunk_by(|a, b| a.0 == b.0) {
+        codes.clear();
+        let mut are_listed = true;
+        for (_, input, old) in parts {
+            are_listed &= readers[*input as usize].take(*old, &mut codes)?;
+        }
+        columns.add(if are_listed { &codes } else { &[] }, writer)?;
+    }
+    columns.finish(writer)
 }
 
 /// How far a merge has come, and whether it may go on.
