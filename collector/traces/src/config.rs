@@ -26,7 +26,8 @@ pub struct Config {
     pub merge_segment_bytes_max: u64,
     /// How many stored bytes merging writes in a second. 0 is no limit.
     pub merge_bytes_per_second_max: u64,
-    /// How many spans of one trace are returned; the answer says when there are more.
+    /// How many spans of one trace are read and returned at once; the answer says when there
+    /// are more, and from where to go on.
     pub trace_spans_max: usize,
     /// How many traces one search decodes at most; the answer says when there are more.
     pub search_traces_max: usize,

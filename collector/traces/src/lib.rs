@@ -32,7 +32,7 @@ pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
 pub use query::{ParseError, TraceQuery};
-pub use search::{Search, SearchError, TraceAnswer};
+pub use search::{Search, SearchError, SpanPlace, TraceAnswer};
 pub use store::{OpenError, StoreError, TraceStore};
 
 #[cfg(test)]

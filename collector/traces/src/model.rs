@@ -20,6 +20,10 @@ pub struct Trace {
     /// Why there may be more spans than these, when there may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<String>,
+    /// What to ask for to get the spans after these, where there are more
+    /// ([`crate::SpanPlace`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One operation within a trace.

@@ -7,6 +7,9 @@
 
 mod candidates;
 mod fetch;
+mod large;
+
+pub use fetch::SpanPlace;
 
 use crate::model::{Span, Trace, TraceSummary};
 use crate::narrow::{Narrowing, SpanNeeds};
@@ -57,15 +60,12 @@ pub enum SearchError {
 }
 
 impl TraceStore {
-    /// A trace, whenever it happened.
+    /// A trace, whenever it happened; of one with very many spans the first.
     ///
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn trace(&self, tenant: &Tenant, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(None);
-        };
-        self.fetch(&view, id)
+        self.trace_after(tenant, id, None)
     }
 
     /// The traces of a request ID or of a span ID in hex, whenever they happened; newest
@@ -143,7 +143,7 @@ impl TraceStore {
         };
         let mut fragments = self.candidates(&view, &wanted);
         let (mut best, mut seen) = (Best::new(search.limit), AHashSet::new());
-        let mut cut = None;
+        let (mut cut, mut in_part) = (None, None);
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
                 break;
@@ -155,21 +155,33 @@ impl TraceStore {
             if cut.is_some() {
                 break;
             }
-            if let Some(trace) = self.fetch(&view, &fragment.trace_id)? {
-                let in_range = |span: &Span| {
-                    span.start < search.end && span.end.max(span.start) >= search.start
-                };
-                if trace
-                    .spans
-                    .iter()
-                    .any(|span| in_range(span) && search.query.matches(span))
-                {
-                    best.push(TraceSummary::of(&trace));
+            let raw = self.raw(&view, &fragment.trace_id)?;
+            if let Some(part) = &raw.cut {
+                let id = fragment.trace_id;
+                in_part.get_or_insert_with(|| {
+                    format!("{id} was not judged by all of its spans: {part}")
+                });
+            }
+            let spans: Vec<Span> = raw.spans.iter().filter_map(Span::decode).collect();
+            let in_range =
+                |span: &Span| span.start < search.end && span.end.max(span.start) >= search.start;
+            let mut matching = spans.iter().filter(|span| in_range(span));
+            if matching.any(|span| search.query.matches(span)) {
+                let mut summary = TraceSummary::of(&Trace {
+                    trace_id: fragment.trace_id,
+                    spans,
+                    cut: None,
+                    next: None,
+                });
+                if let (Some(summary), Some(totals)) = (&mut summary, &raw.totals) {
+                    totals.complete(summary);
                 }
+                best.push(summary);
             }
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
+        let cut = cut.or(in_part);
         let cut = cut.or_else(|| damaged.then(|| "a damaged segment was left out".to_owned()));
         Ok(TraceAnswer {
             traces: best.into_sorted(),

@@ -146,8 +146,8 @@ impl Segment {
         })
     }
 
-    /// Adds the segment's spans of a trace, until `bytes_max` bytes of them are read; returns
-    /// how many were.
+    /// Adds the segment's spans of a trace, until more than `bytes_max` bytes of them are read;
+    /// returns how many were.
     pub(crate) fn spans_of(
         &self,
         trace_id: &TraceId,
@@ -160,13 +160,33 @@ impl Segment {
         }
         for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
             let (key, value) = entry?;
-            if key[..] != trace_id.as_bytes()[..] || bytes >= bytes_max {
+            if key[..] != trace_id.as_bytes()[..] || bytes > bytes_max {
                 break;
             }
             bytes += value.len();
             read_spans(&value, out)?;
         }
         Ok(bytes)
+    }
+
+    /// Visits the segment's spans of a trace, of which no more than a value is held at a time.
+    pub(crate) fn each_span_of(
+        &self,
+        trace_id: &TraceId,
+        mut visit: impl FnMut(RawSpan),
+    ) -> Result<(), BlockError> {
+        if !self.may_have(trace_id) {
+            return Ok(());
+        }
+        for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
+            let (key, value) = entry?;
+            if key[..] != trace_id.as_bytes()[..] {
+                break;
+            }
+            split(&value, |_, span| visit(span), |_| {})
+                .map_err(|_| BlockError::Damaged("a trace's spans cannot be read"))?;
+        }
+        Ok(())
     }
 
     /// Whether the segment may have spans of a trace. Touches no disk.

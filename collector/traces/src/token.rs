@@ -154,7 +154,7 @@ pub(crate) fn each_request_id(value: &str, mut take: impl FnMut(&str)) {
     }
 }
 
-fn status_code(status: &[u8]) -> Result<u64, WireError> {
+pub(crate) fn status_code(status: &[u8]) -> Result<u64, WireError> {
     let mut code = 0;
     for field in fields(status) {
         if let (3, Field::Varint(n)) = field? {
