@@ -302,6 +302,19 @@ impl Head {
         self.active.push_histogram(series, sample, is_newest)
     }
 
+    /// Notes since when a sample counts that was just added; 0 where that is not known.
+    #[inline]
+    pub(crate) fn note_start(&mut self, series: u32, time: i64, start: i64) {
+        let Some(known) = self.series.get_mut(series as usize) else {
+            return;
+        };
+        if start != 0 || known.has_starts {
+            known.has_starts = true;
+            let is_newest = known.last_time() == time;
+            self.active.note_start(series, time, start, is_newest);
+        }
+    }
+
     /// The histogram of a series at a time, while it is not sealed.
     pub(crate) fn histogram_at(&self, series: u32, time: i64) -> Option<Arc<Histogram>> {
         let mut generations = self.generations();
@@ -434,6 +447,7 @@ impl Head {
             let new = &mut self.series[number as usize];
             new.continue_at(series.last_time(), series.last_value());
             new.has_ended = series.has_ended;
+            new.has_starts = series.has_starts;
             if let Some(total) = old.totals.remove(&id) {
                 self.totals.insert(number, total);
             }

@@ -8,7 +8,7 @@ pub(crate) mod ahead;
 
 use crate::head::Refusal;
 use crate::head::groups::{Group, Key, Keys};
-use crate::ingest::{Ingest, TimeBounds};
+use crate::ingest::{Ingest, Taken, TimeBounds};
 use crate::postings::Index as _;
 use crate::telemetry::Reason;
 use crate::tenant::Described;
@@ -90,7 +90,10 @@ impl Ingest<'_> {
             },
         };
         series.each_sample(|sample| match bounds.reason(sample.time) {
-            None => self.push_one(id, sample.time, sample.value),
+            None => {
+                let (time, start) = (sample.time, sample.start);
+                self.push_one(id, Taken { time, start }, sample.value);
+            }
             Some(reason) => self.telemetry.refuse(reason, 1),
         })?;
         if Refusal::of(id).is_none() {

@@ -10,9 +10,10 @@
 //! 2.0  Request        { symbols: string[] = 4, timeseries: TimeSeries[] = 5 }
 //!      TimeSeries     { labels_refs: uint32[] = 1, samples: Sample[] = 2,
 //!                       histograms: Histogram[] = 3, exemplars: Exemplar[] = 4,
-//!                       metadata: Metadata = 5 }
+//!                       metadata: Metadata = 5, created_timestamp: int64 = 6 }
 //!      Metadata       { type: enum = 1, help_ref: uint32 = 3, unit_ref: uint32 = 4 }
-//! both Sample         { value: double = 1, timestamp: int64 = 2 }
+//! both Sample         { value: double = 1, timestamp: int64 = 2,
+//!                       start_timestamp: int64 = 3 (2.0 only) }
 //!      Exemplar       { labels: Label[] or labels_refs: uint32[] = 1, value: double = 2,
 //!                       timestamp: int64 = 3 }
 //!      Histogram      see `histogram`

@@ -10,6 +10,8 @@ pub(crate) struct Series {
     pub(super) labels_end: u32,
     /// Its newest sample says that it has ended.
     pub(super) has_ended: bool,
+    /// Some sample of it said since when it counts.
+    pub(super) has_starts: bool,
     last_time: i64,
     last_value: f64,
 }
@@ -19,6 +21,7 @@ impl Series {
         Self {
             labels_end,
             has_ended: false,
+            has_starts: false,
             last_time: i64::MIN,
             last_value: 0.0,
         }
