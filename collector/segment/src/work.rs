@@ -4,5 +4,5 @@
 mod background;
 mod pace;
 
-pub use background::Background;
+pub use background::{Background, Finished};
 pub use pace::{Pace, Sealing};
