@@ -116,6 +116,37 @@ fn a_damaged_segment_is_left_out_then_moved_aside_and_the_rest_is_served() {
 }
 
 #[test]
+fn a_missing_segment_is_told_of_and_the_rest_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    for n in 0..2 {
+        store.apply(&[entry(n, &payload("a", vec![span(n, n + 1, 100 + n)]))]);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+    drop(store);
+    let files = segment_files(dir.path());
+    fs::remove_dir_all(files[0].parent().unwrap()).unwrap();
+    let store = open(dir.path(), &Config::default());
+    let stats = store.stats();
+    assert_eq!(
+        (stats.segments, stats.records, stats.quarantined),
+        (1, 1, 1)
+    );
+    assert!(
+        stats.troubles[0].contains("missing"),
+        "{:?}",
+        stats.troubles
+    );
+    let found = |n| store.trace(&tenant(), &trace_id(n)).unwrap().is_some();
+    assert!(!found(0) && found(1));
+    assert_eq!(
+        store.resume_from(),
+        Position(2),
+        "what is lost is not taken for new"
+    );
+}
+
+#[test]
 fn a_merge_that_meets_damage_quarantines_the_damaged_input() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let dir = tempfile::tempdir().unwrap();
