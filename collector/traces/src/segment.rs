@@ -260,6 +260,16 @@ impl Segment {
         entries.map(|entry| entry.and_then(|(key, _)| decode_name(&key)))
     }
 
+    /// How many traces it has spans of.
+    pub(crate) fn fragment_count(&self) -> u64 {
+        u64::from(self.fragments)
+    }
+
+    /// Its files and their sizes.
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 2] {
+        [("spans", self.spans.bytes()), ("index", self.index.bytes())]
+    }
+
     /// Marks the segment for quarantine; whether this was the first time.
     pub(crate) fn mark_damaged(&self) -> bool {
         !self.damaged.swap(true, Ordering::Relaxed)

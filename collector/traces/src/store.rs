@@ -4,7 +4,9 @@ mod seal;
 mod keep;
 mod merge;
 mod view;
+mod usage;
 
+pub use usage::{ServiceUsage, TraceUsage};
 pub(crate) use view::View;
 
 use crate::codes::{self, SpanCode};
@@ -240,7 +242,9 @@ impl TraceStore {
         stats
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
         &self.config
     }
 
