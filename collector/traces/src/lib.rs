@@ -33,7 +33,7 @@ pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
 pub use query::{ParseError, TraceQuery};
 pub use search::{Search, SearchError, SpanPlace, TraceAnswer};
-pub use store::{OpenError, StoreError, TraceStore};
+pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 
 #[cfg(test)]
 mod tests;
