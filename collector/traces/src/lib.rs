@@ -21,6 +21,7 @@ mod token;
 mod model;
 mod tail;
 mod segment;
+mod decoded;
 mod query;
 mod search;
 mod metrics;
@@ -28,8 +29,8 @@ mod store;
 
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
-pub use query::{ParseError, TraceQuery};
-pub use search::{Search, SearchError, TraceAnswer};
+pub use search::{FoundTrace, Search, SearchError, TraceAnswer};
+pub use sonde_traceql::{MatchedSpan, ParseError, Query as TraceQuery, SpanSet, Static, Value};
 pub use store::{OpenError, StoreError, TraceStore};
 
 #[cfg(test)]

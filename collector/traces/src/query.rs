@@ -1,115 +1,58 @@
-//! The query text: conditions that one span of a trace must all satisfy.
-//!
-//! ```text
-//! service=checkout status=error operation="POST /pay" duration>100ms http.route=/x retry!=1
-//! query      = condition*                        a space is "and"
-//! condition  = key op value
-//! key        = service | operation | status | kind | duration | any attribute's name
-//! op         = = != =~ !~ > >= < <=
-//! value      = word | "text with \" and \\" | `text`
-//! ```
-//!
-//! A trace matches when at least one of its spans satisfies every condition. An attribute
-//! is looked for on the span and on its resource; `!=` holds where `=` does not, so also
-//! where the attribute is missing. `>` and its kin compare numbers.
+//! From a query to what the indexes of the store can be asked.
 
-mod parse;
-mod matches;
+use crate::token::{Kind, span_id, token};
+use sonde_proto::SpanId;
+use sonde_traceql::{Alternative, Need, Query};
 
-pub use parse::ParseError;
-
-use crate::token::{Kind, token};
-use regex::Regex;
-
-/// A parsed query.
-#[derive(Clone, Debug, Default)]
-pub struct TraceQuery {
-    conditions: Vec<Condition>,
-}
-
-#[derive(Clone, Debug)]
-struct Condition {
-    subject: Subject,
-    test: Test,
-}
-
+/// What one span of a trace must have for the trace to be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Subject {
-    Service,
-    Operation,
-    Status,
-    Kind,
-    Duration,
-    Attribute(String),
+pub(crate) struct Narrowing {
+    /// Tokens of the part of the trace that has the span.
+    pub(crate) tokens: Vec<u64>,
+    /// The shortest and the longest that the span may be.
+    pub(crate) nanos: (u64, u64),
 }
 
-#[derive(Clone, Debug)]
-enum Test {
-    Equal(String),
-    NotEqual(String),
-    Regex(Regex),
-    NotRegex(Regex),
-    Number(Comparison, f64),
-    Nanos(Comparison, u64),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Comparison {
-    Greater,
-    GreaterEqual,
-    Less,
-    LessEqual,
-    Equal,
-    NotEqual,
-}
-
-impl TraceQuery {
-    /// Reads a query.
-    ///
-    /// # Errors
-    /// [`ParseError`] names the place and what was expected there.
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
-        parse::parse(text)
-    }
-
-    /// The tokens that a matching trace must have.
-    pub(crate) fn tokens(&self) -> Vec<u64> {
-        self.conditions
-            .iter()
-            .filter_map(Condition::token)
-            .collect()
-    }
-
-    /// The shortest and the longest duration that a matching span may have.
-    pub(crate) fn nanos_range(&self) -> (u64, u64) {
-        let (mut low, mut high) = (0, u64::MAX);
-        for condition in &self.conditions {
-            match condition.test {
-                Test::Nanos(Comparison::Greater | Comparison::GreaterEqual, n) => low = low.max(n),
-                Test::Nanos(Comparison::Less | Comparison::LessEqual, n) => high = high.min(n),
-                Test::Nanos(Comparison::Equal, n) => (low, high) = (low.max(n), high.min(n)),
-                _ => {}
-            }
-        }
-        (low, high)
-    }
-}
-
-impl Condition {
-    fn token(&self) -> Option<u64> {
-        let Test::Equal(value) = &self.test else {
+impl Narrowing {
+    /// The clause of a query that says most; `None` where nothing can be found.
+    pub(crate) fn of(query: &Query) -> Option<Self> {
+        let clauses = query.clauses();
+        if clauses.iter().any(Vec::is_empty) {
             return None;
-        };
-        let value = value.as_bytes();
-        match &self.subject {
-            Subject::Service => token(Kind::Service, "", value),
-            Subject::Operation => token(Kind::Operation, "", value),
-            Subject::Status => token(Kind::Status, "", value),
-            Subject::Kind => token(Kind::Role, "", value),
-            // An empty value also means "not there", which has no token.
-            Subject::Attribute(_) if value.is_empty() => None,
-            Subject::Attribute(key) => token(Kind::Attribute, key, value),
-            Subject::Duration => None,
         }
+        // A clause of several alternatives would be several questions.
+        let single = clauses.iter().filter_map(|clause| match &clause[..] {
+            [alternative] => Some(Self::of_alternative(alternative)),
+            _ => None,
+        });
+        let most = single.max_by_key(|narrowing| narrowing.tokens.len());
+        Some(most.unwrap_or(Self {
+            tokens: Vec::new(),
+            nanos: (0, u64::MAX),
+        }))
+    }
+
+    fn of_alternative(alternative: &Alternative) -> Self {
+        let (mut tokens, mut nanos) = (Vec::new(), (0, u64::MAX));
+        for need in &alternative.needs {
+            let named = |kind, name: &str| token(kind, "", name.as_bytes());
+            tokens.extend(match need {
+                Need::Service(name) => named(Kind::Service, name),
+                Need::Name(name) => named(Kind::Operation, name),
+                Need::Status(status) => named(Kind::Status, status.name()),
+                Need::Kind(kind) => named(Kind::Role, kind.name()),
+                Need::SpanId(id) => SpanId::from_hex(id).ok().map(|id| span_id(&id)),
+                Need::Attribute(key, value) => token(Kind::Attribute, key, value.as_bytes()),
+                Need::AtLeast(least) => {
+                    nanos.0 = nanos.0.max(*least);
+                    None
+                }
+                Need::AtMost(most) => {
+                    nanos.1 = nanos.1.min(*most);
+                    None
+                }
+            });
+        }
+        Self { tokens, nanos }
     }
 }

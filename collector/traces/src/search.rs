@@ -5,8 +5,9 @@
 //! any of its fragments ([`crate::raw::prefer`]), so once `limit` traces are found that start
 //! later than the next fragment, nothing better can come.
 
+use crate::decoded::Decoded;
 use crate::model::{Span, Trace, TraceSummary};
-use crate::query::TraceQuery;
+use crate::query::Narrowing;
 use crate::raw::{RawSpan, collapse};
 use crate::segment::{Fragment, Order, Segment};
 use crate::store::{TraceStore, View};
@@ -15,6 +16,7 @@ use ahash::AHashSet;
 use serde::Serialize;
 use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
+use sonde_traceql::{Bounds, Query, SpanSet};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
@@ -27,27 +29,39 @@ const TRACE_BYTES_MIN: usize = 4 << 20;
 /// What to search for.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// The conditions.
-    pub query: TraceQuery,
-    /// A matching span runs at or after this time.
+    /// What finds spans.
+    pub query: Query,
+    /// The query looks at spans that run at or after this time.
     pub start: UnixNanos,
-    /// A matching span starts before this time.
+    /// The query looks at spans that start before this time.
     pub end: UnixNanos,
     /// How many traces are wanted.
     pub limit: usize,
+    /// How many spans are wanted of each span set.
+    pub spans_per_set: usize,
     /// When to stop searching and return what was found.
     pub deadline: Deadline,
 }
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceAnswer {
     /// The traces, newest first.
-    pub traces: Vec<TraceSummary>,
+    pub traces: Vec<FoundTrace>,
     /// Everything before this position was searched.
     pub searched_through: Position,
     /// Why there may be more, when there may for another reason than the limit.
     pub cut: Option<String>,
+}
+
+/// A trace, and which of its spans were found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FoundTrace {
+    /// The trace in one line.
+    #[serde(flatten)]
+    pub summary: TraceSummary,
+    /// The found spans.
+    pub span_sets: Vec<SpanSet>,
 }
 
 /// Why a question has no answer. What is damaged is left out and repaired later; this is
@@ -131,28 +145,33 @@ impl TraceStore {
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn search(&self, tenant: &Tenant, search: &Search) -> Result<TraceAnswer, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(TraceAnswer {
-                traces: Vec::new(),
-                searched_through: self.applied_to(),
-                cut: None,
-            });
+        let nothing = |through| TraceAnswer {
+            traces: Vec::new(),
+            searched_through: through,
+            cut: None,
         };
-        let (shortest, longest) = search.query.nanos_range();
+        let Some(view) = self.view(tenant) else {
+            return Ok(nothing(self.applied_to()));
+        };
+        let Some(narrowing) = Narrowing::of(&search.query) else {
+            return Ok(nothing(view.applied_to));
+        };
+        let (shortest, longest) = narrowing.nanos;
         let may_match = |f: &Fragment| {
             f.start < search.end
                 && f.end >= search.start
                 && f.longest >= shortest
                 && f.shortest <= longest
         };
-        let mut fragments = self.candidates(
-            &view,
-            &search.query.tokens(),
-            (search.start, search.end),
-            may_match,
-        );
+        let times = (search.start, search.end);
+        let mut fragments = self.candidates(&view, &narrowing.tokens, times, may_match);
+        let bounds = Bounds {
+            start: search.start,
+            end: search.end,
+            spans_max: search.spans_per_set,
+        };
         let (mut best, mut seen) = (Best::new(search.limit), AHashSet::new());
-        let mut cut = None;
+        let (mut cut, mut in_part) = (None, None);
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
                 break;
@@ -164,21 +183,19 @@ impl TraceStore {
             if cut.is_some() {
                 break;
             }
-            if let Some(trace) = self.fetch(&view, &fragment.trace_id)? {
-                let in_range = |span: &Span| {
-                    span.start < search.end && span.end.max(span.start) >= search.start
-                };
-                if trace
-                    .spans
-                    .iter()
-                    .any(|span| in_range(span) && search.query.matches(span))
-                {
-                    best.push(TraceSummary::of(&trace));
-                }
+            let raw = self.raw(&view, &fragment.trace_id)?;
+            let id = fragment.trace_id;
+            in_part = in_part.or(raw.cut.map(|cut| format!("of trace {id}: {cut}")));
+            let decoded = Decoded::of(id, &raw.spans);
+            let span_sets = search.query.search(&decoded, &bounds);
+            if !span_sets.is_empty() {
+                let summary = TraceSummary::of(id, &decoded);
+                best.extend(summary.map(|summary| FoundTrace { summary, span_sets }));
             }
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
+        let cut = cut.or(in_part);
         let cut = cut.or_else(|| damaged.then(|| "a damaged segment was left out".to_owned()));
         Ok(TraceAnswer {
             traces: best.into_sorted(),
@@ -239,6 +256,17 @@ impl TraceStore {
     }
 
     fn fetch(&self, view: &View, id: &TraceId) -> Result<Option<Trace>, SearchError> {
+        let raw = self.raw(view, id)?;
+        let spans: Vec<Span> = raw.spans.iter().filter_map(Span::decode).collect();
+        Ok((!spans.is_empty()).then_some(Trace {
+            trace_id: *id,
+            spans,
+            cut: raw.cut,
+        }))
+    }
+
+    /// The spans of a trace by start, one of every ID.
+    fn raw(&self, view: &View, id: &TraceId) -> Result<RawTrace, SearchError> {
         let spans_max = self.config().trace_spans_max;
         let bytes_max = spans_max.saturating_mul(SPAN_BYTES).max(TRACE_BYTES_MIN);
         let mut raw: Vec<RawSpan> = Vec::new();
@@ -264,7 +292,6 @@ impl TraceStore {
         collapse(&mut raw);
         raw.sort_unstable_by_key(|span| (span.start, span.span_id));
         let shown = first_within(&raw, spans_max, bytes_max);
-        let spans: Vec<Span> = raw[..shown].iter().filter_map(Span::decode).collect();
         let cut = if bytes_left == 0 {
             Some(format!(
                 "the trace has more than {bytes_max} bytes of spans; these are some of them"
@@ -277,11 +304,8 @@ impl TraceStore {
                 )
             })
         };
-        Ok((!spans.is_empty()).then_some(Trace {
-            trace_id: *id,
-            spans,
-            cut,
-        }))
+        raw.truncate(shown);
+        Ok(RawTrace { spans: raw, cut })
     }
 
     /// Damage is noted and left out; a disk that fails is the caller's to hear of.
@@ -341,6 +365,13 @@ impl TraceStore {
             damaged,
         }
     }
+}
+
+/// A trace that is not decoded.
+struct RawTrace {
+    spans: Vec<RawSpan>,
+    /// Why there may be more spans than these, when there may.
+    cut: Option<String>,
 }
 
 /// How many of the first spans are shown: within a number, and within bytes, where a span
@@ -408,10 +439,10 @@ impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
     }
 }
 
-/// The best summaries so far: newest first, then by trace ID.
+/// The best traces so far: newest first, then by trace ID.
 struct Best {
     limit: usize,
-    kept: std::collections::BTreeMap<(Reverse<UnixNanos>, TraceId), TraceSummary>,
+    kept: std::collections::BTreeMap<(Reverse<UnixNanos>, TraceId), FoundTrace>,
 }
 
 impl Best {
@@ -431,17 +462,17 @@ impl Best {
                     .is_some_and(|((Reverse(worst), _), _)| start < *worst))
     }
 
-    fn push(&mut self, summary: Option<TraceSummary>) {
-        if let Some(summary) = summary {
-            self.kept
-                .insert((Reverse(summary.start), summary.trace_id), summary);
+    fn extend(&mut self, found: Option<FoundTrace>) {
+        if let Some(found) = found {
+            let key = (Reverse(found.summary.start), found.summary.trace_id);
+            self.kept.insert(key, found);
         }
         if self.kept.len() > self.limit {
             self.kept.pop_last();
         }
     }
 
-    fn into_sorted(self) -> Vec<TraceSummary> {
+    fn into_sorted(self) -> Vec<FoundTrace> {
         self.kept.into_values().collect()
     }
 }

@@ -4,4 +4,3 @@ mod model;
 mod oracle;
 mod bounds;
 mod store;
-mod parse;

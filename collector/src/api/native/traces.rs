@@ -7,6 +7,9 @@ use axum::http::HeaderMap;
 use sonde_proto::TraceId;
 use sonde_traces::{Search, Trace, TraceAnswer, TraceQuery};
 
+/// How many spans of each span set are told.
+const SPANS_PER_SET: usize = 3;
+
 pub(super) async fn search(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -23,6 +26,7 @@ pub(super) async fn search(
             start,
             end,
             limit,
+            spans_per_set: SPANS_PER_SET,
             deadline: deadline.clone(),
         };
         sources
