@@ -18,6 +18,8 @@ mod config;
 mod wire;
 mod raw;
 mod token;
+mod codes;
+mod narrow;
 mod model;
 mod tail;
 mod segment;
@@ -29,7 +31,8 @@ mod store;
 
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
-pub use search::{FoundTrace, Search, SearchError, TraceAnswer};
+pub use narrow::{Narrowing, SpanNeeds};
+pub use search::{FoundTrace, Search, SearchError, SpanPlace, TraceAnswer};
 pub use sonde_traceql::{MatchedSpan, ParseError, Query as TraceQuery, SpanSet, Static, Value};
 pub use store::{OpenError, StoreError, TraceStore};
 

@@ -5,26 +5,26 @@
 //! any of its fragments ([`crate::raw::prefer`]), so once `limit` traces are found that start
 //! later than the next fragment, nothing better can come.
 
+mod candidates;
+mod fetch;
+mod large;
+
+pub use fetch::SpanPlace;
+
 use crate::decoded::Decoded;
 use crate::model::{Span, Trace, TraceSummary};
-use crate::query::Narrowing;
-use crate::raw::{RawSpan, collapse};
-use crate::segment::{Fragment, Order, Segment};
-use crate::store::{TraceStore, View};
+use crate::narrow::{Narrowing, SpanNeeds};
+use crate::query::narrowing;
+use crate::store::TraceStore;
 use crate::token::{self, Kind};
 use ahash::AHashSet;
+use candidates::Wanted;
 use serde::Serialize;
 use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use sonde_traceql::{Bounds, Query, SpanSet};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
-
-/// How many bytes of a trace are read for each of the spans that may be shown: spans are
-/// smaller, so this only stops traces that are large beyond all sense.
-const SPAN_BYTES: usize = 4 << 10;
-/// How many bytes of a trace are read at least.
-const TRACE_BYTES_MIN: usize = 4 << 20;
+use std::collections::BTreeSet;
 
 /// What to search for.
 #[derive(Clone, Debug)]
@@ -74,15 +74,12 @@ pub enum SearchError {
 }
 
 impl TraceStore {
-    /// A trace, whenever it happened.
+    /// A trace, whenever it happened; of one with very many spans the first.
     ///
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn trace(&self, tenant: &Tenant, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(None);
-        };
-        self.fetch(&view, id)
+        self.trace_after(tenant, id, None)
     }
 
     /// The traces of a request ID or of a span ID in hex, whenever they happened; newest
@@ -117,10 +114,12 @@ impl TraceStore {
         };
         let mut found = BTreeSet::new();
         for token in tokens.into_iter().flatten() {
-            let mut fragments =
-                self.candidates(&view, &[token], (UnixNanos(0), UnixNanos(u64::MAX)), |_| {
-                    true
-                });
+            let narrowing = Narrowing::default().and(vec![SpanNeeds::of_token(token)]);
+            let wanted = Wanted {
+                narrowing: &narrowing,
+                times: (UnixNanos(0), UnixNanos(u64::MAX)),
+            };
+            let mut fragments = self.candidates(&view, &wanted);
             let mut examined = 0;
             while let Some(fragment) = fragments.pop()? {
                 examined += 1;
@@ -145,26 +144,18 @@ impl TraceStore {
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn search(&self, tenant: &Tenant, search: &Search) -> Result<TraceAnswer, SearchError> {
-        let nothing = |through| TraceAnswer {
-            traces: Vec::new(),
-            searched_through: through,
-            cut: None,
-        };
         let Some(view) = self.view(tenant) else {
-            return Ok(nothing(self.applied_to()));
+            return Ok(TraceAnswer {
+                traces: Vec::new(),
+                searched_through: self.applied_to(),
+                cut: None,
+            });
         };
-        let Some(narrowing) = Narrowing::of(&search.query) else {
-            return Ok(nothing(view.applied_to));
+        let wanted = Wanted {
+            narrowing: &narrowing(&search.query),
+            times: (search.start, search.end),
         };
-        let (shortest, longest) = narrowing.nanos;
-        let may_match = |f: &Fragment| {
-            f.start < search.end
-                && f.end >= search.start
-                && f.longest >= shortest
-                && f.shortest <= longest
-        };
-        let times = (search.start, search.end);
-        let mut fragments = self.candidates(&view, &narrowing.tokens, times, may_match);
+        let mut fragments = self.candidates(&view, &wanted);
         let bounds = Bounds {
             start: search.start,
             end: search.end,
@@ -184,14 +175,22 @@ impl TraceStore {
                 break;
             }
             let raw = self.raw(&view, &fragment.trace_id)?;
-            let id = fragment.trace_id;
-            in_part = in_part.or(raw.cut.map(|cut| format!("of trace {id}: {cut}")));
-            let decoded = Decoded::of(id, &raw.spans);
-            let span_sets = search.query.search(&decoded, &bounds);
-            if !span_sets.is_empty() {
-                let summary = TraceSummary::of(id, &decoded);
-                best.extend(summary.map(|summary| FoundTrace { summary, span_sets }));
+            if let Some(part) = &raw.cut {
+                let id = fragment.trace_id;
+                in_part.get_or_insert_with(|| {
+                    format!("{id} was not judged by all of its spans: {part}")
+                });
             }
+            let decoded = Decoded::of(fragment.trace_id, &raw.spans);
+            let span_sets = search.query.search(&decoded, &bounds);
+            if span_sets.is_empty() {
+                continue;
+            }
+            let mut summary = TraceSummary::of(fragment.trace_id, &decoded);
+            if let (Some(summary), Some(totals)) = (&mut summary, &raw.totals) {
+                totals.complete(summary);
+            }
+            best.extend(summary.map(|summary| FoundTrace { summary, span_sets }));
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
@@ -254,189 +253,6 @@ impl TraceStore {
             "the time for this search ran out; narrow the query or the time range".to_owned()
         })
     }
-
-    fn fetch(&self, view: &View, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        let raw = self.raw(view, id)?;
-        let spans: Vec<Span> = raw.spans.iter().filter_map(Span::decode).collect();
-        Ok((!spans.is_empty()).then_some(Trace {
-            trace_id: *id,
-            spans,
-            cut: raw.cut,
-        }))
-    }
-
-    /// The spans of a trace by start, one of every ID.
-    fn raw(&self, view: &View, id: &TraceId) -> Result<RawTrace, SearchError> {
-        let spans_max = self.config().trace_spans_max;
-        let bytes_max = spans_max.saturating_mul(SPAN_BYTES).max(TRACE_BYTES_MIN);
-        let mut raw: Vec<RawSpan> = Vec::new();
-        view.each_tail(|tail| {
-            raw.extend(
-                tail.traces
-                    .get(id)
-                    .into_iter()
-                    .flat_map(|t| t.spans.iter().cloned()),
-            );
-        });
-        let mut bytes_left = bytes_max;
-        for segment in &view.segments {
-            let before = raw.len();
-            match segment.spans_of(id, bytes_left, &mut raw) {
-                Ok(read) => bytes_left = bytes_left.saturating_sub(read),
-                Err(error) => {
-                    raw.truncate(before);
-                    self.tolerate(segment, error)?;
-                }
-            }
-        }
-        collapse(&mut raw);
-        raw.sort_unstable_by_key(|span| (span.start, span.span_id));
-        let shown = first_within(&raw, spans_max, bytes_max);
-        let cut = if bytes_left == 0 {
-            Some(format!(
-                "the trace has more than {bytes_max} bytes of spans; these are some of them"
-            ))
-        } else {
-            (shown < raw.len()).then(|| {
-                format!(
-                    "the trace has {} spans; these are the first {shown}",
-                    raw.len()
-                )
-            })
-        };
-        raw.truncate(shown);
-        Ok(RawTrace { spans: raw, cut })
-    }
-
-    /// Damage is noted and left out; a disk that fails is the caller's to hear of.
-    fn tolerate(&self, segment: &Segment, error: BlockError) -> Result<(), SearchError> {
-        if !error.is_damage() {
-            return Err(SearchError::Read(error));
-        }
-        self.note_damage(segment, &error);
-        Ok(())
-    }
-
-    /// All fragments that have the tokens and may match, newest first.
-    fn candidates<'a, F: Fn(&Fragment) -> bool>(
-        &'a self,
-        view: &'a View,
-        tokens: &[u64],
-        range: (UnixNanos, UnixNanos),
-        may_match: F,
-    ) -> Candidates<'a, F> {
-        let mut sources: Vec<Source<'a>> = Vec::new();
-        view.each_tail(|tail| {
-            let traces = tail
-                .traces
-                .values()
-                .filter(|t| may_match(&t.fragment) && t.may_have_all(tokens));
-            let mut fragments: Vec<Fragment> = traces.map(|t| t.fragment).collect();
-            fragments.sort_unstable_by_key(Fragment::order);
-            sources.push(Source {
-                segment: None,
-                head: None,
-                fragments: Box::new(fragments.into_iter().map(Ok)),
-            });
-        });
-        let mut damaged = false;
-        for segment in &view.segments {
-            if segment.meta.end < range.0 || segment.meta.start >= range.1 {
-                continue;
-            }
-            match segment.ordinals(tokens) {
-                Ok(ordinals) => sources.push(Source {
-                    segment: Some(segment),
-                    head: None,
-                    fragments: Box::new(segment.fragments(ordinals)),
-                }),
-                Err(error) => {
-                    damaged = true;
-                    self.note_damage(segment, &error);
-                }
-            }
-        }
-        Candidates {
-            store: self,
-            sources,
-            heads: BinaryHeap::new(),
-            started: false,
-            may_match,
-            damaged,
-        }
-    }
-}
-
-/// A trace that is not decoded.
-struct RawTrace {
-    spans: Vec<RawSpan>,
-    /// Why there may be more spans than these, when there may.
-    cut: Option<String>,
-}
-
-/// How many of the first spans are shown: within a number, and within bytes, where a span
-/// counts with its resource, because it is shown with it.
-fn first_within(spans: &[RawSpan], spans_max: usize, bytes_max: usize) -> usize {
-    let mut bytes = 0_usize;
-    let fits = |span: &&RawSpan| {
-        bytes = bytes.saturating_add(span.bytes_with_context());
-        bytes <= bytes_max
-    };
-    let fitting = spans.iter().take(spans_max).take_while(fits).count();
-    fitting.max(spans_max.min(1)).min(spans.len())
-}
-
-/// One sorted walk over fragments.
-struct Source<'a> {
-    segment: Option<&'a Segment>,
-    head: Option<Fragment>,
-    fragments: Box<dyn Iterator<Item = Result<Fragment, BlockError>> + 'a>,
-}
-
-/// All walks, merged.
-struct Candidates<'a, F> {
-    store: &'a TraceStore,
-    sources: Vec<Source<'a>>,
-    heads: BinaryHeap<Reverse<(Order, usize)>>,
-    started: bool,
-    may_match: F,
-    damaged: bool,
-}
-
-impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
-    fn pop(&mut self) -> Result<Option<Fragment>, SearchError> {
-        if !self.started {
-            self.started = true;
-            (0..self.sources.len()).try_for_each(|at| self.refill(at))?;
-        }
-        let Some(Reverse((_, at))) = self.heads.pop() else {
-            return Ok(None);
-        };
-        let fragment = self.sources[at].head.take();
-        self.refill(at)?;
-        Ok(fragment)
-    }
-
-    fn refill(&mut self, at: usize) -> Result<(), SearchError> {
-        let source = &mut self.sources[at];
-        for fragment in source.fragments.by_ref() {
-            match fragment {
-                Ok(fragment) if (self.may_match)(&fragment) => {
-                    self.heads.push(Reverse((fragment.order(), at)));
-                    source.head = Some(fragment);
-                    return Ok(());
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    self.damaged = true;
-                    return source
-                        .segment
-                        .map_or(Ok(()), |segment| self.store.tolerate(segment, error));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The best traces so far: newest first, then by trace ID.
@@ -476,3 +292,6 @@ impl Best {
         self.kept.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,6 +69,7 @@ impl Oracle {
             trace_id: *id,
             spans,
             cut: None,
+            next: None,
         })
     }
 
