@@ -29,7 +29,7 @@ mod store;
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use query::{ParseError, TraceQuery};
-pub use search::{Search, SearchError, TraceAnswer};
+pub use search::{OtlpTrace, Search, SearchError, TraceAnswer};
 pub use store::{OpenError, StoreError, TraceStore};
 
 #[cfg(test)]

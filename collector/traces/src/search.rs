@@ -5,6 +5,10 @@
 //! any of its fragments ([`crate::raw::prefer`]), so once `limit` traces are found that start
 //! later than the next fragment, nothing better can come.
 
+mod otlp;
+
+pub use otlp::OtlpTrace;
+
 use crate::model::{Span, Trace, TraceSummary};
 use crate::query::TraceQuery;
 use crate::raw::{RawSpan, collapse};

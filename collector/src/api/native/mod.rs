@@ -14,6 +14,8 @@ mod signals;
 mod status;
 mod traces;
 
+pub(super) use signals::vector;
+
 use super::{Api, ApiError, tenant, time};
 use axum::Router;
 use axum::routing::get;
