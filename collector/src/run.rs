@@ -476,7 +476,7 @@ impl Opened {
         let metrics =
             sonde_metrics::MetricStore::open(&dir("metrics"), &config.metrics, registry, now)
                 .map_err(|error| open_error("the metric store", &dir("metrics"), &error))?;
-        let signals = signals(config, registry)?;
+        let signals = signals(config, registry, now)?;
         let covered = [
             (Signal::Logs, logs.applied_to()),
             (Signal::Spans, traces.applied_to().max(signals.applied_to())),
@@ -520,20 +520,24 @@ fn rules_state_file(config: &Config) -> PathBuf {
 
 /// The signals as they were at the last snapshot. A snapshot that cannot be read costs
 /// the counters their past, not the start.
-fn signals(config: &Config, registry: &mut Registry) -> Result<SpanSignals, StartError> {
+fn signals(
+    config: &Config,
+    registry: &mut Registry,
+    now: UnixNanos,
+) -> Result<SpanSignals, StartError> {
     let file = signals_file(config);
     match std::fs::read(&file) {
-        Ok(bytes) => match SpanSignals::restore(&config.signals, registry, &bytes) {
+        Ok(bytes) => match SpanSignals::restore(&config.signals, registry, &bytes, now) {
             Ok(signals) => return Ok(signals),
             Err(error) => tracing::error!(
-                "cannot read {}: {error}; RED counters begin again from what the journal holds",
+                "cannot read {}: {error}; RED and the service graph begin again",
                 file.display()
             ),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(open_error("the signals' snapshot", &file, &error)),
     }
-    Ok(SpanSignals::new(&config.signals, registry))
+    Ok(SpanSignals::new(&config.signals, registry, now))
 }
 
 fn start_pumps(
