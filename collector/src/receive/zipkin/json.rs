@@ -62,7 +62,7 @@ impl<'de> Visitor<'de> for InTags {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Tags, M::Error> {
         let mut tags = Vec::new();
         while let Some((key, value)) = map.next_entry::<String, Tag>()? {
-            let mut kv = any_kv("", value.into());
+            let mut kv = any_kv("", value.0);
             kv.key = key;
             tags.push(kv);
         }
@@ -70,23 +70,44 @@ impl<'de> Visitor<'de> for InTags {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Tag {
-    Text(String),
-    Bool(bool),
-    Int(i64),
-    Float(f64),
+/// The value of a tag.
+struct Tag(Value);
+
+impl<'de> Deserialize<'de> for Tag {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(InTag)
+    }
 }
 
-impl From<Tag> for Value {
-    fn from(tag: Tag) -> Self {
-        match tag {
-            Tag::Text(text) => Self::StringValue(text),
-            Tag::Bool(bool) => Self::BoolValue(bool),
-            Tag::Int(number) => Self::IntValue(number),
-            Tag::Float(number) => Self::DoubleValue(number),
-        }
+/// Nothing is read in advance to find out what it is: lists are refused where they begin.
+struct InTag;
+
+impl Visitor<'_> for InTag {
+    type Value = Tag;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the text of a tag")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Tag, E> {
+        Ok(Tag(Value::StringValue(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, is: bool) -> Result<Tag, E> {
+        Ok(Tag(Value::BoolValue(is)))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Tag, E> {
+        Ok(Tag(Value::IntValue(number)))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Tag, E> {
+        let whole = i64::try_from(number).map(Value::IntValue);
+        Ok(Tag(whole.unwrap_or(Value::DoubleValue(number as f64))))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Tag, E> {
+        Ok(Tag(Value::DoubleValue(number)))
     }
 }
 
