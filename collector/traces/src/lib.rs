@@ -32,7 +32,7 @@ mod store;
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
-pub use search::{FoundTrace, Search, SearchError, SpanPlace, TraceAnswer};
+pub use search::{FoundTrace, OtlpTrace, Search, SearchError, SpanPlace, TraceAnswer};
 pub use sonde_traceql::{MatchedSpan, ParseError, Query as TraceQuery, SpanSet, Static, Value};
 pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 

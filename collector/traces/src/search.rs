@@ -9,8 +9,10 @@ mod candidates;
 mod fetch;
 mod large;
 mod lookup;
+mod otlp;
 
 pub use fetch::SpanPlace;
+pub use otlp::OtlpTrace;
 
 use crate::decoded::Decoded;
 use crate::model::{Span, Trace, TraceSummary};
