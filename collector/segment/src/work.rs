@@ -3,6 +3,8 @@
 
 mod background;
 mod pace;
+mod barred;
 
 pub use background::Background;
+pub use barred::Barred;
 pub use pace::{Pace, Sealing};

@@ -8,7 +8,8 @@ use sonde_proto::semconv;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How long spans are kept after they arrived.
+    /// How long spans are kept after they arrived. Age counts from the newest span that is
+    /// sealed, or from now where that claims to be later.
     pub retention_seconds: u64,
     /// How much disk the segments may take; the oldest go first.
     pub disk_bytes_max: u64,
@@ -16,13 +17,17 @@ pub struct Config {
     /// how much of the journal is replayed after a crash.
     pub seal_seconds: u64,
     /// How large the unsealed tail may become, in memory, before it is written as a
-    /// segment. Twice as much is the most the tail ever takes.
+    /// segment, beside the spans that go on coming in. Twice as much is the most that all
+    /// unsealed spans take.
     pub seal_bytes: u64,
     /// How many segments of one size are let stand before they are merged.
     pub merge_fan_in: usize,
     /// The largest segment that merging makes.
     pub merge_segment_bytes_max: u64,
-    /// How many spans of one trace are returned; the answer says when there are more.
+    /// How many stored bytes merging writes in a second. 0 is no limit.
+    pub merge_bytes_per_second_max: u64,
+    /// How many spans of one trace are read and returned at once; the answer says when there
+    /// are more, and from where to go on.
     pub trace_spans_max: usize,
     /// How many traces one search decodes at most; the answer says when there are more.
     pub search_traces_max: usize,
@@ -39,6 +44,7 @@ impl Default for Config {
             seal_bytes: 64 << 20,
             merge_fan_in: 4,
             merge_segment_bytes_max: 256 << 20,
+            merge_bytes_per_second_max: 64 << 20,
             trace_spans_max: 50_000,
             search_traces_max: 100_000,
             request_id_keys: semconv::REQUEST_ID_KEYS.map(str::to_owned).to_vec(),

@@ -18,6 +18,8 @@ mod config;
 mod wire;
 mod raw;
 mod token;
+mod codes;
+mod narrow;
 mod model;
 mod tail;
 mod segment;
@@ -28,8 +30,9 @@ mod store;
 
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
+pub use narrow::{Narrowing, SpanNeeds};
 pub use query::{ParseError, TraceQuery};
-pub use search::{Search, SearchError, TraceAnswer};
+pub use search::{Search, SearchError, SpanPlace, TraceAnswer};
 pub use store::{OpenError, StoreError, TraceStore};
 
 #[cfg(test)]

@@ -20,6 +20,10 @@ pub struct Trace {
     /// Why there may be more spans than these, when there may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<String>,
+    /// What to ask for to get the spans after these, where there are more
+    /// ([`crate::SpanPlace`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One operation within a trace.
@@ -113,8 +117,15 @@ pub struct Stats {
     pub oldest: Option<UnixNanos>,
     /// The latest end of a span.
     pub newest: Option<UnixNanos>,
-    /// Damaged segments that were moved aside since the start.
+    /// Segments that were found damaged or missing since the start.
     pub quarantined: u64,
+    /// How many damaged segments lie in the store's `quarantine/`, of this and earlier starts.
+    /// Nothing deletes them but a person.
+    pub aside_segments: u64,
+    /// Their bytes on disk.
+    pub aside_bytes: u64,
+    /// What is wrong and a person should do something about, in words.
+    pub troubles: Vec<String>,
 }
 
 impl Span {

@@ -18,7 +18,8 @@ mod matches;
 
 pub use parse::ParseError;
 
-use crate::token::{Kind, token};
+use crate::narrow::{Narrowing, SpanNeeds};
+use crate::token::{kind_name, status_name};
 use regex::Regex;
 
 /// A parsed query.
@@ -72,16 +73,20 @@ impl TraceQuery {
         parse::parse(text)
     }
 
-    /// The tokens that a matching trace must have.
-    pub(crate) fn tokens(&self) -> Vec<u64> {
-        self.conditions
-            .iter()
-            .filter_map(Condition::token)
-            .collect()
+    /// What one span of a matching trace must be.
+    pub(crate) fn narrowing(&self) -> Narrowing {
+        let mut needs = SpanNeeds {
+            nanos: self.nanos_range(),
+            ..SpanNeeds::default()
+        };
+        for condition in &self.conditions {
+            condition.narrow(&mut needs);
+        }
+        Narrowing::default().and(vec![needs])
     }
 
     /// The shortest and the longest duration that a matching span may have.
-    pub(crate) fn nanos_range(&self) -> (u64, u64) {
+    fn nanos_range(&self) -> (u64, u64) {
         let (mut low, mut high) = (0, u64::MAX);
         for condition in &self.conditions {
             match condition.test {
@@ -96,20 +101,20 @@ impl TraceQuery {
 }
 
 impl Condition {
-    fn token(&self) -> Option<u64> {
+    fn narrow(&self, needs: &mut SpanNeeds) {
         let Test::Equal(value) = &self.test else {
-            return None;
+            return;
         };
-        let value = value.as_bytes();
         match &self.subject {
-            Subject::Service => token(Kind::Service, "", value),
-            Subject::Operation => token(Kind::Operation, "", value),
-            Subject::Status => token(Kind::Status, "", value),
-            Subject::Kind => token(Kind::Role, "", value),
-            // An empty value also means "not there", which has no token.
-            Subject::Attribute(_) if value.is_empty() => None,
-            Subject::Attribute(key) => token(Kind::Attribute, key, value),
-            Subject::Duration => None,
+            Subject::Service => needs.service = Some(value.clone()),
+            Subject::Operation => needs.name = Some(value.clone()),
+            Subject::Status => needs.status = (0..=2).find(|n| status_name(*n) == value),
+            Subject::Kind => needs.kind = (0..=5).find(|n| kind_name(*n) == value),
+            // An empty value also means "not there", which cannot be asked for.
+            Subject::Attribute(key) if !value.is_empty() => {
+                needs.attributes.push((key.clone(), value.clone()));
+            }
+            Subject::Attribute(_) | Subject::Duration => {}
         }
     }
 }

@@ -5,24 +5,24 @@
 //! any of its fragments ([`crate::raw::prefer`]), so once `limit` traces are found that start
 //! later than the next fragment, nothing better can come.
 
+mod candidates;
+mod fetch;
+mod large;
+
+pub use fetch::SpanPlace;
+
 use crate::model::{Span, Trace, TraceSummary};
+use crate::narrow::{Narrowing, SpanNeeds};
 use crate::query::TraceQuery;
-use crate::raw::{RawSpan, collapse};
-use crate::segment::{Fragment, Order, Segment};
-use crate::store::{TraceStore, View};
+use crate::store::TraceStore;
 use crate::token::{self, Kind};
 use ahash::AHashSet;
+use candidates::Wanted;
 use serde::Serialize;
 use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
-
-/// How many bytes of a trace are read for each of the spans that may be shown: spans are
-/// smaller, so this only stops traces that are large beyond all sense.
-const SPAN_BYTES: usize = 4 << 10;
-/// How many bytes of a trace are read at least.
-const TRACE_BYTES_MIN: usize = 4 << 20;
+use std::collections::BTreeSet;
 
 /// What to search for.
 #[derive(Clone, Debug)]
@@ -60,15 +60,12 @@ pub enum SearchError {
 }
 
 impl TraceStore {
-    /// A trace, whenever it happened.
+    /// A trace, whenever it happened; of one with very many spans the first.
     ///
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn trace(&self, tenant: &Tenant, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(None);
-        };
-        self.fetch(&view, id)
+        self.trace_after(tenant, id, None)
     }
 
     /// The traces of a request ID or of a span ID in hex, whenever they happened; newest
@@ -103,10 +100,12 @@ impl TraceStore {
         };
         let mut found = BTreeSet::new();
         for token in tokens.into_iter().flatten() {
-            let mut fragments =
-                self.candidates(&view, &[token], (UnixNanos(0), UnixNanos(u64::MAX)), |_| {
-                    true
-                });
+            let narrowing = Narrowing::default().and(vec![SpanNeeds::of_token(token)]);
+            let wanted = Wanted {
+                narrowing: &narrowing,
+                times: (UnixNanos(0), UnixNanos(u64::MAX)),
+            };
+            let mut fragments = self.candidates(&view, &wanted);
             let mut examined = 0;
             while let Some(fragment) = fragments.pop()? {
                 examined += 1;
@@ -138,21 +137,13 @@ impl TraceStore {
                 cut: None,
             });
         };
-        let (shortest, longest) = search.query.nanos_range();
-        let may_match = |f: &Fragment| {
-            f.start < search.end
-                && f.end >= search.start
-                && f.longest >= shortest
-                && f.shortest <= longest
+        let wanted = Wanted {
+            narrowing: &search.query.narrowing(),
+            times: (search.start, search.end),
         };
-        let mut fragments = self.candidates(
-            &view,
-            &search.query.tokens(),
-            (search.start, search.end),
-            may_match,
-        );
+        let mut fragments = self.candidates(&view, &wanted);
         let (mut best, mut seen) = (Best::new(search.limit), AHashSet::new());
-        let mut cut = None;
+        let (mut cut, mut in_part) = (None, None);
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
                 break;
@@ -164,21 +155,33 @@ impl TraceStore {
             if cut.is_some() {
                 break;
             }
-            if let Some(trace) = self.fetch(&view, &fragment.trace_id)? {
-                let in_range = |span: &Span| {
-                    span.start < search.end && span.end.max(span.start) >= search.start
-                };
-                if trace
-                    .spans
-                    .iter()
-                    .any(|span| in_range(span) && search.query.matches(span))
-                {
-                    best.push(TraceSummary::of(&trace));
+            let raw = self.raw(&view, &fragment.trace_id)?;
+            if let Some(part) = &raw.cut {
+                let id = fragment.trace_id;
+                in_part.get_or_insert_with(|| {
+                    format!("{id} was not judged by all of its spans: {part}")
+                });
+            }
+            let spans: Vec<Span> = raw.spans.iter().filter_map(Span::decode).collect();
+            let in_range =
+                |span: &Span| span.start < search.end && span.end.max(span.start) >= search.start;
+            let mut matching = spans.iter().filter(|span| in_range(span));
+            if matching.any(|span| search.query.matches(span)) {
+                let mut summary = TraceSummary::of(&Trace {
+                    trace_id: fragment.trace_id,
+                    spans,
+                    cut: None,
+                    next: None,
+                });
+                if let (Some(summary), Some(totals)) = (&mut summary, &raw.totals) {
+                    totals.complete(summary);
                 }
+                best.push(summary);
             }
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
+        let cut = cut.or(in_part);
         let cut = cut.or_else(|| damaged.then(|| "a damaged segment was left out".to_owned()));
         Ok(TraceAnswer {
             traces: best.into_sorted(),
@@ -237,175 +240,6 @@ impl TraceStore {
             "the time for this search ran out; narrow the query or the time range".to_owned()
         })
     }
-
-    fn fetch(&self, view: &View, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        let spans_max = self.config().trace_spans_max;
-        let bytes_max = spans_max.saturating_mul(SPAN_BYTES).max(TRACE_BYTES_MIN);
-        let mut raw: Vec<RawSpan> = Vec::new();
-        view.each_tail(|tail| {
-            raw.extend(
-                tail.traces
-                    .get(id)
-                    .into_iter()
-                    .flat_map(|t| t.spans.iter().cloned()),
-            );
-        });
-        let mut bytes_left = bytes_max;
-        for segment in &view.segments {
-            let before = raw.len();
-            match segment.spans_of(id, bytes_left, &mut raw) {
-                Ok(read) => bytes_left = bytes_left.saturating_sub(read),
-                Err(error) => {
-                    raw.truncate(before);
-                    self.tolerate(segment, error)?;
-                }
-            }
-        }
-        collapse(&mut raw);
-        raw.sort_unstable_by_key(|span| (span.start, span.span_id));
-        let shown = first_within(&raw, spans_max, bytes_max);
-        let spans: Vec<Span> = raw[..shown].iter().filter_map(Span::decode).collect();
-        let cut = if bytes_left == 0 {
-            Some(format!(
-                "the trace has more than {bytes_max} bytes of spans; these are some of them"
-            ))
-        } else {
-            (shown < raw.len()).then(|| {
-                format!(
-                    "the trace has {} spans; these are the first {shown}",
-                    raw.len()
-                )
-            })
-        };
-        Ok((!spans.is_empty()).then_some(Trace {
-            trace_id: *id,
-            spans,
-            cut,
-        }))
-    }
-
-    /// Damage is noted and left out; a disk that fails is the caller's to hear of.
-    fn tolerate(&self, segment: &Segment, error: BlockError) -> Result<(), SearchError> {
-        if !error.is_damage() {
-            return Err(SearchError::Read(error));
-        }
-        self.note_damage(segment, &error);
-        Ok(())
-    }
-
-    /// All fragments that have the tokens and may match, newest first.
-    fn candidates<'a, F: Fn(&Fragment) -> bool>(
-        &'a self,
-        view: &'a View,
-        tokens: &[u64],
-        range: (UnixNanos, UnixNanos),
-        may_match: F,
-    ) -> Candidates<'a, F> {
-        let mut sources: Vec<Source<'a>> = Vec::new();
-        view.each_tail(|tail| {
-            let traces = tail
-                .traces
-                .values()
-                .filter(|t| may_match(&t.fragment) && t.may_have_all(tokens));
-            let mut fragments: Vec<Fragment> = traces.map(|t| t.fragment).collect();
-            fragments.sort_unstable_by_key(Fragment::order);
-            sources.push(Source {
-                segment: None,
-                head: None,
-                fragments: Box::new(fragments.into_iter().map(Ok)),
-            });
-        });
-        let mut damaged = false;
-        for segment in &view.segments {
-            if segment.meta.end < range.0 || segment.meta.start >= range.1 {
-                continue;
-            }
-            match segment.ordinals(tokens) {
-                Ok(ordinals) => sources.push(Source {
-                    segment: Some(segment),
-                    head: None,
-                    fragments: Box::new(segment.fragments(ordinals)),
-                }),
-                Err(error) => {
-                    damaged = true;
-                    self.note_damage(segment, &error);
-                }
-            }
-        }
-        Candidates {
-            store: self,
-            sources,
-            heads: BinaryHeap::new(),
-            started: false,
-            may_match,
-            damaged,
-        }
-    }
-}
-
-/// How many of the first spans are shown: within a number, and within bytes, where a span
-/// counts with its resource, because it is shown with it.
-fn first_within(spans: &[RawSpan], spans_max: usize, bytes_max: usize) -> usize {
-    let mut bytes = 0_usize;
-    let fits = |span: &&RawSpan| {
-        bytes = bytes.saturating_add(span.bytes_with_context());
-        bytes <= bytes_max
-    };
-    let fitting = spans.iter().take(spans_max).take_while(fits).count();
-    fitting.max(spans_max.min(1)).min(spans.len())
-}
-
-/// One sorted walk over fragments.
-struct Source<'a> {
-    segment: Option<&'a Segment>,
-    head: Option<Fragment>,
-    fragments: Box<dyn Iterator<Item = Result<Fragment, BlockError>> + 'a>,
-}
-
-/// All walks, merged.
-struct Candidates<'a, F> {
-    store: &'a TraceStore,
-    sources: Vec<Source<'a>>,
-    heads: BinaryHeap<Reverse<(Order, usize)>>,
-    started: bool,
-    may_match: F,
-    damaged: bool,
-}
-
-impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
-    fn pop(&mut self) -> Result<Option<Fragment>, SearchError> {
-        if !self.started {
-            self.started = true;
-            (0..self.sources.len()).try_for_each(|at| self.refill(at))?;
-        }
-        let Some(Reverse((_, at))) = self.heads.pop() else {
-            return Ok(None);
-        };
-        let fragment = self.sources[at].head.take();
-        self.refill(at)?;
-        Ok(fragment)
-    }
-
-    fn refill(&mut self, at: usize) -> Result<(), SearchError> {
-        let source = &mut self.sources[at];
-        for fragment in source.fragments.by_ref() {
-            match fragment {
-                Ok(fragment) if (self.may_match)(&fragment) => {
-                    self.heads.push(Reverse((fragment.order(), at)));
-                    source.head = Some(fragment);
-                    return Ok(());
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    self.damaged = true;
-                    return source
-                        .segment
-                        .map_or(Ok(()), |segment| self.store.tolerate(segment, error));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The best summaries so far: newest first, then by trace ID.
@@ -445,3 +279,6 @@ impl Best {
         self.kept.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

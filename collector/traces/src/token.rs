@@ -3,6 +3,7 @@
 //! A token list narrows a search to the traces that can match; the spans decide. Long
 //! values have no token, and a search for one goes without.
 
+use crate::codes;
 use crate::raw::Context;
 use crate::wire::{Field, WireError, fields, text};
 use prost::Message as _;
@@ -106,12 +107,12 @@ pub(crate) fn of_context<'a>(
     Ok(service)
 }
 
-/// The name of a span, and its tokens.
+/// The name of a span, its status and kind as in its code, and its tokens.
 pub(crate) fn of_span<'a>(
     span: &'a [u8],
     request_id_keys: &[String],
     out: &mut Vec<u64>,
-) -> Result<&'a str, WireError> {
+) -> Result<(&'a str, u8), WireError> {
     let (mut name, mut kind, mut status) = ("", 0, 0);
     for field in fields(span) {
         match field? {
@@ -129,7 +130,7 @@ pub(crate) fn of_span<'a>(
     out.extend(token(Kind::Operation, "", name.as_bytes()));
     out.extend(token(Kind::Role, "", kind_name(kind).as_bytes()));
     out.extend(token(Kind::Status, "", status_name(status).as_bytes()));
-    Ok(name)
+    Ok((name, codes::flags(status, kind)))
 }
 
 fn put_attribute(key: &str, value: &str, request_id_keys: &[String], out: &mut Vec<u64>) {
@@ -153,7 +154,7 @@ pub(crate) fn each_request_id(value: &str, mut take: impl FnMut(&str)) {
     }
 }
 
-fn status_code(status: &[u8]) -> Result<u64, WireError> {
+pub(crate) fn status_code(status: &[u8]) -> Result<u64, WireError> {
     let mut code = 0;
     for field in fields(status) {
         if let (3, Field::Varint(n)) = field? {

@@ -84,6 +84,7 @@ impl Ingest<'_> {
         let sample = HistogramSample {
             time,
             value: Arc::clone(value),
+            start: 0,
         };
         match self.state.head.push_histogram(series, sample) {
             Outcome::Appended | Outcome::Known => {}

@@ -103,9 +103,7 @@ impl Segment {
         let count = out.len() - floats - histograms;
         let whole = out.times.len() == out.values.len() && count == chunk.count as usize;
         if result.is_err() || !whole {
-            out.times.truncate(floats);
-            out.values.truncate(floats);
-            out.histograms.truncate(histograms);
+            out.truncate(floats, histograms);
             return Err(result.err().unwrap_or(SegmentError::Damaged(Damaged)));
         }
         Ok(())

@@ -1,7 +1,6 @@
 //! What the thread that takes entries owns: the manifest, what is being sealed and merged, and
 //! how full the memory is.
 
-use super::barred::Barred;
 use super::merge::Merged;
 use super::{MetricStore, StoreError};
 use crate::Config;
@@ -12,7 +11,7 @@ use crate::telemetry::Reason;
 use sonde_proto::snappy::Unpacker;
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::Manifest;
-use sonde_segment::work::{Background, Pace};
+use sonde_segment::work::{Background, Barred, Pace};
 use std::sync::Arc;
 
 /// A segment of every tenant that had samples.

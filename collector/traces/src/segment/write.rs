@@ -1,5 +1,6 @@
 //! Writes a tail as a segment.
 
+use super::columns::Columns;
 use super::{Fragment, INDEX, SPANS, checksum, encode_ordinals, name_key, summary_key, token_key};
 use crate::raw::{collapse, encode};
 use crate::tail::Tail;
@@ -52,9 +53,10 @@ pub(super) fn meta<'a>(
     spans: Written,
     index: Written,
 ) -> SegmentMeta {
-    let (start, end) = (
+    let (start, end, count) = (
         fragments.clone().map(|f| f.start).min(),
-        fragments.map(|f| f.end).max(),
+        fragments.clone().map(|f| f.end).max(),
+        fragments.count(),
     );
     SegmentMeta {
         id: label.id,
@@ -65,7 +67,10 @@ pub(super) fn meta<'a>(
         bytes: spans.bytes + index.bytes,
         records,
         checksum: checksum(spans.checksum, index.checksum),
-        extra: serde_json::json!({"received": [label.received.0, label.received.1]}),
+        extra: serde_json::json!({
+            "received": [label.received.0, label.received.1],
+            "fragments": count,
+        }),
     }
 }
 
@@ -93,9 +98,14 @@ fn write_spans(path: &Path, tail: &Tail) -> Result<(Written, u64), BlockError> {
 
 fn write_index(path: &Path, tail: &Tail) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
-    write_names(&mut writer, tail.names())?;
     let mut traces: Vec<_> = tail.traces.values().collect();
     traces.sort_unstable_by_key(|t| t.fragment.order());
+    let mut columns = Columns::default();
+    for trace in &traces {
+        columns.add(&trace.codes, &mut writer)?;
+    }
+    columns.finish(&mut writer)?;
+    write_names(&mut writer, tail.names())?;
     let mut tokens: Vec<(u64, u32)> = Vec::new();
     for (ordinal, trace) in (0..).zip(&traces) {
         writer.add(&summary_key(ordinal), &trace.fragment.encode())?;

@@ -63,6 +63,7 @@ impl Oracle {
             trace_id: *id,
             spans,
             cut: None,
+            next: None,
         })
     }
 

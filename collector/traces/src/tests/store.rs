@@ -199,10 +199,7 @@ fn the_tail_is_sealed_by_age_and_by_size_and_never_grows_past_twice_its_size() {
         store.maintain(UnixNanos::from_secs(49)).unwrap(),
         Position(0)
     );
-    assert_eq!(
-        store.maintain(UnixNanos::from_secs(50)).unwrap(),
-        Position(1)
-    );
+    assert_eq!(store.settle(UnixNanos::from_secs(50)).unwrap(), Position(1));
     for n in 1..300 {
         store.apply(&[random_entry(&mut rng, n, 10)]);
         assert!(store.stats().tail_bytes < 2 * config.seal_bytes + 10_000);
