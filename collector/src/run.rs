@@ -145,6 +145,7 @@ impl Collector {
             signals,
         } = opened?;
 
+        let changes = signals.changes();
         let external_url = external_url(config, addresses.http);
         let settings = sonde_alerts::Settings {
             external_url: external_url.clone(),
@@ -209,6 +210,7 @@ impl Collector {
             logs,
             alerts: alerts.clone(),
             rules: evaluator.rules(),
+            changes,
             journal: Arc::clone(&shared),
             progress,
             observed: Arc::clone(&observed),

@@ -46,6 +46,7 @@ pub(crate) struct Sources {
     pub(crate) logs: LogReader,
     pub(crate) alerts: Alerts,
     pub(crate) rules: Rules,
+    pub(crate) changes: sonde_signals::Changes,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) progress: Vec<(Signal, Arc<Progress>)>,
     pub(crate) observed: Arc<Mutex<Observed>>,
