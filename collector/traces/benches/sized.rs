@@ -48,26 +48,39 @@ fn main() {
     for (name, query, limit) in [
         (
             "newest 20, service+duration",
-            "service=pay duration>90ms",
+            "{ resource.service.name = \"pay\" && duration > 90ms }",
             20,
         ),
         (
             "all of few, service+duration",
-            "service=pay duration>99.9ms",
+            "{ resource.service.name = \"pay\" && duration > 99.9ms }",
             10_000,
         ),
-        ("newest 20, failed", "service=cart status=error", 20),
+        (
+            "newest 20, failed",
+            "{ resource.service.name = \"cart\" && status = error }",
+            20,
+        ),
         (
             "all of few, service+failed+duration",
-            "service=cart status=error duration>99ms",
+            "{ resource.service.name = \"cart\" && status = error && duration > 99ms }",
             10_000,
         ),
         (
             "attribute of one trace",
-            "http.route=\"/item/777\" service=stock",
+            "{ .http.route = \"/item/777\" && resource.service.name = \"stock\" }",
             20,
         ),
-        ("nothing", "service=pay duration>1s", 20),
+        (
+            "nothing",
+            "{ resource.service.name = \"pay\" && duration > 1s }",
+            20,
+        ),
+        (
+            "newest 20, structural",
+            "{ resource.service.name = \"gateway\" } >> { resource.service.name = \"pay\" && status = error }",
+            20,
+        ),
     ] {
         search(&store, name, query, limit);
     }
@@ -145,6 +158,7 @@ fn search(store: &TraceStore, name: &str, query: &str, limit: usize) {
         start: START,
         end: UnixNanos(START.0 + HOUR),
         limit,
+        spans_per_set: 3,
         deadline: Deadline::never(),
     };
     let mut times = Vec::new();
