@@ -12,6 +12,7 @@ mod deletes;
 mod joins;
 mod sections;
 mod pages;
+mod memory;
 
 use super::*;
 use crate::Search;
