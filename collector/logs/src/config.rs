@@ -49,7 +49,9 @@ pub struct Config {
     /// this is how much longer than asked a record may be kept.
     pub merge_span_seconds_max: u64,
     /// How long records are kept, counted from their own time, or from their arrival where
-    /// their own time lies after it. 0 keeps them for ever.
+    /// their own time lies after it, until the newest record that is sealed: a clock that runs
+    /// ahead lets nothing go, and neither does time in which nothing comes in. 0 keeps them for
+    /// ever.
     pub retention_seconds: u64,
     /// How many bytes of segments are kept on disk, of all tenants that have no limit of
     /// their own; 0 is no limit. The oldest of the tenant that has the most go first, so no

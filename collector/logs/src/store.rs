@@ -38,7 +38,7 @@ use crate::segment::{Common, Mapped};
 use crate::telemetry::Telemetry;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use retention::Retention;
+use retention::{Retention, ages_until};
 use serde::Serialize;
 use sonde_proto::{Entry, Position, Tenant, UnixNanos};
 use sonde_segment::{SegmentDir, SwapError};
@@ -148,7 +148,8 @@ impl LogStore {
         let common = Arc::new(Common::new(config.kept_bytes_max(), config.bodies).with(mapped));
         let segments = view::open_segments(&dir, &mut manifest, &common, config, now)?;
         telemetry.drop("damaged_segment", dir.quarantined());
-        let mut view = View::new(segments, manifest.covers, Arc::clone(&retention), now);
+        let until = ages_until(&manifest.segments, now);
+        let mut view = View::new(segments, manifest.covers, Arc::clone(&retention), until);
         let writer = Writer::new(manifest, config, &telemetry, now);
         let writer = writer.map_err(OpenError::Extra)?;
         view.put_requests(&writer.requests);
