@@ -146,16 +146,7 @@ pub(crate) fn remove(
         gone.iter()
             .any(|(start, end)| (*start..=*end).contains(&time))
     };
-    let mut kept = floats;
-    for at in floats..samples.times.len() {
-        if !is_gone(samples.times[at]) {
-            samples.times[kept] = samples.times[at];
-            samples.values[kept] = samples.values[at];
-            kept += 1;
-        }
-    }
-    samples.times.truncate(kept);
-    samples.values.truncate(kept);
+    samples.retain_from(floats, |time, _| !is_gone(time));
     let mut at = 0;
     samples.histograms.retain(|sample| {
         at += 1;

@@ -63,6 +63,8 @@ pub(crate) struct Engine<'s, S> {
     budget: Budget,
     notes: Notes,
     profile: Option<Profile<'s>>,
+    /// Whether it matters since when samples count.
+    starts: bool,
 }
 
 impl<'s, S: Source> Engine<'s, S> {
@@ -78,6 +80,7 @@ impl<'s, S: Source> Engine<'s, S> {
             budget: Budget::new(limits),
             notes: Notes::default(),
             profile: None,
+            starts: false,
         }
     }
 
@@ -85,6 +88,16 @@ impl<'s, S: Source> Engine<'s, S> {
     pub(crate) fn measured(mut self, profile: Option<Profile<'s>>) -> Self {
         self.profile = profile;
         self
+    }
+
+    /// The same engine, which uses since when samples count, or not.
+    pub(crate) fn using_starts(mut self, starts: bool) -> Self {
+        self.starts = starts;
+        self
+    }
+
+    pub(crate) fn uses_starts(&self) -> bool {
+        self.starts
     }
 
     /// Measures a part of an expression; `series` says how many its result has.
@@ -107,6 +120,9 @@ impl<'s, S: Source> Engine<'s, S> {
     /// The samples of a series that was selected.
     pub(crate) fn read(&self, series: &S::Series, out: &mut Samples) -> Result<(), Stop> {
         series.read(out)?;
+        if !self.starts {
+            out.forget_starts();
+        }
         if let Some(profile) = &self.profile {
             profile.read(series.cost(), out.len());
         }

@@ -17,6 +17,10 @@ pub struct Features {
     pub extended_ranges: bool,
     /// The modifiers `fill`, `fill_left` and `fill_right` of operators.
     pub fill_modifiers: bool,
+    /// Functions of counters use what samples say about when their counting began: resets that
+    /// no value shows, and what was counted before the first sample of a range; and
+    /// `start_timestamp`, which is an experimental function too, has an answer.
+    pub start_timestamps: bool,
 }
 
 impl Features {
@@ -28,6 +32,7 @@ impl Features {
             duration_expressions: true,
             extended_ranges: true,
             fill_modifiers: true,
+            start_timestamps: true,
         }
     }
 }

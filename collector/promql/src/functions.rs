@@ -1,6 +1,7 @@
 //! The functions, one family per file, each with its table.
 
 pub(crate) mod counters;
+pub(crate) mod starts;
 pub(crate) mod over_time;
 pub(crate) mod regression;
 pub(crate) mod math;
@@ -101,6 +102,7 @@ pub(crate) enum Shape {
     SortByLabel,
     SortByLabelDesc,
     Start,
+    StartTimestamp,
     Step,
     Time,
     Timestamp,
@@ -113,6 +115,8 @@ pub(crate) struct Window<'w> {
     /// Milliseconds since 1970.
     pub(crate) times: &'w [i64],
     pub(crate) values: &'w [f64],
+    /// Since when the first values count; empty where no value of the series says it.
+    pub(crate) starts: &'w [i64],
     pub(crate) histograms: &'w [HistogramSample],
     /// Whether any value of the series is less than the one before it: where not, counters
     /// need no look for resets in each of their overlapping ranges.

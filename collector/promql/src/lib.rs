@@ -85,7 +85,9 @@ fn instant_within<S: Source>(
     let grid = Grid::single(time.as_millis());
     resolve(&mut expr, ask.text, grid.start, grid.start, 0)?;
     let profile = clock.map(|clock| Profile::new(&expr, clock));
-    let engine = Engine::new(source, ask.limits, (grid.start, grid.start), 0).measured(profile);
+    let engine = Engine::new(source, ask.limits, (grid.start, grid.start), 0)
+        .using_starts(ask.features.start_timestamps)
+        .measured(profile);
     let value = match expr.returns() {
         Type::Scalar => QueryValue::Scalar(Sample {
             time,
@@ -156,7 +158,9 @@ fn range_within<S: Source>(
     let bounds = (start.as_millis(), end.as_millis());
     resolve(&mut expr, ask.text, bounds.0, bounds.1, grid.step)?;
     let profile = clock.map(|clock| Profile::new(&expr, clock));
-    let engine = Engine::new(source, ask.limits, bounds, grid.step).measured(profile);
+    let engine = Engine::new(source, ask.limits, bounds, grid.step)
+        .using_starts(ask.features.start_timestamps)
+        .measured(profile);
     let columns = match expr.returns() {
         Type::Scalar => {
             let labels = sonde_proto::Labels::empty();

@@ -26,6 +26,9 @@ pub struct Samples {
     pub times: Vec<i64>,
     /// The values.
     pub values: Vec<f64>,
+    /// Since when each value counts; see [`Self::start`]. Those behind the last do not say it,
+    /// so that a series that never does has none.
+    starts: Vec<i64>,
     /// Samples that are histograms. No time is in both.
     pub histograms: Vec<HistogramSample>,
 }
@@ -37,9 +40,21 @@ pub struct HistogramSample {
     pub time: i64,
     /// What was counted.
     pub value: Arc<Histogram>,
+    /// Since when, in milliseconds since 1970; 0 where that is not known.
+    pub start: i64,
 }
 
 impl Samples {
+    /// None, with room for so many floats.
+    #[must_use]
+    pub fn with_capacity(floats: usize) -> Self {
+        Self {
+            times: Vec::with_capacity(floats),
+            values: Vec::with_capacity(floats),
+            ..Self::default()
+        }
+    }
+
     /// How many samples there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -58,9 +73,59 @@ impl Samples {
         self.values.push(value);
     }
 
+    /// Adds a sample at the end that may say since when it counts.
+    pub fn push_since(&mut self, time: i64, value: f64, start: i64) {
+        let at = self.times.len();
+        self.push(time, value);
+        self.set_start(at, start);
+    }
+
     /// Adds a histogram at the end.
     pub fn push_histogram(&mut self, time: i64, value: Arc<Histogram>) {
-        self.histograms.push(HistogramSample { time, value });
+        self.histograms.push(HistogramSample {
+            time,
+            value,
+            start: 0,
+        });
+    }
+
+    /// Since when the value at this place counts, in milliseconds since 1970; 0 where that is
+    /// not known.
+    #[must_use]
+    pub fn start(&self, at: usize) -> i64 {
+        self.starts.get(at).copied().unwrap_or_default()
+    }
+
+    /// Says since when the value at this place counts.
+    pub fn set_start(&mut self, at: usize, start: i64) {
+        match self.starts.get_mut(at) {
+            Some(known) => *known = start,
+            None if start != 0 && at < self.times.len() => {
+                self.starts.resize(at, 0);
+                self.starts.push(start);
+            }
+            None => {}
+        }
+    }
+
+    /// Since when the values at the first places count; those behind do not say it.
+    pub(crate) fn starts(&self) -> &[i64] {
+        &self.starts
+    }
+
+    /// Whether any sample says since when it counts.
+    #[must_use]
+    pub fn has_starts(&self) -> bool {
+        self.starts.iter().any(|start| *start != 0)
+            || self.histograms.iter().any(|sample| sample.start != 0)
+    }
+
+    /// Forgets since when samples count.
+    pub fn forget_starts(&mut self) {
+        self.starts.clear();
+        self.histograms
+            .iter_mut()
+            .for_each(|sample| sample.start = 0);
     }
 
     /// How much there is to read, in floats: a histogram is as much as its bytes.
@@ -75,7 +140,30 @@ impl Samples {
     pub fn clear(&mut self) {
         self.times.clear();
         self.values.clear();
+        self.starts.clear();
         self.histograms.clear();
+    }
+
+    /// Keeps the first so many floats and histograms.
+    pub fn truncate(&mut self, floats: usize, histograms: usize) {
+        self.times.truncate(floats);
+        self.values.truncate(floats);
+        self.starts.truncate(floats);
+        self.histograms.truncate(histograms);
+    }
+
+    /// Removes floats from a place on that are not to be kept.
+    pub fn retain_from(&mut self, from: usize, mut keep: impl FnMut(i64, f64) -> bool) {
+        let mut kept = from.min(self.times.len());
+        for at in from..self.times.len() {
+            let (time, value, start) = (self.times[at], self.values[at], self.start(at));
+            if keep(time, value) {
+                (self.times[kept], self.values[kept]) = (time, value);
+                self.set_start(kept, start);
+                kept += 1;
+            }
+        }
+        self.truncate(kept, self.histograms.len());
     }
 
     /// The floats, both columns in step.
@@ -90,14 +178,14 @@ impl Samples {
         if self.times.windows(2).all(|pair| pair[0] < pair[1]) {
             return;
         }
-        let mut order: Vec<(i64, f64)> = self.iter().collect();
-        order.sort_by_key(|(time, _)| *time);
+        let mut order: Vec<(i64, usize)> = self.times.iter().copied().zip(0..).collect();
+        order.sort_unstable();
         order.dedup_by_key(|(time, _)| *time);
-        self.times.clear();
-        self.values.clear();
-        order
-            .into_iter()
-            .for_each(|(time, value)| self.push(time, value));
+        let unsorted = std::mem::take(self);
+        for (time, at) in order {
+            self.push_since(time, unsorted.values[at], unsorted.start(at));
+        }
+        self.histograms = unsorted.histograms;
     }
 
     /// The same for samples of several places, of which `ends` says how many floats and
@@ -123,7 +211,7 @@ impl Samples {
             if is_histogram {
                 self.histograms.push(unsorted.histograms[at].clone());
             } else {
-                self.push(time, unsorted.values[at]);
+                self.push_since(time, unsorted.values[at], unsorted.start(at));
             }
         }
     }
@@ -145,10 +233,10 @@ impl Samples {
     pub fn clip(&mut self, start: i64, end: i64) {
         let to = self.times.partition_point(|t| *t <= end);
         let from = self.times.partition_point(|t| *t < start).min(to);
-        self.times.truncate(to);
-        self.values.truncate(to);
+        self.truncate(to, self.histograms.len());
         self.times.drain(..from);
         self.values.drain(..from);
+        self.starts.drain(..from.min(self.starts.len()));
         self.histograms
             .retain(|sample| (start..=end).contains(&sample.time));
     }
@@ -158,8 +246,10 @@ impl Samples {
 impl PartialEq for Samples {
     fn eq(&self, other: &Self) -> bool {
         let bits = |s: &Self| s.values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        let starts = |s: &Self| (0..s.times.len()).map(|n| s.start(n)).collect::<Vec<_>>();
         self.times == other.times
             && bits(self) == bits(other)
+            && starts(self) == starts(other)
             && self.histograms == other.histograms
     }
 }

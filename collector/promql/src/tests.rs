@@ -3,6 +3,7 @@
 //! ```text
 //! load 1m                         forgets all series, and loads these, a value a minute from 0:
 //!   m{a="1"} 1 2x3 0+10x2 _ stale   1, then 2 and 3 more of it, 0 10 20, none, a stale marker
+//!   since 60 90 _x3 0               these count since so many seconds before; `_` does not say
 //! at 5m <expression>              the answer at a time: series and value, a number or a "text"
 //!   {a="1"} 5
 //! ordered at 5m <expression>      the same, in this order
@@ -24,6 +25,7 @@ mod limits;
 mod profile;
 mod literal;
 mod rows;
+mod starts;
 mod print;
 
 use super::ast::Expr;
@@ -242,6 +244,11 @@ fn trimmed_histograms() {
 #[test]
 fn series_that_are_filled_in() {
     check(include_str!("tests/fill.test"));
+}
+
+#[test]
+fn counters_that_say_since_when_they_count() {
+    check(include_str!("tests/starts.test"));
 }
 
 #[test]

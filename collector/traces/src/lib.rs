@@ -18,9 +18,12 @@ mod config;
 mod wire;
 mod raw;
 mod token;
+mod codes;
+mod narrow;
 mod model;
 mod tail;
 mod segment;
+mod decoded;
 mod query;
 mod search;
 mod metrics;
@@ -28,9 +31,10 @@ mod store;
 
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
-pub use query::{ParseError, TraceQuery};
-pub use search::{Search, SearchError, TraceAnswer};
-pub use store::{OpenError, StoreError, TraceStore};
+pub use narrow::{Narrowing, SpanNeeds};
+pub use search::{FoundTrace, OtlpTrace, Search, SearchError, SpanPlace, TraceAnswer};
+pub use sonde_traceql::{MatchedSpan, ParseError, Query as TraceQuery, SpanSet, Static, Value};
+pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 
 #[cfg(test)]
 mod tests;

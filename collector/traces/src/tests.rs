@@ -1,7 +1,6 @@
 //! The store against a plain model of it: the same spans, the same questions.
 
-mod model;
+pub(crate) mod model;
 mod oracle;
 mod bounds;
 mod store;
-mod parse;

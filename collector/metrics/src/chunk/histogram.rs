@@ -233,6 +233,7 @@ fn read_part(
         out.push(HistogramSample {
             time: *time,
             value: Arc::new(value),
+            start: 0,
         });
     }
     Ok(())

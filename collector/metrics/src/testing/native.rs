@@ -80,6 +80,7 @@ pub(crate) fn latencies(seed: u64, samples: usize) -> Vec<HistogramSample> {
         }
         HistogramSample {
             time: 1_700_000_000_000 + at as i64 * 15_000,
+            start: 0,
             value: Arc::new(Histogram {
                 schema: 3,
                 zero_threshold: 1e-128,

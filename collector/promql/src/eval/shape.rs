@@ -4,7 +4,7 @@ use super::aggregate::drop_histograms;
 use super::pick::rank;
 use super::stream::Take;
 use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
-use crate::ast::{Expr, ExprKind};
+use crate::ast::{Expr, ExprKind, Selector};
 use crate::functions::labels::{Replace, check_name, join};
 use crate::functions::math::{larger, smaller};
 use crate::functions::{Shape, Window, natural};
@@ -33,6 +33,7 @@ impl<S: Source> Engine<'_, S> {
             Shape::SortDesc => self.sorted(&args[0], grid, true),
             Shape::SortByLabel => self.sorted_by_label(args, grid, false),
             Shape::SortByLabelDesc => self.sorted_by_label(args, grid, true),
+            Shape::StartTimestamp => self.start_timestamp(&args[0], grid),
             Shape::Timestamp => self.timestamp(&args[0], grid),
             Shape::Vector => {
                 let values = self.scalar(&args[0], grid)?;
@@ -219,26 +220,39 @@ impl<S: Source> Engine<'_, S> {
 
     /// The time of a selector's samples; of anything else, the time of evaluation.
     fn timestamp(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
-        let mut columns = Vec::new();
         if let ExprKind::Selector(selector) = &expr.bare().kind {
-            let seconds = Take::Time(|time| time as f64 / 1e3);
-            self.select(selector, grid, seconds, &mut |column| {
-                self.keep_column(&column)?;
-                columns.push(column);
-                Ok(())
-            })?;
-        } else {
-            columns = self.vector(expr, grid)?;
-            for column in &mut columns {
-                self.work(grid.len as u64)?;
-                let mut values = vec![ABSENT; grid.len];
-                column.each_present(|step| values[step] = grid.time(step) as f64 / 1e3);
-                *column = Column::of_floats(column.labels.clone(), values);
-            }
+            return self.taken(selector, grid, Take::Time(|time| time as f64 / 1e3));
         }
+        let mut columns = self.vector(expr, grid)?;
         for column in &mut columns {
-            column.labels = without_name(&column.labels);
+            self.work(grid.len as u64)?;
+            let mut values = vec![ABSENT; grid.len];
+            column.each_present(|step| values[step] = grid.time(step) as f64 / 1e3);
+            *column = Column::of_floats(without_name(&column.labels), values);
         }
+        self.merge_same(columns)
+    }
+
+    /// Since when a selector's samples count, 0 where they do not say it; of anything else, and
+    /// where nobody asked for start timestamps, nothing.
+    fn start_timestamp(&self, expr: &Expr, grid: &Grid) -> Result<Vec<Column>, Stop> {
+        match &expr.bare().kind {
+            ExprKind::Selector(selector) if self.uses_starts() => {
+                self.taken(selector, grid, Take::Start)
+            }
+            _ => self.vector(expr, grid).map(|_| Vec::new()),
+        }
+    }
+
+    /// What is told of a selector's samples instead of their values.
+    fn taken(&self, selector: &Selector, grid: &Grid, take: Take) -> Result<Vec<Column>, Stop> {
+        let mut columns = Vec::new();
+        self.select(selector, grid, take, &mut |mut column| {
+            column.labels = without_name(&column.labels);
+            self.keep_column(&column)?;
+            columns.push(column);
+            Ok(())
+        })?;
         self.merge_same(columns)
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Take {
     Value,
     /// What a function makes of its time.
     Time(fn(i64) -> f64),
+    /// Since when it counts, in seconds.
+    Start,
 }
 
 /// Takes columns as they come.
@@ -96,8 +98,14 @@ impl<S: Source> Engine<'_, S> {
             self.work(grid.len as u64)?;
             let mut values = vec![ABSENT; grid.len];
             match take {
-                Take::Value => span.newest(&samples, grid, &mut values, |_, value| value),
-                Take::Time(of) => span.newest(&samples, grid, &mut values, |time, _| of(time)),
+                Take::Value => span.newest(&samples, grid, &mut values, |n| samples.values[n]),
+                Take::Time(of) => {
+                    span.newest(&samples, grid, &mut values, |n| of(samples.times[n]));
+                }
+                Take::Start => {
+                    let start = |n| samples.start(n) as f64 / 1e3;
+                    span.newest(&samples, grid, &mut values, start);
+                }
             }
             let mut column = Column::of_floats(Labels::empty(), values);
             if !samples.histograms.is_empty() {
@@ -344,11 +352,8 @@ impl<S: Source> Engine<'_, S> {
             step,
             len: len as usize,
         };
-        let mut samples = Samples {
-            times: Vec::with_capacity(len as usize),
-            values: Vec::with_capacity(len as usize),
-            histograms: Vec::new(),
-        };
+        // Since when values count does not come through a subquery.
+        let mut samples = Samples::with_capacity(len as usize);
         let columns = self.vector(&subquery.expr, &inner)?;
         self.spend_columns(columns.len(), grid)?;
         for column in columns {
@@ -430,12 +435,5 @@ pub(crate) fn drop_stale(samples: &mut Samples) {
     if !samples.values.iter().any(|value| is_stale(*value)) {
         return;
     }
-    let kept: Vec<(i64, f64)> = samples
-        .iter()
-        .filter(|(_, value)| !is_stale(*value))
-        .collect();
-    samples.times.clear();
-    samples.values.clear();
-    kept.into_iter()
-        .for_each(|(time, value)| samples.push(time, value));
+    samples.retain_from(0, |_, value| !is_stale(value));
 }

@@ -69,13 +69,13 @@ impl Span {
     }
 
     /// The newest sample of each stretch, unless a stale marker came after it. `take` makes
-    /// the value from time and value.
+    /// the value of the one at a place.
     pub(crate) fn newest(
         &self,
         samples: &Samples,
         grid: &Grid,
         out: &mut [f64],
-        take: impl Fn(i64, f64) -> f64,
+        take: impl Fn(usize) -> f64,
     ) {
         let mut after = 0;
         for (step, slot) in out.iter_mut().enumerate().take(self.steps(grid)) {
@@ -85,7 +85,7 @@ impl Span {
                 continue;
             };
             if samples.times[last] > start && !is_stale(samples.values[last]) {
-                *slot = take(samples.times[last], samples.values[last]);
+                *slot = take(last);
             }
         }
         self.spread(out);
@@ -130,6 +130,7 @@ impl Span {
             let window = Window {
                 times,
                 values,
+                starts: starts_within(samples, from..to),
                 histograms: &[],
                 falls,
                 start,
@@ -173,6 +174,7 @@ impl Span {
                     column.histograms.push(step, newest.value.clone());
                 }
                 Take::Time(of) => column.values[step] = of(newest.time),
+                Take::Start => column.values[step] = newest.start as f64 / 1e3,
             }
         }
     }
@@ -202,7 +204,8 @@ impl Span {
             let at_step: Vec<f64> = params.iter().map(|values| values[step]).collect();
             let window = Window {
                 times: &samples.times[floats.clone()],
-                values: &samples.values[floats],
+                values: &samples.values[floats.clone()],
+                starts: starts_within(samples, floats),
                 histograms,
                 falls,
                 start,
@@ -225,6 +228,13 @@ impl Span {
             out.fill(first);
         }
     }
+}
+
+/// Since when the values at some places count, as far as that is said.
+fn starts_within(samples: &Samples, places: Range<usize>) -> &[i64] {
+    let starts = samples.starts();
+    let to = places.end.min(starts.len());
+    &starts[places.start.min(to)..to]
 }
 
 /// Which of them lie after `start` and not after `end`.

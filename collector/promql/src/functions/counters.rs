@@ -30,52 +30,68 @@ fn delta(w: &Window<'_>) -> Option<f64> {
 fn extrapolated(w: &Window<'_>, is_counter: bool) -> Option<f64> {
     let (first, last) = (*w.values.first()?, *w.values.last()?);
     let (first_time, last_time) = (*w.times.first()?, *w.times.last()?);
-    if w.values.len() < 2 {
+    let samples = w.values.len();
+    let zero = w.zero(w.counted(0)).filter(|_| is_counter);
+    if samples < 2 && zero.is_none() {
         return None;
     }
     let mut change = last - first;
-    if is_counter && w.falls {
-        change += lost_in_resets(w.values);
+    if is_counter && (w.falls || !w.starts.is_empty()) {
+        change += lost_in_resets(w);
     }
-    let counted = is_counter.then_some((first, change));
-    Some(change * stretch(w, (first_time, last_time), w.values.len(), counted))
+    let begin = match zero {
+        Some(zero) => {
+            change += first;
+            Begin::Zero(zero)
+        }
+        None if is_counter => Begin::Counter(first, change),
+        None => Begin::Gauge,
+    };
+    Some(change * stretch(w, (first_time, last_time), samples, begin))
 }
 
-/// How much more than what is between the first and the last of its samples a range is taken
-/// to have changed. A counter may say what it began with and how much it changed.
+/// What is known of the time before the first sample of a range.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Begin {
+    Gauge,
+    /// What it began with and how much it changed.
+    Counter(f64, f64),
+    /// The counter was zero then.
+    Zero(i64),
+}
+
+/// How much more than what is between the first and the last of its samples, or when it was
+/// zero, a range is taken to have changed.
 pub(super) fn stretch(
     w: &Window<'_>,
     (first_time, last_time): (i64, i64),
     samples: usize,
-    counter: Option<(f64, f64)>,
+    begin: Begin,
 ) -> f64 {
     // Milliseconds: only their ratio counts.
     let length = |from: i64, to: i64| (to - from) as f64;
-    let sampled = length(first_time, last_time);
-    let apart = sampled / (samples - 1) as f64;
+    let mut sampled = length(first_time, last_time);
+    let apart = match samples {
+        0 | 1 => 0.0,
+        more => sampled / (more - 1) as f64,
+    };
     let near = |gap: f64| if gap >= apart * 1.1 { apart / 2.0 } else { gap };
     let mut before = near(length(w.start, first_time));
-    if let Some((first, change)) = counter
-        && change > 0.0
-        && first >= 0.0
-    {
-        before = before.min(sampled * (first / change));
+    match begin {
+        Begin::Counter(first, change) if change > 0.0 && first >= 0.0 => {
+            before = before.min(sampled * (first / change));
+        }
+        Begin::Zero(zero) => (sampled, before) = (length(zero, last_time), 0.0),
+        Begin::Counter(..) | Begin::Gauge => {}
     }
     let after = near(length(last_time, w.end));
     (sampled + before + after) / sampled
 }
 
 /// What a counter had counted before each reset.
-fn lost_in_resets(values: &[f64]) -> f64 {
-    let mut lost = 0.0;
-    let mut previous = f64::NEG_INFINITY;
-    for value in values {
-        if *value < previous {
-            lost += previous;
-        }
-        previous = *value;
-    }
-    lost
+fn lost_in_resets(w: &Window<'_>) -> f64 {
+    let resets = (1..w.values.len()).filter(|at| w.is_reset(*at));
+    resets.fold(0.0, |lost, at| lost + w.values[at - 1])
 }
 
 /// The last two samples.
@@ -91,7 +107,7 @@ fn last_two(w: &Window<'_>) -> Option<((i64, f64), (i64, f64))> {
 
 fn irate(w: &Window<'_>) -> Option<f64> {
     let ((before_time, before), (time, value)) = last_two(w)?;
-    let change = if value < before {
+    let change = if w.is_reset(w.values.len() - 1) {
         value
     } else {
         value - before
@@ -110,6 +126,7 @@ fn changes(w: &Window<'_>) -> Option<f64> {
 }
 
 fn resets(w: &Window<'_>) -> Option<f64> {
-    let resets = || w.values.windows(2).filter(|pair| pair[1] < pair[0]).count();
-    Some(if w.falls { resets() as f64 } else { 0.0 })
+    let resets = || (1..w.values.len()).filter(|at| w.is_reset(*at)).count();
+    let may_be = w.falls || !w.starts.is_empty();
+    Some(if may_be { resets() as f64 } else { 0.0 })
 }

@@ -1,8 +1,9 @@
 //! Functions over ranges that have histograms in them, alone or beside floats.
 
 use super::Window;
-use super::counters::stretch;
-use crate::histogram::{self, Total, Unlike, divide, is_custom, is_reset, scale};
+use super::counters::{Begin, stretch};
+use super::starts::{Counted, are_apart};
+use crate::histogram::{self, Total, Unlike, divide, is_custom, scale};
 use crate::notes::{About, Note, Operation};
 use crate::sample::HistogramSample;
 use sonde_proto::{Histogram, ResetHint, SampleValue};
@@ -42,14 +43,14 @@ pub(super) const TIME_OF_LAST: Native = Native::Computed(|w, _| Some(time(merged
 /// One sample of a range.
 #[derive(Clone, Copy)]
 enum Seen<'w> {
-    Float(i64, f64),
+    Float(Counted, f64),
     Histogram(&'w HistogramSample),
 }
 
 impl Seen<'_> {
     fn time(&self) -> i64 {
         match self {
-            Self::Float(time, _) => *time,
+            Self::Float(counted, _) => counted.time,
             Self::Histogram(sample) => sample.time,
         }
     }
@@ -57,8 +58,8 @@ impl Seen<'_> {
 
 /// Floats and histograms by time.
 fn merged<'w>(w: &Window<'w>) -> Vec<Seen<'w>> {
-    let floats = w.times.iter().zip(w.values);
-    let floats = floats.map(|(time, value)| Seen::Float(*time, *value));
+    let floats = w.values.iter().enumerate();
+    let floats = floats.map(|(at, value)| Seen::Float(w.counted(at), *value));
     let mut all: Vec<Seen<'w>> = floats
         .chain(w.histograms.iter().map(Seen::Histogram))
         .collect();
@@ -120,23 +121,48 @@ fn rated(
     if is_mixed(w, about) {
         return None;
     }
-    let [first, .., last] = w.histograms else {
-        return None;
+    let (first, last) = (w.histograms.first()?, w.histograms.last()?);
+    let zero = w.zero(first.into()).filter(|_| is_counter);
+    let change = match (w.histograms, zero) {
+        ([_], None) => None,
+        ([only], Some(_)) => Some(Histogram::clone(&only.value)),
+        _ => changed(w.histograms, about, is_counter),
     };
-    let mut change = changed(w.histograms, about, is_counter)?;
-    let counted = (first.value.count, change.count);
-    let mut factor = stretch(
-        w,
-        (first.time, last.time),
-        w.histograms.len(),
-        is_counter.then_some(counted),
-    );
+    let mut change = change?;
+    let begin = match zero {
+        Some(zero) => {
+            if w.histograms.len() > 1 {
+                add_noting(&mut change, &first.value, about)?;
+            }
+            Begin::Zero(zero)
+        }
+        None if is_counter => Begin::Counter(first.value.count, change.count),
+        None => Begin::Gauge,
+    };
+    let times = (first.time, last.time);
+    let mut factor = stretch(w, times, w.histograms.len(), begin);
     if per_second {
         factor /= (w.end - w.start) as f64 / 1e3;
     }
     scale(&mut change, factor);
     change.hint = ResetHint::Gauge;
     Some(made(change))
+}
+
+/// Adds what was counted before the first sample.
+fn add_noting(change: &mut Histogram, first: &Histogram, about: &About<'_>) -> Option<()> {
+    match histogram::add(change, first) {
+        Ok(combined) => {
+            if combined.other_bounds {
+                about.add(Note::OtherBounds(Operation::Addition));
+            }
+            Some(())
+        }
+        Err(Unlike) => {
+            about.add(Note::MixedSchemas(about.metric));
+            None
+        }
+    }
 }
 
 /// The last of at least two samples less the first, and what was lost in resets.
@@ -152,7 +178,7 @@ fn changed(samples: &[HistogramSample], about: &About<'_>, is_counter: bool) -> 
         about.add(Note::NotGauge(about.metric));
     }
     // What came before a reset right behind it needs no look at how its buckets are.
-    let starts_anew = is_counter && is_reset(&first.value, &rest.first()?.value);
+    let starts_anew = is_counter && are_apart(first, rest.first()?);
     let custom = is_custom(&last.value);
     let between = if is_counter {
         rest
@@ -178,7 +204,7 @@ fn changed(samples: &[HistogramSample], about: &About<'_>, is_counter: bool) -> 
     }
     if is_counter {
         let pairs = samples.windows(2).skip(usize::from(starts_anew));
-        for pair in pairs.filter(|pair| is_reset(&pair[0].value, &pair[1].value)) {
+        for pair in pairs.filter(|pair| are_apart(&pair[0], &pair[1])) {
             let added = histogram::add(&mut change, &pair[0].value).map(|c| c.other_bounds);
             combined = combined.and_then(|before| added.map(|now| before | now));
         }
@@ -208,17 +234,17 @@ fn last_change(w: &Window<'_>, about: &About<'_>, is_counter: bool) -> Option<Sa
         return None;
     }
     match (before, now) {
-        (Seen::Float(_, before), Seen::Float(_, now)) => {
-            let change = if is_counter && now < before {
-                *now
+        (Seen::Float(_, start), Seen::Float(_, value)) => {
+            let change = if is_counter && begins_anew(*before, *now) {
+                *value
             } else {
-                now - before
+                value - start
             };
             let per = if is_counter { seconds } else { 1.0 };
             Some(SampleValue::Float(change / per))
         }
         (Seen::Histogram(before), Seen::Histogram(now)) => {
-            let mut change = histogram_change(&before.value, &now.value, about, is_counter)?;
+            let mut change = histogram_change(before, now, about, is_counter)?;
             if is_counter {
                 divide(&mut change, seconds);
             }
@@ -233,23 +259,23 @@ fn last_change(w: &Window<'_>, about: &About<'_>, is_counter: bool) -> Option<Sa
 }
 
 fn histogram_change(
-    before: &Histogram,
-    now: &Histogram,
+    before: &HistogramSample,
+    now: &HistogramSample,
     about: &About<'_>,
     is_counter: bool,
 ) -> Option<Histogram> {
-    let gauges = [before, now].map(|h| h.hint == ResetHint::Gauge);
+    let gauges = [before, now].map(|h| h.value.hint == ResetHint::Gauge);
     if is_counter && gauges.contains(&true) {
         about.add(Note::NotCounter(about.metric));
     }
     if !is_counter && gauges.contains(&false) {
         about.add(Note::NotGauge(about.metric));
     }
-    let mut change = now.clone();
-    if is_counter && is_reset(before, now) {
+    let mut change = Histogram::clone(&now.value);
+    if is_counter && are_apart(before, now) {
         return Some(change);
     }
-    match histogram::subtract(&mut change, before) {
+    match histogram::subtract(&mut change, &before.value) {
         Ok(combined) => {
             if combined.other_bounds {
                 about.add(Note::OtherBounds(Operation::Subtraction));
@@ -279,8 +305,10 @@ fn is_change(before: Seen<'_>, now: Seen<'_>) -> bool {
 
 fn begins_anew(before: Seen<'_>, now: Seen<'_>) -> bool {
     match (before, now) {
-        (Seen::Float(_, before), Seen::Float(_, now)) => now < before,
-        (Seen::Histogram(before), Seen::Histogram(now)) => is_reset(&before.value, &now.value),
+        (Seen::Float(earlier, before), Seen::Float(later, now)) => {
+            now < before || later.begins_after(earlier)
+        }
+        (Seen::Histogram(before), Seen::Histogram(now)) => are_apart(before, now),
         _ => true,
     }
 }

@@ -54,6 +54,15 @@ pub(crate) const TABLE: &[Function] = &[
     of_scalars("min_of", Shape::MinOf),
     of_scalars("max_of", Shape::MaxOf),
     shaped("time", Type::Scalar, &[], Shape::Time),
+    Function {
+        experimental: true,
+        ..shaped(
+            "start_timestamp",
+            Type::Vector,
+            &[Type::Vector],
+            Shape::StartTimestamp,
+        )
+    },
     shaped("timestamp", Type::Vector, &[Type::Vector], Shape::Timestamp),
     shaped("vector", Type::Vector, &[Type::Scalar], Shape::Vector),
 ];

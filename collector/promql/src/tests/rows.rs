@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) fn load(step: i64, lines: &[&str]) -> Memory {
-    let series = |line: &&str| {
+    let mut memory: Vec<(Labels, Samples)> = Vec::new();
+    for line in lines {
+        if let Some(starts) = line.strip_prefix("since ") {
+            since(&mut memory.last_mut().unwrap().1, step, starts);
+            continue;
+        }
         let (labels, values) = labelled(line);
         let mut samples = Samples::default();
         for (n, value) in (0..).zip(values) {
@@ -17,9 +22,28 @@ pub(super) fn load(step: i64, lines: &[&str]) -> Memory {
                 None => {}
             }
         }
-        (labels, samples)
-    };
-    Memory(lines.iter().map(series).collect())
+        memory.push((labels, samples));
+    }
+    Memory(memory)
+}
+
+/// Since when the samples at each step count, in seconds before them.
+fn since(samples: &mut Samples, step: i64, starts: &str) {
+    let starts = starts.split_whitespace().flat_map(values);
+    for (n, start) in (0..).zip(starts) {
+        let Some(SampleValue::Float(before)) = start else {
+            continue;
+        };
+        let time = n * step;
+        let start = time - (before * 1e3) as i64;
+        if let Ok(at) = samples.times.binary_search(&time) {
+            samples.set_start(at, start);
+        }
+        let mut histograms = samples.histograms.iter_mut();
+        if let Some(histogram) = histograms.find(|h| h.time == time) {
+            histogram.start = start;
+        }
+    }
 }
 
 /// `m{a="1"} 1 2 3`

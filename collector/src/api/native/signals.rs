@@ -219,7 +219,7 @@ pub(super) fn use_of(
 }
 
 /// The values of an instant query.
-pub(super) fn vector(
+pub(in crate::api) fn vector(
     sources: &Sources,
     tenant: &Tenant,
     query: &str,
@@ -228,7 +228,7 @@ pub(super) fn vector(
 ) -> Result<Vec<(Labels, f64)>, ApiError> {
     let limits = QueryLimits {
         deadline: deadline.clone(),
-        ..QueryLimits::default()
+        ..sources.stores.metrics.config().query_limits()
     };
     let answer = sources.stores.metrics.instant(tenant, query, at, &limits);
     match answer.map(|answer| answer.value) {
@@ -254,7 +254,7 @@ fn matrix(
     let step = (end.since(start) / POINTS_MAX).max(STEP_MIN);
     let limits = QueryLimits {
         deadline: deadline.clone(),
-        ..QueryLimits::default()
+        ..sources.stores.metrics.config().query_limits()
     };
     match sources
         .stores

@@ -13,23 +13,23 @@ use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
 use std::path::Path;
 
-pub(super) const SERVICES: [&str; 4] = ["checkout", "cart", "pay", "mail"];
-pub(super) const OPERATIONS: [&str; 5] = ["GET /", "POST /pay", "send", "query", "retry loop"];
+pub(crate) const SERVICES: [&str; 4] = ["checkout", "cart", "pay", "mail"];
+pub(crate) const OPERATIONS: [&str; 5] = ["GET /", "POST /pay", "send", "query", "retry loop"];
 
-pub(super) fn tenant() -> Tenant {
+pub(crate) fn tenant() -> Tenant {
     Tenant::new("team-a").unwrap()
 }
 
-pub(super) fn trace_id(n: u64) -> TraceId {
+pub(crate) fn trace_id(n: u64) -> TraceId {
     TraceId::from_slice(&[&[7; 8][..], &(n + 1).to_be_bytes()].concat()).unwrap()
 }
 
-pub(super) fn open(path: &Path, config: &Config) -> TraceStore {
+pub(crate) fn open(path: &Path, config: &Config) -> TraceStore {
     TraceStore::open(path, config, &mut Registry::default(), UnixNanos(0)).unwrap()
 }
 
 /// A span of one of few traces, at a time of a few seconds, late or repeated at will.
-pub(super) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
+pub(crate) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
     let number = rng.random_range(0..traces);
     let start = number * 1_000_000 + rng.random_range(0..5_000_000);
     let span_number: u64 = rng.random_range(1..12);
@@ -81,7 +81,7 @@ pub(super) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
 }
 
 /// One payload of spans of one service.
-pub(super) fn payload(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub(crate) fn payload(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
     let scope_spans = ScopeSpans {
         scope: Some(InstrumentationScope {
             name: "test".to_owned(),
@@ -107,7 +107,7 @@ pub(super) fn payload(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequ
     }
 }
 
-pub(super) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Position, Entry) {
+pub(crate) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Position, Entry) {
     let payload = request.encode_to_vec().into();
     (
         Position(position),
@@ -120,7 +120,7 @@ pub(super) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Posi
     )
 }
 
-pub(super) fn random_entry(rng: &mut ChaCha8Rng, position: u64, traces: u64) -> (Position, Entry) {
+pub(crate) fn random_entry(rng: &mut ChaCha8Rng, position: u64, traces: u64) -> (Position, Entry) {
     let service = SERVICES[rng.random_range(0..SERVICES.len())];
     let spans = (0..rng.random_range(1..8))
         .map(|_| random_span(rng, traces))

@@ -13,6 +13,7 @@ fn at(times: &[i64], values: Vec<Histogram>) -> Vec<HistogramSample> {
     both.map(|(time, value)| HistogramSample {
         time: *time,
         value: Arc::new(value),
+        start: 0,
     })
     .collect()
 }
