@@ -220,7 +220,7 @@ fn filters_keep_exactly_the_rows_whose_bodies_satisfy_them() {
         let rows = [3, 60, 400][round % 3];
         let blocks = lines(&mut rng, 3, rows);
         let written = ENCODINGS.map(|encoding| write(&blocks, encoding));
-        let mut needles = Needles::default();
+        let mut needles = Needles::within(64 << 20);
         for _ in 0..12 {
             let filters: Vec<String> = (0..rng.random_range(0..4))
                 .map(|n| filter_text(&mut rng, &blocks[n % 3]))
@@ -311,7 +311,7 @@ proptest! {
             read.all(&mut unpacker, &mut Vec::new());
             let mut rows: Vec<usize> = (0..ends.len()).collect();
             read.some(&rows, &mut unpacker, &mut Vec::new(), |_, _| {});
-            let room = Room { unpacker: &mut unpacker, text: &mut Vec::new(), needles: &mut Needles::default() };
+            let room = Room { unpacker: &mut unpacker, text: &mut Vec::new(), needles: &mut Needles::within(64 << 20) };
             read.keep(query.filters(), Pages::ALL, &mut rows, room);
         }
     }
