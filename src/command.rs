@@ -91,7 +91,7 @@ pub(crate) enum QueryCommand {
     Logs(LogArguments),
     /// PromQL, as in 'sum by (service) (rate(traces_spanmetrics_calls_total[1m]))'
     Metrics(MetricArguments),
-    /// Traces, as in 'service=checkout status=error duration>100ms'
+    /// Traces, as in '{ resource.service.name = "checkout" && status = error && duration > 100ms }'
     Traces(SearchArguments),
 }
 

@@ -40,6 +40,7 @@ fn everything() -> Search {
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 1000,
+        spans_per_set: 3,
         deadline: Deadline::never(),
     }
 }
@@ -62,7 +63,7 @@ fn a_late_span_joins_its_trace_and_a_repeated_one_collapses() {
         trace.spans.iter().map(|s| s.start.0).collect::<Vec<_>>(),
         [50, 100, 110]
     );
-    let summary = &store.search(&tenant(), &everything()).unwrap().traces[0];
+    let summary = &store.search(&tenant(), &everything()).unwrap().traces[0].summary;
     assert_eq!(
         (summary.spans, summary.start, summary.duration_nanos),
         (3, UnixNanos(50), 70)
@@ -105,7 +106,10 @@ fn a_damaged_segment_is_left_out_then_moved_aside_and_the_rest_is_served() {
         let answer = store.search(&tenant(), &everything()).unwrap();
         store.maintain(UnixNanos(0)).unwrap();
         assert!(
-            answer.traces.iter().any(|t| t.trace_id == trace_id(1)),
+            answer
+                .traces
+                .iter()
+                .any(|t| t.summary.trace_id == trace_id(1)),
             "the undamaged segment is served"
         );
         assert_eq!(
@@ -370,7 +374,7 @@ fn a_search_ends_at_its_deadline_and_at_its_budget_and_says_so() {
         random_entry(&mut rng, 1, 300),
         random_entry(&mut rng, 2, 300),
     ]);
-    let query = TraceQuery::parse("no!=where nothing=~.+").unwrap();
+    let query = TraceQuery::parse("{ .no = nil && .nothing =~ \".+\" }").unwrap();
     let answer = store
         .search(
             &tenant(),
