@@ -45,31 +45,43 @@ fn main() {
     .expect("an empty directory opens");
     write(&store, traces);
     read(&store, traces);
+    let pay = "resource.service.name = `pay`";
+    let cart = "resource.service.name = `cart` && status = error";
     for (name, query, limit) in [
         (
-            "newest 20, service+duration",
-            "service=pay duration>90ms",
+            "newest 20, service and duration",
+            format!("{{{pay} && duration > 90ms}}"),
             20,
         ),
         (
-            "all of few, service+duration",
-            "service=pay duration>99.9ms",
+            "all of few, service and duration",
+            format!("{{{pay} && name = `GET /api/v1/resource-7` && duration > 99ms}}"),
             10_000,
         ),
-        ("newest 20, failed", "service=cart status=error", 20),
+        ("newest 20, failed", format!("{{{cart}}}"), 20),
         (
-            "all of few, service+failed+duration",
-            "service=cart status=error duration>99ms",
+            "all of few, failed and slow",
+            format!("{{{cart} && duration > 99ms}}"),
             10_000,
         ),
         (
-            "attribute of one trace",
-            "http.route=\"/item/777\" service=stock",
+            "attribute of few",
+            "{span.http.route = `/item/777` && resource.service.name = `stock`}".to_owned(),
             20,
         ),
-        ("nothing", "service=pay duration>1s", 20),
+        ("nothing", format!("{{{pay} && duration > 1s}}"), 20),
+        (
+            "structure, newest 20",
+            format!("{{{pay} && duration > 50ms}} >> {{{cart}}}"),
+            20,
+        ),
+        (
+            "structure, all of few",
+            format!("{{{pay} && duration > 50ms}} >> {{{cart}}}"),
+            10_000,
+        ),
     ] {
-        search(&store, name, query, limit);
+        search(&store, name, &query, limit);
     }
     println!(
         "memory: {} MB now, {} MB at most",
@@ -145,6 +157,7 @@ fn search(store: &TraceStore, name: &str, query: &str, limit: usize) {
         start: START,
         end: UnixNanos(START.0 + HOUR),
         limit,
+        spans_per_set: 3,
         deadline: Deadline::never(),
     };
     let mut times = Vec::new();
