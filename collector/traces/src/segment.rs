@@ -23,7 +23,7 @@ mod write;
 mod merge;
 
 pub(crate) use ids::{IdsOnly, Where};
-pub(crate) use matching::{Clause, Matching};
+pub(crate) use matching::Matching;
 pub(crate) use merge::merge;
 pub(crate) use write::{received, write_tail};
 

@@ -1,8 +1,12 @@
 //! All traces that may match, newest first, from the tail and every segment together.
+//!
+//! A segment is looked into when its time has come, and its lists are let go when it has no more:
+//! a search that has enough has not read the older ones, and one over all that is kept holds the
+//! lists of those that overlap.
 
 use super::SearchError;
 use crate::narrow::{Narrowing, Needs};
-use crate::segment::{Clause, Fragment, Fragments, Matching, Order, Segment};
+use crate::segment::{Fragment, Fragments, Matching, Order, Segment};
 use crate::store::{TraceStore, View};
 use sonde_proto::{TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
@@ -44,9 +48,12 @@ pub(super) struct Candidates<'a> {
     store: &'a TraceStore,
     view: &'a View,
     times: (UnixNanos, UnixNanos),
+    /// The first one leads.
+    clauses: Vec<Vec<Needs>>,
+    /// Segments that were not looked into yet, the one that ends last behind.
+    waiting: Vec<&'a Segment>,
     sources: Vec<Source<'a>>,
     heads: BinaryHeap<Reverse<(Order, usize)>>,
-    started: bool,
     /// Whether something damaged was left out.
     pub(super) damaged: bool,
 }
@@ -54,44 +61,29 @@ pub(super) struct Candidates<'a> {
 impl TraceStore {
     /// All fragments that may match, newest first.
     pub(super) fn candidates<'a>(&'a self, view: &'a View, wanted: &Wanted<'_>) -> Candidates<'a> {
-        let mut clauses = wanted.narrowing.clauses();
+        let (from, to) = wanted.times;
+        let in_time = |s: &&'a Segment| s.meta.end >= from && s.meta.start < to;
+        let segments = view.segments.iter().map(|segment| &**segment);
+        let mut waiting: Vec<&Segment> = segments.filter(in_time).collect();
+        waiting.sort_by_key(|segment| segment.meta.end);
         let mut candidates = Candidates {
             store: self,
             view,
             times: wanted.times,
+            clauses: wanted.narrowing.clauses(),
+            waiting,
             sources: Vec::new(),
             heads: BinaryHeap::new(),
-            started: false,
             damaged: false,
         };
-        let mut found = candidates.look_up(&clauses);
-        // The clause that lets the fewest through leads. It must be the same everywhere: of a
-        // trace with several parts, each may have what another clause asks for.
-        let most = |at: &usize| -> u64 {
-            let of = found
-                .iter()
-                .map(|(segment, clauses, _)| segment.most(&clauses[*at]));
-            of.sum()
-        };
-        if let Some(leading) = (0..clauses.len()).min_by_key(most) {
-            clauses.swap(0, leading);
-            found
-                .iter_mut()
-                .for_each(|(_, clauses, _)| clauses.swap(0, leading));
-        }
-        candidates.add_tails(&clauses);
-        let segments = found.into_iter().map(|(segment, clauses, first)| Source {
-            segment: Some(segment),
-            head: None,
-            walk: Walk::Segment {
-                matching: segment.matching(clauses, first),
-                fragments: Fragments::new(segment),
-            },
-        });
-        candidates.sources.extend(segments);
+        candidates.choose_leading();
+        candidates.add_tails();
         candidates
     }
 }
+
+/// So many segments are looked into to find the clause that leads.
+const SAMPLED: usize = 3;
 
 impl<'a> Candidates<'a> {
     /// The next candidate.
@@ -99,9 +91,12 @@ impl<'a> Candidates<'a> {
     /// # Errors
     /// [`SearchError`] where a segment cannot be read.
     pub(super) fn pop(&mut self) -> Result<Option<Fragment>, SearchError> {
-        if !self.started {
-            self.started = true;
-            (0..self.sources.len()).try_for_each(|at| self.refill(at))?;
+        while let Some(segment) = self.waiting.last() {
+            let next = self.heads.peek();
+            if next.is_some_and(|Reverse(((Reverse(start), _), _))| segment.meta.end < *start) {
+                break;
+            }
+            self.open_last()?;
         }
         let Some(Reverse((_, at))) = self.heads.pop() else {
             return Ok(None);
@@ -111,54 +106,87 @@ impl<'a> Candidates<'a> {
         Ok(fragment)
     }
 
-    fn add_tails(&mut self, clauses: &[Vec<Needs>]) {
+    /// Puts the clause in front that lets the fewest through. It must be the same everywhere: of
+    /// a trace with several parts, each may have what another clause asks for.
+    fn choose_leading(&mut self) {
+        if self.clauses.len() < 2 {
+            return;
+        }
+        let mut most = vec![0; self.clauses.len()];
+        for segment in self.waiting.iter().rev().take(SAMPLED) {
+            // What is damaged is found when it is read for good.
+            for (most, clause) in most
+                .iter_mut()
+                .zip(segment.clauses(&self.clauses).iter().flatten())
+            {
+                *most += segment.most(clause);
+            }
+        }
+        if let Some(leading) = (0..most.len()).min_by_key(|at| most[*at]) {
+            self.clauses.swap(0, leading);
+        }
+    }
+
+    fn add_tails(&mut self) {
         let (view, mut walks) = (self.view, Vec::new());
         view.each_tail(|tail| {
             let mut heads = Vec::new();
             for trace in tail.traces.values() {
                 let has = |clause: &Vec<Needs>| trace.may_have_any(clause);
-                if overlaps(&trace.fragment, self.times) && clauses.first().is_none_or(has) {
+                if overlaps(&trace.fragment, self.times) && self.clauses.first().is_none_or(has) {
                     heads.push(Head {
                         fragment: trace.fragment,
-                        is_enough: clauses.iter().skip(1).all(has),
+                        is_enough: self.clauses.iter().skip(1).all(has),
                     });
                 }
             }
             heads.sort_unstable_by_key(|head| head.fragment.order());
             walks.push(heads);
         });
-        self.sources.extend(walks.into_iter().map(|heads| Source {
-            segment: None,
-            head: None,
-            walk: Walk::Tail(heads.into_iter()),
-        }));
+        for heads in walks {
+            self.sources.push(Source {
+                segment: None,
+                head: None,
+                walk: Walk::Tail(heads.into_iter()),
+            });
+            // No segment is read for the tail.
+            let _ = self.refill(self.sources.len() - 1);
+        }
     }
 
-    /// What the clauses are in every segment that has spans of the time, and its first
-    /// fragment of it.
-    fn look_up(&mut self, clauses: &[Vec<Needs>]) -> Vec<(&'a Segment, Vec<Clause>, u32)> {
-        let ((from, to), mut all) = (self.times, Vec::new());
-        for segment in &self.view.segments {
-            if segment.meta.end < from || segment.meta.start >= to {
-                continue;
+    /// Looks into the next segment.
+    fn open_last(&mut self) -> Result<(), SearchError> {
+        let Some(segment) = self.waiting.pop() else {
+            return Ok(());
+        };
+        let clauses = segment.clauses(&self.clauses);
+        match clauses.and_then(|found| Ok((found, segment.first_before(self.times.1)?))) {
+            Ok((found, first)) => {
+                self.sources.push(Source {
+                    segment: Some(segment),
+                    head: None,
+                    walk: Walk::Segment {
+                        matching: segment.matching(found, first),
+                        fragments: Fragments::new(segment),
+                    },
+                });
+                self.refill(self.sources.len() - 1)
             }
-            let found = segment.clauses(clauses);
-            match found.and_then(|found| Ok((found, segment.first_before(to)?))) {
-                Ok((found, first)) => all.push((&**segment, found, first)),
-                Err(error) => {
-                    self.damaged = true;
-                    self.store.note_damage(segment, &error);
-                }
+            Err(error) => {
+                self.damaged = true;
+                self.store.tolerate(segment, error)
             }
         }
-        all
     }
 
     fn refill(&mut self, at: usize) -> Result<(), SearchError> {
         loop {
             let source = &mut self.sources[at];
             let head = match source.walk.next() {
-                None => return Ok(()),
+                None => {
+                    source.walk = Walk::Tail(Vec::new().into_iter());
+                    return Ok(());
+                }
                 Some(Ok(head)) => head,
                 Some(Err(error)) => {
                     self.damaged = true;
