@@ -68,7 +68,13 @@ async fn check(runtime: &Path, app: &Path, protocol: &str) {
     assert!(sonde.stop().await.success());
 }
 
-async fn run(runtime: &Path, app: &Path, protocol: &str, service: &str, sonde: &Sonde) -> Value {
+pub(crate) async fn run(
+    runtime: &Path,
+    app: &Path,
+    protocol: &str,
+    service: &str,
+    sonde: &Sonde,
+) -> Value {
     let door = if protocol == "grpc" {
         "otlp.grpc"
     } else {

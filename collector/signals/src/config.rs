@@ -24,6 +24,12 @@ pub struct Config {
     pub repeats_max: usize,
     /// Whether durations are told as native histograms too, beside those with fixed buckets.
     pub native_histograms: bool,
+    /// The resource attributes of which a new value is a change in the software.
+    pub change_attributes: Vec<String>,
+    /// How many changes of a tenant are kept; the oldest go first.
+    pub changes_max: usize,
+    /// Of how many services of a tenant changes are noticed.
+    pub change_services_max: usize,
     /// The longest service or operation name kept, in bytes; longer ones are cut.
     pub name_bytes_max: usize,
     /// Upper bounds of the buckets of operations' durations.
@@ -44,6 +50,16 @@ impl Default for Config {
             repeat_window_seconds: 300,
             repeats_max: 20_000,
             native_histograms: false,
+            change_attributes: [
+                "service.version",
+                "container.image.name",
+                "container.image.tags",
+                "k8s.replicaset.name",
+            ]
+            .map(str::to_owned)
+            .into(),
+            changes_max: 1_000,
+            change_services_max: 2_000,
             name_bytes_max: 256,
             latency_buckets_seconds: doubling(0.002, 14),
             graph_buckets_seconds: doubling(0.1, 8),

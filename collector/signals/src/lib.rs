@@ -21,6 +21,7 @@ mod weight;
 mod native;
 mod histogram;
 mod repeats;
+mod changes;
 mod span;
 mod metrics;
 mod otlp_out;
@@ -31,6 +32,7 @@ mod use_signals;
 pub mod graph;
 pub mod red;
 
+pub use changes::{Change, Changes};
 pub use config::Config;
 pub use snapshot::SnapshotError;
 pub use span_signals::SpanSignals;

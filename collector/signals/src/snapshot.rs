@@ -5,6 +5,7 @@
 //! { "applied_to": …, "tenants": … }
 //! ```
 
+use crate::changes::Watched;
 use crate::graph::Graph;
 use crate::red::Red;
 use crate::repeats::Repeats;
@@ -34,6 +35,8 @@ pub(crate) struct TenantSignals {
     pub(crate) graph: Graph,
     #[serde(default)]
     pub(crate) repeats: Repeats,
+    #[serde(default)]
+    pub(crate) watched: Watched,
 }
 
 /// What a snapshot holds.

@@ -1,5 +1,6 @@
 //! Spans in, counters out.
 
+use crate::changes::{self, Changes};
 use crate::config::Config;
 use crate::graph;
 use crate::histogram::{Bounds, LAG_MAX, Shape, Stage};
@@ -27,6 +28,7 @@ pub struct SpanSignals {
     latency: Shape,
     graph: Shape,
     started: UnixNanos,
+    changes: Changes,
     state: State,
 }
 
@@ -81,7 +83,12 @@ impl SpanSignals {
         }
         state.latency_bounds = latency.bounds.seconds().to_vec();
         state.graph_bounds = graph.bounds.seconds().to_vec();
+        let changes = Changes::default();
+        for (tenant, signals) in &state.tenants {
+            changes.show(tenant, &signals.watched);
+        }
         Self {
+            changes,
             config: config.clone(),
             metrics: Metrics::register(registry),
             latency,
@@ -89,6 +96,12 @@ impl SpanSignals {
             started: now,
             state,
         }
+    }
+
+    /// What changed in the software, for those who ask while this goes on.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.changes.clone()
     }
 
     /// The counters and the position they reach to.
@@ -208,6 +221,14 @@ impl SpanSignals {
             &self.metrics,
             signals.graph.expire(&self.graph, graph_limits, now),
         );
+        let watch = changes::Limits {
+            attributes: &self.config.change_attributes,
+            services_max: self.config.change_services_max,
+            changes_max: self.config.changes_max,
+            value_bytes_max: self.config.name_bytes_max,
+            gone: Duration::from_secs(self.config.stale_seconds),
+        };
+        let mut changed = false;
         for resource_spans in &request.resource_spans {
             let resource = resource_spans
                 .resource
@@ -216,6 +237,7 @@ impl SpanSignals {
             let service =
                 otlp::attribute_text(resource, semconv::SERVICE_NAME).filter(|s| !s.is_empty());
             let service = service.as_deref().unwrap_or(SERVICE_UNKNOWN);
+            changed |= signals.watched.see(service, resource, watch, now);
             for span in resource_spans.scope_spans.iter().flat_map(|s| &s.spans) {
                 self.metrics.spans.inc();
                 let Some(span) = Span::of(span, service) else {
@@ -232,6 +254,9 @@ impl SpanSignals {
                     note(&self.metrics, lost);
                 }
             }
+        }
+        if changed {
+            self.changes.show(tenant.as_str(), &signals.watched);
         }
     }
 

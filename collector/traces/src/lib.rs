@@ -33,14 +33,14 @@ pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
 pub use search::{
-    FoundTrace, MetricsAnswer, MetricsSearch, Search, SearchError, SpanPlace, TagAnswer, TagSearch,
-    TraceAnswer, ValueAnswer,
+    FoundTrace, MetricsAnswer, MetricsSearch, OtlpTrace, Search, SearchError, SpanPlace, TagAnswer,
+    TagSearch, TraceAnswer, ValueAnswer,
 };
 pub use sonde_traceql::{
     Exemplar, Field, Intrinsic, Kind, MatchedSpan, ParseError, Query as TraceQuery, Scope, Series,
     SpanSet, Static, Status, Value, Window,
 };
-pub use store::{OpenError, StoreError, TraceStore};
+pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 
 #[cfg(test)]
 mod tests;

@@ -109,6 +109,8 @@ pub struct Stats {
     pub records: u64,
     /// Bytes of the segments on disk.
     pub bytes: u64,
+    /// Bytes on disk of request IDs whose spans were let go.
+    pub request_id_bytes: u64,
     /// Bytes of the tail in memory.
     pub tail_bytes: u64,
     /// Segments on disk.

@@ -8,24 +8,25 @@
 mod candidates;
 mod fetch;
 mod large;
+mod lookup;
+mod otlp;
 mod scan;
 mod metrics;
 mod tags;
 
 pub use fetch::SpanPlace;
 pub use metrics::{MetricsAnswer, MetricsSearch};
+pub use otlp::OtlpTrace;
 pub use tags::{TagAnswer, TagSearch, ValueAnswer};
 
 use crate::decoded::Decoded;
-use crate::model::{Span, Trace, TraceSummary};
-use crate::narrow::{Narrowing, SpanNeeds};
+use crate::model::{Trace, TraceSummary};
 use crate::query::narrowing;
 use crate::store::TraceStore;
-use crate::token::{self, Kind};
 use ahash::AHashSet;
 use candidates::Wanted;
 use serde::Serialize;
-use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
+use sonde_proto::{Deadline, Position, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use sonde_traceql::{Bounds, Query, SpanSet};
 use std::cmp::Reverse;
@@ -85,63 +86,6 @@ impl TraceStore {
     /// [`SearchError`] when a segment could not be read.
     pub fn trace(&self, tenant: &Tenant, id: &TraceId) -> Result<Option<Trace>, SearchError> {
         self.trace_after(tenant, id, None)
-    }
-
-    /// The traces of a request ID or of a span ID in hex, whenever they happened; newest
-    /// first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`SearchError`] when a segment could not be read.
-    pub fn lookup(
-        &self,
-        tenant: &Tenant,
-        id: &str,
-        limit: usize,
-    ) -> Result<Vec<TraceId>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(Vec::new());
-        };
-        let span_id = SpanId::from_hex(id).ok();
-        let tokens = [
-            token::token(Kind::RequestId, "", id.as_bytes()),
-            span_id.as_ref().map(token::span_id),
-        ];
-        let keys = &self.config().request_id_keys;
-        let names = |(key, value): &(String, String)| {
-            let mut named = false;
-            if keys.contains(key) {
-                token::each_request_id(value, |held| named |= held == id);
-            }
-            named
-        };
-        let is_meant = |span: &Span| {
-            Some(span.span_id) == span_id || span.attributes.iter().chain(&span.resource).any(names)
-        };
-        let mut found = BTreeSet::new();
-        for token in tokens.into_iter().flatten() {
-            let narrowing = Narrowing::default().and(vec![SpanNeeds::of_token(token)]);
-            let wanted = Wanted {
-                narrowing: &narrowing,
-                times: (UnixNanos(0), UnixNanos(u64::MAX)),
-            };
-            let mut fragments = self.candidates(&view, &wanted);
-            let mut examined = 0;
-            while let Some(fragment) = fragments.pop()? {
-                examined += 1;
-                if found.len() >= limit || examined > self.config().search_traces_max {
-                    break;
-                }
-                let trace = self.fetch(&view, &fragment.trace_id)?;
-                if let Some(trace) = trace.filter(|trace| trace.spans.iter().any(is_meant)) {
-                    let start = trace
-                        .spans
-                        .first()
-                        .map_or(fragment.start, |span| span.start);
-                    found.insert((Reverse(start), trace.trace_id));
-                }
-            }
-        }
-        Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
     }
 
     /// The newest traces that match.

@@ -22,6 +22,8 @@ const CONTEXT_TOKENS_MAX: usize = 128;
 const ELEMENTS_MAX: usize = 64;
 /// How many identifiers one attribute gives a trace.
 const REQUEST_IDS_MAX: usize = 8;
+/// Marks the tokens of request IDs. Of others, lists have the upper six bytes only.
+const REQUEST_ID: u64 = 1;
 /// The service of spans whose resource names none.
 pub(crate) const SERVICE_UNKNOWN: &str = "unknown_service";
 
@@ -41,7 +43,7 @@ pub(crate) enum Kind {
 
 /// The token of traces that have more tokens than are listed.
 pub(crate) fn overflow() -> u64 {
-    hash64(&[Kind::Overflow as u8])
+    hash64(&[Kind::Overflow as u8]) & !REQUEST_ID
 }
 
 /// The token of a value; `None` for a value too long to have one.
@@ -54,12 +56,23 @@ pub(crate) fn token(kind: Kind, key: &str, value: &[u8]) -> Option<u64> {
     buffer[0] = kind as u8;
     buffer[1..key_end].copy_from_slice(key.as_bytes());
     buffer[key_end + 1..end].copy_from_slice(value);
-    Some(hash64(&buffer[..end]))
+    let hash = hash64(&buffer[..end]) & !REQUEST_ID;
+    let mark = if kind == Kind::RequestId {
+        REQUEST_ID
+    } else {
+        0
+    };
+    Some(hash | mark)
+}
+
+/// Whether a token is of a request ID: these have a list of their own.
+pub(crate) fn is_request_id(token: u64) -> bool {
+    token & REQUEST_ID != 0
 }
 
 /// The token of a span's ID.
 pub(crate) fn span_id(id: &SpanId) -> u64 {
-    hash64(&[&[Kind::SpanId as u8][..], id.as_bytes()].concat())
+    hash64(&[&[Kind::SpanId as u8][..], id.as_bytes()].concat()) & !REQUEST_ID
 }
 
 /// `unset`, `ok` or `error`.

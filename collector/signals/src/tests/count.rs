@@ -3,10 +3,13 @@
 use super::model::{collect, entry, failed, signals, span, value};
 use crate::{Config, OVERFLOW, SpanSignals, red};
 use prometheus_client::registry::Registry;
+use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use sonde_proto::otlp;
 use sonde_proto::otlp::metrics::metric::Data;
 use sonde_proto::otlp::trace::{Span, Status};
+use sonde_proto::otlp::trace_service::ExportTraceServiceRequest;
 use sonde_proto::{Entry, Position, UnixNanos};
 use std::collections::BTreeMap;
 
@@ -260,4 +263,39 @@ fn other_buckets_start_the_histograms_again() {
             .filter(|((metric, _), _)| metric == red::CALLS)
             .all(|(_, (count, _))| *count == 1)
     );
+}
+
+#[test]
+fn changes_are_shown_at_once_and_after_a_restart() {
+    let versioned = |position: u64, version: &str| {
+        let (at, mut one) = entry(position, position, &[("pay", span(2, position + 1, 1, 0))]);
+        let mut request = ExportTraceServiceRequest::decode(one.payload).unwrap();
+        let resource = request.resource_spans[0].resource.as_mut().unwrap();
+        resource
+            .attributes
+            .push(otlp::kv("service.version", version));
+        one.payload = request.encode_to_vec().into();
+        (at, one)
+    };
+    let config = Config::default();
+    let mut signals = signals(&config);
+    let changes = signals.changes();
+    signals.apply(&[versioned(0, "1"), versioned(1, "2")]);
+    let of = |changes: &crate::Changes, start: u64| {
+        let period = (UnixNanos::from_secs(start), UnixNanos::from_secs(9));
+        changes.of(&sonde_proto::Tenant::default(), period.0, period.1)
+    };
+    let found = of(&changes, 0);
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0].before[..], &found[0].after[..]), ("1", "2"));
+    let mut restored = SpanSignals::restore(
+        &config,
+        &mut Registry::default(),
+        &signals.snapshot(),
+        UnixNanos::from_secs(2),
+    )
+    .unwrap();
+    restored.apply(&[versioned(2, "1"), versioned(3, "2")]);
+    assert_eq!(of(&restored.changes(), 0), found);
+    assert!(of(&restored.changes(), 2).is_empty());
 }

@@ -2,6 +2,7 @@
 //! nanoseconds since 1970, sample times milliseconds; a failure is `{"error": "…"}`.
 
 mod alerts;
+mod changes;
 mod explain;
 mod follow;
 mod log_status;
@@ -13,6 +14,9 @@ mod services;
 mod signals;
 mod status;
 mod traces;
+mod trace_status;
+
+pub(super) use signals::vector;
 
 use super::{Api, ApiError, tenant, time};
 use axum::Router;
@@ -36,9 +40,11 @@ pub(super) fn router() -> Router<Api> {
         .route("/signals/use", get(signals::use_signals))
         .route("/signals/red", get(signals::red))
         .route("/signals/graph", get(signals::graph))
+        .route("/signals/changes", get(changes::changes))
         .route("/status", get(status::status))
         .route("/status/logs", get(log_status::log_status))
         .route("/status/metrics", get(metric_status::metric_status))
+        .route("/status/traces", get(trace_status::trace_status))
 }
 
 /// The parameters of a search.

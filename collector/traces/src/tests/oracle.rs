@@ -224,6 +224,52 @@ fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
     }
 }
 
+/// Counts by service, where no span is listed twice.
+fn compare_usage(store: &TraceStore, oracle: &Oracle) {
+    let usage = store.usage_of(&tenant(), 100, &Deadline::never());
+    let spans: Vec<Span> = oracle.traces().flat_map(|trace| trace.spans).collect();
+    assert_eq!(usage.spans, spans.len() as u64);
+    assert_eq!(usage.services, SERVICES.len());
+    for service in SERVICES {
+        let told = usage.largest.iter().find(|one| one.service == service);
+        let of_it = || spans.iter().filter(|span| span.service == service);
+        let failed = of_it().filter(|span| span.status == "error").count();
+        let expected = (of_it().count() as u64, failed as u64);
+        assert_eq!(told.map(|one| (one.spans, one.errors)), Some(expected));
+    }
+    let bytes: u64 = usage.parts.values().sum();
+    assert_eq!(
+        (bytes, usage.disk_bytes),
+        (usage.disk_bytes, store.stats().bytes)
+    );
+}
+
+#[test]
+fn usage_counts_spans_by_service() {
+    let mut rng = ChaCha8Rng::seed_from_u64(21);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let mut oracle = Oracle::default();
+    for position in 0..40 {
+        let service = SERVICES[rng.random_range(0..SERVICES.len())];
+        let spans = (0..5_u64).map(|n| {
+            let mut span = super::model::random_span(&mut rng, TRACES);
+            span.span_id = (position * 5 + n + 1).to_be_bytes().to_vec();
+            span
+        });
+        let request = super::model::payload(service, spans.collect());
+        let (position, entry) = super::model::entry(position, &request);
+        oracle.apply(&entry);
+        store.apply(&[(position, entry)]);
+        if position.0 == 25 {
+            store.seal(UnixNanos(0)).unwrap();
+        }
+    }
+    compare_usage(&store, &oracle);
+    store.seal(UnixNanos(0)).unwrap();
+    compare_usage(&store, &oracle);
+}
+
 fn run(seed: u64) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let dir = tempfile::tempdir().unwrap();
