@@ -64,6 +64,7 @@ fn rooms_use_only_the_rooms_below_them() {
             ],
         ),
         ("sonde-traceql", &["sonde-proto", "sonde-lex"]),
+        ("sonde-traceql-oracle", &["sonde-proto", "sonde-traceql"]),
         (
             "sonde-traces",
             &["sonde-proto", "sonde-segment", "sonde-traceql"],

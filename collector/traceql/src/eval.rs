@@ -7,7 +7,7 @@ mod tree;
 
 use crate::ast::{Field, Intrinsic, Pipeline, Query, Spansets, Stage};
 use crate::source::Trace;
-use crate::value::Static;
+use crate::value::{Static, Value};
 use pipeline::Set;
 use serde::Serialize;
 use sonde_proto::{SpanId, UnixNanos};
@@ -76,6 +76,16 @@ impl<'a> Context<'a> {
         self.tree.get_or_init(|| Tree::of(self.trace))
     }
 
+    /// The spans that a pipeline leaves of those that run within a time, in order.
+    pub(crate) fn spans(
+        &self,
+        pipeline: &Pipeline,
+        start: UnixNanos,
+        end: UnixNanos,
+    ) -> Vec<usize> {
+        pipeline::union(self.sets(pipeline, start, end))
+    }
+
     /// What a pipeline leaves of the spans that run within a time.
     fn sets(&self, pipeline: &Pipeline, start: UnixNanos, end: UnixNanos) -> Vec<Set> {
         let is_within = |at: &usize| {
@@ -113,6 +123,34 @@ impl Query {
             attributes: set.attributes,
         };
         sets.into_iter().map(tell).collect()
+    }
+
+    /// The places of the first found spans, whatever sets they are in.
+    #[must_use]
+    pub fn places(&self, trace: &dyn Trace, bounds: &Bounds) -> Vec<usize> {
+        let mut spans = Context::new(trace).spans(&self.pipeline, bounds.start, bounds.end);
+        spans.truncate(bounds.spans_max);
+        spans
+    }
+
+    /// The values that a field has on the first found spans: the elements where it is a list,
+    /// none where it is missing.
+    pub fn each_value(
+        &self,
+        field: &Field,
+        trace: &dyn Trace,
+        bounds: &Bounds,
+        each: &mut dyn FnMut(&Value<'_>),
+    ) {
+        let context = Context::new(trace);
+        let spans = context.spans(&self.pipeline, bounds.start, bounds.end);
+        for at in spans.into_iter().take(bounds.spans_max) {
+            match context.value(field, at) {
+                Value::Nil => {}
+                Value::List(values) => values.iter().for_each(&mut *each),
+                value => each(&value),
+            }
+        }
     }
 
     /// The fields whose values are told with a found span: those of conditions and `select`.

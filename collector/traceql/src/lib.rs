@@ -15,12 +15,15 @@ mod format;
 mod source;
 mod eval;
 mod needs;
+mod metrics;
+mod lenient;
 
 pub use ast::{
     Aggregate, Attribute, Compare, Field, FieldOp, Form, Function, Intrinsic, Math, Metrics,
     Pipeline, Query, Relation, Scalar, Scope, Second, SetOp, Spansets, Stage,
 };
 pub use eval::{Bounds, MatchedSpan, SPAN_SETS_MAX, SpanSet};
+pub use metrics::{Counting, Exemplar, Series, Window};
 pub use needs::{Alternative, Need};
 pub use pattern::Pattern;
 pub use sonde_lex::ParseError;

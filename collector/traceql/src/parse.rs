@@ -9,7 +9,7 @@ mod old;
 mod scalar;
 mod spansets;
 
-use crate::ast::{Pipeline, Query, Stage};
+use crate::ast::{Field, Pipeline, Query, Stage};
 use crate::value::Static;
 use sonde_lex::ParseError;
 use sonde_proto::re2::PatternBudget;
@@ -56,6 +56,20 @@ pub(crate) fn query(text: &str) -> Result<Query, ParseError> {
         metrics,
         hints,
     })
+}
+
+/// Reads one field.
+pub(crate) fn single_field(text: &str) -> Result<Field, ParseError> {
+    let mut parser = Parser::new(text);
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(parser.error_at(0, format!("a field is at most {TEXT_BYTES_MAX} bytes long")));
+    }
+    parser.skip_blank();
+    let field = parser.field()?;
+    if !parser.rest().is_empty() {
+        return Err(parser.error("expected the end of the field"));
+    }
+    Ok(field)
 }
 
 /// A place in the text.

@@ -32,8 +32,14 @@ mod store;
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
-pub use search::{FoundTrace, OtlpTrace, Search, SearchError, SpanPlace, TraceAnswer};
-pub use sonde_traceql::{MatchedSpan, ParseError, Query as TraceQuery, SpanSet, Static, Value};
+pub use search::{
+    FoundTrace, MetricsAnswer, MetricsSearch, OtlpTrace, Search, SearchError, SpanPlace, TagAnswer,
+    TagSearch, TraceAnswer, ValueAnswer,
+};
+pub use sonde_traceql::{
+    Exemplar, Field, Intrinsic, Kind, MatchedSpan, ParseError, Query as TraceQuery, Scope, Series,
+    SpanSet, Static, Status, Value, Window,
+};
 pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 
 #[cfg(test)]

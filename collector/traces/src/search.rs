@@ -10,9 +10,14 @@ mod fetch;
 mod large;
 mod lookup;
 mod otlp;
+mod scan;
+mod metrics;
+mod tags;
 
 pub use fetch::SpanPlace;
+pub use metrics::{MetricsAnswer, MetricsSearch};
 pub use otlp::OtlpTrace;
+pub use tags::{TagAnswer, TagSearch, ValueAnswer};
 
 use crate::decoded::Decoded;
 use crate::model::{Trace, TraceSummary};
@@ -114,7 +119,7 @@ impl TraceStore {
             if !seen.insert(fragment.trace_id) {
                 continue;
             }
-            cut = self.why_stop(search, seen.len());
+            cut = self.why_stop(&search.deadline, seen.len());
             if cut.is_some() {
                 break;
             }
@@ -185,14 +190,14 @@ impl TraceStore {
         found.into_iter().collect()
     }
 
-    fn why_stop(&self, search: &Search, examined: usize) -> Option<String> {
+    fn why_stop(&self, deadline: &Deadline, examined: usize) -> Option<String> {
         if examined > self.config().search_traces_max {
             return Some(format!(
                 "stopped after {} traces; narrow the query or the time range",
                 self.config().search_traces_max
             ));
         }
-        let late = search.deadline.has_passed();
+        let late = deadline.has_passed();
         late.then(|| {
             "the time for this search ran out; narrow the query or the time range".to_owned()
         })

@@ -19,6 +19,11 @@ pub(super) async fn search(
     let tenant = tenant(&headers)?;
     let query = TraceQuery::parse(&parameters.query)
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    if query.metrics.is_some() {
+        return Err(ApiError::bad_request(
+            "this query counts spans, and here it finds them; leave out what begins with the metrics function, or ask /tempo/api/metrics/query_range",
+        ));
+    }
     let (start, end) = parameters.period(api.now())?;
     let limit = parameters.limit()?;
     let answer = api.of(&tenant).ask(move |sources, deadline| {

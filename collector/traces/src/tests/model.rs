@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
@@ -55,13 +56,56 @@ pub(crate) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
             }),
         ));
     }
+    if rng.random_bool(0.5) {
+        attributes.push(otlp::any_kv(
+            "retry",
+            Value::BoolValue(rng.random_bool(0.5)),
+        ));
+        let sizes = [
+            Value::DoubleValue(1.5),
+            Value::IntValue(2),
+            Value::DoubleValue(2.0),
+        ];
+        attributes.push(otlp::any_kv("size", sizes[rng.random_range(0..3)].clone()));
+    }
+    if rng.random_bool(0.4) {
+        let all = [
+            Value::StringValue("a".into()),
+            Value::StringValue("b".into()),
+            Value::IntValue(7),
+        ];
+        let values = (0..rng.random_range(0..4)).map(|_| AnyValue {
+            value: Some(all[rng.random_range(0..3)].clone()),
+        });
+        let values = values.collect();
+        attributes.push(otlp::any_kv(
+            "tags",
+            Value::ArrayValue(ArrayValue { values }),
+        ));
+    }
+    let events = (0..rng.random_range(0..3)).map(|at| Event {
+        time_unix_nano: start + at,
+        name: ["start", "exception"][rng.random_range(0..2)].to_owned(),
+        attributes: vec![otlp::kv(
+            "exception.type",
+            ["io", "x"][rng.random_range(0..2)],
+        )],
+        ..Event::default()
+    });
+    let events = events.collect();
+    // Mostly the root; else any span of the trace, or one that never comes.
+    let parent = match rng.random_range(0..3) {
+        0 => rng.random_range(1..14),
+        _ => 1,
+    };
     Span {
+        events,
         trace_id: trace_id(number).as_bytes().to_vec(),
         span_id: (number * 100 + span_number).to_be_bytes().to_vec(),
         parent_span_id: if span_number == 1 {
             Vec::new()
         } else {
-            (number * 100 + 1).to_be_bytes().to_vec()
+            (number * 100 + parent).to_be_bytes().to_vec()
         },
         name: OPERATIONS[rng.random_range(0..OPERATIONS.len())].to_owned(),
         kind: rng.random_range(0..6),

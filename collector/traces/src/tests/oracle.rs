@@ -2,13 +2,15 @@
 //! between, every answer is the one of a list of all spans.
 
 use super::model::{OPERATIONS, SERVICES, open, random_entry, tenant, trace_id};
+use super::plain::plain;
 use crate::decoded::Decoded;
 use crate::raw::{RawSpan, prefer, split};
 use crate::{Config, FoundTrace, Search, Span, Trace, TraceQuery, TraceStore, TraceSummary};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Deadline, Entry, Position, SpanId, TraceId, UnixNanos};
-use sonde_traceql::Bounds;
+use sonde_traceql::{SPAN_SETS_MAX, SpanSet};
+use sonde_traceql_oracle::Plain;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,26 +79,17 @@ impl Oracle {
         self.spans.keys().filter_map(|id| self.trace(id))
     }
 
-    fn search(&self, search: &Search) -> Vec<FoundTrace> {
-        let bounds = Bounds {
-            start: search.start,
-            end: search.end,
-            spans_max: search.spans_per_set,
-        };
-        let mut found = Vec::new();
-        for (id, spans) in &self.spans {
+    /// Every trace in one line and as the slow evaluation reads it, newest first.
+    fn plain(&self) -> Vec<(TraceSummary, Plain)> {
+        let of = |(id, spans): (&TraceId, &BTreeMap<SpanId, RawSpan>)| {
             let mut raw: Vec<RawSpan> = spans.values().cloned().collect();
             raw.sort_by_key(|span| (span.start, span.span_id));
-            let trace = Decoded::of(*id, &raw);
-            let span_sets = search.query.search(&trace, &bounds);
-            if !span_sets.is_empty() {
-                let summary = TraceSummary::of(*id, &trace).unwrap();
-                found.push(FoundTrace { summary, span_sets });
-            }
-        }
-        found.sort_by_key(|found| (Reverse(found.summary.start), found.summary.trace_id));
-        found.truncate(search.limit);
-        found
+            let summary = TraceSummary::of(*id, &Decoded::of(*id, &raw)).unwrap();
+            (summary, plain(*id, &raw))
+        };
+        let mut all: Vec<_> = self.spans.iter().map(of).collect();
+        all.sort_by_key(|(summary, _)| (Reverse(summary.start), summary.trace_id));
+        all
     }
 
     fn lookup(&self, id: &str) -> Vec<TraceId> {
@@ -118,6 +111,37 @@ impl Oracle {
     }
 }
 
+/// How many spans of a set are compared.
+const SPANS_PER_SET: usize = 3;
+
+/// What is compared of a span set: how many spans it has, the first of them, and the rest.
+type Set = (usize, Vec<SpanId>, String);
+
+fn slow(traces: &[(TraceSummary, Plain)], search: &Search) -> Vec<(TraceSummary, Vec<Set>)> {
+    let find = |(summary, trace): &(TraceSummary, Plain)| {
+        let mut sets = trace.search(&search.query, search.start.0, search.end.0);
+        sets.truncate(SPAN_SETS_MAX);
+        let of = |(places, attributes): &(Vec<usize>, _)| {
+            let first = places.iter().take(search.spans_per_set);
+            let ids = first.map(|at| trace.spans[*at].id).collect();
+            (places.len(), ids, format!("{attributes:?}"))
+        };
+        (!sets.is_empty()).then(|| (summary.clone(), sets.iter().map(of).collect()))
+    };
+    traces.iter().filter_map(find).take(search.limit).collect()
+}
+
+fn told(found: &FoundTrace) -> (TraceSummary, Vec<Set>) {
+    let of = |set: &SpanSet| {
+        let ids = set.spans.iter().map(|span| span.span_id).collect();
+        (set.matched, ids, format!("{:?}", set.attributes))
+    };
+    (
+        found.summary.clone(),
+        found.span_sets.iter().map(of).collect(),
+    )
+}
+
 fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
     let tenant = tenant();
     for number in 0..TRACES + 1 {
@@ -128,26 +152,30 @@ fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
             "trace {number}"
         );
     }
-    for text in QUERIES {
+    let traces = oracle.plain();
+    let random: Vec<String> = (0..40).map(|_| sonde_traceql_oracle::query(rng)).collect();
+    for text in QUERIES.into_iter().chain(random.iter().map(String::as_str)) {
+        let Ok(query) = TraceQuery::parse(text) else {
+            continue;
+        };
         let (a, b) = (
             rng.random_range(0..60_000_000),
             rng.random_range(0..60_000_000),
         );
         for (start, end) in [(0, u64::MAX), (a.min(b), a.max(b))] {
             for limit in [1, 5, 1000] {
-                let query = TraceQuery::parse(text).unwrap();
                 let search = Search {
-                    query,
+                    query: query.clone(),
                     start: UnixNanos(start),
                     end: UnixNanos(end),
                     limit,
-                    spans_per_set: 3,
+                    spans_per_set: SPANS_PER_SET,
                     deadline: Deadline::never(),
                 };
                 let answer = store.search(&tenant, &search).unwrap();
                 assert_eq!(
-                    answer.traces,
-                    oracle.search(&search),
+                    answer.traces.iter().map(told).collect::<Vec<_>>(),
+                    slow(&traces, &search),
                     "{text:?} in {start}..{end}, limit {limit}"
                 );
                 assert_eq!(
