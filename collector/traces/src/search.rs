@@ -15,8 +15,7 @@ pub use fetch::SpanPlace;
 pub use otlp::OtlpTrace;
 
 use crate::decoded::Decoded;
-use crate::model::{Span, Trace, TraceSummary};
-use crate::narrow::{Narrowing, SpanNeeds};
+use crate::model::{Trace, TraceSummary};
 use crate::query::narrowing;
 use crate::store::TraceStore;
 use ahash::AHashSet;
