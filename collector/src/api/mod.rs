@@ -3,6 +3,7 @@
 //! by [`crate::lookup`], by the rules or by the alerts.
 
 mod answer;
+mod conditions;
 mod follow;
 mod health;
 mod jaeger;

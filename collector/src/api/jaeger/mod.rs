@@ -6,6 +6,7 @@ mod answer;
 mod dependencies;
 mod names;
 mod parameters;
+mod search;
 mod trace;
 mod traces;
 mod v3;
@@ -25,10 +26,13 @@ pub(super) fn router() -> Router<Api> {
             get(names::operations_of),
         )
         .route("/api/operations", get(names::operations))
+        .route("/api/traces", get(traces::search))
         .route("/api/traces/{id}", get(traces::by_id))
         .route("/api/dependencies", get(dependencies::dependencies))
         .route("/api/v3/services", get(v3::services))
         .route("/api/v3/operations", get(v3::operations))
+        .route("/api/v3/traces", get(v3::search))
+        .route("/api/v3/trace-summaries", get(v3::summaries))
         .route("/api/v3/traces/{id}", get(v3::by_id))
 }
 

@@ -158,3 +158,81 @@ async fn what_is_missing_and_what_is_wrong_is_told() {
         400
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_are_found_in_either_version() {
+    let bed = Bed::with_traces().await;
+    let ids = async |parameters: &str| -> Vec<String> {
+        let answer = bed
+            .get(&format!("/jaeger/api/traces?{parameters}"), &[])
+            .await
+            .json();
+        let traces = answer["data"].as_array().unwrap().iter();
+        traces
+            .map(|trace| trace["traceID"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let short = format!("{:032x}", 0xaa);
+    assert_eq!(ids("service=web").await, [short.as_str(), TRACE_ID]);
+    assert_eq!(ids("service=web&limit=1").await, [short.as_str()]);
+    assert_eq!(
+        ids("service=web&operation=all&minDuration=100ms").await,
+        [TRACE_ID]
+    );
+    assert_eq!(ids("service=web&operation=GET+%2F").await, [short.as_str()]);
+    let tags = "%7B%22http.status_code%22:%22500%22,%22error%22:%22true%22%7D";
+    assert_eq!(ids(&format!("service=web&tags={tags}")).await, [TRACE_ID]);
+    assert!(ids(&format!("service=pay&tags={tags}")).await.is_empty());
+    assert_eq!(
+        ids("service=pay&tag=retried:true&tag=amount:9.5").await,
+        [TRACE_ID]
+    );
+    assert!(
+        ids("service=web&start=1000000000000&end=1000000000001")
+            .await
+            .is_empty()
+    );
+    assert_eq!(
+        ids(&format!("traceID=aa&traceID={TRACE_ID}&traceID=ab")).await,
+        [short.as_str(), TRACE_ID]
+    );
+    let found = bed
+        .get("/jaeger/api/v3/traces?query.service_name=pay", &[])
+        .await
+        .json();
+    assert_eq!(
+        found["result"]["resourceSpans"].as_array().unwrap().len(),
+        2
+    );
+    let found = bed
+        .get("/jaeger/api/v3/trace-summaries?query.service_name=pay", &[])
+        .await
+        .json();
+    let summary = &found["summaries"][0];
+    assert_eq!(
+        (&summary["spanCount"], &summary["errorSpanCount"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(
+        summary["maxEndTimeUnixNano"],
+        (bed.begin + 250_000_000).to_string()
+    );
+    for bad in [
+        "",
+        "service=web&limit=0",
+        "service=web&limit=x",
+        "service=web&tags=x",
+        "service=web&tag=x",
+        "service=web&minDuration=5",
+        "service=web&start=5&end=1",
+        "traceID=x",
+    ] {
+        assert_eq!(
+            bed.get(&format!("/jaeger/api/traces?{bad}"), &[])
+                .await
+                .status,
+            400,
+            "{bad}"
+        );
+    }
+}

@@ -5,7 +5,10 @@ mod answer;
 mod json;
 mod parameters;
 mod protobuf;
+mod search;
 mod status;
+mod tag;
+mod tags;
 mod trace;
 
 use super::Api;
@@ -20,6 +23,11 @@ pub(super) fn router() -> Router<Api> {
         .route("/ready", get(super::health::ready))
         .route("/api/echo", get(async || "echo"))
         .route("/api/status/buildinfo", get(status::buildinfo))
+        .route("/api/search", get(search::search))
+        .route("/api/search/tags", get(tags::bare_names))
+        .route("/api/v2/search/tags", get(tags::scoped_names))
+        .route("/api/search/tag/{tag}/values", get(tags::bare_values))
+        .route("/api/v2/search/tag/{tag}/values", get(tags::typed_values))
         .route("/api/traces/{id}", get(trace::bare))
         .route("/api/v2/traces/{id}", get(trace::wrapped))
 }

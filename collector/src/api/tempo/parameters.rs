@@ -2,6 +2,10 @@
 
 use super::answer::TempoError;
 use sonde_proto::UnixNanos;
+use std::time::Duration;
+
+/// How far back questions go that name no time.
+const PERIOD_DEFAULT: Duration = Duration::from_secs(3600);
 
 /// The parameters of a request.
 #[derive(Debug, Default)]
@@ -30,6 +34,29 @@ impl Parameters {
         let text = self.get(name).filter(|text| *text != "0");
         let read = text.map(|text| crate::api::time::instant(name, text, now));
         Ok(read.transpose()?)
+    }
+
+    /// The period asked for: the last hour unless it is named.
+    pub(super) fn period(&self, now: UnixNanos) -> Result<(UnixNanos, UnixNanos), TempoError> {
+        let (start, end) = self.hints(now)?;
+        let end = end.unwrap_or(now);
+        Ok((start.unwrap_or(end.minus(PERIOD_DEFAULT)), end))
+    }
+
+    /// A number from 1 on; one that is larger than `max` is `max`, and 0 the default.
+    pub(super) fn count(
+        &self,
+        name: &str,
+        default: usize,
+        max: usize,
+    ) -> Result<usize, TempoError> {
+        match self.get(name).map(str::parse::<usize>) {
+            None | Some(Ok(0)) => Ok(default),
+            Some(Ok(number)) => Ok(number.min(max)),
+            Some(Err(_)) => Err(TempoError::bad_request(format!(
+                "{name} must be a whole number"
+            ))),
+        }
     }
 
     /// `start` and `end`, each where it is given.

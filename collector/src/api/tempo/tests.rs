@@ -192,3 +192,189 @@ async fn what_zipkin_and_jaeger_send_is_found() {
         }
     }
 }
+
+fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_are_found_with_the_spans_that_match() {
+    let bed = Bed::with_traces().await;
+    let ask = async |parameters: String| {
+        let answer = bed
+            .get(&format!("/tempo/api/search?{parameters}"), &[])
+            .await;
+        answer.json()["traces"].clone()
+    };
+    let query = async |text: &str| ask(format!("q={}", escaped(text))).await;
+    let found = query("{ .amount > 9 && kind = client } | select(.retried)").await;
+    let start = (bed.begin + 10_000_000).to_string();
+    let set = json!({
+        "matched": 1,
+        "attributes": [],
+        "spans": [{
+            "spanID": "0000000000000002",
+            "name": "charge",
+            "startTimeUnixNano": start,
+            "durationNanos": "190000000",
+            "attributes": [
+                {"key": "amount", "value": {"doubleValue": 9.5}},
+                {"key": "kind", "value": {"stringValue": "client"}},
+                {"key": "retried", "value": {"boolValue": true}},
+            ],
+        }],
+    });
+    assert_eq!(
+        found,
+        json!([{
+            "traceID": TRACE_ID,
+            "rootServiceName": "web",
+            "rootTraceName": "POST /checkout",
+            "startTimeUnixNano": bed.begin.to_string(),
+            "durationMs": 250,
+            "spanSet": set,
+            "spanSets": [set],
+        }])
+    );
+    let ids = |found: serde_json::Value| -> Vec<String> {
+        let traces = found.as_array().unwrap().iter();
+        traces
+            .map(|trace| trace["traceID"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let short = format!("{:032x}", 0xaa);
+    assert_eq!(ids(ask(String::new()).await), [short.as_str(), TRACE_ID]);
+    assert_eq!(ids(ask("limit=1".into()).await), [short.as_str()]);
+    let tags = escaped("service.name=web http.status_code=500 error=true");
+    assert_eq!(
+        ids(ask(format!("tags={tags}&minDuration=240ms&maxDuration=1s")).await),
+        [TRACE_ID]
+    );
+    assert!(ids(ask(format!("tags={tags}&minDuration=251ms")).await).is_empty());
+    assert!(ids(ask("start=1&end=2".into()).await).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_search_is_told() {
+    let bed = Bed::new().await;
+    let pipe = escaped("{ } | rate()");
+    for (parameters, said) in [
+        ("q=%7B", "invalid TraceQL query"),
+        ("q=%7B%7D&tags=a%3Db", "without tags"),
+        (&*format!("q={pipe}"), "/api/metrics/query_range"),
+        ("tags=a", "key=value"),
+        ("minDuration=5", "minDuration"),
+        ("limit=x", "limit"),
+        ("start=5&end=1", "start is after end"),
+    ] {
+        let answer = bed
+            .get(&format!("/tempo/api/search?{parameters}"), &[])
+            .await;
+        assert_eq!(answer.status, 400, "{parameters}");
+        assert!(
+            answer.text().contains(said),
+            "{parameters}: {}",
+            answer.text()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_suggested_by_scope() {
+    let bed = Bed::with_traces().await;
+    let all = bed.get("/tempo/api/v2/search/tags", &[]).await.json();
+    let scopes = all["scopes"].as_array().unwrap();
+    let tags = |name: &str| &scopes.iter().find(|scope| scope["name"] == name).unwrap()["tags"];
+    assert_eq!(tags("resource"), &json!(["host.name", "service.name"]));
+    assert_eq!(
+        tags("span"),
+        &json!(["amount", "http.route", "http.status_code", "retried"])
+    );
+    assert_eq!(tags("event"), &json!(["n"]));
+    assert!(
+        tags("intrinsic")
+            .as_array()
+            .unwrap()
+            .contains(&json!("status"))
+    );
+    let path = format!(
+        "/tempo/api/v2/search/tags?scope=span&q={}",
+        escaped("{ name = \"charge\" && .x = ")
+    );
+    let some = bed.get(&path, &[]).await.json();
+    assert_eq!(
+        some["scopes"],
+        json!([{"name": "span", "tags": ["amount", "retried"]}])
+    );
+    let names = bed.get("/tempo/api/search/tags", &[]).await.json();
+    assert!(
+        names["tagNames"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("http.route"))
+    );
+    assert_eq!(
+        bed.get("/tempo/api/v2/search/tags?scope=x", &[])
+            .await
+            .status,
+        400
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_suggested_with_their_types() {
+    let bed = Bed::with_traces().await;
+    let ask = async |tag: &str, query: &str| {
+        let path = format!(
+            "/tempo/api/v2/search/tag/{}/values?q={}",
+            escaped(tag),
+            escaped(query)
+        );
+        bed.get(&path, &[]).await.json()["tagValues"].clone()
+    };
+    let of = |kind: &str, value: &str| json!({"type": kind, "value": value});
+    assert_eq!(
+        ask("span.http.status_code", "").await,
+        json!([of("int", "500")])
+    );
+    assert_eq!(ask(".retried", "{}").await, json!([of("bool", "true")]));
+    assert_eq!(ask("span.amount", "{").await, json!([of("float", "9.5")]));
+    assert_eq!(ask("event.n", "{}").await, json!([of("int", "2")]));
+    let services = json!([of("string", "pay"), of("string", "web")]);
+    assert_eq!(ask("resource.service.name", "{}").await, services);
+    assert_eq!(ask("rootServiceName", "{}").await, services);
+    let query = "{ resource.service.name = \"web\" && name = ";
+    assert_eq!(
+        ask("name", query).await,
+        json!([of("string", "GET /"), of("string", "POST /checkout")])
+    );
+    assert_eq!(
+        ask("status", "{}").await,
+        json!([
+            of("keyword", "error"),
+            of("keyword", "ok"),
+            of("keyword", "unset")
+        ])
+    );
+    assert_eq!(ask("resource.nothing", "{}").await, json!([]));
+    // The name is escaped once more than the URL demands.
+    let twice = bed
+        .get(
+            "/tempo/api/v2/search/tag/resource.service%252Ename/values",
+            &[],
+        )
+        .await
+        .json();
+    assert_eq!(twice["tagValues"], services);
+    assert_eq!(
+        bed.get("/tempo/api/v2/search/tag/nonsense/values", &[])
+            .await
+            .status,
+        400
+    );
+    let old = bed
+        .get("/tempo/api/search/tag/service.name/values", &[])
+        .await
+        .json();
+    assert_eq!(old["tagValues"], json!(["pay", "web"]));
+}
