@@ -30,4 +30,5 @@ mod scrape;
 mod scrape_tls;
 mod sdk;
 mod series_limits;
+mod signals;
 mod sdk_names;

@@ -28,6 +28,7 @@ fn trace(spans: Vec<Span>) -> Trace {
         trace_id: TraceId::from_slice(&[7; 16]).unwrap(),
         spans,
         cut: None,
+        next: None,
     }
 }
 
