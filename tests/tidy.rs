@@ -63,7 +63,11 @@ fn rooms_use_only_the_rooms_below_them() {
                 "sonde-patterns",
             ],
         ),
-        ("sonde-traces", &["sonde-proto", "sonde-segment"]),
+        ("sonde-traceql", &["sonde-proto", "sonde-lex"]),
+        (
+            "sonde-traces",
+            &["sonde-proto", "sonde-segment", "sonde-traceql"],
+        ),
         (
             "sonde-metrics",
             &["sonde-proto", "sonde-segment", "sonde-promql"],

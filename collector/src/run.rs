@@ -14,7 +14,7 @@ use crate::evaluate::{Evaluator, Parts, StoreQuery};
 use crate::load;
 use crate::logs::LogReader;
 use crate::receive::push::Push;
-use crate::receive::{loki_push, otlp_grpc, otlp_http, remote_write};
+use crate::receive::{jaeger, loki_push, otlp_grpc, otlp_http, remote_write, zipkin};
 use crate::serve::{bounded, serve};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
@@ -238,7 +238,9 @@ impl Collector {
             Arc::clone(&clock),
         )
         .map_err(|error| open_error("pushed metrics", &push_dir, &error))?;
-        let write = write.merge(pushed.router());
+        let spans = zipkin::router(Arc::clone(&admission));
+        let spans = spans.merge(jaeger::router(Arc::clone(&admission)));
+        let write = write.merge(pushed.router()).merge(spans);
         let (stop, stopped) = watch::channel(false);
         let (pages_stop, pages_stopped) = watch::channel(false);
         let grpc = otlp_grpc::serve(

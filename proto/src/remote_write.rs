@@ -49,6 +49,8 @@ pub struct Series {
     pub exemplars: Vec<(Pairs, i64, f64)>,
     /// Times in milliseconds, and native histograms.
     pub histograms: Vec<(i64, Histogram)>,
+    /// Times, and since when samples and histograms at them count. 1.0 does not write it.
+    pub starts: Vec<(i64, i64)>,
     /// What the series' metric means.
     pub metadata: Option<Metadata>,
 }
@@ -204,7 +206,6 @@ pub mod v2 {
     #![expect(missing_docs, reason = "the protocol describes its fields")]
 
     use super::Symbols;
-    use super::v1::Sample;
 
     /// What is sent.
     #[derive(Clone, PartialEq, prost::Message)]
@@ -228,6 +229,20 @@ pub mod v2 {
         pub exemplars: Vec<Exemplar>,
         #[prost(message, optional, tag = "5")]
         pub metadata: Option<Metadata>,
+        /// Of all samples that have no start of their own; from before these could.
+        #[prost(int64, tag = "6")]
+        pub created_timestamp: i64,
+    }
+
+    /// A value at a time.
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub struct Sample {
+        #[prost(double, tag = "1")]
+        pub value: f64,
+        #[prost(int64, tag = "2")]
+        pub timestamp: i64,
+        #[prost(int64, tag = "3")]
+        pub start_timestamp: i64,
     }
 
     /// A value with labels of its own.
@@ -281,14 +296,26 @@ pub mod v2 {
                 value: *value,
                 timestamp: *timestamp,
             });
+            let start = |time: i64| {
+                let known = series.starts.iter().find(|(at, _)| *at == time);
+                known.map_or(0, |(_, start)| *start)
+            };
+            let samples = samples.map(|&(timestamp, value)| Sample {
+                value,
+                timestamp,
+                start_timestamp: start(timestamp),
+            });
+            let mut histograms = super::messages(&series.histograms);
+            for histogram in &mut histograms {
+                histogram.start_timestamp = start(histogram.timestamp);
+            }
             Self {
                 exemplars: exemplars.collect(),
                 labels_refs,
-                samples: samples
-                    .map(|&(timestamp, value)| Sample { value, timestamp })
-                    .collect(),
-                histograms: super::messages(&series.histograms),
+                samples: samples.collect(),
+                histograms,
                 metadata,
+                created_timestamp: 0,
             }
         }
     }

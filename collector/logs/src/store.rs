@@ -15,6 +15,7 @@ mod writer;
 mod seal;
 mod unsealed;
 mod suspects;
+mod barred;
 mod merge;
 mod plan;
 mod delete;

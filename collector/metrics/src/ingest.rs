@@ -43,6 +43,26 @@ struct Source<'a> {
     newest: i64,
 }
 
+/// When a sample was taken, and since when it counts (0 where that is not known), in
+/// milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taken {
+    pub(crate) time: i64,
+    pub(crate) start: i64,
+}
+
+impl Taken {
+    fn at(time: i64) -> Self {
+        Self { time, start: 0 }
+    }
+
+    /// Since when the sum of deltas counts that ends with this one. Of one that goes on it is
+    /// not said: what is sealed of it is not asked for that.
+    fn start_of_sum(self, is_first: bool) -> i64 {
+        if is_first { self.start } else { 0 }
+    }
+}
+
 /// The times that samples may have, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeBounds {
@@ -239,12 +259,16 @@ impl Ingest<'_> {
             Some(group) => group,
             None => self.new_group(key, shape, point, current, source)?,
         };
+        let taken = Taken {
+            time,
+            start: point.start(&current.metric),
+        };
         if let Some(histogram) = &point.histogram {
-            self.exponential(&group, histogram, time, current.metric.delta);
+            self.exponential(&group, histogram, taken, current.metric.delta);
         } else if current.metric.delta && !point.is_stale {
-            self.push_delta(&group, point, time);
+            self.push_delta(&group, point, taken);
         } else {
-            self.push(&group, point, time);
+            self.push(&group, point, taken);
         }
         self.exemplars(&group, point, current.metric.kind, time)
     }
@@ -323,6 +347,9 @@ impl Ingest<'_> {
             check(self.config, labels).and_then(|()| self.state.head.series_of(labels, &self.room));
         match taken {
             Ok((series, is_new)) => {
+                if delta {
+                    self.state.head.note_deltas(series);
+                }
                 if is_new && delta {
                     let labels = self.state.head.labels(series);
                     if let Some((time, value)) = self.state.last_sealed(&labels, self.indexes) {
@@ -340,7 +367,7 @@ impl Ingest<'_> {
         }
     }
 
-    fn push(&mut self, group: &Group, point: &Point<'_>, time: i64) {
+    fn push(&mut self, group: &Group, point: &Point<'_>, taken: Taken) {
         let values = if point.is_shapeless() {
             &[]
         } else {
@@ -349,12 +376,13 @@ impl Ingest<'_> {
         for (at, series) in group.series.iter().enumerate() {
             // A histogram that ended without saying its bounds ends in all its series.
             let value = values.get(at).copied().unwrap_or_else(crate::stale_nan);
-            self.push_one(*series, time, value);
+            self.push_one(*series, taken, value);
         }
     }
 
     /// Adds a delta to what its series came to so far.
-    fn push_delta(&mut self, group: &Group, point: &Point<'_>, time: i64) {
+    fn push_delta(&mut self, group: &Group, point: &Point<'_>, taken: Taken) {
+        let time = taken.time;
         let newest = group
             .series
             .iter()
@@ -369,17 +397,25 @@ impl Ingest<'_> {
         for (series, value) in group.series.iter().zip(&point.values) {
             // A value that is no number must not spoil all that follow: it begins anew.
             let last = self.state.head.last(*series).map(|(_, value)| value);
+            let start = taken.start_of_sum(last.is_none());
             let so_far = last.filter(|value| value.is_finite()).unwrap_or_default();
-            self.push_one(*series, time, so_far + value);
+            self.push_one(*series, Taken { time, start }, so_far + value);
         }
     }
 
-    pub(crate) fn push_one(&mut self, series: u32, time: i64, value: f64) {
+    pub(crate) fn push_one(&mut self, series: u32, taken: Taken, value: f64) {
+        let Taken { time, start } = taken;
         if let Some(refusal) = Refusal::of(series) {
             self.telemetry.refuse(reason(refusal), 1);
             return;
         }
-        match self.state.head.push(series, time, value) {
+        let head = &mut self.state.head;
+        let outcome = head.push(series, time, value);
+        // The end of a series says nothing of when it began.
+        if matches!(outcome, Outcome::Appended | Outcome::Late) && !is_stale(value) {
+            head.note_start(series, time, start);
+        }
+        match outcome {
             Outcome::Appended | Outcome::Known => {}
             Outcome::Late => {
                 self.telemetry.late.inc();
@@ -456,7 +492,7 @@ impl Ingest<'_> {
                 .is_none_or(|(time, _)| time < source.newest)
         };
         if let Some(series) = series.filter(|id| is_news(id)) {
-            self.push_one(series, source.newest, 1.0);
+            self.push_one(series, Taken::at(source.newest), 1.0);
         }
         Ok(())
     }

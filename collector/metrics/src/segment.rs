@@ -24,8 +24,10 @@
 //! ```
 //!
 //! A chunk of histograms has its times and, in the place of values, one column of histograms
-//! (see `chunk::histogram`); a series may have chunks of both kinds, which overlap. A segment
-//! with such chunks is of version 3, others of version 2.
+//! (see `chunk::histogram`); a series may have chunks of both kinds, which overlap. Where it is
+//! known since when samples of a chunk count, that stands before its values or histograms (see
+//! `chunk::starts`). A segment with such chunks is of version 4, others with histograms are of
+//! version 3, and all others of version 2.
 //!
 //! Opening reads the directory. The other sections are read, and checked, when a query wants
 //! something of them: one that asks for a few series of a million reads the symbols, what the
@@ -53,6 +55,10 @@ const VERSION: u32 = 2;
 /// The version of one with histograms, which is else the same. A program that does not know
 /// them must not take them for damage.
 const HISTOGRAMS_VERSION: u32 = 3;
+/// The version of one with samples that say since when they count, for the same reason.
+const STARTS_VERSION: u32 = 4;
+/// Those that are read.
+const VERSIONS: [u32; 3] = [VERSION, HISTOGRAMS_VERSION, STARTS_VERSION];
 /// The last bytes of every segment.
 const MAGIC: [u8; 4] = *b"SNDM";
 /// The length of the footer.

@@ -5,6 +5,7 @@
 mod answer;
 mod follow;
 mod health;
+mod jaeger;
 mod loki;
 mod native;
 mod pages;
@@ -12,8 +13,11 @@ mod parameters;
 mod prometheus;
 mod samples;
 mod sites;
+mod tempo;
 mod time;
 mod turns;
+#[cfg(test)]
+mod testing;
 
 use crate::config::HttpConfig;
 use crate::consume::Progress;
@@ -174,6 +178,8 @@ pub(crate) fn router(api: Api, push: Router) -> Router {
         .nest("/prometheus", site.clone())
         .merge(site)
         .nest("/loki/api/v1", loki::router())
+        .nest("/tempo", tempo::router())
+        .nest("/jaeger", jaeger::router())
         .merge(health::router())
         .fallback(pages::page)
         .with_state(api)

@@ -33,6 +33,11 @@ pub struct Config {
     pub search_traces_max: usize,
     /// Attributes that carry a request's own identifier.
     pub request_id_keys: Vec<String>,
+    /// How long it is known which traces carried a request ID. Where this is longer than spans
+    /// are kept, logs of a request are found by it when its spans are gone.
+    pub request_id_retention_seconds: u64,
+    /// How much disk that may take; the oldest goes first.
+    pub request_id_bytes_max: u64,
 }
 
 impl Default for Config {
@@ -48,6 +53,8 @@ impl Default for Config {
             trace_spans_max: 50_000,
             search_traces_max: 100_000,
             request_id_keys: semconv::REQUEST_ID_KEYS.map(str::to_owned).to_vec(),
+            request_id_retention_seconds: 14 * 24 * 3600,
+            request_id_bytes_max: 1 << 30,
         }
     }
 }

@@ -23,6 +23,7 @@ mod narrow;
 mod model;
 mod tail;
 mod segment;
+mod decoded;
 mod query;
 mod search;
 mod metrics;
@@ -31,9 +32,9 @@ mod store;
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
-pub use query::{ParseError, TraceQuery};
-pub use search::{Search, SearchError, SpanPlace, TraceAnswer};
-pub use store::{OpenError, StoreError, TraceStore};
+pub use search::{FoundTrace, OtlpTrace, Search, SearchError, SpanPlace, TraceAnswer};
+pub use sonde_traceql::{MatchedSpan, ParseError, Query as TraceQuery, SpanSet, Static, Value};
+pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 
 #[cfg(test)]
 mod tests;

@@ -8,46 +8,62 @@
 mod candidates;
 mod fetch;
 mod large;
+mod lookup;
+mod otlp;
 
 pub use fetch::SpanPlace;
+pub use otlp::OtlpTrace;
 
+use crate::decoded::Decoded;
 use crate::model::{Span, Trace, TraceSummary};
 use crate::narrow::{Narrowing, SpanNeeds};
-use crate::query::TraceQuery;
+use crate::query::narrowing;
 use crate::store::TraceStore;
-use crate::token::{self, Kind};
 use ahash::AHashSet;
 use candidates::Wanted;
 use serde::Serialize;
-use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
+use sonde_proto::{Deadline, Position, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
+use sonde_traceql::{Bounds, Query, SpanSet};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// What to search for.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// The conditions.
-    pub query: TraceQuery,
-    /// A matching span runs at or after this time.
+    /// What finds spans.
+    pub query: Query,
+    /// The query looks at spans that run at or after this time.
     pub start: UnixNanos,
-    /// A matching span starts before this time.
+    /// The query looks at spans that start before this time.
     pub end: UnixNanos,
     /// How many traces are wanted.
     pub limit: usize,
+    /// How many spans are wanted of each span set.
+    pub spans_per_set: usize,
     /// When to stop searching and return what was found.
     pub deadline: Deadline,
 }
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceAnswer {
     /// The traces, newest first.
-    pub traces: Vec<TraceSummary>,
+    pub traces: Vec<FoundTrace>,
     /// Everything before this position was searched.
     pub searched_through: Position,
     /// Why there may be more, when there may for another reason than the limit.
     pub cut: Option<String>,
+}
+
+/// A trace, and which of its spans were found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FoundTrace {
+    /// The trace in one line.
+    #[serde(flatten)]
+    pub summary: TraceSummary,
+    /// The found spans.
+    pub span_sets: Vec<SpanSet>,
 }
 
 /// Why a question has no answer. What is damaged is left out and repaired later; this is
@@ -68,63 +84,6 @@ impl TraceStore {
         self.trace_after(tenant, id, None)
     }
 
-    /// The traces of a request ID or of a span ID in hex, whenever they happened; newest
-    /// first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`SearchError`] when a segment could not be read.
-    pub fn lookup(
-        &self,
-        tenant: &Tenant,
-        id: &str,
-        limit: usize,
-    ) -> Result<Vec<TraceId>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(Vec::new());
-        };
-        let span_id = SpanId::from_hex(id).ok();
-        let tokens = [
-            token::token(Kind::RequestId, "", id.as_bytes()),
-            span_id.as_ref().map(token::span_id),
-        ];
-        let keys = &self.config().request_id_keys;
-        let names = |(key, value): &(String, String)| {
-            let mut named = false;
-            if keys.contains(key) {
-                token::each_request_id(value, |held| named |= held == id);
-            }
-            named
-        };
-        let is_meant = |span: &Span| {
-            Some(span.span_id) == span_id || span.attributes.iter().chain(&span.resource).any(names)
-        };
-        let mut found = BTreeSet::new();
-        for token in tokens.into_iter().flatten() {
-            let narrowing = Narrowing::default().and(vec![SpanNeeds::of_token(token)]);
-            let wanted = Wanted {
-                narrowing: &narrowing,
-                times: (UnixNanos(0), UnixNanos(u64::MAX)),
-            };
-            let mut fragments = self.candidates(&view, &wanted);
-            let mut examined = 0;
-            while let Some(fragment) = fragments.pop()? {
-                examined += 1;
-                if found.len() >= limit || examined > self.config().search_traces_max {
-                    break;
-                }
-                let trace = self.fetch(&view, &fragment.trace_id)?;
-                if let Some(trace) = trace.filter(|trace| trace.spans.iter().any(is_meant)) {
-                    let start = trace
-                        .spans
-                        .first()
-                        .map_or(fragment.start, |span| span.start);
-                    found.insert((Reverse(start), trace.trace_id));
-                }
-            }
-        }
-        Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
-    }
-
     /// The newest traces that match.
     ///
     /// # Errors
@@ -138,10 +97,15 @@ impl TraceStore {
             });
         };
         let wanted = Wanted {
-            narrowing: &search.query.narrowing(),
+            narrowing: &narrowing(&search.query),
             times: (search.start, search.end),
         };
         let mut fragments = self.candidates(&view, &wanted);
+        let bounds = Bounds {
+            start: search.start,
+            end: search.end,
+            spans_max: search.spans_per_set,
+        };
         let (mut best, mut seen) = (Best::new(search.limit), AHashSet::new());
         let (mut cut, mut in_part) = (None, None);
         while let Some(fragment) = fragments.pop()? {
@@ -162,22 +126,16 @@ impl TraceStore {
                     format!("{id} was not judged by all of its spans: {part}")
                 });
             }
-            let spans: Vec<Span> = raw.spans.iter().filter_map(Span::decode).collect();
-            let in_range =
-                |span: &Span| span.start < search.end && span.end.max(span.start) >= search.start;
-            let mut matching = spans.iter().filter(|span| in_range(span));
-            if matching.any(|span| search.query.matches(span)) {
-                let mut summary = TraceSummary::of(&Trace {
-                    trace_id: fragment.trace_id,
-                    spans,
-                    cut: None,
-                    next: None,
-                });
-                if let (Some(summary), Some(totals)) = (&mut summary, &raw.totals) {
-                    totals.complete(summary);
-                }
-                best.push(summary);
+            let decoded = Decoded::of(fragment.trace_id, &raw.spans);
+            let span_sets = search.query.search(&decoded, &bounds);
+            if span_sets.is_empty() {
+                continue;
             }
+            let mut summary = TraceSummary::of(fragment.trace_id, &decoded);
+            if let (Some(summary), Some(totals)) = (&mut summary, &raw.totals) {
+                totals.complete(summary);
+            }
+            best.extend(summary.map(|summary| FoundTrace { summary, span_sets }));
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
@@ -242,10 +200,10 @@ impl TraceStore {
     }
 }
 
-/// The best summaries so far: newest first, then by trace ID.
+/// The best traces so far: newest first, then by trace ID.
 struct Best {
     limit: usize,
-    kept: std::collections::BTreeMap<(Reverse<UnixNanos>, TraceId), TraceSummary>,
+    kept: std::collections::BTreeMap<(Reverse<UnixNanos>, TraceId), FoundTrace>,
 }
 
 impl Best {
@@ -265,17 +223,17 @@ impl Best {
                     .is_some_and(|((Reverse(worst), _), _)| start < *worst))
     }
 
-    fn push(&mut self, summary: Option<TraceSummary>) {
-        if let Some(summary) = summary {
-            self.kept
-                .insert((Reverse(summary.start), summary.trace_id), summary);
+    fn extend(&mut self, found: Option<FoundTrace>) {
+        if let Some(found) = found {
+            let key = (Reverse(found.summary.start), found.summary.trace_id);
+            self.kept.insert(key, found);
         }
         if self.kept.len() > self.limit {
             self.kept.pop_last();
         }
     }
 
-    fn into_sorted(self) -> Vec<TraceSummary> {
+    fn into_sorted(self) -> Vec<FoundTrace> {
         self.kept.into_values().collect()
     }
 }

@@ -5,6 +5,7 @@
 //!             value  OTLP TracesData of the trace's spans; a large trace has several
 //! index.blk   key  'c' group, column                     value  codes of spans, see [`columns`]
 //!             key  'n' service 0x00 operation            value empty: a name that occurs
+//!             key  'r' token of a request ID           value  the traces that carry it, see [`ids`]
 //!             key  's' ordinal u32 big endian            value fragment, below
 //!             key  't' first 6 B of the token's hash     value ordinals, varint deltas
 //! fragment    trace ID 16 B, start varint, (end - start) varint,
@@ -17,9 +18,11 @@
 
 mod columns;
 mod matching;
+mod ids;
 mod write;
 mod merge;
 
+pub(crate) use ids::{IdsOnly, Where};
 pub(crate) use matching::{Clause, Matching};
 pub(crate) use merge::merge;
 pub(crate) use write::{received, write_tail};
@@ -258,6 +261,16 @@ impl Segment {
                 .map_or(true, |(key, _)| key.first() == Some(&NAME))
         });
         entries.map(|entry| entry.and_then(|(key, _)| decode_name(&key)))
+    }
+
+    /// How many traces it has spans of.
+    pub(crate) fn fragment_count(&self) -> u64 {
+        u64::from(self.fragments)
+    }
+
+    /// Its files and their sizes.
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 2] {
+        [("spans", self.spans.bytes()), ("index", self.index.bytes())]
     }
 
     /// Marks the segment for quarantine; whether this was the first time.

@@ -4,7 +4,9 @@ mod seal;
 mod keep;
 mod merge;
 mod view;
+mod usage;
 
+pub use usage::{ServiceUsage, TraceUsage};
 pub(crate) use view::View;
 
 use crate::codes::{self, SpanCode};
@@ -12,7 +14,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Stats;
 use crate::raw::split;
-use crate::segment::Segment;
+use crate::segment::{IdsOnly, Segment};
 use crate::tail::{Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
 use crate::token;
 use crate::wire::WireError;
@@ -80,6 +82,8 @@ struct State {
     /// disk.
     tails: AHashMap<Tenant, Vec<SharedTail>>,
     segments: Vec<Arc<Segment>>,
+    /// What is left of segments whose spans were let go.
+    ids_only: Vec<Arc<IdsOnly>>,
     applied_to: Position,
     /// Everything before this position lies in segments.
     covers: Position,
@@ -134,11 +138,16 @@ impl TraceStore {
         let (dir, mut manifest) = SegmentDir::open(dir)?;
         let metrics = Metrics::register(registry);
         metrics.damaged.inc_by(dir.quarantined());
-        let mut segments = Vec::new();
+        let (mut segments, mut ids_only) = (Vec::new(), Vec::new());
         for meta in manifest.segments.clone() {
-            let id = meta.id;
-            match Segment::open(&dir.path(&meta.tenant, id), meta) {
-                Ok(segment) => segments.push(Arc::new(segment)),
+            let (id, path) = (meta.id, dir.path(&meta.tenant, meta.id));
+            let opened = if IdsOnly::is_meant(&meta) {
+                IdsOnly::open(&path, meta).map(|ids| ids_only.push(Arc::new(ids)))
+            } else {
+                Segment::open(&path, meta).map(|segment| segments.push(Arc::new(segment)))
+            };
+            match opened {
+                Ok(()) => {}
                 Err(error) if is_damage(&error) => {
                     metrics.damaged.inc();
                     dir.quarantine(&mut manifest, id, &error.to_string())?;
@@ -148,6 +157,7 @@ impl TraceStore {
         }
         let state = State {
             segments,
+            ids_only,
             applied_to: manifest.covers,
             covers: manifest.covers,
             ..State::default()
@@ -211,6 +221,7 @@ impl TraceStore {
         let mut stats = Stats {
             records: metas().map(|m| m.records).sum(),
             bytes: metas().map(|m| m.bytes).sum(),
+            request_id_bytes: state.ids_only.iter().map(|s| s.meta.bytes).sum(),
             tail_bytes: state.tail_bytes() as u64,
             segments: state.segments.len(),
             oldest: metas().map(|m| m.start).min(),
@@ -240,7 +251,9 @@ impl TraceStore {
         stats
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
         &self.config
     }
 

@@ -4,4 +4,3 @@ pub(crate) mod model;
 mod oracle;
 mod bounds;
 mod store;
-mod parse;

@@ -42,6 +42,9 @@ pub struct HistogramMessage {
     pub timestamp: i64,
     #[prost(double, repeated, tag = "16")]
     pub custom_values: Vec<f64>,
+    /// Since when it counts, from 2.0 only.
+    #[prost(int64, tag = "17")]
+    pub start_timestamp: i64,
 }
 
 /// Buckets that follow each other.
@@ -92,6 +95,7 @@ impl HistogramMessage {
             reset_hint: histogram.hint as i32,
             timestamp,
             custom_values: histogram.bounds.to_vec(),
+            start_timestamp: 0,
         }
     }
 }

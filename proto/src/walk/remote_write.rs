@@ -10,9 +10,10 @@
 //! 2.0  Request        { symbols: string[] = 4, timeseries: TimeSeries[] = 5 }
 //!      TimeSeries     { labels_refs: uint32[] = 1, samples: Sample[] = 2,
 //!                       histograms: Histogram[] = 3, exemplars: Exemplar[] = 4,
-//!                       metadata: Metadata = 5 }
+//!                       metadata: Metadata = 5, created_timestamp: int64 = 6 }
 //!      Metadata       { type: enum = 1, help_ref: uint32 = 3, unit_ref: uint32 = 4 }
-//! both Sample         { value: double = 1, timestamp: int64 = 2 }
+//! both Sample         { value: double = 1, timestamp: int64 = 2,
+//!                       start_timestamp: int64 = 3 (2.0 only) }
 //!      Exemplar       { labels: Label[] or labels_refs: uint32[] = 1, value: double = 2,
 //!                       timestamp: int64 = 3 }
 //!      Histogram      see `histogram`
@@ -39,6 +40,7 @@ pub use series::{Exemplar, Fault, LabelBounds, Metadata, Sample, Series};
 use super::WalkError;
 use super::wire::{Cursor, DEPTH_MAX, Wire};
 use crate::remote_write::Version;
+use std::ops::Range;
 
 /// A request of 2.0 that arrives may have so many symbols however small it is,
 const SYMBOLS_ANYWAY: usize = 1 << 16;
@@ -152,6 +154,16 @@ impl<'a> Request<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The series at a place where one of this request was found.
+    ///
+    /// # Errors
+    /// [`WalkError`] where there is none.
+    pub fn series_at(&self, place: Range<usize>) -> Result<Series<'_, 'a>, WalkError> {
+        let message = Cursor::at(self.at.bytes(), place);
+        let message = message.ok_or_else(|| self.at.error("a series lies outside"))?;
+        Series::find(self.version, &self.symbols, message)
     }
 
     /// Visits what 1.0 says about metrics; 2.0 says it with each series.

@@ -11,6 +11,7 @@ mod patterns;
 mod deletes;
 mod joins;
 mod sections;
+mod pages;
 
 use super::*;
 use crate::Search;

@@ -7,13 +7,19 @@
 use super::histograms::{HeadChunk, Histograms};
 use super::{Outcome, chunks::Chunks, grow};
 use crate::Samples;
+use crate::chunk::starts::Starts;
 use crate::promql::HistogramSample;
+use ahash::AHashMap;
 use sonde_proto::Histogram;
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 /// About what a series with samples takes beside them.
 const CHUNKS_BYTES: usize = size_of::<Chunks>() + 16;
+
+/// About what a series takes that says since when it counts.
+const STARTS_BYTES: usize = size_of::<(u32, Starts)>() * 3 / 2;
 
 /// Samples of some series, by the numbers these have in their head.
 #[derive(Debug, Default)]
@@ -21,6 +27,8 @@ pub(crate) struct Generation {
     of_series: Vec<Option<Box<Chunks>>>,
     /// Apart, so that a series without any pays nothing for them.
     histograms: BTreeMap<u32, Histograms>,
+    /// The same.
+    starts: AHashMap<u32, Starts>,
     samples: u64,
     bytes: usize,
     span: Option<(i64, i64)>,
@@ -87,6 +95,27 @@ impl Generation {
         outcome
     }
 
+    /// Notes since when a sample of a series counts that was just added, its newest or not.
+    pub(crate) fn note_start(&mut self, series: u32, time: i64, start: i64, is_newest: bool) {
+        if start == 0 && !self.starts.contains_key(&series) {
+            return;
+        }
+        let known = self.starts.entry(series);
+        let mut grown = match &known {
+            Entry::Occupied(_) => 0,
+            Entry::Vacant(_) => STARTS_BYTES as isize,
+        };
+        let starts = known.or_default();
+        grown -= starts.bytes() as isize;
+        if is_newest {
+            starts.push(time, start);
+        } else {
+            starts.insert(time, start);
+        }
+        grown += starts.bytes() as isize;
+        self.bytes = self.bytes.saturating_add_signed(grown);
+    }
+
     fn count(&mut self, outcome: Outcome, time: i64, grown: isize) {
         self.bytes = self.bytes.saturating_add_signed(grown);
         if matches!(outcome, Outcome::Appended | Outcome::Late) {
@@ -131,6 +160,13 @@ impl Generation {
         self.chunks(series).is_some() || self.histograms.contains_key(&series)
     }
 
+    /// Whether any sample of the series was newer than all before.
+    pub(crate) fn has_any_in_order(&self, series: u32) -> bool {
+        let histograms = self.histograms.get(&series);
+        self.chunks(series).is_some_and(Chunks::has_any_in_order)
+            || histograms.is_some_and(Histograms::has_any_in_order)
+    }
+
     /// The series that have samples.
     pub(crate) fn series(&self) -> impl Iterator<Item = u32> {
         let beyond = self.histograms.last_key_value().map_or(0, |(id, _)| id + 1);
@@ -153,11 +189,20 @@ impl Generation {
 
     /// Appends the chunks of a series that may have samples in the range.
     pub(crate) fn find(&self, series: u32, start: i64, end: i64, out: &mut Vec<HeadChunk>) {
+        let before = out.len();
         if let Some(chunks) = self.chunks(series) {
             chunks.find(start, end, out);
         }
         if let Some(histograms) = self.histograms.get(&series) {
             histograms.find(start, end, out);
+        }
+        if self.starts.is_empty() {
+            return;
+        }
+        if let Some(starts) = self.starts.get(&series) {
+            let starts = Arc::new(starts.clone());
+            let found = out.drain(before..).collect::<Vec<_>>().into_iter();
+            out.extend(found.map(|c| HeadChunk::Since(Box::new(c), Arc::clone(&starts))));
         }
     }
 
@@ -165,10 +210,14 @@ impl Generation {
     pub(crate) fn renumber(&mut self, numbers: impl Iterator<Item = Option<u32>>, series: usize) {
         let old = std::mem::replace(&mut self.of_series, Self::with_room(series).of_series);
         let mut histograms = std::mem::take(&mut self.histograms);
+        let mut starts = std::mem::take(&mut self.starts);
         let old = old.into_iter().chain(std::iter::repeat_with(|| None));
         for ((chunks, number), before) in old.zip(numbers).zip(0u32..) {
             if let (Some(number), Some(held)) = (number, histograms.remove(&before)) {
                 self.histograms.insert(number, held);
+            }
+            if let (Some(number), Some(held)) = (number, starts.remove(&before)) {
+                self.starts.insert(number, held);
             }
             let slot = number.and_then(|number| self.of_series.get_mut(number as usize));
             if let Some(slot) = slot {

@@ -8,6 +8,7 @@ use super::Outcome;
 use crate::Samples;
 use crate::chunk::open::ClosedChunk;
 use crate::chunk::packed::Packed;
+use crate::chunk::starts::Starts;
 use crate::chunk::{Damaged, histogram};
 use crate::promql::HistogramSample;
 use sonde_proto::{BucketSpan, Histogram};
@@ -46,6 +47,8 @@ pub(crate) enum HeadChunk {
     Packed(Packed),
     /// Histograms as they came.
     Open(Box<[HistogramSample]>),
+    /// Some that say since when they count.
+    Since(Box<HeadChunk>, Arc<Starts>),
 }
 
 impl HeadChunk {
@@ -58,6 +61,12 @@ impl HeadChunk {
                 out.histograms.extend_from_slice(samples);
                 Ok(())
             }
+            Self::Since(chunk, starts) => {
+                let before = (out.times.len(), out.histograms.len());
+                chunk.read(out)?;
+                starts.tell(out, before);
+                Ok(())
+            }
         }
     }
 
@@ -67,6 +76,7 @@ impl HeadChunk {
             Self::Floats(chunk) => chunk.bytes.len(),
             Self::Packed(packed) => packed.bytes(),
             Self::Open(samples) => samples.iter().map(|one| bytes_of(&one.value)).sum(),
+            Self::Since(chunk, starts) => chunk.bytes() + starts.bytes(),
         }
     }
 }
@@ -93,6 +103,11 @@ impl Histograms {
             self.pack();
         }
         self.bytes() as isize - before as isize
+    }
+
+    /// Whether any sample came that was newer than all before.
+    pub(crate) fn has_any_in_order(&self) -> bool {
+        !self.open.is_empty() || !self.packed.is_empty()
     }
 
     /// Adds a sample that is older than the newest.

@@ -1,6 +1,6 @@
 //! Native histograms into one tenant's head.
 
-use super::{Ingest, TimeBounds, reason};
+use super::{Ingest, Taken, TimeBounds, reason};
 use crate::chunk::histogram::BUCKETS_MAX;
 use crate::head::groups::Group;
 use crate::head::{Outcome, Refusal};
@@ -17,6 +17,10 @@ impl Ingest<'_> {
         if let Some(reason) = bounds.reason(at.time) {
             return self.telemetry.refuse(reason, 1);
         }
+        let taken = Taken {
+            time: at.time,
+            start: at.start,
+        };
         match at.value {
             Ok(SampleValue::Histogram(mut value)) => {
                 // It was not after what its sender had sent before, which need not be what is
@@ -24,9 +28,9 @@ impl Ingest<'_> {
                 if value.hint == ResetHint::NotReset {
                     Arc::make_mut(&mut value).hint = ResetHint::Unknown;
                 }
-                self.push_histogram(series, at.time, &value);
+                self.push_histogram(series, taken, &value);
             }
-            Ok(SampleValue::Float(end)) => self.push_one(series, at.time, end),
+            Ok(SampleValue::Float(end)) => self.push_one(series, taken, end),
             Err(_) => self.telemetry.refuse(Reason::BadHistogram, 1),
         }
     }
@@ -36,21 +40,21 @@ impl Ingest<'_> {
         &mut self,
         group: &Group,
         value: &Arc<Histogram>,
-        time: i64,
+        taken: Taken,
         delta: bool,
     ) {
         let Some(series) = group.series.first().copied() else {
             return;
         };
         if delta && Refusal::of(series).is_none() {
-            self.push_delta_histogram(series, value, time);
+            self.push_delta_histogram(series, value, taken);
         } else {
-            self.push_histogram(series, time, value);
+            self.push_histogram(series, taken, value);
         }
     }
 
     /// Adds a delta to what its series came to so far.
-    fn push_delta_histogram(&mut self, series: u32, value: &Arc<Histogram>, time: i64) {
+    fn push_delta_histogram(&mut self, series: u32, value: &Arc<Histogram>, mut taken: Taken) {
         if self.state.head.total(series).is_none() {
             let labels = self.state.head.labels(series);
             if let Some(last) = self.state.last_sealed_histogram(&labels, self.indexes) {
@@ -58,9 +62,10 @@ impl Ingest<'_> {
             }
         }
         let newest = self.state.head.last(series).map(|(time, _)| time);
-        if newest.is_some_and(|newest| time <= newest) {
+        if newest.is_some_and(|newest| taken.time <= newest) {
             return self.telemetry.refuse(Reason::DeltaOutOfOrder, 1);
         }
+        taken.start = taken.start_of_sum(newest.is_none());
         let mut total = Arc::clone(value);
         if let Some(so_far) = self.state.head.total(series) {
             let mut sum = (**so_far).clone();
@@ -74,21 +79,25 @@ impl Ingest<'_> {
             }
         }
         self.state.head.set_total(series, Arc::clone(&total));
-        self.push_histogram(series, time, &total);
+        self.push_histogram(series, taken, &total);
     }
 
-    fn push_histogram(&mut self, series: u32, time: i64, value: &Arc<Histogram>) {
+    fn push_histogram(&mut self, series: u32, taken: Taken, value: &Arc<Histogram>) {
         if let Some(refusal) = Refusal::of(series) {
             return self.telemetry.refuse(reason(refusal), 1);
         }
+        let Taken { time, start } = taken;
         let sample = HistogramSample {
             time,
             value: Arc::clone(value),
-            start: 0,
+            start,
         };
-        match self.state.head.push_histogram(series, sample) {
-            Outcome::Appended | Outcome::Known => {}
+        let head = &mut self.state.head;
+        match head.push_histogram(series, sample) {
+            Outcome::Appended => head.note_start(series, time, start),
+            Outcome::Known => {}
             Outcome::Late => {
+                head.note_start(series, time, start);
                 self.telemetry.late.inc();
             }
             Outcome::Duplicate => {

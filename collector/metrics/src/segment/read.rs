@@ -3,10 +3,10 @@
 use super::directory::Directory;
 use super::sections::Place;
 use super::{
-    ChunkRef, FOOTER, HISTOGRAMS_VERSION, MAGIC, SECTION_BYTES_MAX, SegmentIndex, VERSION,
+    ChunkRef, FOOTER, MAGIC, SECTION_BYTES_MAX, STARTS_VERSION, SegmentIndex, VERSION, VERSIONS,
 };
 use crate::Samples;
-use crate::chunk::{Damaged, columns, histogram};
+use crate::chunk::{Damaged, columns, histogram, starts};
 use sonde_segment::SegmentMeta;
 use std::fs::File;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) enum SegmentError {
     #[error("its footer is not that of a metric segment")]
     Footer,
     #[error(
-        "it is of version {0} of the format, and this program reads versions {VERSION} and {HISTOGRAMS_VERSION}"
+        "it is of version {0} of the format, and this program reads versions {VERSION} to {STARTS_VERSION}"
     )]
     Version(u32),
     #[error("the store is closing")]
@@ -111,13 +111,23 @@ impl Segment {
 
     fn read_columns(&self, chunk: &ChunkRef, out: &mut Samples) -> Result<(), SegmentError> {
         let (times, values) = (self.column(chunk.times)?, self.column(chunk.values)?);
-        if histogram::is_of_histograms(&values) {
-            let mut of_histograms = Vec::new();
+        let (starts, values) = starts::split(&values)?;
+        if histogram::is_of_histograms(values) {
+            let (mut of_histograms, before) = (Vec::new(), out.histograms.len());
             columns::read_times(&times, &mut of_histograms)?;
-            histogram::read(&values, &of_histograms, &mut out.histograms)?;
-        } else {
-            columns::read_times(&times, &mut out.times)?;
-            columns::read_values(&values, &mut out.values)?;
+            histogram::read(values, &of_histograms, &mut out.histograms)?;
+            let added = &mut out.histograms[before..];
+            starts::read(starts, &of_histograms, |at, start| added[at].start = start)?;
+            return Ok(());
+        }
+        let before = out.times.len();
+        columns::read_times(&times, &mut out.times)?;
+        columns::read_values(values, &mut out.values)?;
+        if !starts.is_empty() {
+            let of_floats = out.times[before..].to_vec();
+            starts::read(starts, &of_floats, |at, start| {
+                out.set_start(before + at, start);
+            })?;
         }
         Ok(())
     }
@@ -172,7 +182,7 @@ fn read_footer(bytes: &[u8; FOOTER], at: u64) -> Result<Place, SegmentError> {
     if bytes[24..] != MAGIC {
         return Err(SegmentError::Footer);
     }
-    if ![VERSION, HISTOGRAMS_VERSION].contains(&number(20)) {
+    if !VERSIONS.contains(&number(20)) {
         return Err(SegmentError::Version(number(20)));
     }
     let place = Place {

@@ -1,6 +1,7 @@
 //! Segments: what is read is what was written; damage is found and costs no more than itself.
 
 mod native;
+mod starts;
 
 use super::directory::Directory;
 use super::sections::Place;

@@ -4,10 +4,13 @@ use super::VERSION;
 use super::directory::Directory;
 use super::sections::{Place, put};
 use super::values::Values;
-use super::{BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, SeriesBlock};
+use super::{
+    BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, STARTS_VERSION,
+    SeriesBlock,
+};
 use crate::Samples;
 use crate::chunk::columns::{write_times, write_values};
-use crate::chunk::histogram;
+use crate::chunk::{histogram, starts};
 use crate::postings::Pairs;
 use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
@@ -72,13 +75,22 @@ impl<'a> SegmentWriter<'a> {
             .times
             .chunks(CHUNK_SAMPLES_MAX)
             .zip(samples.values.chunks(CHUNK_SAMPLES_MAX));
+        let (has_starts, mut from) = (samples.has_starts(), 0);
         for (times, values) in pieces {
-            chunks.extend(self.chunk(times, &write_values(values))?);
+            let mut column = write_values(values);
+            if has_starts {
+                let starts = (from..from + times.len()).map(|at| samples.start(at));
+                column = self.with_starts(&starts.collect::<Vec<_>>(), times, column);
+            }
+            chunks.extend(self.chunk(times, &column)?);
+            from += times.len();
         }
         for piece in histogram::pieces(&samples.histograms) {
             let times: Vec<i64> = piece.iter().map(|sample| sample.time).collect();
-            chunks.extend(self.chunk(&times, &histogram::write(piece))?);
-            self.version = HISTOGRAMS_VERSION;
+            let starts: Vec<i64> = piece.iter().map(|sample| sample.start).collect();
+            self.version = self.version.max(HISTOGRAMS_VERSION);
+            let column = self.with_starts(&starts, &times, histogram::write(piece));
+            chunks.extend(self.chunk(&times, &column)?);
         }
         self.summary.samples += samples.len() as u64;
         self.summary.series += 1;
@@ -92,6 +104,14 @@ impl<'a> SegmentWriter<'a> {
             self.close_block()?;
         }
         Ok(())
+    }
+
+    fn with_starts(&mut self, starts: &[i64], times: &[i64], column: Vec<u8>) -> Vec<u8> {
+        let (column, has_any) = starts::with(starts, times, column);
+        if has_any {
+            self.version = STARTS_VERSION;
+        }
+        column
     }
 
     /// Writes what is at some times.

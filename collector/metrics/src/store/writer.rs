@@ -36,6 +36,9 @@ pub(super) struct Writer {
     /// The inputs of the merge under way.
     pub(super) merging_run: Vec<u64>,
     pub(super) barred: Barred,
+    /// How many wait until everything is sealed. Nothing new is frozen for its age or its number
+    /// meanwhile, or they would wait for ever.
+    pub(super) waiting: usize,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
     pub(super) pace: Arc<Pace>,
@@ -61,6 +64,7 @@ impl Writer {
             merging: Background::new("metrics-merge"),
             merging_run: Vec::new(),
             barred: Barred::default(),
+            waiting: 0,
             merge_due: true,
             swept: now,
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),

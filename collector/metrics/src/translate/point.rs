@@ -10,7 +10,7 @@
 
 use super::exponential::{Exponential, sint32};
 use super::labels::{LabelMap, NAME};
-use super::wire::{Fields, Kind, Malformed, Value};
+use super::wire::{Fields, Kind, Malformed, Metric, Value};
 use crate::stale_nan;
 use crate::telemetry::Reason;
 use smallvec::SmallVec;
@@ -202,6 +202,15 @@ impl<'a> Point<'a> {
             nanos => UnixNanos(nanos),
         };
         time.as_millis()
+    }
+
+    /// Since when it counts, in milliseconds; 0 where that is not said. What a gauge shows is
+    /// not counted, unless it was scraped: then it may be the sum of a histogram, which can fall.
+    pub(crate) fn start(&self, metric: &Metric<'_>) -> i64 {
+        if metric.kind == Kind::Gauge && metric.scraped.is_none() {
+            return 0;
+        }
+        UnixNanos(self.start_unix_nano).as_millis()
     }
 
     /// How many samples it is.

@@ -5,4 +5,5 @@ mod verbatim;
 mod scopes;
 mod points;
 mod exponential;
+mod starts;
 mod limits;

@@ -116,14 +116,19 @@ fn example(
     deadline: &Deadline,
 ) -> Result<Option<Trace>, ApiError> {
     let internal = |error: sonde_traces::SearchError| ApiError::internal(error.to_string());
-    for condition in ["status=error", "duration>1s", ""] {
-        let query = TraceQuery::parse(&format!("service={} {condition}", quoted(service)))
-            .map_err(|error| ApiError::internal(error.to_string()))?;
+    for condition in [" && status = error", " && duration > 1s", ""] {
+        let query = format!(
+            "{{ resource.service.name = {}{condition} }}",
+            quoted(service)
+        );
+        let query =
+            TraceQuery::parse(&query).map_err(|error| ApiError::internal(error.to_string()))?;
         let search = Search {
             query,
             start,
             end,
             limit: 1,
+            spans_per_set: 0,
             deadline: deadline.clone(),
         };
         let answer = sources
@@ -135,7 +140,7 @@ fn example(
             return sources
                 .stores
                 .traces
-                .trace(tenant, &found.trace_id)
+                .trace(tenant, &found.summary.trace_id)
                 .map_err(internal);
         }
     }

@@ -17,6 +17,9 @@ mod services;
 mod signals;
 mod status;
 mod traces;
+mod trace_status;
+
+pub(super) use signals::vector;
 
 use super::{Api, ApiError, tenant, time};
 use axum::Router;
@@ -45,6 +48,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/status", get(status::status))
         .route("/status/logs", get(log_status::log_status))
         .route("/status/metrics", get(metric_status::metric_status))
+        .route("/status/traces", get(trace_status::trace_status))
 }
 
 /// The parameters of a search.

@@ -169,7 +169,7 @@ pub(super) fn use_of(
 }
 
 /// The values of an instant query.
-pub(super) fn vector(
+pub(in crate::api) fn vector(
     sources: &Sources,
     tenant: &Tenant,
     query: &str,

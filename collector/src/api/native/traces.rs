@@ -8,6 +8,9 @@ use serde::Deserialize;
 use sonde_proto::TraceId;
 use sonde_traces::{Search, SpanPlace, Trace, TraceAnswer, TraceQuery};
 
+/// How many spans of each span set are told.
+const SPANS_PER_SET: usize = 3;
+
 pub(super) async fn search(
     State(api): State<Api>,
     headers: HeaderMap,
@@ -24,6 +27,7 @@ pub(super) async fn search(
             start,
             end,
             limit,
+            spans_per_set: SPANS_PER_SET,
             deadline: deadline.clone(),
         };
         sources

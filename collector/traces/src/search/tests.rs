@@ -3,6 +3,7 @@
 
 use super::candidates::Wanted;
 use super::fetch::{PageLimits, RawTrace};
+use crate::decoded::Decoded;
 use crate::tests::model::{
     OPERATIONS, SERVICES, entry, open, payload, random_entry, tenant, trace_id,
 };
@@ -239,7 +240,8 @@ fn a_trace_read_page_by_page_is_the_trace_large_or_not() {
                     assert_eq!(page.spans.len(), whole.spans.len());
                     continue;
                 };
-                let expected = TraceSummary::of(whole).unwrap();
+                let all: Vec<_> = pages.iter().flat_map(|page| page.spans.clone()).collect();
+                let expected = TraceSummary::of(*id, &Decoded::of(*id, &all)).unwrap();
                 let mut summary = TraceSummary {
                     spans: 0,
                     errors: 0,
@@ -305,10 +307,11 @@ fn a_trace_of_200_000_spans_is_stored_paged_and_summarised_whole() {
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 10,
+        spans_per_set: 3,
         deadline: sonde_proto::Deadline::never(),
     };
     let answer = store.search(&tenant(), &search).unwrap();
-    let found = &answer.traces[0];
+    let found = &answer.traces[0].summary;
     assert_eq!((found.spans, found.duration_nanos), (200_000, 200_009));
     assert_eq!(found.root_name, "span 199999");
     assert!(answer.cut.unwrap().contains("not judged by all"));

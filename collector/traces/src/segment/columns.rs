@@ -12,6 +12,7 @@
 
 use super::Segment;
 use crate::codes::{CodeNeeds, SpanCode};
+use sonde_proto::Deadline;
 use sonde_segment::blocks::{BlockError, Writer, put_varint, take_varint};
 use std::ops::Range;
 use std::sync::Arc;
@@ -112,6 +113,25 @@ impl Segment {
                 needs.name.is_some(),
             ],
         )
+    }
+
+    /// Visits the service and the flags of every listed span; false where the time was over.
+    pub(crate) fn each_service(
+        &self,
+        deadline: &Deadline,
+        mut visit: impl FnMut(u32, u8),
+    ) -> Result<bool, BlockError> {
+        for number in 0..self.fragments.div_ceil(GROUP) {
+            if deadline.has_passed() {
+                return Ok(false);
+            }
+            let Some(group) = self.columns(number, [false, true, true, false])? else {
+                break;
+            };
+            let spans = group.services.iter().zip(&group.flags);
+            spans.for_each(|(service, flags)| visit(*service, *flags));
+        }
+        Ok(true)
     }
 
     fn columns(&self, group: u32, wanted: [bool; 4]) -> Result<Option<Group>, BlockError> {

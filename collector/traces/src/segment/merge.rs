@@ -4,6 +4,7 @@
 //! a file and the columns of a few groups, and a trace up to [`TRACE_BYTES_MAX`].
 
 use super::columns::{CodesOf, Columns};
+use super::ids::merge_ids;
 use super::write::{Label, create, meta, received, write_names};
 use super::{
     Fragment, INDEX, SPANS, Segment, decode_ordinals, encode_ordinals, read_spans, summary_key,
@@ -166,6 +167,7 @@ fn merge_index(
             .iter()
             .map(|(service, operation)| (service.as_str(), operation.as_str())),
     )?;
+    merge_ids(&mut writer, inputs)?;
     for (ordinal, fragment) in (0..).zip(fragments) {
         writer.add(&summary_key(ordinal), &fragment.encode())?;
     }
@@ -265,7 +267,7 @@ impl<'a> Steps<'a> {
 
 /// Visits every key of sorted inputs with all its values and which input each is from; once,
 /// or every time that `bytes_max` bytes of values have come together.
-fn each_key<I>(
+pub(super) fn each_key<I>(
     mut inputs: Vec<I>,
     bytes_max: usize,
     mut visit: impl FnMut(&Bytes, &[(usize, Bytes)]) -> Result<(), BlockError>,

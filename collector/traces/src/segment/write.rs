@@ -1,9 +1,11 @@
 //! Writes a tail as a segment.
 
 use super::columns::Columns;
+use super::ids::{Where, write_ids};
 use super::{Fragment, INDEX, SPANS, checksum, encode_ordinals, name_key, summary_key, token_key};
 use crate::raw::{collapse, encode};
 use crate::tail::Tail;
+use crate::token;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Writer, Written};
@@ -107,9 +109,16 @@ fn write_index(path: &Path, tail: &Tail) -> Result<Written, BlockError> {
     columns.finish(&mut writer)?;
     write_names(&mut writer, tail.names())?;
     let mut tokens: Vec<(u64, u32)> = Vec::new();
+    let mut ids: Vec<(u64, Where)> = Vec::new();
+    for trace in &traces {
+        let mine = trace.tokens().iter().filter(|t| token::is_request_id(**t));
+        ids.extend(mine.map(|token| (*token, trace.fragment.order())));
+    }
+    write_ids(&mut writer, ids)?;
     for (ordinal, trace) in (0..).zip(&traces) {
         writer.add(&summary_key(ordinal), &trace.fragment.encode())?;
-        tokens.extend(trace.tokens().iter().map(|token| (token >> 16, ordinal)));
+        let others = trace.tokens().iter().filter(|t| !token::is_request_id(**t));
+        tokens.extend(others.map(|token| (token >> 16, ordinal)));
     }
     tokens.sort_unstable();
     tokens.dedup();

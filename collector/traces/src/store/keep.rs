@@ -5,7 +5,7 @@ use super::merge::Merging;
 use super::seal::{Frozen, Outcome};
 use super::{StoreError, TraceStore};
 use crate::config::Config;
-use crate::segment::{Segment, received};
+use crate::segment::{IdsOnly, Segment, received};
 use sonde_proto::{Position, UnixNanos};
 use sonde_segment::work::{Background, Barred, Pace};
 use sonde_segment::{Manifest, SegmentMeta, SwapError, plan};
@@ -113,45 +113,99 @@ impl TraceStore {
         keeper.frozen.is_none() && (full || keeper.active_since.is_some_and(aged))
     }
 
-    /// Lets go of what is older than retention or too much.
+    /// Lets go of what is older than retention or too much. Of spans, which traces carried a
+    /// request ID may be kept for longer.
     fn let_go(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let segments = &keeper.manifest.segments;
+        let (ids, spans): (Vec<_>, Vec<_>) = keeper
+            .manifest
+            .segments
+            .iter()
+            .map(|s| by_age(s, keeper.now))
+            .partition(IdsOnly::is_meant);
         // Age counts from the newest span that is sealed: a machine whose clock is years ahead
         // must not lose everything by it.
-        let newest = segments.iter().map(|s| s.end).max();
+        let sealed = keeper.manifest.segments.iter();
+        let newest = sealed.map(|s| s.end).max();
         let newest = newest.map_or(keeper.now, |newest| newest.min(keeper.now));
-        let keep_from = newest.minus(Duration::from_secs(self.config.retention_seconds));
-        let aged: Vec<SegmentMeta> = segments.iter().map(|s| by_age(s, keeper.now)).collect();
-        let gone = plan::expire(&aged, keep_from, self.config.disk_bytes_max);
+        let (spans_kept, ids_kept) = (
+            newest.minus(Duration::from_secs(self.config.retention_seconds)),
+            newest.minus(Duration::from_secs(
+                self.config.request_id_retention_seconds,
+            )),
+        );
+        let mut gone = plan::expire(&spans, spans_kept, self.config.disk_bytes_max);
+        let left = if ids_kept < spans_kept {
+            self.keep_ids(keeper, &gone)
+        } else {
+            Vec::new()
+        };
+        gone.extend(plan::expire(
+            &ids,
+            ids_kept,
+            self.config.request_id_bytes_max,
+        ));
         if gone.is_empty() {
             return Ok(());
         }
-        Ok(self.replace(keeper, &gone, None)?)
+        Ok(self.replace(keeper, &gone, None, left)?)
+    }
+
+    /// Writes the request IDs of segments that are let go. Where that fails they go too: on a
+    /// full disk, retention is what makes room.
+    fn keep_ids(&self, keeper: &mut Keeper, gone: &[u64]) -> Vec<Arc<IdsOnly>> {
+        let segments: Vec<Arc<Segment>> = {
+            let state = self.state.read();
+            let gone = state.segments.iter().filter(|s| gone.contains(&s.meta.id));
+            gone.cloned().collect()
+        };
+        let mut kept = Vec::new();
+        for segment in segments {
+            let (id, tenant) = (keeper.manifest.take_id(), &segment.meta.tenant);
+            let write = || -> Result<Option<IdsOnly>, StoreError> {
+                let path = self.dir.create(tenant, id)?;
+                let Some(meta) = IdsOnly::write(&path, id, &segment)? else {
+                    return Ok(None);
+                };
+                self.dir.persist(tenant, id)?;
+                Ok(Some(IdsOnly::open(&path, meta)?))
+            };
+            match write() {
+                Ok(Some(ids)) => kept.push(Arc::new(ids)),
+                Ok(None) => self.dir.remove(tenant, id),
+                Err(error) => {
+                    self.dir.remove(tenant, id);
+                    tracing::warn!(segment = segment.meta.id, %error, "the request IDs of spans that are let go cannot be kept");
+                }
+            }
+        }
+        kept
     }
 
     pub(super) fn move_damaged_aside(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let damaged: Vec<u64> = self
-            .state
-            .read()
-            .segments
-            .iter()
-            .filter(|s| s.is_damaged())
-            .map(|s| s.meta.id)
-            .collect();
+        let damaged: Vec<u64> = {
+            let state = self.state.read();
+            let segments = state.segments.iter().filter(|s| s.is_damaged());
+            let ids = state.ids_only.iter().filter(|s| s.is_damaged());
+            let ids = ids.map(|s| s.meta.id);
+            segments.map(|s| s.meta.id).chain(ids).collect()
+        };
         for id in damaged {
             self.dir.quarantine(&mut keeper.manifest, id, "damaged")?;
             keeper.merge_due = true;
-            self.state.write().segments.retain(|s| s.meta.id != id);
+            let mut state = self.state.write();
+            state.segments.retain(|s| s.meta.id != id);
+            state.ids_only.retain(|s| s.meta.id != id);
         }
         Ok(())
     }
 
-    /// Puts a manifest in force without some segments and perhaps with a new one.
+    /// Puts a manifest in force without some segments, and perhaps with new ones.
     pub(super) fn replace(
         &self,
         keeper: &mut Keeper,
         gone: &[u64],
         new: Option<Segment>,
+        left: Vec<Arc<IdsOnly>>,
     ) -> Result<(), SwapError> {
         let mut manifest = keeper.manifest.clone();
         let (out, kept) = manifest
@@ -162,13 +216,24 @@ impl TraceStore {
         manifest
             .segments
             .extend(new.as_ref().map(|s| s.meta.clone()));
-        self.dir.swap(&manifest)?;
+        manifest
+            .segments
+            .extend(left.iter().map(|s| s.meta.clone()));
+        if let Err(error) = self.dir.swap(&manifest) {
+            if !error.may_be_in_force() {
+                let written = left.iter().map(|s| &s.meta);
+                written.for_each(|meta| self.dir.remove(&meta.tenant, meta.id));
+            }
+            return Err(error);
+        }
         keeper.manifest = manifest;
         keeper.merge_due = true;
         {
             let mut state = self.state.write();
             state.segments.retain(|s| !gone.contains(&s.meta.id));
             state.segments.extend(new.map(Arc::new));
+            state.ids_only.retain(|s| !gone.contains(&s.meta.id));
+            state.ids_only.extend(left);
         }
         out.iter()
             .for_each(|meta| self.dir.remove(&meta.tenant, meta.id));

@@ -5,7 +5,7 @@
 
 use super::keep::Keeper;
 use super::{StoreError, TraceStore, is_damage};
-use crate::segment::{Segment, merge};
+use crate::segment::{IdsOnly, Segment, merge};
 use sonde_proto::Tenant;
 use sonde_segment::blocks::BlockError;
 use sonde_segment::work::Pace;
@@ -69,7 +69,7 @@ impl TraceStore {
         };
         keeper.barred.forget_before(keeper.now);
         let mut segments = keeper.manifest.segments.clone();
-        segments.retain(|segment| !keeper.barred.contains(segment.id));
+        segments.retain(|s| !keeper.barred.contains(s.id) && !IdsOnly::is_meant(s));
         let Some(inputs) = plan::merge(&segments, &limits) else {
             return Ok(());
         };
@@ -122,7 +122,7 @@ impl TraceStore {
         let opened = outcome.and_then(|meta| Segment::open(&self.dir.path(&tenant, id), meta));
         match opened {
             Ok(segment) => {
-                if let Err(error) = self.replace(keeper, &inputs, Some(segment)) {
+                if let Err(error) = self.replace(keeper, &inputs, Some(segment), Vec::new()) {
                     if !error.may_be_in_force() {
                         self.dir.remove(&tenant, id);
                     }

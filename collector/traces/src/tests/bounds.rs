@@ -25,6 +25,7 @@ fn found(store: &crate::TraceStore, query: &str) -> usize {
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 1000,
+        spans_per_set: 3,
         deadline: Deadline::never(),
     };
     let answer = store.search(&tenant(), &search).unwrap();
@@ -50,14 +51,14 @@ fn a_resource_of_10_000_attributes_is_found_by_each_and_not_copied_to_every_trac
     assert!(store.stats().tail_bytes < 1 << 20, "{:?}", store.stats());
     for _ in 0..2 {
         for query in [
-            "key.0=\"value 0\"",
-            "key.9999=\"value 9999\"",
-            "service=wide",
+            "{ .key.0 = \"value 0\" }",
+            "{ .key.9999 = \"value 9999\" }",
+            "{ resource.service.name = \"wide\" }",
         ] {
             assert_eq!(found(&store, query), 40, "{query}");
         }
-        assert_eq!(found(&store, "key.9999=\"value 1\""), 0);
-        assert_eq!(found(&store, "service=narrow"), 1);
+        assert_eq!(found(&store, "{ .key.9999 = \"value 1\" }"), 0);
+        assert_eq!(found(&store, "{ resource.service.name = \"narrow\" }"), 1);
         assert_eq!(store.lookup(&tenant(), "req-last", 5).unwrap().len(), 5);
         store.seal(UnixNanos(0)).unwrap();
     }

@@ -5,7 +5,8 @@
 //!              zero_threshold: double = 5, zero_count: uint64 = 6 or double = 7,
 //!              below zero: spans = 8, deltas: sint64[] = 9, counts: double[] = 10,
 //!              above zero: spans = 11, deltas: sint64[] = 12, counts: double[] = 13,
-//!              reset_hint: enum = 14, timestamp: int64 = 15, custom_values: double[] = 16 }
+//!              reset_hint: enum = 14, timestamp: int64 = 15, custom_values: double[] = 16,
+//!              start_timestamp: int64 = 17 (2.0 only) }
 //! BucketSpan { offset: sint32 = 1, length: uint32 = 2 }
 //! ```
 //!
@@ -30,6 +31,8 @@ pub const BUCKETS_MAX: usize = 4096;
 pub struct HistogramAt {
     /// Milliseconds since 1970.
     pub time: i64,
+    /// Since when it counts, in milliseconds since 1970; 0 where that is not said.
+    pub start: i64,
     /// What was counted; the float that marks the end of a series where it ended.
     pub value: Result<SampleValue, HistogramError>,
 }
@@ -67,7 +70,7 @@ fn read(mut at: Cursor<'_>) -> Result<HistogramAt, WalkError> {
     let (mut count, mut zero_count) = (Number::default(), Number::default());
     let (mut negative, mut positive) = (Side::default(), Side::default());
     let (mut bounds, mut are_cut) = (Vec::new(), false);
-    let (mut schema, mut time) = (0, 0);
+    let (mut schema, mut time, mut start) = (0, 0, 0);
     while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
         match (tag, wire) {
             (1, Wire::Varint(n)) => count = Number::whole(n),
@@ -85,6 +88,7 @@ fn read(mut at: Cursor<'_>) -> Result<HistogramAt, WalkError> {
             (13, wire) => doubles(&at, wire, &mut positive.counts, &mut positive.is_cut)?,
             (14, Wire::Varint(n)) => histogram.hint = hint(n),
             (15, Wire::Varint(n)) => time = n.cast_signed(),
+            (17, Wire::Varint(n)) => start = n.cast_signed(),
             (16, wire) => doubles(&at, wire, &mut bounds, &mut are_cut)?,
             (1..=8 | 11 | 14 | 15, _) => {
                 return Err(at.error("a field of a histogram has another wire type"));
@@ -112,6 +116,7 @@ fn read(mut at: Cursor<'_>) -> Result<HistogramAt, WalkError> {
     };
     Ok(HistogramAt {
         time,
+        start,
         value: checked(),
     })
 }

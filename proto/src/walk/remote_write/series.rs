@@ -6,6 +6,7 @@ use crate::METRIC_NAME;
 use crate::remote_write::Version;
 use crate::walk::WalkError;
 use crate::walk::wire::{Cursor, DEPTH_MAX, Wire};
+use std::ops::Range;
 
 /// So many labels of one series are read; one with more is at [`Fault::TooManyLabels`]
 /// whatever is configured, so that labels of two bytes cannot fill memory.
@@ -27,6 +28,8 @@ pub struct Series<'s, 'a> {
     is_scattered: bool,
     has_exemplars: bool,
     has_histograms: bool,
+    /// Since when samples count that do not say it themselves.
+    created: i64,
 }
 
 /// A value at a time.
@@ -36,6 +39,8 @@ pub struct Sample {
     pub time: i64,
     /// The value, to the bit: a marker that a series has ended is a number that is none.
     pub value: f64,
+    /// Since when it counts, in milliseconds since 1970; 0 where that is not said.
+    pub start: i64,
 }
 
 /// A value that stands for many, with labels of its own.
@@ -125,6 +130,7 @@ impl<'s, 'a> Series<'s, 'a> {
             is_scattered: false,
             has_exemplars: false,
             has_histograms: false,
+            created: 0,
         };
         while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
             if tag != 1 {
@@ -156,6 +162,7 @@ impl<'s, 'a> Series<'s, 'a> {
                     self.has_histograms |= tag == histograms;
                 }
                 (Version::V2, 5, Wire::Len(inside)) => self.metadata = Some(inside),
+                (Version::V2, 6, Wire::Varint(millis)) => self.created = millis.cast_signed(),
                 (_, 2..=4, _) | (Version::V2, 5, _) => {
                     return Err(at.error("a field of a series has another wire type"));
                 }
@@ -207,6 +214,18 @@ impl<'s, 'a> Series<'s, 'a> {
     pub fn label_bytes(&self) -> Option<&'a [u8]> {
         let (all, rest) = (self.message.bytes(), self.rest.bytes());
         (!self.is_scattered).then(|| &all[..all.len() - rest.len()])
+    }
+
+    /// Where it lies in its request.
+    #[must_use]
+    pub fn place(&self) -> Range<usize> {
+        self.message.place()
+    }
+
+    /// Whether there is nothing to it but samples that are numbers.
+    #[must_use]
+    pub fn has_only_samples(&self) -> bool {
+        !self.has_exemplars && !self.has_histograms
     }
 
     /// Visits the numbers of the labels' symbols, which only 2.0 has.
@@ -288,7 +307,9 @@ impl<'s, 'a> Series<'s, 'a> {
     #[inline]
     pub fn each_sample(&self, mut visit: impl FnMut(Sample)) -> Result<(), WalkError> {
         each(self.rest, 2, |message| {
-            visit(read_sample(message)?);
+            let mut sample = read_sample(message)?;
+            sample.start = self.start(sample.start);
+            visit(sample);
             Ok(())
         })
     }
@@ -297,7 +318,7 @@ impl<'s, 'a> Series<'s, 'a> {
     ///
     /// # Errors
     /// [`WalkError`] at the first that cannot be read.
-    pub fn each_histogram(&self, visit: impl FnMut(HistogramAt)) -> Result<(), WalkError> {
+    pub fn each_histogram(&self, mut visit: impl FnMut(HistogramAt)) -> Result<(), WalkError> {
         if !self.has_histograms {
             return Ok(());
         }
@@ -305,7 +326,20 @@ impl<'s, 'a> Series<'s, 'a> {
             Version::V1 => 4,
             Version::V2 => 3,
         };
-        each_histogram(self.rest, number, visit)
+        each_histogram(self.rest, number, |mut histogram| {
+            histogram.start = self.start(histogram.start);
+            visit(histogram);
+        })
+    }
+
+    /// Since when a sample counts, by its own word or that of its series. 1.0 has neither.
+    #[inline]
+    fn start(&self, own: i64) -> i64 {
+        match (self.version, own) {
+            (Version::V1, _) => 0,
+            (Version::V2, 0) => self.created,
+            (Version::V2, own) => own,
+        }
     }
 
     /// Visits every exemplar.
@@ -459,11 +493,13 @@ fn read_label(mut at: Cursor<'_>) -> Result<(&[u8], &[u8]), WalkError> {
 
 #[inline]
 fn read_sample(mut at: Cursor<'_>) -> Result<Sample, WalkError> {
-    let (mut time, mut value) = (0, 0);
+    let (mut time, mut value, mut start) = (0, 0, 0);
     while let Some((tag, wire)) = at.field(DEPTH_MAX)? {
         match (tag, wire) {
             (1, Wire::Fixed64(bits)) => value = bits,
             (2, Wire::Varint(millis)) => time = millis,
+            // What was taken before this was known must still be readable.
+            (3, Wire::Varint(millis)) => start = millis,
             (1 | 2, _) => return Err(at.error("a number of a sample has another wire type")),
             _ => {}
         }
@@ -471,6 +507,7 @@ fn read_sample(mut at: Cursor<'_>) -> Result<Sample, WalkError> {
     Ok(Sample {
         time: time.cast_signed(),
         value: f64::from_bits(value),
+        start: start.cast_signed(),
     })
 }
 

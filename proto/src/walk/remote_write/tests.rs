@@ -4,7 +4,7 @@
 use super::histogram::tests::any_histogram;
 use super::*;
 use crate::histogram::{Histogram, SampleValue};
-use crate::remote_write::{self as written, v1, v2};
+use crate::remote_write::{self as written, HistogramMessage, v1, v2};
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -63,10 +63,14 @@ fn walked(version: Version, bytes: &[u8]) -> Result<Vec<written::Series>, WalkEr
             labels: own_labels(series.labels()),
             ..Default::default()
         };
-        series.each_sample(|s| own.samples.push((s.time, s.value)))?;
+        series.each_sample(|s| {
+            own.samples.push((s.time, s.value));
+            own.starts.push((s.time, s.start));
+        })?;
         series.each_histogram(|h| {
             if let Ok(SampleValue::Histogram(value)) = h.value {
                 own.histograms.push((h.time, (*value).clone()));
+                own.starts.push((h.time, h.start));
             }
         })?;
         series.each_exemplar(|e| {
@@ -106,9 +110,16 @@ fn any_series() -> impl Strategy<Value = written::Series> {
     let exemplars = prop::collection::vec((labels(), any::<i64>(), value()), 0..3);
     let metadata = prop::option::of(("[a-z]{0,4}", "[a-z]{0,3}", 0..=1));
     let histograms = prop::collection::vec((any::<i64>(), any_histogram()), 0..3);
-    (labels(), samples, exemplars, metadata, histograms).prop_map(
-        |(labels, samples, exemplars, metadata, histograms)| written::Series {
+    let starts = prop::collection::vec(prop_oneof![Just(0), any::<i64>()], 0..8);
+    (labels(), samples, exemplars, metadata, histograms, starts).prop_map(
+        |(labels, samples, exemplars, metadata, histograms, starts)| written::Series {
             labels: labels.into_iter().collect(),
+            starts: samples
+                .iter()
+                .map(|(time, _)| *time)
+                .chain(histograms.iter().map(|(time, _)| *time))
+                .zip(starts)
+                .collect(),
             samples,
             exemplars: exemplars
                 .into_iter()
@@ -141,7 +152,15 @@ fn bits(all: &[written::Series]) -> String {
             .iter()
             .map(|(t, h)| (t, h.count, &h.positive))
             .collect();
-        out += &format!("{labels:?} {samples:?} {exemplars:?} {metadata:?} {histograms:?}\n");
+        let start = |time: &i64| {
+            let known = one.starts.iter().find(|(at, _)| at == time);
+            known.map_or(0, |(_, start)| *start)
+        };
+        let times = one.samples.iter().map(|(time, _)| time);
+        let times = times.chain(one.histograms.iter().map(|(time, _)| time));
+        let starts: Vec<i64> = times.map(start).collect();
+        out += &format!("{labels:?} {samples:?} {exemplars:?} {metadata:?} {histograms:?}");
+        out += &format!(" {starts:?}\n");
     }
     out
 }
@@ -161,7 +180,11 @@ proptest! {
         let expected: Vec<_> = all.iter().map(said).collect();
         prop_assert_eq!(bits(&found), bits(&expected));
         let found = walked(Version::V1, &written::request(Version::V1, &all)).unwrap();
-        let without = |one: &written::Series| written::Series { metadata: None, ..one.clone() };
+        let without = |one: &written::Series| written::Series {
+            metadata: None,
+            starts: Vec::new(),
+            ..one.clone()
+        };
         let all: Vec<_> = all.iter().map(without).collect();
         prop_assert_eq!(bits(&found), bits(&all));
     }
@@ -364,6 +387,35 @@ fn refused(symbols: &[&str], labels_refs: Vec<u32>) -> &'static str {
     };
     let error = look(Version::V2, &request.encode_to_vec(), &BOUNDS).unwrap_err();
     error.message
+}
+
+#[test]
+fn the_start_of_a_series_is_that_of_samples_which_have_none() {
+    let sample = |timestamp, start_timestamp| v2::Sample {
+        value: 1.0,
+        timestamp,
+        start_timestamp,
+    };
+    let mut histogram = HistogramMessage::of(30, &Histogram::default());
+    let mut request = v2::Request {
+        symbols: ["", "__name__", "up"].map(String::from).to_vec(),
+        timeseries: vec![v2::TimeSeries {
+            labels_refs: vec![1, 2],
+            samples: vec![sample(10, 7), sample(20, 0)],
+            histograms: vec![histogram.clone()],
+            created_timestamp: 5,
+            ..Default::default()
+        }],
+    };
+    let starts = |request: &v2::Request| {
+        let found = walked(Version::V2, &request.encode_to_vec()).unwrap();
+        found[0].starts.clone()
+    };
+    assert_eq!(starts(&request), [(10, 7), (20, 5), (30, 5)]);
+    histogram.start_timestamp = -3;
+    request.timeseries[0].histograms = vec![histogram];
+    request.timeseries[0].created_timestamp = 0;
+    assert_eq!(starts(&request), [(10, 7), (20, 0), (30, -3)]);
 }
 
 #[test]

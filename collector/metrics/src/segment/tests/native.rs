@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
 /// Series of floats, of histograms, and of both.
-fn mixed(seed: u64) -> Model {
+pub(super) fn mixed(seed: u64) -> Model {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let of_proptest = TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), of_proptest);
@@ -39,7 +39,7 @@ fn mixed(seed: u64) -> Model {
     all
 }
 
-fn read(segment: &Segment) -> Result<Model, SegmentError> {
+pub(super) fn read(segment: &Segment) -> Result<Model, SegmentError> {
     let index = segment.index()?;
     let symbols = index.read_symbols()?;
     let mut all = Model::new();

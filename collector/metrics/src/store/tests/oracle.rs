@@ -1,5 +1,5 @@
 //! Random histories of a store against a plain map: batches of floats and histograms in any
-//! order, seals, merges, deletions, crashes. Whatever happened, the store holds what the map
+//! order, some of which say since when they count, seals, merges, deletions, crashes. Whatever happened, the store holds what the map
 //! holds.
 
 use super::*;
@@ -17,11 +17,11 @@ const HISTORIES: u64 = 24;
 /// How many things happen in each.
 const EVENTS: usize = 120;
 
-/// What is at a time.
+/// What is at a time, and since when it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Held {
-    Float(u64),
-    Histogram(Box<Bits>),
+    Float(u64, i64),
+    Histogram(Box<Bits>, i64),
 }
 
 /// The journal, how much of it was applied, and what a store must hold then.
@@ -75,7 +75,7 @@ impl World {
                 points.push(point(&pairs, after, value));
                 let labels: Labels = [("__name__", name), ("n", &n)].into_iter().collect();
                 let series = self.model.entry((tenant.clone(), labels)).or_default();
-                let held = Held::Float(value.to_bits());
+                let held = Held::Float(value.to_bits(), 0);
                 series.entry(NOW_MS + after).or_insert(held);
             }
             metrics.push(gauge(name, points));
@@ -87,7 +87,6 @@ impl World {
     /// The same of histograms, and of floats of the same series, as a Prometheus writes them.
     fn take_written(&mut self) {
         let tenant = self.tenants.choose(&mut self.rng).unwrap().clone();
-        let mut all = Vec::new();
         for _ in 0..self.rng.random_range(1..4) {
             let (name, n) = (
                 *["latency", "heat"].choose(&mut self.rng).unwrap(),
@@ -100,11 +99,20 @@ impl World {
                 labels: pairs.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
                 ..Series::default()
             };
+            let version = *Version::ALL.choose(&mut self.rng).unwrap();
+            let usual = NOW_MS - self.rng.random_range(0..3) * 1_000_000;
+            let start = |rng: &mut ChaCha8Rng, time: i64| {
+                let starts = [0, usual, usual, usual, usual, time, time - 1];
+                let start = *starts.choose(rng).unwrap();
+                if version == Version::V2 { start } else { 0 }
+            };
             // A request's floats come before its histograms.
             for _ in 0..self.rng.random_range(0..3) {
                 let time = NOW_MS + self.rng.random_range(-300_000..300_000);
+                let start = start(&mut self.rng, time);
                 series.samples.push((time, time as f64));
-                let held = Held::Float((time as f64).to_bits());
+                series.starts.push((time, start));
+                let held = Held::Float((time as f64).to_bits(), start);
                 model.entry(time).or_insert(held);
             }
             let from = self.rng.random_range(-300_000..300_000);
@@ -118,16 +126,18 @@ impl World {
                 };
                 let time = NOW_MS + from + step * 50 - late;
                 let value = self::histogram(&mut self.rng);
-                let held = Held::Histogram(Box::new(bits(&value)));
+                let start = start(&mut self.rng, time);
+                let known = series.starts.iter().find(|(at, _)| *at == time);
+                let start = known.map_or(start, |(_, start)| *start);
+                let held = Held::Histogram(Box::new(bits(&value)), start);
                 model.entry(time).or_insert(held);
+                series.starts.push((time, start));
                 series.histograms.push((time, value));
             }
-            all.push(series);
+            let body = body(version, &[series]).unwrap();
+            let entry = Entry::remote_write(tenant.clone(), version, NOW, body.into());
+            self.journal.push(entry);
         }
-        let version = *Version::ALL.choose(&mut self.rng).unwrap();
-        let body = body(version, &all).unwrap();
-        self.journal
-            .push(Entry::remote_write(tenant, version, NOW, body.into()));
         self.replay();
     }
 
@@ -231,9 +241,11 @@ impl World {
     fn check(&self) {
         for tenant in &self.tenants {
             let found = super::super::samples_of(&self.bed.store, tenant, &[]);
+            // One of which nothing is left may still be selected, see below.
             let found: BTreeMap<Labels, Vec<(i64, Held)>> = found
                 .into_iter()
                 .map(|(labels, samples)| (labels, held(&samples)))
+                .filter(|(_, samples)| !samples.is_empty())
                 .collect();
             let wanted = self.model.iter().filter(|((t, _), _)| t == tenant);
             let wanted: BTreeMap<Labels, Vec<(i64, Held)>> = wanted
@@ -251,9 +263,16 @@ impl World {
 }
 
 fn held(samples: &Samples) -> Vec<(i64, Held)> {
-    let floats = samples.iter().map(|(t, v)| (t, Held::Float(v.to_bits())));
+    // The end of a series says nothing of it.
+    let start = |at, value| match crate::is_stale(value) {
+        true => 0,
+        false => samples.start(at),
+    };
+    let floats = samples.iter().enumerate();
+    let floats = floats.map(|(at, (t, v))| (t, Held::Float(v.to_bits(), start(at, v))));
     let histograms = samples.histograms.iter();
-    let histograms = histograms.map(|s| (s.time, Held::Histogram(Box::new(bits(&s.value)))));
+    let histograms =
+        histograms.map(|s| (s.time, Held::Histogram(Box::new(bits(&s.value)), s.start)));
     let mut all: Vec<_> = floats.chain(histograms).collect();
     all.sort_by_key(|(time, _)| *time);
     all

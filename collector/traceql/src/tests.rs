@@ -1,0 +1,3 @@
+//! The language from outside.
+
+mod parse;
