@@ -271,6 +271,9 @@ pub(crate) struct MetricArguments {
 pub(crate) struct LookupArguments {
     /// A request ID, trace ID or span ID
     pub(crate) id: String,
+    /// Everything in the order of time
+    #[arg(long)]
+    pub(crate) timeline: bool,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }

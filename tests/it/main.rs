@@ -32,6 +32,7 @@ mod scrape_native;
 mod scrape_tls;
 mod sdk;
 mod series_limits;
+mod signals;
 mod tempo_grafana;
 mod trace_requests;
 mod sdk_names;

@@ -9,6 +9,7 @@
 //! Invariant: what is kept is bounded by [`Limits`] and [`VALUES_MAX`]; it is part of the
 //! snapshot and decided by arrival, so no restart invents or forgets a change.
 
+use crate::histogram::LAG_MAX;
 use crate::span::cut;
 use serde::{Deserialize, Serialize};
 use sonde_proto::otlp::common::KeyValue;
@@ -23,7 +24,8 @@ const VALUES_MAX: usize = 16;
 /// A service has another value of an attribute than before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// When the first span with the value arrived.
+    /// When the first span with the value began, as far as that is believed: not after it
+    /// arrived, nor more than a minute before.
     pub time: UnixNanos,
     /// Whose resource it is.
     pub service: String,
@@ -68,6 +70,7 @@ impl Watched {
         resource: &[KeyValue],
         limits: Limits<'_>,
         now: UnixNanos,
+        began: impl Fn() -> UnixNanos,
     ) -> bool {
         let mut changed = false;
         for attribute in limits.attributes {
@@ -75,12 +78,25 @@ impl Watched {
                 otlp::attribute_text(resource, attribute).filter(|value| !value.is_empty())
             {
                 let value = cut(&value, limits.value_bytes_max);
-                changed |= self.see_value(service, attribute, value, limits, now);
+                if let Some(before) = self.see_value(service, attribute, value, limits, now) {
+                    changed = true;
+                    while self.changes.len() >= limits.changes_max.max(1) {
+                        self.changes.pop_front();
+                    }
+                    self.changes.push_back(Change {
+                        time: began().clamp(now.minus(LAG_MAX), now),
+                        service: cut(service, limits.value_bytes_max).to_owned(),
+                        attribute: attribute.clone(),
+                        before: before.into(),
+                        after: value.to_owned(),
+                    });
+                }
             }
         }
         changed
     }
 
+    /// Notes a value; the one before it where it is a change.
     fn see_value(
         &mut self,
         service: &str,
@@ -88,10 +104,8 @@ impl Watched {
         value: &str,
         limits: Limits<'_>,
         now: UnixNanos,
-    ) -> bool {
-        let Some(known) = self.values_of(service, attribute, limits) else {
-            return false;
-        };
+    ) -> Option<Box<str>> {
+        let known = self.values_of(service, attribute, limits)?;
         let newest = known.iter().max_by_key(|known| known.last);
         let before = newest.map(|newest| newest.value.clone());
         let is_newest = before.as_deref() == Some(value);
@@ -99,7 +113,7 @@ impl Watched {
             let was_gone = same.last.plus(limits.gone) < now;
             same.last = same.last.max(now);
             if is_newest || !was_gone {
-                return false;
+                return None;
             }
         } else {
             if known.len() >= VALUES_MAX
@@ -112,18 +126,7 @@ impl Watched {
                 last: now,
             });
         }
-        let Some(before) = before else { return false };
-        while self.changes.len() >= limits.changes_max.max(1) {
-            self.changes.pop_front();
-        }
-        self.changes.push_back(Change {
-            time: now,
-            service: service.to_owned(),
-            attribute: attribute.to_owned(),
-            before: before.into(),
-            after: value.to_owned(),
-        });
-        true
+        before
     }
 
     /// The known values; `None` where there is no room for another service.
@@ -193,7 +196,7 @@ mod tests {
         for (seconds, version) in seen {
             let resource = [otlp::kv("service.version", *version)];
             let now = UnixNanos::from_secs(*seconds);
-            watched.see("pay", &resource, limits(&attributes), now);
+            watched.see("pay", &resource, limits(&attributes), now, || now);
         }
         let found: Vec<_> = watched
             .changes
@@ -227,13 +230,33 @@ mod tests {
     }
 
     #[test]
+    fn a_change_is_when_its_first_span_began_where_that_can_be() {
+        for (began, expected) in [(995, 995), (2_000, 1_000), (0, 940)] {
+            let attributes = ["service.version".to_owned()];
+            let mut watched = Watched::default();
+            for (version, seconds) in [("1", 990), ("2", 1_000)] {
+                let resource = [otlp::kv("service.version", version)];
+                let (now, began) = (UnixNanos::from_secs(seconds), UnixNanos::from_secs(began));
+                watched.see("pay", &resource, limits(&attributes), now, || began);
+            }
+            assert_eq!(watched.changes[0].time, UnixNanos::from_secs(expected));
+        }
+    }
+
+    #[test]
     fn what_is_kept_is_bounded() {
         let attributes = ["service.version".to_owned()];
         let mut watched = Watched::default();
         for n in 0..1_000_u64 {
             let resource = [otlp::kv("service.version", format!("{n}"))];
             let service = format!("service {}", n % 5);
-            watched.see(&service, &resource, limits(&attributes), UnixNanos(n));
+            watched.see(
+                &service,
+                &resource,
+                limits(&attributes),
+                UnixNanos(n),
+                || UnixNanos(n),
+            );
         }
         let values = watched.services.values().flat_map(BTreeMap::values);
         assert_eq!((watched.services.len(), watched.changes.len()), (2, 3));

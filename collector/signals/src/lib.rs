@@ -36,7 +36,7 @@ pub use changes::{Change, Changes};
 pub use config::Config;
 pub use snapshot::SnapshotError;
 pub use span_signals::SpanSignals;
-pub use use_signals::{Method, Resource, UseSignal, use_table};
+pub use use_signals::{Method, Resource, Scope, UseSignal, use_table};
 
 /// A Prometheus rule file that records the USE signals from node metrics.
 pub const USE_RULES: &str = include_str!("use.rules.yaml");

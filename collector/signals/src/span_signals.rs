@@ -237,7 +237,12 @@ impl SpanSignals {
             let service =
                 otlp::attribute_text(resource, semconv::SERVICE_NAME).filter(|s| !s.is_empty());
             let service = service.as_deref().unwrap_or(SERVICE_UNKNOWN);
-            changed |= signals.watched.see(service, resource, watch, now);
+            let began = || {
+                let spans = resource_spans.scope_spans.iter().flat_map(|s| &s.spans);
+                let starts = spans.map(|span| UnixNanos(span.start_time_unix_nano));
+                starts.min().unwrap_or(now)
+            };
+            changed |= signals.watched.see(service, resource, watch, now, began);
             for span in resource_spans.scope_spans.iter().flat_map(|s| &s.spans) {
                 self.metrics.spans.inc();
                 let Some(span) = Span::of(span, service) else {

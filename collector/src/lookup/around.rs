@@ -119,7 +119,11 @@ pub(super) fn loads(
     let mut cut = (nodes.len() > PLACES_MAX || pods.len() > PLACES_MAX)
         .then(|| format!("of nodes and of pods no more than {PLACES_MAX} are shown"));
     let mut loads = Vec::new();
-    for (prefix, label, places) in [("node", "host_name", nodes), ("container", "pod", pods)] {
+    let places = [
+        ("node", "host_name", nodes),
+        ("(container|pod)", "pod", pods),
+    ];
+    for (prefix, label, places) in places {
         let names: Vec<_> = places
             .into_iter()
             .take(PLACES_MAX)

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sonde_alerts::{AlertStatus, Notification};
 use sonde_logs::LogRecord;
 use sonde_proto::{Deadline, Tenant, UnixNanos};
+use sonde_signals::Scope;
 use sonde_traces::{Search, Trace, TraceQuery};
 use std::time::Duration;
 
@@ -96,7 +97,7 @@ fn view(
         notifications: notifications
             .filter(|n| n.alerts.contains(&alert.fingerprint))
             .collect(),
-        r#use: super::signals::use_of(sources, tenant, period, deadline)?,
+        r#use: super::signals::use_of(sources, tenant, Scope::Node, period, deadline)?,
         alert,
         service,
         red,
