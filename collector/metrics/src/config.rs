@@ -1,5 +1,6 @@
 //! What can be configured of the metric store.
 
+use crate::downsampling::Downsampling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sonde_promql::Features;
@@ -68,6 +69,9 @@ pub struct Config {
     pub merge_bytes_per_second_max: u64,
     /// How many bytes of segment indexes are kept in memory between queries.
     pub index_cache_bytes_max: u64,
+    /// How coarse samples become as they get old; the youngest step first. Where there is none,
+    /// they stay as they were written.
+    pub downsampling: Downsampling,
     /// Whether series may be deleted and snapshots taken over HTTP, by whoever may ask.
     pub admin_api: bool,
     /// Which experimental parts of PromQL may be used.
@@ -111,6 +115,7 @@ impl Default for Config {
             segment_bytes_max: 512 << 20,
             merge_bytes_per_second_max: 16 << 20,
             index_cache_bytes_max: 256 << 20,
+            downsampling: Downsampling::default(),
             admin_api: false,
             features: Features::default(),
         }

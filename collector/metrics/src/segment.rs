@@ -25,7 +25,9 @@
 //!
 //! A chunk of histograms has its times and, in the place of values, one column of histograms
 //! (see `chunk::histogram`); a series may have chunks of both kinds, which overlap. A segment
-//! with such chunks is of version 3, others of version 2.
+//! with such chunks is of version 3, others of version 2. One that is downsampled is of version
+//! 4: it has chunks of what is known of the samples that were dropped (see `chunk::rests`), and
+//! their times are the ends of the intervals.
 //!
 //! Opening reads the directory. The other sections are read, and checked, when a query wants
 //! something of them: one that asks for a few series of a million reads the symbols, what the
@@ -43,7 +45,8 @@ mod write;
 
 pub(crate) use cache::IndexCache;
 pub(crate) use index::SegmentIndex;
-pub(crate) use read::{Segment, SegmentError};
+pub(crate) use read::{Segment, SegmentError, resolution};
+pub(crate) use sections::put;
 pub(crate) use series::{ChunkRef, SeriesBlock};
 pub(crate) use write::{SegmentWriter, Summary};
 
@@ -53,6 +56,8 @@ const VERSION: u32 = 2;
 /// The version of one with histograms, which is else the same. A program that does not know
 /// them must not take them for damage.
 const HISTOGRAMS_VERSION: u32 = 3;
+/// The version of one that is downsampled.
+const RESTS_VERSION: u32 = 4;
 /// The last bytes of every segment.
 const MAGIC: [u8; 4] = *b"SNDM";
 /// The length of the footer.

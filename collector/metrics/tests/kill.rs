@@ -9,7 +9,8 @@
 use prometheus_client::registry::Registry;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use sonde_metrics::{Config, Delete, MetricStore, Selection, parse_selector};
+use sonde_metrics::promql::Rest;
+use sonde_metrics::{Config, Delete, Downsampling, MetricStore, Selection, parse_selector};
 use sonde_proto::remote_write::{Series, Version, body};
 use sonde_proto::{Deadline, Entry, Position, Tenant, UnixNanos};
 use std::collections::BTreeMap;
@@ -22,16 +23,33 @@ const SEED: u64 = 0x3e7a;
 /// Tells this binary that it is the process to be killed: its life's number and directory.
 const LIFE: &str = "SONDE_METRICS_TEST_LIFE";
 const DIR: &str = "SONDE_METRICS_TEST_DIR";
+/// Is set where samples are downsampled.
+const THINNED: &str = "SONDE_METRICS_TEST_THINNED";
 
 const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
 const SERVICES: u64 = 6;
 /// How many samples an entry has at most.
 const SAMPLES_MAX: u64 = 64;
 
+#[path = "kill/thinned.rs"]
+mod thinned;
+
+/// Whether samples are downsampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Old {
+    AsWritten,
+    Thinned,
+}
+
 /// Little memory and few segments, so that something is always being sealed, merged or
 /// rewritten.
-fn config() -> Config {
+fn config(old: Old) -> Config {
+    let downsampling = match old {
+        Old::AsWritten => Downsampling::default(),
+        Old::Thinned => thinned::steps(),
+    };
     Config {
+        downsampling,
         seal_interval_seconds: 0,
         head_bytes_max: 16 << 10,
         merge_fan_in: 2,
@@ -41,8 +59,8 @@ fn config() -> Config {
     }
 }
 
-fn open(dir: &Path) -> MetricStore {
-    MetricStore::open(dir, &config(), &mut Registry::default(), NOW).unwrap()
+fn open(dir: &Path, old: Old) -> MetricStore {
+    MetricStore::open(dir, &config(old), &mut Registry::default(), NOW).unwrap()
 }
 
 fn random(what: u64, number: u64) -> ChaCha8Rng {
@@ -162,7 +180,13 @@ fn the_process_that_is_killed() {
     };
     let life: u64 = life.parse().unwrap();
     say("\nopens");
-    let store = open(Path::new(&dir));
+    let is_thinned = std::env::var_os(THINNED).is_some();
+    let old = if is_thinned {
+        Old::Thinned
+    } else {
+        Old::AsWritten
+    };
+    let store = open(Path::new(&dir), old);
     let mut random = random(3, life);
     let mut number = 0;
     loop {
@@ -203,8 +227,12 @@ fn say(line: &str) {
 }
 
 /// Lets a process live until it has said `lines` lines, kills it, and returns all it said.
-fn live_and_die(dir: &Path, life: u64, lines: usize) -> Vec<Said> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+fn live_and_die(dir: &Path, old: Old, life: u64, lines: usize) -> Vec<Said> {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    if old == Old::Thinned {
+        child.env(THINNED, "1");
+    }
+    let mut child = child
         .args(["--exact", "the_process_that_is_killed", "--nocapture"])
         .env(LIFE, life.to_string())
         .env(DIR, dir)
@@ -300,6 +328,11 @@ fn same(found: &BTreeMap<Key, f64>, expected: &BTreeMap<Key, f64>, before: u64) 
 }
 
 fn found(store: &MetricStore) -> BTreeMap<Key, f64> {
+    everything(store).0
+}
+
+/// All samples, and what is known of dropped ones.
+fn everything(store: &MetricStore) -> (BTreeMap<Key, f64>, Vec<(u64, Rest)>) {
     let deadline = Deadline::never();
     let selection = Selection {
         selectors: &[parse_selector("m").unwrap()],
@@ -308,7 +341,7 @@ fn found(store: &MetricStore) -> BTreeMap<Key, f64> {
         samples_max: u64::MAX,
         deadline: &deadline,
     };
-    let mut found = BTreeMap::new();
+    let (mut found, mut rests) = (BTreeMap::new(), Vec::new());
     store
         .raw(&Tenant::default(), &selection, &mut |labels, samples| {
             let service = labels.get("service").parse().unwrap();
@@ -316,10 +349,11 @@ fn found(store: &MetricStore) -> BTreeMap<Key, f64> {
                 let twice = found.insert((service, time), value);
                 assert_eq!(twice, None, "a sample is there twice");
             }
+            rests.extend(samples.rests.iter().map(|rest| (service, *rest)));
             Ok(())
         })
         .unwrap();
-    found
+    (found, rests)
 }
 
 #[test]
@@ -332,10 +366,10 @@ fn whatever_was_sealed_survives_every_kill_and_what_was_deleted_does_not_come_ba
             0 => 0,
             _ => random.random_range(1..80),
         };
-        for said in live_and_die(dir.path(), life, lines) {
+        for said in live_and_die(dir.path(), Old::AsWritten, life, lines) {
             promised.take(said);
         }
-        let store = open(dir.path());
+        let store = open(dir.path(), Old::AsWritten);
         let stats = store.stats();
         assert_eq!(stats.quarantined, 0, "life {life}: a kill damages nothing");
         let resume_from = store.resume_from().0;
@@ -349,7 +383,7 @@ fn whatever_was_sealed_survives_every_kill_and_what_was_deleted_does_not_come_ba
 
 /// Applied to the end and cleaned, every sample is on disk once, and nothing deleted is.
 fn finish(dir: &Path, promised: &mut Promised) {
-    let store = open(dir);
+    let store = open(dir, Old::AsWritten);
     let end = promised.deletes.iter().map(|d| d.before).max().unwrap() + 1;
     let end = end.max(promised.covers);
     for position in store.applied_to().0..end {

@@ -4,10 +4,13 @@ use super::VERSION;
 use super::directory::Directory;
 use super::sections::{Place, put};
 use super::values::Values;
-use super::{BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, SeriesBlock};
+use super::{
+    BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, RESTS_VERSION,
+    SeriesBlock,
+};
 use crate::Samples;
 use crate::chunk::columns::{write_times, write_values};
-use crate::chunk::histogram;
+use crate::chunk::{histogram, rests};
 use crate::postings::Pairs;
 use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
@@ -78,7 +81,12 @@ impl<'a> SegmentWriter<'a> {
         for piece in histogram::pieces(&samples.histograms) {
             let times: Vec<i64> = piece.iter().map(|sample| sample.time).collect();
             chunks.extend(self.chunk(&times, &histogram::write(piece))?);
-            self.version = HISTOGRAMS_VERSION;
+            self.version = self.version.max(HISTOGRAMS_VERSION);
+        }
+        for piece in rests::pieces(&samples.rests) {
+            let ends: Vec<i64> = piece.iter().map(|rest| rest.end).collect();
+            chunks.extend(self.chunk(&ends, &rests::write(piece))?);
+            self.version = RESTS_VERSION;
         }
         self.summary.samples += samples.len() as u64;
         self.summary.series += 1;

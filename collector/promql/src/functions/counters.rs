@@ -1,16 +1,39 @@
 //! What happened to a counter or gauge over a range: rates, differences, changes.
 
-use super::{Function, Window, native, window_of_both};
+use super::native::{self, Native};
+use super::{Between, Function, Window, window_of_both};
 
 pub(crate) const TABLE: &[Function] = &[
-    window_of_both("rate", rate, native::RATE),
-    window_of_both("increase", increase, native::INCREASE),
-    window_of_both("delta", delta, native::DELTA),
-    window_of_both("irate", irate, native::IRATE),
-    window_of_both("idelta", idelta, native::IDELTA),
+    counter("rate", rate, native::RATE),
+    counter("increase", increase, native::INCREASE),
+    line("delta", delta, native::DELTA),
+    counter("irate", irate, native::IRATE),
+    line("idelta", idelta, native::IDELTA),
     window_of_both("changes", changes, native::CHANGES),
     window_of_both("resets", resets, native::RESETS),
 ];
+
+const fn counter(
+    name: &'static str,
+    apply: fn(&Window<'_>) -> Option<f64>,
+    native: Native,
+) -> Function {
+    Function {
+        between: Between::Counter,
+        ..window_of_both(name, apply, native)
+    }
+}
+
+pub(super) const fn line(
+    name: &'static str,
+    apply: fn(&Window<'_>) -> Option<f64>,
+    native: Native,
+) -> Function {
+    Function {
+        between: Between::Line,
+        ..window_of_both(name, apply, native)
+    }
+}
 
 fn rate(w: &Window<'_>) -> Option<f64> {
     extrapolated(w, true).map(|increase| increase / (w.end - w.start) as f64 * 1e3)
@@ -37,8 +60,12 @@ fn extrapolated(w: &Window<'_>, is_counter: bool) -> Option<f64> {
     if is_counter && w.falls {
         change += lost_in_resets(w.values);
     }
+    if is_counter {
+        change += w.dropped.lost;
+    }
     let counted = is_counter.then_some((first, change));
-    Some(change * stretch(w, (first_time, last_time), w.values.len(), counted))
+    let samples = w.values.len() as f64 + w.dropped.count;
+    Some(change * stretch(w, (first_time, last_time), samples, counted))
 }
 
 /// How much more than what is between the first and the last of its samples a range is taken
@@ -46,13 +73,13 @@ fn extrapolated(w: &Window<'_>, is_counter: bool) -> Option<f64> {
 pub(super) fn stretch(
     w: &Window<'_>,
     (first_time, last_time): (i64, i64),
-    samples: usize,
+    samples: f64,
     counter: Option<(f64, f64)>,
 ) -> f64 {
     // Milliseconds: only their ratio counts.
     let length = |from: i64, to: i64| (to - from) as f64;
     let sampled = length(first_time, last_time);
-    let apart = sampled / (samples - 1) as f64;
+    let apart = sampled / (samples - 1.0);
     let near = |gap: f64| if gap >= apart * 1.1 { apart / 2.0 } else { gap };
     let mut before = near(length(w.start, first_time));
     if let Some((first, change)) = counter
@@ -66,7 +93,7 @@ pub(super) fn stretch(
 }
 
 /// What a counter had counted before each reset.
-fn lost_in_resets(values: &[f64]) -> f64 {
+pub(crate) fn lost_in_resets(values: &[f64]) -> f64 {
     let mut lost = 0.0;
     let mut previous = f64::NEG_INFINITY;
     for value in values {
@@ -105,11 +132,21 @@ fn idelta(w: &Window<'_>) -> Option<f64> {
 }
 
 fn changes(w: &Window<'_>) -> Option<f64> {
+    Some((changes_in(w.values) + w.dropped.changes).round())
+}
+
+/// How often a value was another than the one before.
+pub(crate) fn changes_in(values: &[f64]) -> f64 {
     let differ = |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
-    Some(w.values.windows(2).filter(differ).count() as f64)
+    values.windows(2).filter(differ).count() as f64
 }
 
 fn resets(w: &Window<'_>) -> Option<f64> {
-    let resets = || w.values.windows(2).filter(|pair| pair[1] < pair[0]).count();
-    Some(if w.falls { resets() as f64 } else { 0.0 })
+    let resets = if w.falls { resets_in(w.values) } else { 0.0 };
+    Some((resets + w.dropped.resets).round())
+}
+
+/// How often a value was less than the one before.
+pub(crate) fn resets_in(values: &[f64]) -> f64 {
+    values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64
 }

@@ -30,8 +30,8 @@ pub(super) const RESETS: Native = Native::Computed(|w, _| count_pairs(w, begins_
 pub(super) const SUM: Native = Native::Computed(|w, about| totalled(w, about, false));
 pub(super) const AVG: Native = Native::Computed(|w, about| totalled(w, about, true));
 pub(super) const COUNT: Native = Native::Computed(|w, _| {
-    let count = w.values.len() + w.histograms.len();
-    Some(SampleValue::Float(count as f64))
+    let count = (w.values.len() + w.histograms.len()) as f64 + w.dropped.count;
+    Some(SampleValue::Float(count.round()))
 });
 pub(super) const PRESENT: Native = Native::Computed(|_, _| Some(SampleValue::Float(1.0)));
 pub(super) const FIRST: Native = Native::Computed(|w, _| Some(one(merged(w).first()?)));
@@ -128,7 +128,7 @@ fn rated(
     let mut factor = stretch(
         w,
         (first.time, last.time),
-        w.histograms.len(),
+        w.histograms.len() as f64 + w.dropped.count,
         is_counter.then_some(counted),
     );
     if per_second {
