@@ -242,7 +242,12 @@ impl<'s, S: Source> Engine<'s, S> {
             columns.push(column);
             Ok(())
         })?;
-        self.merge_same(columns)
+        let given = columns.len();
+        let merged = self.merge_same(columns)?;
+        if merged.len() < given && is_of_whole_series(expr) {
+            return Err(same_labels());
+        }
+        Ok(merged)
     }
 
     /// Makes one column of those with equal labels; two values at one step are an error.
@@ -258,9 +263,7 @@ impl<'s, S: Source> Engine<'s, S> {
                 continue;
             };
             self.work(column.values.len() as u64)?;
-            same.fill_from(column).map_err(|_| {
-                Stop::Expression("vector cannot contain metrics with the same labelset".into())
-            })?;
+            same.fill_from(column).map_err(|_| same_labels())?;
         }
         Ok(merged)
     }
@@ -350,6 +353,21 @@ impl<'s, S: Source> Engine<'s, S> {
         all.retain(|series: &RangeSeries| !series.is_empty());
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(all)
+    }
+}
+
+/// Two series of one labelset.
+fn same_labels() -> Stop {
+    Stop::Expression("vector cannot contain metrics with the same labelset".into())
+}
+
+/// Whether no two series of its result may have the same labels, even with values at different
+/// steps: ranges and negations. Other functions look at one step after the other.
+fn is_of_whole_series(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Negate(_) => true,
+        ExprKind::Call { function, .. } => matches!(function.kind, Kind::Window { .. }),
+        _ => false,
     }
 }
 
