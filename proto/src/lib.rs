@@ -15,6 +15,7 @@ mod labels;
 mod matcher;
 mod histogram;
 mod time;
+mod secret;
 
 pub mod otlp;
 pub mod period;
@@ -33,6 +34,7 @@ pub use histogram::{
 pub use id::{IdError, SpanId, TraceId};
 pub use labels::{Fingerprint, Labels, LabelsBuilder, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use secret::{HIDDEN, Secret};
 pub use signal::{Partition, Signal};
 pub use tenant::{Tenant, TenantError};
 pub use time::{Clock, ManualClock, SystemClock, UnixNanos};

@@ -111,6 +111,17 @@ fn store(out: &mut Text, store: &Value) {
         number(&store["segments"])
     );
     super::field(out, "on disk", &disk);
+    for of in render::list(store, "downsampled") {
+        let name = format!("downsampled to {}", render::text(of, "resolution"));
+        let size = |key: &str| render::bytes(of[key].as_u64().unwrap_or(0));
+        let told = format!(
+            "{} in {} segments, {} saved",
+            size("bytes"),
+            number(&of["segments"]),
+            size("bytes_saved")
+        );
+        super::field(out, &name, &told);
+    }
     let memory = format!(
         "{} samples of {} series, about {}",
         number(&store["unsealed"]),

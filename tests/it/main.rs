@@ -25,6 +25,7 @@ mod metrics_kill;
 mod notify;
 mod prometheus_api;
 mod prometheus_differential;
+mod prometheus_grafana;
 mod prometheus_remote_write;
 mod push;
 mod scrape;

@@ -37,7 +37,7 @@ fn now() -> u64 {
 
 /// Four metrics of two instances and of a job without any; one series ended. Returns the time
 /// of the newest sample.
-async fn with_samples(server: &Sonde) -> u64 {
+pub(crate) async fn with_samples(server: &Sonde) -> u64 {
     let newest = now() / SECOND * SECOND;
     let point = |pairs: &[(&str, &str)], back: u64, value: f64, flags| NumberDataPoint {
         attributes: pairs
@@ -321,7 +321,7 @@ async fn a_prometheus_that_reads_remotely_answers_the_same() {
 }
 
 /// Two series of native histograms, sent as exponential ones. Returns the time of the newest.
-async fn with_histograms(server: &Sonde) -> u64 {
+pub(crate) async fn with_histograms(server: &Sonde) -> u64 {
     let newest = now() / SECOND * SECOND;
     let point = |path: &str, back: u64| {
         let age = SAMPLES - back;
@@ -501,10 +501,31 @@ async fn promtool_finds_in_sonde_what_it_finds_in_prometheus() {
     }
     assert_eq!(failed, 3);
     // Labels are looked up where they are kept.
-    let labels = ["labels", start.as_str(), &end, "URL", "color"];
-    let (success, colors) = promtool(&promtool_program, &labels, &own).await;
-    assert!(success, "{colors}");
-    assert_eq!(colors, "blue ü\ngr\"ee\\n\nred");
+    let (start, end) = (start.as_str(), end.as_str());
+    let labels: [(&[&str], &str); 6] = [
+        (&[start, end, "URL", "color"], "blue ü\ngr\"ee\\n\nred"),
+        (&[start, end, "URL", "no_such"], ""),
+        (&["--match=fed_ended", "URL", "is"], "gone\nhere"),
+        (&["--match=fed_z{color=\"red\"}", "URL", "color"], "red"),
+        (
+            &["--match=fed_z", "--match=fed_odd", "URL", "__name__"],
+            "fed_odd\nfed_z",
+        ),
+        (&["--end=1", "URL", "color"], ""),
+    ];
+    for (arguments, expected) in labels {
+        let arguments = [&["labels"], arguments].concat();
+        let (success, found) = promtool(&promtool_program, &arguments, &own).await;
+        assert_eq!((success, found.as_str()), (true, expected), "{arguments:?}");
+    }
+    let wrong: [(&[&str], &str); 2] = [
+        (&["labels", "--match={", "URL", "color"], "parse error"),
+        (&["series", "--match={a=~\"(\"}", "URL"], "parse error"),
+    ];
+    for (arguments, part) in wrong {
+        let (success, told) = promtool(&promtool_program, arguments, &own).await;
+        assert!(!success && told.contains(part), "{arguments:?}: {told}");
+    }
     assert!(server.stop().await.success());
 }
 

@@ -2,9 +2,11 @@
 //! (<https://prometheus.io/docs/prometheus/latest/configuration/configuration/>), so that the
 //! `scrape_configs` of a Prometheus can be pasted.
 
-use super::text::{Period, Secret, Size};
+use super::text::Size;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sonde_proto::Secret;
+use sonde_proto::period::Period;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

@@ -5,8 +5,8 @@ use super::config::{GlobalConfig, JobConfig, ProtocolName, ScrapeConfig, StaticC
 use super::fetch::{Access, Credentials};
 use super::relabel::Rule;
 use super::target::{Found, Target};
-use super::text::Period;
 use sonde_exposition::{Bounds, Escaping, Format, Options, Protocol, accept};
+use sonde_proto::period::Period;
 use std::collections::{BTreeMap, HashSet};
 
 /// The most that is read of a body where no limit is set.

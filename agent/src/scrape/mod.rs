@@ -24,7 +24,9 @@ pub use config::{
     Authorization, BasicAuth, GlobalConfig, JobConfig, ProtocolName, RelabelConfig, Scheme,
     ScrapeConfig, ScrapeTlsConfig, StaticConfig,
 };
-pub use text::{Period, Secret, Size};
+pub use sonde_proto::Secret;
+pub use sonde_proto::period::Period;
+pub use text::Size;
 
 pub(crate) use run::{Outlet, Scraper};
 

@@ -3,9 +3,9 @@
 use super::Labels;
 use super::job::Job;
 use super::relabel::{self, get};
-use super::text::Period;
 use http::Uri;
 use sha2::{Digest as _, Sha256};
+use sonde_proto::period::Period;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,44 +1,10 @@
-//! Words that must not be seen: they print as `<secret>`, everywhere.
+//! Where words come from that must not be seen.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+pub(crate) use sonde_proto::{HIDDEN, Secret};
 use std::path::PathBuf;
-
-/// What is printed in place of a secret.
-pub(crate) const HIDDEN: &str = "<secret>";
 
 /// The longest secret file that is read.
 const FILE_BYTES_MAX: u64 = 64 << 10;
-
-/// A password, token or URL with a token in it.
-#[derive(Clone, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself. Its callers are the places to review.
-    #[must_use]
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(HIDDEN)
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(HIDDEN)
-    }
-}
 
 /// Where a secret comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

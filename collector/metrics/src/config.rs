@@ -1,5 +1,6 @@
 //! What can be configured of the metric store.
 
+use crate::downsampling::Downsampling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sonde_promql::{Features, QueryLimits};
@@ -76,6 +77,9 @@ pub struct Config {
     pub query_label_bytes_max: u64,
     /// How many bytes of values, series by steps, may be kept while a query is computed.
     pub query_value_bytes_max: u64,
+    /// How coarse samples become as they get old; the youngest step first. Where there is none,
+    /// they stay as they were written.
+    pub downsampling: Downsampling,
     /// Whether series may be deleted and snapshots taken over HTTP, by whoever may ask.
     pub admin_api: bool,
     /// Which experimental parts of PromQL may be used.
@@ -124,6 +128,7 @@ impl Default for Config {
             query_samples_max: query.samples_max,
             query_label_bytes_max: query.label_bytes_max,
             query_value_bytes_max: query.value_bytes_max,
+            downsampling: Downsampling::default(),
             admin_api: false,
             features: Features::default(),
         }

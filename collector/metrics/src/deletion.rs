@@ -131,15 +131,17 @@ pub(crate) fn covers(gone: &[(i64, i64)], first: i64, last: i64) -> bool {
         .any(|(start, end)| *start <= first && *end >= last)
 }
 
-/// How many floats and histograms there are, to say later what was added.
-pub(crate) fn mark(samples: &Samples) -> (usize, usize) {
-    (samples.times.len(), samples.histograms.len())
+/// How many floats, histograms and rests there are, to say later what was added.
+pub(crate) fn mark(samples: &Samples) -> (usize, usize, usize) {
+    let rests = samples.rests.len();
+    (samples.times.len(), samples.histograms.len(), rests)
 }
 
-/// Removes what is gone of the samples that were added since a mark.
+/// Removes what is gone of the samples that were added since a mark. What is known of dropped
+/// ones goes where any of them may be gone.
 pub(crate) fn remove(
     samples: &mut Samples,
-    (floats, histograms): (usize, usize),
+    (floats, histograms, rests): (usize, usize, usize),
     gone: &[(i64, i64)],
 ) {
     let is_gone = |time: i64| {
@@ -151,6 +153,12 @@ pub(crate) fn remove(
     samples.histograms.retain(|sample| {
         at += 1;
         at <= histograms || !is_gone(sample.time)
+    });
+    let mut at = 0;
+    samples.rests.retain(|rest| {
+        at += 1;
+        let is_touched = |(start, end): &(i64, i64)| *start <= rest.end && *end >= rest.start;
+        at <= rests || !gone.iter().any(is_touched)
     });
 }
 

@@ -20,6 +20,7 @@ mod segment;
 mod tenant;
 mod admission;
 mod deletion;
+mod downsampling;
 mod ingest;
 mod remote;
 mod select;
@@ -30,6 +31,7 @@ mod testing;
 
 pub use admission::{Offender, Verdict};
 pub use config::Config;
+pub use downsampling::{Downsampling, Step};
 pub use select::{Limited, Reads};
 pub use sonde_promql as promql;
 pub use sonde_promql::{
@@ -38,7 +40,7 @@ pub use sonde_promql::{
 };
 pub use store::{
     Cardinality, Counted, Delete, DeleteError, Lookup, MetricStore, NewestSample, OpenError,
-    Question, Selection, Stats, StoreError, When,
+    Question, Selection, Stats, StoreError, Thinned, When,
 };
 pub use tenant::Metadata;
 pub use translate::exemplar::Exemplar;

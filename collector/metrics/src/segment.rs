@@ -26,8 +26,9 @@
 //! A chunk of histograms has its times and, in the place of values, one column of histograms
 //! (see `chunk::histogram`); a series may have chunks of both kinds, which overlap. Where it is
 //! known since when samples of a chunk count, that stands before its values or histograms (see
-//! `chunk::starts`). A segment with such chunks is of version 4, others with histograms are of
-//! version 3, and all others of version 2.
+//! `chunk::starts`). One that is downsampled has chunks of what is known of the samples that were
+//! dropped (see `chunk::rests`), whose times are the ends of the intervals. The version says the
+//! most that a segment has: 5 what was dropped, 4 starts, 3 histograms, 2 none of these.
 //!
 //! Opening reads the directory. The other sections are read, and checked, when a query wants
 //! something of them: one that asks for a few series of a million reads the symbols, what the
@@ -45,7 +46,8 @@ mod write;
 
 pub(crate) use cache::IndexCache;
 pub(crate) use index::SegmentIndex;
-pub(crate) use read::{Segment, SegmentError};
+pub(crate) use read::{Segment, SegmentError, resolution};
+pub(crate) use sections::put;
 pub(crate) use series::{ChunkRef, SeriesBlock};
 pub(crate) use write::{SegmentWriter, Summary};
 
@@ -57,8 +59,10 @@ const VERSION: u32 = 2;
 const HISTOGRAMS_VERSION: u32 = 3;
 /// The version of one with samples that say since when they count, for the same reason.
 const STARTS_VERSION: u32 = 4;
+/// The version of one that is downsampled.
+const RESTS_VERSION: u32 = 5;
 /// Those that are read.
-const VERSIONS: [u32; 3] = [VERSION, HISTOGRAMS_VERSION, STARTS_VERSION];
+const VERSIONS: [u32; 4] = [VERSION, HISTOGRAMS_VERSION, STARTS_VERSION, RESTS_VERSION];
 /// The last bytes of every segment.
 const MAGIC: [u8; 4] = *b"SNDM";
 /// The length of the footer.

@@ -14,7 +14,7 @@ use crate::postings::{Clock, Index, Known};
 use crate::promql::source::{ReadCost, Room, Series, Source, Stop, TimeRange};
 use crate::segment::{ChunkRef, IndexCache, Segment, SegmentError, SegmentIndex};
 use crate::symbols::Symbol;
-use crate::tenant::TenantStore;
+use crate::tenant::{State, TenantStore};
 use ahash::{AHashMap, AHashSet};
 use judged::Judged;
 use sets::Texts;
@@ -170,6 +170,25 @@ impl<'a> Source for TenantSource<'a> {
         }
         Ok(all)
     }
+
+    fn resolution(&self, range: TimeRange) -> i64 {
+        coarsest(&self.tenant.state.read(), range)
+    }
+}
+
+/// The coarsest resolution of what overlaps a range.
+fn coarsest(state: &State, range: TimeRange) -> i64 {
+    let thinned = state.segments.iter().filter(|s| !s.is_damaged());
+    let thinned = thinned
+        .map(|s| (s, s.resolution()))
+        .filter(|(s, resolution)| {
+            *resolution > 0
+                && s.overlaps(
+                    range.start.saturating_sub(*resolution),
+                    range.end.saturating_add(*resolution),
+                )
+        });
+    thinned.map(|(_, resolution)| resolution).max().unwrap_or(0)
 }
 
 fn sealed<'a>(

@@ -27,8 +27,9 @@ use crate::tenant::TenantStore;
 use ahash::AHashMap;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use sonde_proto::{Position, Tenant, UnixNanos};
-use sonde_segment::{SegmentDir, SwapError};
+use sonde_proto::{Position, Tenant, UnixNanos, period};
+use sonde_segment::{SegmentDir, SegmentMeta, SwapError};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -142,6 +143,32 @@ pub struct Stats {
     pub tenants: usize,
     /// Segments that were found damaged and moved aside.
     pub quarantined: u64,
+    /// What was downsampled, the finest resolution first.
+    pub downsampled: Vec<Thinned>,
+}
+
+/// The segments that were downsampled to one resolution.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Thinned {
+    /// As Prometheus writes it: `5m`.
+    pub resolution: String,
+    /// How many segments there are.
+    pub segments: usize,
+    /// How many samples were kept.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many more there were before.
+    pub bytes_saved: u64,
+}
+
+impl Thinned {
+    fn add(&mut self, meta: &SegmentMeta) {
+        self.segments += 1;
+        self.records += meta.records;
+        self.bytes += meta.bytes;
+        self.bytes_saved += merge::raw_bytes(meta).saturating_sub(meta.bytes);
+    }
 }
 
 impl MetricStore {
@@ -246,6 +273,7 @@ impl MetricStore {
             quarantined: self.dir.quarantined(),
             ..Stats::default()
         };
+        let mut thinned: BTreeMap<i64, Thinned> = BTreeMap::new();
         let mut span: Option<(UnixNanos, UnixNanos)> = None;
         let mut widen = |start: UnixNanos, end: UnixNanos| {
             let (first, last) = span.unwrap_or((start, end));
@@ -265,9 +293,20 @@ impl MetricStore {
                 stats.bytes += segment.meta.bytes;
                 stats.records += segment.meta.records;
                 widen(segment.meta.start, segment.meta.end);
+                if segment.resolution() > 0 {
+                    let of = thinned.entry(segment.resolution()).or_default();
+                    of.add(&segment.meta);
+                }
             }
         }
         stats.records += stats.unsealed;
+        stats.downsampled = thinned
+            .into_iter()
+            .map(|(millis, of)| Thinned {
+                resolution: period::text(millis.unsigned_abs()),
+                ..of
+            })
+            .collect();
         (stats.oldest, stats.newest) = span.unzip();
         stats
     }

@@ -192,7 +192,7 @@ fn last_in<T>(
         }
         segment.read(chunk, &mut samples)?;
         if let Some(gone) = &gone {
-            deletion::remove(&mut samples, (0, 0), gone);
+            deletion::remove(&mut samples, (0, 0, 0), gone);
         }
         let last = wanted(&samples);
         if last.is_some() {

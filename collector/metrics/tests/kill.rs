@@ -13,7 +13,8 @@ use life::{live_and_die, say};
 use prometheus_client::registry::Registry;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use sonde_metrics::{Config, Delete, MetricStore, Selection, parse_selector};
+use sonde_metrics::promql::Rest;
+use sonde_metrics::{Config, Delete, Downsampling, MetricStore, Selection, parse_selector};
 use sonde_proto::remote_write::{Series, Version, body};
 use sonde_proto::{Deadline, Entry, Position, Tenant, UnixNanos};
 use std::collections::BTreeMap;
@@ -21,16 +22,33 @@ use std::path::Path;
 
 const KILLS: u64 = 52;
 const SEED: u64 = 0x3e7a;
+/// From this life on samples are downsampled.
+const THINNED: u64 = 1 << 32;
 
 const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
 const SERVICES: u64 = 6;
 /// How many samples an entry has at most.
 const SAMPLES_MAX: u64 = 64;
 
+#[path = "kill/thinned.rs"]
+mod thinned;
+
+/// Whether samples are downsampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Old {
+    AsWritten,
+    Thinned,
+}
+
 /// Little memory and few segments, so that something is always being sealed, merged or
 /// rewritten.
-fn config() -> Config {
+fn config(old: Old) -> Config {
+    let downsampling = match old {
+        Old::AsWritten => Downsampling::default(),
+        Old::Thinned => thinned::steps(),
+    };
     Config {
+        downsampling,
         seal_interval_seconds: 0,
         head_bytes_max: 16 << 10,
         merge_fan_in: 2,
@@ -40,8 +58,8 @@ fn config() -> Config {
     }
 }
 
-fn open(dir: &Path) -> MetricStore {
-    MetricStore::open(dir, &config(), &mut Registry::default(), NOW).unwrap()
+fn open(dir: &Path, old: Old) -> MetricStore {
+    MetricStore::open(dir, &config(old), &mut Registry::default(), NOW).unwrap()
 }
 
 fn random(what: u64, number: u64) -> ChaCha8Rng {
@@ -159,7 +177,12 @@ fn the_process_that_is_killed() {
     let Some((life, dir)) = life::told() else {
         return;
     };
-    let store = open(&dir);
+    let old = if life >= THINNED {
+        Old::Thinned
+    } else {
+        Old::AsWritten
+    };
+    let store = open(&dir, old);
     let mut random = random(3, life);
     let mut number = 0;
     loop {
@@ -256,6 +279,11 @@ fn same(found: &BTreeMap<Key, f64>, expected: &BTreeMap<Key, f64>, before: u64) 
 }
 
 fn found(store: &MetricStore) -> BTreeMap<Key, f64> {
+    everything(store).0
+}
+
+/// All samples, and what is known of dropped ones.
+fn everything(store: &MetricStore) -> (BTreeMap<Key, f64>, Vec<(u64, Rest)>) {
     let deadline = Deadline::never();
     let selection = Selection {
         selectors: &[parse_selector("m").unwrap()],
@@ -264,7 +292,7 @@ fn found(store: &MetricStore) -> BTreeMap<Key, f64> {
         samples_max: u64::MAX,
         deadline: &deadline,
     };
-    let mut found = BTreeMap::new();
+    let (mut found, mut rests) = (BTreeMap::new(), Vec::new());
     store
         .raw(&Tenant::default(), &selection, &mut |labels, samples| {
             let service = labels.get("service").parse().unwrap();
@@ -272,10 +300,11 @@ fn found(store: &MetricStore) -> BTreeMap<Key, f64> {
                 let twice = found.insert((service, time), value);
                 assert_eq!(twice, None, "a sample is there twice");
             }
+            rests.extend(samples.rests.iter().map(|rest| (service, *rest)));
             Ok(())
         })
         .unwrap();
-    found
+    (found, rests)
 }
 
 #[test]
@@ -291,7 +320,7 @@ fn whatever_was_sealed_survives_every_kill_and_what_was_deleted_does_not_come_ba
         for said in live_and_die(dir.path(), life, lines, Said::parse) {
             promised.take(said);
         }
-        let store = open(dir.path());
+        let store = open(dir.path(), Old::AsWritten);
         let stats = store.stats();
         assert_eq!(stats.quarantined, 0, "life {life}: a kill damages nothing");
         let resume_from = store.resume_from().0;
@@ -305,7 +334,7 @@ fn whatever_was_sealed_survives_every_kill_and_what_was_deleted_does_not_come_ba
 
 /// Applied to the end and cleaned, every sample is on disk once, and nothing deleted is.
 fn finish(dir: &Path, promised: &mut Promised) {
-    let store = open(dir);
+    let store = open(dir, Old::AsWritten);
     let end = promised.deletes.iter().map(|d| d.before).max().unwrap() + 1;
     let end = end.max(promised.covers);
     for position in store.applied_to().0..end {

@@ -8,6 +8,7 @@
 mod budget;
 mod grid;
 mod window;
+mod thinned;
 mod stream;
 mod names;
 mod binary;
@@ -27,11 +28,11 @@ mod native;
 mod profile;
 
 use super::Samples;
-use super::ast::{Edges, Expr, ExprKind, Span};
+use super::ast::{Edges, Expr, ExprKind, Selector, Span};
 use super::functions::math::{larger, smaller};
 use super::functions::{Kind, Shape};
-use super::notes::{About, Notes};
-use super::source::{Room, Series as _, Source, Stop};
+use super::notes::{About, Note, Notes};
+use super::source::{Room, Series as _, Source, Stop, TimeRange};
 use super::value::{Answer, QueryLimits, QueryValue, RangeSeries};
 use ahash::AHashMap;
 pub(crate) use arithmetic::scalar as arithmetic;
@@ -115,6 +116,35 @@ impl<'s, S: Source> Engine<'s, S> {
         let result = work();
         profile.leave(result.as_ref().map_or(0, series));
         result
+    }
+
+    /// The series of a selector, which have samples in a range or around it: as far as samples
+    /// may have been dropped.
+    pub(crate) fn find(
+        &self,
+        selector: &Selector,
+        range: TimeRange,
+    ) -> Result<Vec<S::Series>, Stop> {
+        let mut resolution = self.source.resolution(range);
+        let found = loop {
+            let around = TimeRange {
+                start: range.start.saturating_sub(resolution),
+                end: range.end.saturating_add(resolution),
+            };
+            let found = self
+                .source
+                .select(&selector.matchers, around, &mut self.room()?)?;
+            // Samples may have been thinned meanwhile.
+            let now = self.source.resolution(range);
+            if now <= resolution {
+                break found;
+            }
+            resolution = now;
+        };
+        if resolution > 0 && !found.is_empty() {
+            self.notes.add(Note::Thinned(resolution), Span::default());
+        }
+        Ok(found)
     }
 
     /// The samples of a series that was selected.
@@ -228,7 +258,12 @@ impl<'s, S: Source> Engine<'s, S> {
             columns.push(column);
             Ok(())
         })?;
-        self.merge_same(columns)
+        let given = columns.len();
+        let merged = self.merge_same(columns)?;
+        if merged.len() < given && is_of_whole_series(expr) {
+            return Err(same_labels());
+        }
+        Ok(merged)
     }
 
     /// Makes one column of those with equal labels; two values at one step are an error.
@@ -244,9 +279,7 @@ impl<'s, S: Source> Engine<'s, S> {
                 continue;
             };
             self.work(column.values.len() as u64)?;
-            same.fill_from(column).map_err(|_| {
-                Stop::Expression("vector cannot contain metrics with the same labelset".into())
-            })?;
+            same.fill_from(column).map_err(|_| same_labels())?;
         }
         Ok(merged)
     }
@@ -336,6 +369,21 @@ impl<'s, S: Source> Engine<'s, S> {
         all.retain(|series: &RangeSeries| !series.is_empty());
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(all)
+    }
+}
+
+/// Two series of one labelset.
+fn same_labels() -> Stop {
+    Stop::Expression("vector cannot contain metrics with the same labelset".into())
+}
+
+/// Whether no two series of its result may have the same labels, even with values at different
+/// steps: ranges and negations. Other functions look at one step after the other.
+fn is_of_whole_series(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Negate(_) => true,
+        ExprKind::Call { function, .. } => matches!(function.kind, Kind::Window { .. }),
+        _ => false,
     }
 }
 

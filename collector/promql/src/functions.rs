@@ -15,6 +15,7 @@ pub(crate) mod native;
 use super::ast::Type;
 #[cfg(doc)]
 use super::features::Features;
+use super::rest::Rest;
 use super::sample::HistogramSample;
 use native::Native;
 use sonde_proto::Histogram;
@@ -35,7 +36,45 @@ pub struct Function {
     pub(crate) experimental: bool,
     /// What is wrong with scalar arguments at a step at which there are samples.
     pub(crate) check: Option<Check>,
+    /// Where samples were dropped, what is taken to have been between the others.
+    pub(crate) between: Between,
     pub(crate) kind: Kind,
+}
+
+/// What is taken to have been between two samples between which others were dropped, where a
+/// range begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Between {
+    /// Nothing: only what was written counts.
+    Nothing,
+    /// A straight line.
+    Line,
+    /// A straight line, which rises from zero where it would fall.
+    Counter,
+}
+
+impl Between {
+    /// What a range begins with.
+    pub(crate) fn left(self, mut before: (i64, f64), after: (i64, f64), at: i64) -> f64 {
+        if self == Self::Counter && after.1 < before.1 {
+            before.1 = 0.0;
+        }
+        on_line(before, after, at)
+    }
+
+    /// What a range ends with.
+    pub(crate) fn right(self, before: (i64, f64), mut after: (i64, f64), at: i64) -> f64 {
+        if self == Self::Counter && after.1 < before.1 {
+            after.1 += before.1;
+        }
+        on_line(before, after, at)
+    }
+}
+
+/// On the line between two points.
+pub(crate) fn on_line(before: (i64, f64), after: (i64, f64), at: i64) -> f64 {
+    let (passed, whole) = ((at - before.0) as f64, (after.0 - before.0) as f64);
+    before.1 + (after.1 - before.1) * passed / whole
 }
 
 /// Says what is wrong with scalar arguments.
@@ -57,6 +96,7 @@ const PLAIN: Function = Function {
     repeats: 0,
     experimental: false,
     check: None,
+    between: Between::Nothing,
     kind: Kind::Shape(Shape::Vector),
 };
 
@@ -128,6 +168,8 @@ pub(crate) struct Window<'w> {
     pub(crate) now: i64,
     /// Scalar arguments.
     pub(crate) params: &'w [f64],
+    /// What was dropped of the range when its samples got old.
+    pub(crate) dropped: Rest,
 }
 
 impl Window<'_> {

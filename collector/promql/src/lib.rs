@@ -14,6 +14,8 @@ mod error;
 mod number;
 mod histogram;
 mod sample;
+mod rest;
+mod thin;
 mod lex;
 pub mod ast;
 mod parse;
@@ -38,7 +40,9 @@ pub use json::to_json;
 pub use number::{label_number, sample_number};
 pub use parse::{parse, parse_selector, parse_selectors, selectors};
 pub use resolve::resolve;
+pub use rest::Rest;
 pub use sample::{HistogramSample, STALE_NAN_BITS, Samples, is_stale, stale_nan};
+pub use thin::thin;
 pub use value::{Answer, Ask, InstantSample, QueryLimits, QueryValue, RangeSeries, Sample};
 
 use ast::{Expr, Type};

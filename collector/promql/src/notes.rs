@@ -9,6 +9,7 @@ use crate::functions::calendar::Moment;
 use crate::functions::histogram::Forced;
 use crate::number::{short_number, two_digits};
 use ahash::{AHashMap, AHashSet};
+use sonde_proto::period;
 use std::cell::RefCell;
 
 /// So many of a kind are told apart.
@@ -69,6 +70,8 @@ pub(crate) enum Note<'a> {
     NanFraction(&'a str),
     /// Custom bounds were not the same.
     OtherBounds(Operation),
+    /// Samples were thinned to so many milliseconds.
+    Thinned(i64),
 }
 
 /// What was computed of histograms.
@@ -102,6 +105,7 @@ impl Note<'_> {
                 | Self::NanSkew(_)
                 | Self::NanFraction(_)
                 | Self::OtherBounds(_)
+                | Self::Thinned(_)
         )
     }
 
@@ -170,6 +174,10 @@ impl Note<'_> {
             Self::NanFraction(metric) => named(
                 "input to histogram_fraction has NaN observations, which are excluded from all fractions",
                 metric,
+            ),
+            Self::Thinned(millis) => format!(
+                "part of the answer comes from samples that were downsampled to {}",
+                period::text(millis.unsigned_abs())
             ),
             Self::OtherBounds(operation) => format!(
                 "mismatched custom buckets were reconciled during {}",

@@ -1,6 +1,7 @@
 //! Samples, and the one bit pattern that says "this series ended here".
 
 use crate::histogram;
+use crate::rest::Rest;
 use sonde_proto::Histogram;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct Samples {
     starts: Vec<i64>,
     /// Samples that are histograms. No time is in both.
     pub histograms: Vec<HistogramSample>,
+    /// What is known of others that were dropped, by their ends.
+    pub rests: Vec<Rest>,
 }
 
 /// A sample that is a histogram. The end of a series is a float, the stale marker.
@@ -133,7 +136,7 @@ impl Samples {
         const FLOAT_BYTES: u64 = size_of::<(i64, f64)>() as u64;
         let weights = self.histograms.iter();
         let weights = weights.map(|sample| histogram::bytes(&sample.value) / FLOAT_BYTES);
-        self.times.len() as u64 + weights.sum::<u64>()
+        (self.times.len() + 3 * self.rests.len()) as u64 + weights.sum::<u64>()
     }
 
     /// Removes all samples, keeping the memory.
@@ -142,6 +145,7 @@ impl Samples {
         self.values.clear();
         self.starts.clear();
         self.histograms.clear();
+        self.rests.clear();
     }
 
     /// Keeps the first so many floats and histograms.
@@ -174,6 +178,7 @@ impl Samples {
     /// Puts the samples in the order of time and drops those at a time that is already
     /// taken: the first one that was pushed wins.
     pub fn sort_first_wins(&mut self) {
+        self.sort_rests();
         self.sort_histograms();
         if self.times.windows(2).all(|pair| pair[0] < pair[1]) {
             return;
@@ -195,6 +200,7 @@ impl Samples {
         if self.times.is_empty() || self.histograms.is_empty() {
             return self.sort_first_wins();
         }
+        self.sort_rests();
         let floats = (0..self.times.len()).map(|at| {
             let place = ends.partition_point(|(floats, _)| *floats <= at);
             (self.times[at], place, false, at)
@@ -206,7 +212,11 @@ impl Samples {
         let mut order: Vec<_> = floats.chain(histograms).collect();
         order.sort_unstable();
         order.dedup_by_key(|(time, ..)| *time);
-        let unsorted = std::mem::take(self);
+        let unsorted = Self {
+            rests: std::mem::take(&mut self.rests),
+            ..Self::default()
+        };
+        let unsorted = std::mem::replace(self, unsorted);
         for (time, _, is_histogram, at) in order {
             if is_histogram {
                 self.histograms.push(unsorted.histograms[at].clone());
@@ -214,6 +224,10 @@ impl Samples {
                 self.push_since(time, unsorted.values[at], unsorted.start(at));
             }
         }
+    }
+
+    fn sort_rests(&mut self) {
+        self.rests.sort_by_key(|rest| (rest.end, rest.start));
     }
 
     fn sort_histograms(&mut self) {
@@ -239,6 +253,8 @@ impl Samples {
         self.starts.drain(..from.min(self.starts.len()));
         self.histograms
             .retain(|sample| (start..=end).contains(&sample.time));
+        self.rests
+            .retain(|rest| rest.start <= end && rest.end >= start);
     }
 }
 
@@ -251,5 +267,6 @@ impl PartialEq for Samples {
             && bits(self) == bits(other)
             && starts(self) == starts(other)
             && self.histograms == other.histograms
+            && self.rests == other.rests
     }
 }

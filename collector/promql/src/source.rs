@@ -56,6 +56,12 @@ pub trait Source {
         range: TimeRange,
         room: &mut Room,
     ) -> Result<Vec<Self::Series>, Stop>;
+
+    /// The coarsest resolution, in milliseconds, that samples in the range were thinned to; 0
+    /// where all are as they were written.
+    fn resolution(&self, _range: TimeRange) -> i64 {
+        0
+    }
 }
 
 /// What selecting may take before anything is read. What it takes it charges first.

@@ -10,6 +10,7 @@
 //! range 0 5m 1m <expression>      from, to, step; `_` where there is no value
 //!   {a="1"} 1 2 _ 4
 //! fails at 5m <expression>        an error while it is evaluated, with this in its message
+//! fails range 0 5m 1m <expression>
 //!   <text>
 //! notes at 5m <expression>        the warnings and infos of the answer, all of them
 //!   <text>
@@ -281,7 +282,7 @@ fn check(file: &str) {
                 true,
             ),
             "range" => check_range(&memory, rest, &block.body),
-            "fails" => check_fails(&memory, rest.strip_prefix("at ").unwrap(), &block.body),
+            "fails" => check_fails(&memory, rest, &block.body),
             "notes" => check_notes(&memory, rest.strip_prefix("at ").unwrap(), &block.body),
             "wrong" => check_wrong(rest, &block.body),
             other => panic!("line {}: what is {other:?}?", block.line),
@@ -369,14 +370,19 @@ fn check_at(memory: &Memory, rest: &str, wanted: &[&str], ordered: bool) -> Resu
     compare(&found, &wanted)
 }
 
+/// From, to, step and expression.
+fn over(memory: &Memory, rest: &str) -> Result<QueryValue, QueryError> {
+    let words: Vec<&str> = rest.splitn(4, ' ').collect();
+    let time = |text: &str| UnixNanos::from_millis(millis(text));
+    let step = Duration::from_millis(millis(words[2]) as u64);
+    let (start, end) = (time(words[0]), time(words[1]));
+    range(memory, words[3], start, end, step, &QueryLimits::default())
+}
+
 fn check_range(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), String> {
     let words: Vec<&str> = rest.splitn(4, ' ').collect();
     let (start, end, step) = (millis(words[0]), millis(words[1]), millis(words[2]));
-    let time = UnixNanos::from_millis;
-    let length = Duration::from_millis(step as u64);
-    let limits = QueryLimits::default();
-    let found = range(memory, words[3], time(start), time(end), length, &limits)
-        .map_err(|e| e.to_string())?;
+    let found = over(memory, rest).map_err(|e| e.to_string())?;
     let QueryValue::Matrix(found) = found else {
         return Err("gives no matrix".into());
     };
@@ -398,7 +404,11 @@ fn check_range(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), Strin
 }
 
 fn check_fails(memory: &Memory, rest: &str, wanted: &[&str]) -> Result<(), String> {
-    match at(memory, rest) {
+    let found = match rest.strip_prefix("range ") {
+        Some(rest) => over(memory, rest),
+        None => at(memory, rest.strip_prefix("at ").unwrap()),
+    };
+    match found {
         Err(error) if error.to_string().contains(wanted[0]) => Ok(()),
         Err(error) => Err(format!("fails otherwise: {error}")),
         Ok(found) => Err(format!("gives {found:?}")),

@@ -1,7 +1,7 @@
 //! Who we are to a target. Files are read at each scrape, so that they may be replaced.
 
+use crate::scrape::Secret;
 use crate::scrape::config::JobConfig;
-use crate::scrape::text::Secret;
 use http::HeaderValue;
 use std::path::{Path, PathBuf};
 
@@ -108,7 +108,7 @@ impl Source {
     async fn read(&self) -> Result<String, String> {
         match self {
             Self::Public(text) => Ok(text.clone()),
-            Self::Secret(secret) => Ok(secret.reveal().to_owned()),
+            Self::Secret(secret) => Ok(secret.expose().to_owned()),
             Self::File(key, path) => read(key, path).await,
         }
     }

@@ -3,10 +3,10 @@
 use super::directory::Directory;
 use super::sections::Place;
 use super::{
-    ChunkRef, FOOTER, MAGIC, SECTION_BYTES_MAX, STARTS_VERSION, SegmentIndex, VERSION, VERSIONS,
+    ChunkRef, FOOTER, MAGIC, RESTS_VERSION, SECTION_BYTES_MAX, SegmentIndex, VERSION, VERSIONS,
 };
 use crate::Samples;
-use crate::chunk::{Damaged, columns, histogram, starts};
+use crate::chunk::{Damaged, columns, histogram, rests, starts};
 use sonde_segment::SegmentMeta;
 use std::fs::File;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) enum SegmentError {
     #[error("its footer is not that of a metric segment")]
     Footer,
     #[error(
-        "it is of version {0} of the format, and this program reads versions {VERSION} to {STARTS_VERSION}"
+        "it is of version {0} of the format, and this program reads versions {VERSION} to {RESTS_VERSION}"
     )]
     Version(u32),
     #[error("the store is closing")]
@@ -99,11 +99,13 @@ impl Segment {
     /// Appends the samples of a chunk to `out`.
     pub(crate) fn read(&self, chunk: &ChunkRef, out: &mut Samples) -> Result<(), SegmentError> {
         let (floats, histograms) = (out.times.len(), out.histograms.len());
+        let rests = out.rests.len();
         let result = self.read_columns(chunk, out);
-        let count = out.len() - floats - histograms;
+        let count = out.len() + out.rests.len() - floats - histograms - rests;
         let whole = out.times.len() == out.values.len() && count == chunk.count as usize;
         if result.is_err() || !whole {
             out.truncate(floats, histograms);
+            out.rests.truncate(rests);
             return Err(result.err().unwrap_or(SegmentError::Damaged(Damaged)));
         }
         Ok(())
@@ -118,6 +120,12 @@ impl Segment {
             histogram::read(values, &of_histograms, &mut out.histograms)?;
             let added = &mut out.histograms[before..];
             starts::read(starts, &of_histograms, |at, start| added[at].start = start)?;
+            return Ok(());
+        }
+        if rests::is_of_rests(values) {
+            let mut ends = Vec::new();
+            columns::read_times(&times, &mut ends)?;
+            rests::read(values, &ends, &mut out.rests)?;
             return Ok(());
         }
         let before = out.times.len();
@@ -157,10 +165,20 @@ impl Segment {
         self.shared.damaged.load(Ordering::Relaxed)
     }
 
+    /// What its samples were thinned to, in milliseconds; 0 where all are as they were written.
+    pub(crate) fn resolution(&self) -> i64 {
+        resolution(&self.meta)
+    }
+
     /// Whether it may have samples in the range.
     pub(crate) fn overlaps(&self, start: i64, end: i64) -> bool {
         self.meta.start.as_millis() <= end && self.meta.end.as_millis() >= start
     }
+}
+
+/// What the samples of a segment were thinned to, as the manifest lists it.
+pub(crate) fn resolution(meta: &SegmentMeta) -> i64 {
+    meta.extra["resolution_ms"].as_i64().unwrap_or(0).max(0)
 }
 
 impl Shared {

@@ -5,12 +5,12 @@ use super::directory::Directory;
 use super::sections::{Place, put};
 use super::values::Values;
 use super::{
-    BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, STARTS_VERSION,
-    SeriesBlock,
+    BLOCK_SERIES, CHUNK_SAMPLES_MAX, ChunkRef, HISTOGRAMS_VERSION, MAGIC, RESTS_VERSION,
+    STARTS_VERSION, SeriesBlock,
 };
 use crate::Samples;
 use crate::chunk::columns::{write_times, write_values};
-use crate::chunk::{histogram, starts};
+use crate::chunk::{histogram, rests, starts};
 use crate::postings::Pairs;
 use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
@@ -92,6 +92,11 @@ impl<'a> SegmentWriter<'a> {
             let column = self.with_starts(&starts, &times, histogram::write(piece));
             chunks.extend(self.chunk(&times, &column)?);
         }
+        for piece in rests::pieces(&samples.rests) {
+            let ends: Vec<i64> = piece.iter().map(|rest| rest.end).collect();
+            chunks.extend(self.chunk(&ends, &rests::write(piece))?);
+            self.version = RESTS_VERSION;
+        }
         self.summary.samples += samples.len() as u64;
         self.summary.series += 1;
         for (name, value) in labels {
@@ -109,7 +114,7 @@ impl<'a> SegmentWriter<'a> {
     fn with_starts(&mut self, starts: &[i64], times: &[i64], column: Vec<u8>) -> Vec<u8> {
         let (column, has_any) = starts::with(starts, times, column);
         if has_any {
-            self.version = STARTS_VERSION;
+            self.version = self.version.max(STARTS_VERSION);
         }
         column
     }

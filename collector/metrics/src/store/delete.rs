@@ -94,7 +94,7 @@ impl MetricStore {
             let Some((name, tenant, id)) = self.with_holes() else {
                 return Ok(());
             };
-            let merge = self.merge_of(&mut writer, name.clone(), &tenant, &[id]);
+            let merge = self.merge_of(&mut writer, name.clone(), &tenant, (&[id], 0));
             drop(writer);
             match merge.write() {
                 Ok(segment) => {

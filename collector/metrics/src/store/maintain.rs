@@ -31,7 +31,7 @@ impl MetricStore {
             sealed = self.freeze(&mut writer);
         }
         // Also when there was no room to seal: this is what makes some.
-        let kept = self.expire(&mut writer, now);
+        let kept = self.expire(&mut writer);
         if sealed.is_ok() {
             self.advance_merge(&mut writer);
         }
@@ -119,12 +119,18 @@ impl MetricStore {
         Ok(())
     }
 
-    /// Lets go of what is older than retention or too much. Age counts from the newest sample
-    /// that is sealed: a machine whose clock is years ahead must not lose everything by it.
-    fn expire(&self, writer: &mut Writer, now: UnixNanos) -> Result<(), StoreError> {
+    /// From when age counts: the newest sample that is sealed, or now if that is earlier. A machine
+    /// whose clock is years ahead must not lose everything by it.
+    pub(super) fn newest_sealed(&self, writer: &Writer) -> UnixNanos {
         let newest = writer.manifest.segments.iter().map(|s| s.end).max();
-        let newest = newest.map_or(now, |newest| newest.min(now));
-        let keep_from = newest.minus(Duration::from_secs(self.config.retention_seconds));
+        newest.map_or(writer.now, |newest| newest.min(writer.now))
+    }
+
+    /// Lets go of what is older than retention or too much.
+    fn expire(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let keep_from = self
+            .newest_sealed(writer)
+            .minus(Duration::from_secs(self.config.retention_seconds));
         let gone = plan::expire(&writer.manifest.segments, keep_from, self.config.bytes_max);
         if gone.is_empty() {
             return Ok(());

@@ -1,4 +1,5 @@
-//! Merging: from several small segments to one, in the background.
+//! Merging: from several small segments to one, in the background; and downsampling, which is a
+//! merge of segments that are old enough.
 
 mod source;
 
@@ -7,13 +8,17 @@ use super::writer::Writer;
 use super::{MetricStore, StoreError};
 use crate::Samples;
 use crate::deletion::Holes;
+use crate::downsampling::Downsampling;
+use crate::promql::thin;
 use crate::segment::{Segment, SegmentError, SegmentWriter};
 use crate::symbols::{Symbol, Symbols};
 use crate::tenant::TenantStore;
 use sonde_proto::Tenant;
+use sonde_segment::SegmentMeta;
 use sonde_segment::plan::{self, MergeLimits};
 use sonde_segment::work::Pace;
 use source::{Source, sources};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -55,8 +60,13 @@ impl MetricStore {
         };
         writer.barred.forget_before(writer.now);
         let is_barred = |id| writer.barred.contains(id);
-        let Some(run) = plan::merge_in_arrival(&writer.manifest.segments, &limits, is_barred)
-        else {
+        let segments = &writer.manifest.segments;
+        let steps = &self.config.downsampling;
+        let found = next_of_a_group(segments, steps, &limits, is_barred);
+        let Some((run, resolution)) = found.or_else(|| {
+            let newest = self.newest_sealed(writer);
+            steps.next(segments, newest, self.config.segment_bytes_max, is_barred)
+        }) else {
             return;
         };
         let Some(first) = run.first().and_then(|id| writer.manifest.segment(*id)) else {
@@ -66,7 +76,7 @@ impl MetricStore {
         let Some(tenant) = self.tenant(&name) else {
             return;
         };
-        let merge = self.merge_of(writer, name, &tenant, &run);
+        let merge = self.merge_of(writer, name, &tenant, (&run, resolution));
         writer.merging_run.clone_from(&run);
         let work = move || match merge.write() {
             Ok(segment) => Ok(Merged::Written {
@@ -84,13 +94,14 @@ impl MetricStore {
         }
     }
 
-    /// What it takes to write the segments of a run as one.
+    /// What it takes to write the segments of a run as one, thinned to a resolution or as they
+    /// are.
     pub(super) fn merge_of(
         &self,
         writer: &mut Writer,
         name: Tenant,
         tenant: &TenantStore,
-        run: &[u64],
+        (run, resolution): (&[u64], i64),
     ) -> Merge {
         let inputs: Vec<(Arc<Segment>, Holes)> = {
             let state = tenant.state.read();
@@ -106,6 +117,11 @@ impl MetricStore {
             tenant: name,
             id: writer.manifest.take_id(),
             positions: positions.unwrap_or_default(),
+            resolution: inputs
+                .iter()
+                .map(|(s, _)| s.resolution())
+                .fold(resolution, i64::max),
+            raw_bytes: inputs.iter().map(|(s, _)| raw_bytes(&s.meta)).sum(),
         };
         Merge {
             task,
@@ -186,7 +202,13 @@ impl Merge {
         let read = |error: SegmentError| StoreError::Merge(error.to_string());
         let (symbols, mut sources) = sources(&self.inputs).map_err(read)?;
         let segment = self.task.write(&symbols, |writer| {
-            merge_series(&mut sources, &symbols, writer, &self.pace)
+            merge_series(
+                &mut sources,
+                &symbols,
+                writer,
+                &self.pace,
+                self.task.resolution,
+            )
         })?;
         if segment.meta.records > 0 {
             return Ok(Some(segment));
@@ -196,11 +218,34 @@ impl Merge {
     }
 }
 
+/// The next merge, of segments that are thinned alike and get old together, and how they are.
+fn next_of_a_group(
+    segments: &[SegmentMeta],
+    steps: &Downsampling,
+    limits: &MergeLimits,
+    is_barred: impl Fn(u64) -> bool,
+) -> Option<(Vec<u64>, i64)> {
+    let of_segment = segments.iter().map(|s| (s.id, steps.group(s)));
+    let of_segment: BTreeMap<u64, (i64, u64)> = of_segment.collect();
+    let groups: BTreeSet<(i64, u64)> = of_segment.values().copied().collect();
+    groups.into_iter().find_map(|group| {
+        let is_other = |id| is_barred(id) || of_segment.get(&id) != Some(&group);
+        let run = plan::merge_in_arrival(segments, limits, is_other)?;
+        Some((run, group.0))
+    })
+}
+
+/// How many bytes the samples of a segment took before they were thinned.
+pub(super) fn raw_bytes(meta: &SegmentMeta) -> u64 {
+    meta.extra["raw_bytes"].as_u64().unwrap_or(meta.bytes)
+}
+
 fn merge_series(
     sources: &mut [Source<'_>],
     symbols: &Symbols,
     writer: &mut SegmentWriter<'_>,
     pace: &Pace,
+    resolution: i64,
 ) -> Result<(), SegmentError> {
     let (mut samples, started, mut asked) = (Samples::default(), Instant::now(), 0);
     let mut labels: Vec<(Symbol, Symbol)> = Vec::new();
@@ -220,9 +265,13 @@ fn merge_series(
         if samples.is_empty() {
             continue;
         }
+        thin(&mut samples, resolution);
         writer.add(&labels, &samples)?;
-        if writer.bytes() - asked >= STEP_BYTES {
-            asked = writer.bytes();
+        // What is thinned is read at the pace at which else it would be written.
+        let read = sources.iter().map(Source::bytes).sum::<u64>();
+        let done = if resolution > 0 { read } else { writer.bytes() };
+        if done - asked >= STEP_BYTES {
+            asked = done;
             if !pace.may_go_on(asked, started) {
                 return Err(SegmentError::Closing);
             }

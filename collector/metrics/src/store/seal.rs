@@ -30,6 +30,10 @@ pub(super) struct Task {
     pub(super) tenant: Tenant,
     pub(super) id: u64,
     pub(super) positions: (Position, Position),
+    /// What its samples are thinned to, in milliseconds, or 0.
+    pub(super) resolution: i64,
+    /// How many bytes these samples took before they were first thinned.
+    pub(super) raw_bytes: u64,
 }
 
 /// What one tenant has to be sealed.
@@ -76,6 +80,8 @@ impl MetricStore {
                 tenant: name,
                 id: writer.manifest.take_id(),
                 positions,
+                resolution: 0,
+                raw_bytes: 0,
             };
             parts.push(Part {
                 task,
@@ -227,6 +233,11 @@ impl Task {
         step(&path).map_err(|error| failed(error.into()))?;
         self.dir.persist(&self.tenant, self.id)?;
         step(&path).map_err(|error| failed(error.into()))?;
+        let mut extra = serde_json::json!({ "series": summary.series });
+        if self.resolution > 0 {
+            extra["resolution_ms"] = self.resolution.into();
+            extra["raw_bytes"] = self.raw_bytes.into();
+        }
         let meta = SegmentMeta {
             id: self.id,
             tenant: self.tenant.clone(),
@@ -236,7 +247,7 @@ impl Task {
             bytes: summary.bytes,
             records: summary.samples,
             checksum: summary.checksum,
-            extra: serde_json::json!({ "series": summary.series }),
+            extra,
         };
         open_segment(&self.dir, &meta).map_err(&failed)
     }

@@ -5,6 +5,7 @@ mod damage;
 mod steps;
 mod answers;
 mod delete;
+mod downsampled;
 mod limits;
 
 use crate::Config;

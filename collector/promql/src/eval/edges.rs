@@ -12,10 +12,12 @@
 //! How far is looked beyond an edge is the lookback. Histograms have no part in this.
 
 use super::stream::{Sink, drop_stale};
+use super::thinned::Thinned;
 use super::window::Span;
 use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::ast::{Edges, Expr, ExprKind, Selector};
-use crate::functions::Function;
+use crate::functions::{Function, on_line as between};
+use crate::rest::Rest;
 use crate::sample::Samples;
 use crate::source::{Series as _, Source, Stop, TimeRange};
 use crate::value::RangeSeries;
@@ -60,8 +62,10 @@ impl<S: Source> Engine<'_, S> {
         let span = Span::new(&selector.when, length.millis(), self.bounds);
         self.edged(selector, &span, grid, &mut |labels, samples| {
             let mut values = vec![ABSENT; grid.len];
+            let thinned = Thinned::of(samples);
             for (step, slot) in values.iter_mut().enumerate() {
-                let edged = self.edged_at(samples, selector.edges, span.bounds(grid.time(step)));
+                let bounds = span.bounds(grid.time(step));
+                let edged = self.edged_at(samples, &thinned, selector.edges, bounds);
                 self.work(1 + edged.times.len() as u64)?;
                 *slot = edged.computed(function.name).unwrap_or(ABSENT);
             }
@@ -84,7 +88,9 @@ impl<S: Source> Engine<'_, S> {
         let mut all = Vec::new();
         self.edged(selector, &span, grid, &mut |labels, samples| {
             self.keep_values(2 * samples.len() + 4)?;
-            let edged = self.edged_at(samples, selector.edges, span.bounds(grid.start));
+            let thinned = Thinned::of(samples);
+            let bounds = span.bounds(grid.start);
+            let edged = self.edged_at(samples, &thinned, selector.edges, bounds);
             let found = edged.extended();
             let samples: Vec<_> = found
                 .into_iter()
@@ -114,9 +120,10 @@ impl<S: Source> Engine<'_, S> {
         let span = Span::new(&selector.when, 0, self.bounds);
         self.edged(selector, &span, grid, &mut |labels, samples| {
             let mut values = vec![ABSENT; grid.len];
+            let thinned = Thinned::of(samples);
             for (step, slot) in values.iter_mut().enumerate() {
                 let (_, at) = span.bounds(grid.time(step));
-                *slot = self.smoothed_at(samples, at).unwrap_or(ABSENT);
+                *slot = self.smoothed_at(samples, &thinned, at).unwrap_or(ABSENT);
             }
             if values.iter().all(|value| is_absent(*value)) {
                 return Ok(());
@@ -125,17 +132,18 @@ impl<S: Source> Engine<'_, S> {
         })
     }
 
-    fn smoothed_at(&self, samples: &Samples, at: i64) -> Option<f64> {
+    fn smoothed_at(&self, samples: &Samples, thinned: &Thinned<'_>, at: i64) -> Option<f64> {
         let next = samples.times.partition_point(|time| *time < at);
         let point = |n: usize| (samples.times[n], samples.values[n]);
+        let lookback = self.lookback.saturating_add(thinned.length_at(at));
         let after = (next < samples.times.len())
             .then(|| point(next))
-            .filter(|(time, _)| *time <= at.saturating_add(self.lookback));
+            .filter(|(time, _)| *time <= at.saturating_add(lookback));
         if let Some((_, value)) = after.filter(|(time, _)| *time == at) {
             return Some(value);
         }
         let before = next.checked_sub(1).map(point);
-        let before = before.filter(|(time, _)| *time > at.saturating_sub(self.lookback))?;
+        let before = before.filter(|(time, _)| *time > at.saturating_sub(lookback))?;
         Some(after.map_or(before.1, |after| between(before, after, at)))
     }
 
@@ -156,14 +164,12 @@ impl<S: Source> Engine<'_, S> {
             start: inside.start.saturating_sub(self.lookback),
             end: inside.end.saturating_add(beyond),
         };
-        let found = self
-            .source
-            .select(&selector.matchers, range, &mut self.room()?)?;
+        let found = self.find(selector, range)?;
         self.spend_columns(found.len(), grid)?;
         let mut samples = Samples::default();
         for series in found {
             self.read(&series, &mut samples)?;
-            self.spend(samples.len() as u64)?;
+            self.spend(samples.weight())?;
             self.work(grid.len as u64)?;
             drop_stale(&mut samples);
             visit(series.labels(), &samples)?;
@@ -175,13 +181,15 @@ impl<S: Source> Engine<'_, S> {
     fn edged_at<'s>(
         &self,
         samples: &'s Samples,
+        thinned: &Thinned<'_>,
         edges: Edges,
         (start, end): (i64, i64),
     ) -> Edged<'s> {
         let smoothed = edges == Edges::Smoothed;
-        let beyond = if smoothed { self.lookback } else { 0 };
+        let reach = |at: i64| self.lookback.saturating_add(thinned.length_at(at));
+        let beyond = if smoothed { reach(end) } else { 0 };
         let (least, most) = (
-            start.saturating_sub(self.lookback),
+            start.saturating_sub(reach(start)),
             end.saturating_add(beyond),
         );
         let to = samples.times.partition_point(|time| *time <= most);
@@ -192,6 +200,7 @@ impl<S: Source> Engine<'_, S> {
             start,
             end,
             smoothed,
+            dropped: thinned.dropped(start, end),
         }
     }
 }
@@ -203,6 +212,7 @@ struct Edged<'s> {
     start: i64,
     end: i64,
     smoothed: bool,
+    dropped: Rest,
 }
 
 impl Edged<'_> {
@@ -214,9 +224,12 @@ impl Edged<'_> {
             "delta" => self.change(false),
             "changes" => {
                 let differ = |a: f64, b: f64| a != b && !(a.is_nan() && b.is_nan());
-                self.pairs(differ)
+                Some((self.pairs(differ)? + self.dropped.changes).round())
             }
-            "resets" => self.pairs(|before, now| now < before),
+            "resets" => {
+                let fell = self.pairs(|before, now| now < before)?;
+                Some((fell + self.dropped.resets).round())
+            }
             _ => None,
         }
     }
@@ -273,6 +286,7 @@ impl Edged<'_> {
         let (left, right) = (self.left(first, is_counter), self.right(last, is_counter));
         let mut change = right - left;
         if is_counter {
+            change += self.dropped.lost;
             let mut before = left;
             let inside = &self.values[self.inside(first, last)];
             for value in inside.iter().chain([&right]) {
@@ -300,10 +314,4 @@ impl Edged<'_> {
         let end = (self.end, self.right(last, false));
         [start].into_iter().chain(inside).chain([end]).collect()
     }
-}
-
-/// On the line between two points.
-fn between(before: (i64, f64), after: (i64, f64), at: i64) -> f64 {
-    let (passed, whole) = ((at - before.0) as f64, (after.0 - before.0) as f64);
-    before.1 + (after.1 - before.1) * passed / whole
 }

@@ -3,11 +3,12 @@
 use super::aggregate::drop_histograms;
 use super::pick::rank;
 use super::stream::Take;
+use super::window::{Apply, Floats};
 use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::ast::{Expr, ExprKind, Selector};
 use crate::functions::labels::{Replace, check_name, join};
 use crate::functions::math::{larger, smaller};
-use crate::functions::{Shape, Window, natural};
+use crate::functions::{Between, Shape, Window, natural};
 use crate::source::{Source, Stop};
 use ahash::AHashSet;
 use sonde_proto::{Labels, MatchOp, Matcher, SampleValue};
@@ -91,10 +92,12 @@ impl<S: Source> Engine<'_, S> {
             present.fill(ABSENT);
             let work = |looks| self.work(looks);
             if samples.histograms.is_empty() {
-                span.apply(samples, grid, &[], &mut present, |_| Some(1.0), &work)?;
+                let here: Floats = (|_| Some(1.0), Between::Nothing);
+                span.apply(samples, grid, &[], &mut present, here, &work)?;
             } else {
                 let here = |_: &Window<'_>| Ok(Some(SampleValue::Float(1.0)));
-                span.apply_native(samples, grid, &[], &mut present, &here, &work)?;
+                let here: (Apply<'_>, _) = (&here, Between::Nothing);
+                span.apply_native(samples, grid, &[], &mut present, here, &work)?;
             }
             values
                 .iter_mut()

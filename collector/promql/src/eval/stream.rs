@@ -2,7 +2,7 @@
 
 use super::column::Sparse;
 use super::names::may_collide;
-use super::window::Span;
+use super::window::{Apply, Span};
 use super::{ABSENT, Column, Engine, Grid, is_absent, without_name};
 use crate::ast::{Edges, Expr, ExprKind, Length, Selector, Subquery, Type};
 use crate::functions::native::Native;
@@ -88,9 +88,7 @@ impl<S: Source> Engine<'_, S> {
     ) -> Result<(), Stop> {
         let span = Span::new(&selector.when, self.lookback, self.bounds);
         let mut samples = Samples::default();
-        let found = self
-            .source
-            .select(&selector.matchers, span.range(grid), &mut self.room()?)?;
+        let found = self.find(selector, span.range(grid))?;
         self.spend_columns(found.len(), grid)?;
         for series in found {
             self.read(&series, &mut samples)?;
@@ -253,8 +251,9 @@ impl<S: Source> Engine<'_, S> {
             let mut histograms = Sparse::default();
             let about = self.about(labels, range.span);
             note_arguments(function, samples, &params, args, &about);
+            let computed = (apply, function.between);
             if samples.histograms.is_empty() {
-                span.apply(samples, grid, &params, &mut values, apply, &work)?;
+                span.apply(samples, grid, &params, &mut values, computed, &work)?;
             } else {
                 let made = Cell::new(0);
                 let computed = |w: &Window<'_>| {
@@ -265,8 +264,9 @@ impl<S: Source> Engine<'_, S> {
                     }
                     Ok(value)
                 };
+                let computed: (Apply<'_>, _) = (&computed, function.between);
                 histograms =
-                    span.apply_native(samples, grid, &params, &mut values, &computed, &work)?;
+                    span.apply_native(samples, grid, &params, &mut values, computed, &work)?;
             }
             if histograms.is_empty() && values.iter().all(|value| is_absent(*value)) {
                 return Ok(());
@@ -312,9 +312,7 @@ impl<S: Source> Engine<'_, S> {
             ExprKind::Matrix(selector, length) => {
                 let span = Span::new(&selector.when, length.millis(), self.bounds);
                 let mut samples = Samples::default();
-                let found =
-                    self.source
-                        .select(&selector.matchers, span.range(grid), &mut self.room()?)?;
+                let found = self.find(selector, span.range(grid))?;
                 self.spend_columns(found.len(), grid)?;
                 for series in found {
                     self.read(&series, &mut samples)?;

@@ -2,9 +2,11 @@
 
 use super::column::Sparse;
 use super::stream::Take;
+use super::thinned::{InRange, Thinned};
 use super::{ABSENT, Column, Grid};
 use crate::ast::{At, Length, When};
-use crate::functions::Window;
+use crate::functions::{Between, Window};
+use crate::rest::Rest;
 use crate::source::{Stop, TimeRange};
 use crate::{Samples, histogram, is_stale};
 use sonde_proto::SampleValue;
@@ -24,6 +26,9 @@ pub(crate) struct Span {
 
 /// Computes a range of a series with histograms.
 pub(crate) type Apply<'a> = &'a dyn Fn(&Window<'_>) -> Result<Option<SampleValue>, Stop>;
+
+/// Computes a range of floats, with what counts between samples where some were dropped.
+pub(crate) type Floats = (fn(&Window<'_>) -> Option<f64>, Between);
 
 impl Span {
     pub(crate) fn new(when: &When, length: i64, bounds: (i64, i64)) -> Self {
@@ -78,13 +83,16 @@ impl Span {
         take: impl Fn(usize) -> f64,
     ) {
         let mut after = 0;
+        let thinned = Thinned::of(samples);
         for (step, slot) in out.iter_mut().enumerate().take(self.steps(grid)) {
             let (start, end) = self.bounds(grid.time(step));
             after += samples.times[after..].partition_point_near(end);
             let Some(last) = after.checked_sub(1) else {
                 continue;
             };
-            if samples.times[last] > start && !is_stale(samples.values[last]) {
+            let newest = samples.times[last];
+            let is_good = newest > start || thinned.spans(newest, end);
+            if is_good && !is_stale(samples.values[last]) {
                 *slot = take(last);
             }
         }
@@ -99,9 +107,11 @@ impl Span {
         grid: &Grid,
         params: &[Vec<f64>],
         out: &mut [f64],
-        apply: fn(&Window<'_>) -> Option<f64>,
+        (apply, between): Floats,
         work: &dyn Fn(u64) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
+        let thinned = (!samples.rests.is_empty()).then(|| Thinned::of(samples));
+        let mut found = InRange::default();
         let (mut from, mut to, mut looks) = (0, 0, 0);
         let falls = samples.values.windows(2).any(|pair| pair[1] < pair[0]);
         let mut at_step = vec![0.0; params.len()];
@@ -115,10 +125,21 @@ impl Span {
             let (start, end) = self.bounds(grid.time(step));
             from += samples.times[from..].partition_point_near(start);
             to += samples.times[to..].partition_point_near(end);
-            if from >= to {
+            let (mut times, mut values) = (&samples.times[from..to], &samples.values[from..to]);
+            let mut starts = starts_within(samples, from..to);
+            let mut dropped = Rest::default();
+            if let Some(thinned) = &thinned {
+                dropped = thinned.dropped(start, end);
+                found.clear(dropped);
+                thinned.floats(samples, from..to, (start, end), between, &mut found);
+                // What was made coarse does not know since when each value counts.
+                (times, values, starts) = (&found.times, &found.values, &[]);
+                dropped = found.dropped;
+            }
+            if times.is_empty() {
                 continue;
             }
-            looks += (to - from) as u64;
+            looks += times.len() as u64;
             if looks >= LOOKS_AT_ONCE {
                 work(std::mem::take(&mut looks))?;
             }
@@ -126,17 +147,17 @@ impl Span {
                 .iter_mut()
                 .zip(params)
                 .for_each(|(slot, values)| *slot = values[step]);
-            let (times, values) = (&samples.times[from..to], &samples.values[from..to]);
             let window = Window {
                 times,
                 values,
-                starts: starts_within(samples, from..to),
+                starts,
                 histograms: &[],
                 falls,
                 start,
                 end,
                 now: grid.time(step),
                 params: &at_step,
+                dropped,
             };
             out[step] = apply(&window).unwrap_or(ABSENT);
         }
@@ -156,6 +177,7 @@ impl Span {
         take: Take,
     ) {
         let (mut floats, mut histograms) = (0, 0);
+        let thinned = Thinned::of(samples);
         for step in 0..grid.len {
             let (start, end) = self.bounds(grid.time(step));
             floats += samples.times[floats..].partition_point(|time| *time <= end);
@@ -165,7 +187,8 @@ impl Span {
                 continue;
             };
             let after = floats.checked_sub(1).map(|n| samples.times[n]);
-            if newest.time <= start || after.is_some_and(|time| time > newest.time) {
+            let is_good = newest.time > start || thinned.spans(newest.time, end);
+            if !is_good || after.is_some_and(|time| time > newest.time) {
                 continue;
             }
             match take {
@@ -186,32 +209,50 @@ impl Span {
         grid: &Grid,
         params: &[Vec<f64>],
         out: &mut [f64],
-        apply: Apply<'_>,
+        (apply, between): (Apply<'_>, Between),
         work: &dyn Fn(u64) -> Result<(), Stop>,
     ) -> Result<Sparse, Stop> {
         let mut found = Sparse::default();
+        let thinned = Thinned::of(samples);
+        let mut inside = InRange::default();
         let falls = samples.values.windows(2).any(|pair| pair[1] < pair[0]);
         for step in 0..grid.len {
             let (start, end) = self.bounds(grid.time(step));
             let floats = within(&samples.times, start, end, |time| *time);
             let histograms = within(&samples.histograms, start, end, |sample| sample.time);
-            let histograms = &samples.histograms[histograms];
-            if floats.is_empty() && histograms.is_empty() {
+            let (mut times, mut values) = (
+                &samples.times[floats.clone()],
+                &samples.values[floats.clone()],
+            );
+            let mut of_range = &samples.histograms[histograms.clone()];
+            let mut starts = starts_within(samples, floats.clone());
+            let mut dropped = Rest::default();
+            if !samples.rests.is_empty() {
+                inside.clear(thinned.dropped(start, end));
+                thinned.floats(samples, floats, (start, end), between, &mut inside);
+                thinned.histograms(samples, histograms, (start, end), between, &mut inside);
+                // What was made coarse does not know since when each value counts.
+                (times, values, starts) = (&inside.times, &inside.values, &[]);
+                (of_range, dropped) = (&inside.histograms, inside.dropped);
+            }
+            if times.is_empty() && of_range.is_empty() {
                 continue;
             }
+            let histograms = of_range;
             let looks = histograms.iter().map(|h| histogram::bytes(&h.value) / 16);
-            work(floats.len() as u64 + looks.sum::<u64>())?;
+            work(times.len() as u64 + looks.sum::<u64>())?;
             let at_step: Vec<f64> = params.iter().map(|values| values[step]).collect();
             let window = Window {
-                times: &samples.times[floats.clone()],
-                values: &samples.values[floats.clone()],
-                starts: starts_within(samples, floats),
+                times,
+                values,
+                starts,
                 histograms,
                 falls,
                 start,
                 end,
                 now: grid.time(step),
                 params: &at_step,
+                dropped,
             };
             match apply(&window)? {
                 Some(SampleValue::Float(value)) => out[step] = value,

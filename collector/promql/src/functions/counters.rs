@@ -1,16 +1,39 @@
 //! What happened to a counter or gauge over a range: rates, differences, changes.
 
-use super::{Function, Window, native, window_of_both};
+use super::native::{self, Native};
+use super::{Between, Function, Window, window_of_both};
 
 pub(crate) const TABLE: &[Function] = &[
-    window_of_both("rate", rate, native::RATE),
-    window_of_both("increase", increase, native::INCREASE),
-    window_of_both("delta", delta, native::DELTA),
-    window_of_both("irate", irate, native::IRATE),
-    window_of_both("idelta", idelta, native::IDELTA),
+    counter("rate", rate, native::RATE),
+    counter("increase", increase, native::INCREASE),
+    line("delta", delta, native::DELTA),
+    counter("irate", irate, native::IRATE),
+    line("idelta", idelta, native::IDELTA),
     window_of_both("changes", changes, native::CHANGES),
     window_of_both("resets", resets, native::RESETS),
 ];
+
+const fn counter(
+    name: &'static str,
+    apply: fn(&Window<'_>) -> Option<f64>,
+    native: Native,
+) -> Function {
+    Function {
+        between: Between::Counter,
+        ..window_of_both(name, apply, native)
+    }
+}
+
+pub(super) const fn line(
+    name: &'static str,
+    apply: fn(&Window<'_>) -> Option<f64>,
+    native: Native,
+) -> Function {
+    Function {
+        between: Between::Line,
+        ..window_of_both(name, apply, native)
+    }
+}
 
 fn rate(w: &Window<'_>) -> Option<f64> {
     extrapolated(w, true).map(|increase| increase / (w.end - w.start) as f64 * 1e3)
@@ -39,6 +62,9 @@ fn extrapolated(w: &Window<'_>, is_counter: bool) -> Option<f64> {
     if is_counter && (w.falls || !w.starts.is_empty()) {
         change += lost_in_resets(w);
     }
+    if is_counter {
+        change += w.dropped.lost;
+    }
     let begin = match zero {
         Some(zero) => {
             change += first;
@@ -47,6 +73,7 @@ fn extrapolated(w: &Window<'_>, is_counter: bool) -> Option<f64> {
         None if is_counter => Begin::Counter(first, change),
         None => Begin::Gauge,
     };
+    let samples = samples as f64 + w.dropped.count;
     Some(change * stretch(w, (first_time, last_time), samples, begin))
 }
 
@@ -65,15 +92,16 @@ pub(super) enum Begin {
 pub(super) fn stretch(
     w: &Window<'_>,
     (first_time, last_time): (i64, i64),
-    samples: usize,
+    samples: f64,
     begin: Begin,
 ) -> f64 {
     // Milliseconds: only their ratio counts.
     let length = |from: i64, to: i64| (to - from) as f64;
     let mut sampled = length(first_time, last_time);
-    let apart = match samples {
-        0 | 1 => 0.0,
-        more => sampled / (more - 1) as f64,
+    let apart = if samples > 1.0 {
+        sampled / (samples - 1.0)
+    } else {
+        0.0
     };
     let near = |gap: f64| if gap >= apart * 1.1 { apart / 2.0 } else { gap };
     let mut before = near(length(w.start, first_time));
@@ -92,6 +120,19 @@ pub(super) fn stretch(
 fn lost_in_resets(w: &Window<'_>) -> f64 {
     let resets = (1..w.values.len()).filter(|at| w.is_reset(*at));
     resets.fold(0.0, |lost, at| lost + w.values[at - 1])
+}
+
+/// The same, of values alone.
+pub(crate) fn lost_between(values: &[f64]) -> f64 {
+    let mut lost = 0.0;
+    let mut previous = f64::NEG_INFINITY;
+    for value in values {
+        if *value < previous {
+            lost += previous;
+        }
+        previous = *value;
+    }
+    lost
 }
 
 /// The last two samples.
@@ -121,12 +162,23 @@ fn idelta(w: &Window<'_>) -> Option<f64> {
 }
 
 fn changes(w: &Window<'_>) -> Option<f64> {
+    Some((changes_in(w.values) + w.dropped.changes).round())
+}
+
+/// How often a value was another than the one before.
+pub(crate) fn changes_in(values: &[f64]) -> f64 {
     let differ = |pair: &&[f64]| pair[0] != pair[1] && !(pair[0].is_nan() && pair[1].is_nan());
-    Some(w.values.windows(2).filter(differ).count() as f64)
+    values.windows(2).filter(differ).count() as f64
 }
 
 fn resets(w: &Window<'_>) -> Option<f64> {
-    let resets = || (1..w.values.len()).filter(|at| w.is_reset(*at)).count();
+    let seen = || (1..w.values.len()).filter(|at| w.is_reset(*at)).count();
     let may_be = w.falls || !w.starts.is_empty();
-    Some(if may_be { resets() as f64 } else { 0.0 })
+    let seen = if may_be { seen() as f64 } else { 0.0 };
+    Some((seen + w.dropped.resets).round())
+}
+
+/// How often a value was less than the one before.
+pub(crate) fn resets_in(values: &[f64]) -> f64 {
+    values.windows(2).filter(|pair| pair[1] < pair[0]).count() as f64
 }

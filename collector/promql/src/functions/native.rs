@@ -31,8 +31,8 @@ pub(super) const RESETS: Native = Native::Computed(|w, _| count_pairs(w, begins_
 pub(super) const SUM: Native = Native::Computed(|w, about| totalled(w, about, false));
 pub(super) const AVG: Native = Native::Computed(|w, about| totalled(w, about, true));
 pub(super) const COUNT: Native = Native::Computed(|w, _| {
-    let count = w.values.len() + w.histograms.len();
-    Some(SampleValue::Float(count as f64))
+    let count = (w.values.len() + w.histograms.len()) as f64 + w.dropped.count;
+    Some(SampleValue::Float(count.round()))
 });
 pub(super) const PRESENT: Native = Native::Computed(|_, _| Some(SampleValue::Float(1.0)));
 pub(super) const FIRST: Native = Native::Computed(|w, _| Some(one(merged(w).first()?)));
@@ -140,7 +140,8 @@ fn rated(
         None => Begin::Gauge,
     };
     let times = (first.time, last.time);
-    let mut factor = stretch(w, times, w.histograms.len(), begin);
+    let samples = w.histograms.len() as f64 + w.dropped.count;
+    let mut factor = stretch(w, times, samples, begin);
     if per_second {
         factor /= (w.end - w.start) as f64 / 1e3;
     }

@@ -5,13 +5,17 @@ use super::{Function, Kind, PLAIN, Sum, Window, window, window_of_both};
 use crate::ast::Type;
 
 pub(crate) const TABLE: &[Function] = &[
-    window_of_both("avg_over_time", |w| Some(mean(w.values)), native::AVG),
+    window_of_both("avg_over_time", |w| Some(mean_of_all(w)), native::AVG),
     window("min_over_time", |w| Some(least(w.values))),
     window("max_over_time", |w| Some(most(w.values))),
-    window_of_both("sum_over_time", |w| Some(sum(w.values)), native::SUM),
+    window_of_both(
+        "sum_over_time",
+        |w| Some(sum(w.values) + w.dropped.sum),
+        native::SUM,
+    ),
     window_of_both(
         "count_over_time",
-        |w| Some(w.values.len() as f64),
+        |w| Some((w.values.len() as f64 + w.dropped.count).round()),
         native::COUNT,
     ),
     window_of_both("present_over_time", |_| Some(1.0), native::PRESENT),
@@ -81,6 +85,14 @@ fn sum(values: &[f64]) -> f64 {
     let mut sum = Sum::default();
     values.iter().for_each(|value| sum.add(*value));
     sum.value()
+}
+
+/// The mean of the samples of a range, and of what was dropped of it.
+fn mean_of_all(w: &Window<'_>) -> f64 {
+    if w.dropped.count == 0.0 {
+        return mean(w.values);
+    }
+    (sum(w.values) + w.dropped.sum) / (w.values.len() as f64 + w.dropped.count)
 }
 
 /// The mean, also of values whose sum is too large for a number.

@@ -1,15 +1,14 @@
 //! Straight lines through the samples of a range, and smoothing.
 
 use super::native::Native;
-use super::{Function, Kind, PLAIN, Sum, Window, window};
+use super::{Between, Function, Kind, PLAIN, Sum, Window, counters};
 use crate::ast::Type;
 
 pub(crate) const TABLE: &[Function] = &[
-    window("deriv", |w| {
-        line(w, w.times.first().copied()?).map(|(slope, _)| slope)
-    }),
+    counters::line("deriv", slope, Native::Ignored),
     Function {
         name: "predict_linear",
+        between: Between::Line,
         args: &[Type::Matrix, Type::Scalar],
         kind: Kind::Window {
             apply: predict,
@@ -20,6 +19,7 @@ pub(crate) const TABLE: &[Function] = &[
     },
     Function {
         name: "double_exponential_smoothing",
+        between: Between::Line,
         args: &[Type::Matrix, Type::Scalar, Type::Scalar],
         experimental: true,
         check: Some(check_factors),
@@ -31,6 +31,10 @@ pub(crate) const TABLE: &[Function] = &[
         ..PLAIN
     },
 ];
+
+fn slope(w: &Window<'_>) -> Option<f64> {
+    line(w, w.times.first().copied()?).map(|(slope, _)| slope)
+}
 
 /// Where the line will be some seconds after the time of evaluation.
 fn predict(w: &Window<'_>) -> Option<f64> {

@@ -20,6 +20,8 @@ pub(super) struct Source<'a> {
     next_block: usize,
     at: usize,
     labels: Vec<(Symbol, Symbol)>,
+    /// How many bytes of values were read.
+    bytes: u64,
 }
 
 /// The texts of all segments, and each with its first series.
@@ -43,6 +45,7 @@ pub(super) fn sources(
             next_block: 0,
             at: 0,
             labels: Vec::new(),
+            bytes: 0,
         });
     }
     let symbols = union(&tables);
@@ -68,6 +71,11 @@ impl Source<'_> {
         (self.at < self.block.len()).then_some(&self.labels)
     }
 
+    /// How many bytes of values were read.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Appends the samples of the next series and goes on to the one after it.
     pub(super) fn take(
         &mut self,
@@ -76,6 +84,7 @@ impl Source<'_> {
     ) -> Result<(), SegmentError> {
         let before = deletion::mark(samples);
         for chunk in self.block.chunks(self.at) {
+            self.bytes += u64::from(chunk.values.1);
             self.segment
                 .read(chunk, samples)
                 .inspect_err(|error| mark(self.segment, error))?;
