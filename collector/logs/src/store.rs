@@ -15,7 +15,6 @@ mod writer;
 mod seal;
 mod unsealed;
 mod suspects;
-mod barred;
 mod merge;
 mod plan;
 mod delete;

@@ -111,24 +111,23 @@ impl LogStore {
             return false;
         };
         writer.sweeping.was_last = true;
-        writer.barred.try_with(Vec::new());
+        writer.tried.clear();
         let pace = Arc::clone(&writer.pace);
         self.start(writer, move || sweep.run(&pace));
         true
     }
 
     fn merge(&self, writer: &mut Writer) -> bool {
-        writer.merge_due |= writer.barred.forget_before(writer.now);
         if !std::mem::take(&mut writer.merge_due) {
             return false;
         }
+        writer.barred.forget_before(writer.now);
         let sources = self.next_sources(writer).unwrap_or_default();
         let (Some(first), Some(last)) = (sources.first(), sources.last()) else {
             return false;
         };
         writer.sweeping.was_last = false;
-        let ids = sources.iter().map(|source| source.meta.id);
-        writer.barred.try_with(ids.collect());
+        writer.tried = sources.iter().map(|source| source.meta.id).collect();
         let cancel = self.config.delete_cancel_seconds;
         let through = writer.requests.due_through(writer.now, cancel);
         let hidden = self.view.read().hidden(&first.meta.tenant);
@@ -179,7 +178,8 @@ impl LogStore {
         let view = self.view.read();
         tenants.into_values().find_map(|mut metas| {
             metas.sort_unstable_by_key(|m| m.positions);
-            let is_apart = |m: &&SegmentMeta| view.suspects.has(m.id) || writer.barred.has(m.id);
+            let is_apart =
+                |m: &&SegmentMeta| view.suspects.has(m.id) || writer.barred.contains(m.id);
             let mut readable = metas.split(is_apart);
             readable.find_map(|metas| {
                 let pieces: Vec<Piece> = metas.iter().map(|m| piece(m)).collect();
@@ -214,9 +214,12 @@ impl LogStore {
                 Ok(())
             }
             Err(error) => {
-                // Not tried again before a while: a full disk is not helped by trying.
+                // Not tried again before a while: a full disk is not helped by trying. Others
+                // have their turn.
                 self.telemetry.fail("merge");
-                writer.merge_due |= writer.barred.bar_tried(writer.now);
+                writer.merge_due |= !writer.tried.is_empty();
+                let tried = std::mem::take(&mut writer.tried);
+                writer.barred.add(tried, writer.now);
                 writer.sweeping.rest(writer.now);
                 tracing::warn!(
                     error,

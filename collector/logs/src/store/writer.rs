@@ -1,7 +1,6 @@
 //! What the writing thread owns, and how it takes entries.
 
 use super::LogStore;
-use super::barred::Barred;
 use super::delete::{Requests, SavedRequests};
 use super::merge::Merged;
 use super::seal::{Frozen, Sealed};
@@ -14,7 +13,7 @@ use crate::telemetry::Telemetry;
 use serde::{Deserialize, Serialize};
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::Manifest;
-use sonde_segment::work::{Background, Pace};
+use sonde_segment::work::{Background, Barred, Pace};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,6 +32,9 @@ pub(super) struct Writer {
     pub(super) merging: Background<Result<Merged, String>>,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
+    /// The sources of the merge that was started last; nothing where that was other work.
+    pub(super) tried: Vec<u64>,
+    /// Those of merges that failed.
     pub(super) barred: Barred,
     /// What is asked to be deleted.
     pub(super) requests: Requests,
@@ -77,6 +79,7 @@ impl Writer {
             sealing: Background::new("logs-seal"),
             merging: Background::new("logs-merge"),
             merge_due: true,
+            tried: Vec::new(),
             barred: Barred::default(),
             requests: Requests::restore(extra.deletes),
             sweeping: Sweeping::default(),

@@ -421,10 +421,10 @@ fn a_merge_that_fails_lets_others_have_their_turn_and_is_tried_again_later() {
     std::fs::remove_file(&place).unwrap();
     std::fs::rename(&away, &place).unwrap();
     let later = |seconds| NOW.plus(Duration::from_secs(seconds));
-    store.maintain(later(599)).unwrap();
+    store.maintain(later(3599)).unwrap();
     store.merge_all().unwrap();
     assert_eq!(store.stats().segments, 3 + 1, "not yet");
-    store.maintain(later(600)).unwrap();
+    store.maintain(later(3600)).unwrap();
     store.merge_all().unwrap();
     assert_eq!(store.stats().segments, 1 + 1);
     assert_eq!(tenants.each_ref().map(count), [3, 3]);
