@@ -27,7 +27,8 @@ fn body() -> Vec<u8> {
         escaping: Escaping::Utf8,
     };
     let mut writer = Writer::new(answer, &mut body);
-    let mut family = |kind, name: &str, samples: &[(&str, &[(&str, &str)], SampleValue)]| {
+    type Shown<'a> = (&'a str, &'a [(&'a str, &'a str)], SampleValue);
+    let mut family = |kind, name: &str, samples: &[Shown<'_>]| {
         let family = Family {
             name: Cow::Borrowed(name),
             kind,
