@@ -91,7 +91,7 @@ pub(crate) enum QueryCommand {
     Logs(LogArguments),
     /// PromQL, as in 'sum by (service) (rate(traces_spanmetrics_calls_total[1m]))'
     Metrics(MetricArguments),
-    /// Traces, as in 'service=checkout status=error duration>100ms'
+    /// Traces, as in '{ resource.service.name = "checkout" && status = error && duration > 100ms }'
     Traces(SearchArguments),
 }
 
@@ -200,6 +200,18 @@ pub(crate) enum StatusPart {
     Logs(LogStatusArguments),
     /// How many series there are, which metrics and labels have the most, what was refused
     Metrics(MetricStatusArguments),
+    /// What spans are stored, and what they cost: by tenant, by service
+    Traces(TraceStatusArguments),
+}
+
+/// Whose traces.
+#[derive(Debug, Args)]
+pub(crate) struct TraceStatusArguments {
+    /// How many services to list
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1000))]
+    pub(crate) top: usize,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
 }
 
 /// Whose metrics.
@@ -259,6 +271,9 @@ pub(crate) struct MetricArguments {
 pub(crate) struct LookupArguments {
     /// A request ID, trace ID or span ID
     pub(crate) id: String,
+    /// Everything in the order of time
+    #[arg(long)]
+    pub(crate) timeline: bool,
     #[command(flatten)]
     pub(crate) server: ServerArguments,
 }

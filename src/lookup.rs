@@ -19,6 +19,8 @@ pub(crate) async fn lookup(arguments: &LookupArguments) -> Result<ExitCode, Fail
     let mut out = Text::stdout();
     if arguments.server.json {
         out.json(&answer.json);
+    } else if arguments.timeline && answer.found {
+        timeline(&mut out, &answer.json);
     } else {
         show(&mut out, &answer.json);
     }
@@ -49,12 +51,89 @@ fn show(out: &mut Text, found: &Value) {
         out.end_line();
     }
     out.note_if_cut(found);
+    around(out, found);
     let alerts = render::list(found, "alerts");
     if !alerts.is_empty() {
         out.line(Tone::Bold, &format!("alerts ({})", alerts.len()));
         alerts
             .iter()
             .for_each(|alert| render::alert_line(out, alert));
+    }
+}
+
+/// What the traces waited for, what had changed, and what was busy.
+fn around(out: &mut Text, found: &Value) {
+    for path in render::list(found, "critical_paths") {
+        let waited = path["duration_nanos"].as_u64().unwrap_or(0);
+        out.line(
+            Tone::Bold,
+            &format!("waited for ({})", render::duration(waited)),
+        );
+        for operation in render::list(path, "operations") {
+            let share = operation["share"].as_f64().unwrap_or(0.0) * 100.0;
+            let nanos = operation["nanos"].as_u64().unwrap_or(0);
+            let (service, name) = (
+                render::text(operation, "service"),
+                render::text(operation, "name"),
+            );
+            let spent = render::duration(nanos);
+            out.line(
+                Tone::Plain,
+                &format!("  {share:>3.0} % {spent:>9}  {service} {name}"),
+            );
+        }
+        out.end_line();
+    }
+    let changes = render::list(found, "changes");
+    if !changes.is_empty() {
+        out.line(Tone::Bold, &format!("changed before ({})", changes.len()));
+        for change in changes {
+            let of = |name: &str| render::text(change, name);
+            out.put(Tone::Dim, &render::time(change["time"].as_u64()));
+            let (service, attribute) = (of("service"), of("attribute"));
+            let (before, after) = (of("before"), of("after"));
+            out.line(
+                Tone::Plain,
+                &format!(" {service} {attribute}: {before} → {after}"),
+            );
+        }
+        out.end_line();
+    }
+    let load = render::list(found, "load");
+    if !load.is_empty() {
+        out.line(Tone::Bold, &format!("load ({})", load.len()));
+        for signal in load {
+            let labels = signal["labels"].as_object().into_iter().flatten();
+            let labels: Vec<_> = labels
+                .filter_map(|(name, value)| Some(format!("{name}={}", value.as_str()?)))
+                .collect();
+            let value = signal["value"].as_f64().unwrap_or(0.0);
+            let (metric, unit) = (render::text(signal, "metric"), render::text(signal, "unit"));
+            let line = format!("  {value:>10.3} {unit:<10} {metric} {}", labels.join(" "));
+            out.line(Tone::Plain, line.trim_end());
+        }
+        out.end_line();
+    }
+}
+
+/// Prints everything in the order of time.
+fn timeline(out: &mut Text, found: &Value) {
+    for moment in render::list(found, "timeline") {
+        let of = |name: &str| render::text(moment, name);
+        out.put(Tone::Dim, &render::time(moment["time"].as_u64()));
+        let is_bad = moment["is_bad"].as_bool() == Some(true);
+        let tone = if is_bad { Tone::Bad } else { Tone::Plain };
+        out.put(tone, &format!(" {:<10} ", of("kind")));
+        out.put(Tone::Bold, of("service"));
+        out.put(Tone::Plain, &format!(" {}", of("text")));
+        if let Some(nanos) = moment["duration_nanos"].as_u64() {
+            out.put(Tone::Dim, &format!("  {}", render::duration(nanos)));
+        }
+        out.end_line();
+    }
+    for (part, cut) in found["cuts"].as_object().into_iter().flatten() {
+        let cut = cut.as_str().unwrap_or("");
+        out.line(Tone::Warn, &format!("{part} were cut: {cut}"));
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod logs;
 mod metrics;
+mod traces;
 
 use crate::Failure;
 use crate::client::Client;
@@ -15,6 +16,7 @@ pub(crate) async fn status(arguments: &StatusArguments) -> Result<ExitCode, Fail
     match &arguments.part {
         Some(StatusPart::Logs(arguments)) => return logs::logs(arguments).await,
         Some(StatusPart::Metrics(arguments)) => return metrics::metrics(arguments).await,
+        Some(StatusPart::Traces(arguments)) => return traces::traces(arguments).await,
         None => {}
     }
     let status = Client::new(&arguments.server)?

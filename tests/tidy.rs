@@ -63,7 +63,12 @@ fn rooms_use_only_the_rooms_below_them() {
                 "sonde-patterns",
             ],
         ),
-        ("sonde-traces", &["sonde-proto", "sonde-segment"]),
+        ("sonde-traceql", &["sonde-proto", "sonde-lex"]),
+        ("sonde-traceql-oracle", &["sonde-proto", "sonde-traceql"]),
+        (
+            "sonde-traces",
+            &["sonde-proto", "sonde-segment", "sonde-traceql"],
+        ),
         (
             "sonde-metrics",
             &["sonde-proto", "sonde-segment", "sonde-promql"],

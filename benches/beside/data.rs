@@ -91,6 +91,11 @@ pub(crate) fn last_time() -> i64 {
     now / STEP * STEP + OFF
 }
 
+/// What a host is called.
+pub(crate) fn instance(number: usize) -> String {
+    format!("host-{number:05}:9100")
+}
+
 impl Host {
     pub(crate) fn new(number: usize) -> Self {
         let rng = ChaCha8Rng::seed_from_u64(SEED ^ number as u64);
@@ -98,7 +103,7 @@ impl Host {
             series: Vec::with_capacity(SERIES_PER_HOST),
             rng,
         };
-        let instance = format!("host-{number:05}:9100");
+        let instance = instance(number);
         let mut add = |name: &str, more: &[(&'static str, &str)], course| {
             let mut labels = vec![
                 ("__name__", name.to_owned()),
@@ -135,19 +140,14 @@ impl Host {
             };
             add(&format!("node_memory_{name}_bytes"), &[], course);
         }
-        for device in DEVICES {
-            let more = [("device", device)];
-            add(
-                "node_disk_reads_completed_total",
-                &more,
-                Course::Counter(50),
-            );
-            add("node_disk_written_bytes_total", &more, Course::Bytes(1));
-            add(
-                "node_network_receive_bytes_total",
-                &more,
-                Course::Counter(1 << 20),
-            );
+        for (name, course) in [
+            ("node_disk_reads_completed_total", Course::Counter(50)),
+            ("node_disk_written_bytes_total", Course::Bytes(1)),
+            ("node_network_receive_bytes_total", Course::Counter(1 << 20)),
+        ] {
+            for device in DEVICES {
+                add(name, &[("device", device)], course);
+            }
         }
         for handler in HANDLERS {
             for code in CODES {

@@ -5,11 +5,12 @@
 //! ```text
 //! cargo bench -p sonde --bench beside -- ingest          processor time, memory
 //! cargo bench -p sonde --bench beside -- query           how soon typical queries are answered
-//! cargo bench -p sonde --bench beside -- replay          how soon after a kill
+//! cargo bench -p sonde --bench beside -- replay          how soon after a kill, and for how much
 //! cargo bench -p sonde --bench beside -- disk [minutes]  bytes per sample of a real node
 //! cargo bench -p sonde --bench beside -- churn [minutes] Sonde alone, while series come and go
 //! ```
 //!
+//! Sonde takes them by OTLP too, in the modes `ingest` and `replay`, beside its own remote write.
 //! Without a mode the first three run. The figures are no tests; what fails the run is a
 //! sample that is missing, and an answer that is not Prometheus' answer.
 //!
@@ -27,6 +28,7 @@ mod disk;
 mod figures;
 mod ingest;
 mod node;
+mod otlp;
 mod program;
 mod query;
 mod replay;

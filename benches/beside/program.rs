@@ -100,6 +100,8 @@ impl Program {
                     "otlp.http.listen=127.0.0.1:0".into(),
                     "http.query_seconds_max=300".into(),
                     "metrics.series_max=4000000".into(),
+                    "metrics.query_series_max=4000000".into(),
+                    "metrics.query_label_bytes_max=4294967296".into(),
                 ];
                 for setting in settings.iter().chain(&more) {
                     command.args(["--set", setting]);
@@ -124,6 +126,8 @@ impl Program {
                     .arg(format!("-httpListenAddr=127.0.0.1:{port}"))
                     .args(["-retentionPeriod=12", "-search.latencyOffset=0s"])
                     .args(["-search.disableCache", "-maxLabelsPerTimeseries=64"])
+                    .args(["-search.maxUniqueTimeseries=4000000"])
+                    .args(["-search.maxQueryDuration=300s"])
                     .args(&more);
             }
         }

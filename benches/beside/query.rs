@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::data::{self, STEP, Size};
 use crate::program::{Program, Which};
-use crate::write;
+use crate::write::{self, Door};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -121,10 +121,8 @@ pub(crate) async fn run(size: Size) -> Result<(), Failure> {
     let mut programs = Vec::new();
     for which in Which::all() {
         let program = which.start(dir.path(), &[]).await?;
-        write::send_all(&program, size, last).await?;
-        let every = r#"count({__name__=~".+",instance=~"host-.+"})"#;
-        let series = (size.hosts() * data::SERIES_PER_HOST) as f64;
-        program.until(every, last as f64 / 1e3, series).await?;
+        Door::RemoteWrite.send_all(&program, size, last).await?;
+        write::until_all(&program, size, last).await?;
         program.idle().await?;
         programs.push(program);
     }

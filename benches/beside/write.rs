@@ -2,8 +2,9 @@
 //! `prompb/remote.proto` and the headers of its specification.
 
 use crate::Failure;
-use crate::data::{Host, STEP, Series, Size};
-use crate::program::Program;
+use crate::data::{Host, SERIES_PER_HOST, STEP, Series, Size, instance};
+use crate::otlp;
+use crate::program::{Program, Which};
 use prost::Message;
 
 /// How many samples Prometheus sends at once, unless told otherwise.
@@ -71,8 +72,65 @@ pub(crate) fn labels_of(host: &Host) -> Vec<Vec<Label>> {
     host.series.iter().map(of_series).collect()
 }
 
+/// By which door samples come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    RemoteWrite,
+    Otlp,
+}
+
+impl Door {
+    /// Who is compared by which, ours first.
+    pub(crate) fn all() -> Vec<(Which, Self)> {
+        let others = Which::all().into_iter().skip(1);
+        let others = others.map(|which| (which, Self::RemoteWrite));
+        let ours = [Self::RemoteWrite, Self::Otlp].map(|door| (Which::Sonde, door));
+        ours.into_iter().chain(others).collect()
+    }
+
+    pub(crate) fn title(self, which: Which) -> String {
+        match self {
+            Self::RemoteWrite => which.name().to_owned(),
+            Self::Otlp => format!("{} by OTLP", which.name()),
+        }
+    }
+
+    /// Sends all samples up to `last`, and waits until they can be found.
+    pub(crate) async fn send_all(
+        self,
+        program: &Program,
+        size: Size,
+        last: i64,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::RemoteWrite => send_all(program, size, last).await?,
+            Self::Otlp => otlp::send_all(program, size, last).await?,
+        }
+        until_newest(program, size, last).await
+    }
+}
+
+/// Waits until the samples that each sender sent last can be found. To ask for all of them again
+/// and again would be more work than to take them.
+pub(crate) async fn until_newest(program: &Program, size: Size, last: i64) -> Result<(), Failure> {
+    let hosts = size.hosts();
+    let newest = hosts.saturating_sub(SENDERS)..hosts;
+    let names: Vec<_> = newest.map(instance).collect();
+    let query = format!("count(up{{instance=~\"{}\"}})", names.join("|"));
+    program
+        .until(&query, last as f64 / 1e3, names.len() as f64)
+        .await
+}
+
+/// Waits until every series can be found that was sent.
+pub(crate) async fn until_all(program: &Program, size: Size, last: i64) -> Result<(), Failure> {
+    let every = r#"count({__name__=~".+",instance=~"host-.+"})"#;
+    let series = (size.hosts() * SERIES_PER_HOST) as f64;
+    program.until(every, last as f64 / 1e3, series).await
+}
+
 /// Sends all samples up to `last`, a step of all hosts after the other as scrapes come.
-pub(crate) async fn send_all(program: &Program, size: Size, last: i64) -> Result<(), Failure> {
+async fn send_all(program: &Program, size: Size, last: i64) -> Result<(), Failure> {
     let senders = (0..SENDERS).map(|sender| send_share(program, size, last, sender));
     futures::future::try_join_all(senders).await?;
     Ok(())

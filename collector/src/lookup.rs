@@ -3,16 +3,27 @@
 //! An identifier is a trace ID (32 hex digits), a span ID (16), or a request ID: what an
 //! application put into one of the attributes that `traces.request_id_keys` names. The
 //! traces lead to their logs, and both to the alerts that mention them or that fired on
-//! one of their services while they ran.
+//! one of their services while they ran. Around them stand what had changed in their
+//! services just before, the load of the nodes and containers they ran on, and the metrics'
+//! exemplars that point to them ([`around`]); all of it in one line of time ([`timeline`]),
+//! and for each trace what it waited for ([`critical`]).
+
+mod around;
+mod critical;
+mod timeline;
 
 use crate::stores::Stores;
+use around::{Exemplar, Load};
+use critical::{CriticalPath, critical_path};
 use serde::Serialize;
 use sonde_alerts::{AlertStatus, Alerts};
 use sonde_logs::{Belonging, LogRecord};
 use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
+use sonde_signals::{Change, Changes};
 use sonde_traces::Trace;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use timeline::{Moment, Parts};
 
 const TRACES_MAX: usize = 20;
 const LOGS_MAX: usize = 1000;
@@ -37,9 +48,21 @@ pub(crate) struct Found {
     pub(crate) traces: Vec<Trace>,
     pub(crate) logs: Vec<LogRecord>,
     pub(crate) alerts: Vec<AlertStatus>,
+    /// What changed in the services just before.
+    pub(crate) changes: Vec<Change>,
+    /// Values of metrics that point here.
+    pub(crate) exemplars: Vec<Exemplar>,
+    /// How busy the nodes and containers were.
+    pub(crate) load: Vec<Load>,
+    /// What each trace waited for.
+    pub(crate) critical_paths: Vec<CriticalPath>,
+    /// All of it, in the order of time.
+    pub(crate) timeline: Vec<Moment>,
     pub(crate) searched_through: SearchedThrough,
-    /// Why this may not be everything.
+    /// Why this may not be everything: the first of `cuts`.
     pub(crate) cut: Option<String>,
+    /// Why a part may not be everything, by its name.
+    pub(crate) cuts: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<&'static str>,
 }
@@ -51,17 +74,26 @@ pub(crate) struct SearchedThrough {
     spans: Position,
 }
 
+/// Where everything is found.
+#[derive(Clone, Copy)]
+pub(crate) struct Places<'a> {
+    pub(crate) stores: &'a Stores,
+    pub(crate) alerts: &'a Alerts,
+    pub(crate) changes: &'a Changes,
+    pub(crate) now: UnixNanos,
+}
+
 /// Looks an identifier up.
 ///
 /// # Errors
 /// What a store could not read.
 pub(crate) fn lookup(
-    stores: &Stores,
-    alerts: &Alerts,
+    places: Places<'_>,
     tenant: &Tenant,
     id: &str,
     deadline: &Deadline,
 ) -> Result<Found, String> {
+    let Places { stores, alerts, .. } = places;
     let id = id.trim();
     let searched_through = SearchedThrough {
         logs: stores.logs.applied_to(),
@@ -70,8 +102,12 @@ pub(crate) fn lookup(
     let mut logs = Lines::default();
     logs.add(stores.logs.by_id(tenant, id, LOGS_MAX, deadline))?;
     let (kind, mut trace_ids) = trace_ids(stores, tenant, id)?;
-    let mut cut = (trace_ids.len() >= TRACES_MAX)
-        .then(|| format!("there may be more than these {TRACES_MAX} traces"));
+    let mut cuts = Cuts::default();
+    cuts.note(
+        "traces",
+        (trace_ids.len() >= TRACES_MAX)
+            .then(|| format!("there may be more than these {TRACES_MAX} traces")),
+    );
     // A line may carry the identifier where no span does: it names its trace.
     for trace_id in logs.found.iter().filter_map(|record| record.trace_id) {
         if trace_ids.len() < TRACES_MAX && !trace_ids.contains(&trace_id) {
@@ -81,32 +117,101 @@ pub(crate) fn lookup(
     let mut traces: Vec<Trace> = Vec::new();
     for trace_id in &trace_ids {
         if deadline.has_passed() {
-            cut = Some("the time for the query was over before all traces were read".into());
+            let over = "the time for the query was over before all traces were read";
+            cuts.note("traces", Some(over.into()));
             break;
         }
         let trace = stores.traces.trace(tenant, trace_id);
         traces.extend(trace.map_err(|e| e.to_string())?);
     }
+    cuts.note("traces", traces.iter().find_map(|trace| trace.cut.clone()));
     let own = TraceId::from_hex(id).ok();
     let without_spans = own.filter(|own| !trace_ids.contains(own));
     for trace_id in trace_ids.iter().chain(&without_spans) {
         logs.add(stores.logs.by_trace(tenant, trace_id, LOGS_MAX, deadline))?;
     }
     let (logs, logs_cut) = logs.each_once();
+    cuts.note("logs", logs_cut);
     let alerts = mentioned(alerts.list(), id, &traces, &logs);
     let nothing = traces.is_empty() && logs.is_empty() && alerts.is_empty();
+    let (mut changes, mut exemplars, mut load) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(ran) = span_of_time(&traces, &logs) {
+        let (found, cut) = around::changes(places.changes, tenant, &services(&traces, &logs), ran);
+        changes = found;
+        cuts.note("changes", cut);
+        let (found, cut) = around::exemplars(stores, tenant, &trace_ids, ran, deadline);
+        exemplars = found;
+        cuts.note("exemplars", cut);
+        let at = (ran.1, places.now);
+        let (found, cut) = around::loads(stores, tenant, &traces, &logs, at, deadline);
+        load = found;
+        cuts.note("load", cut);
+    }
+    let critical_paths: Vec<_> = traces.iter().filter_map(critical_path).collect();
+    cuts.note(
+        "critical_paths",
+        critical_paths.iter().find_map(|path| path.cut.clone()),
+    );
+    let (timeline, cut) = timeline::timeline(&Parts {
+        traces: &traces,
+        logs: &logs,
+        alerts: &alerts,
+        changes: &changes,
+        exemplars: &exemplars,
+    });
+    cuts.note("timeline", cut);
     Ok(Found {
         id: id.into(),
         kind: kind_of(kind, nothing),
         traces,
         logs,
         alerts,
+        changes,
+        exemplars,
+        load,
+        critical_paths,
+        timeline,
         searched_through,
-        cut: cut.or(logs_cut),
+        cut: cuts.first,
+        cuts: cuts.by_part,
         message: nothing.then_some(
             "nothing carries this ID: check it for typing errors; it may be older than what is kept, or not have arrived yet",
         ),
     })
+}
+
+/// Why parts are not everything.
+#[derive(Default)]
+struct Cuts {
+    first: Option<String>,
+    by_part: BTreeMap<&'static str, String>,
+}
+
+impl Cuts {
+    fn note(&mut self, part: &'static str, cut: Option<String>) {
+        if let Some(cut) = cut {
+            self.first.get_or_insert_with(|| cut.clone());
+            self.by_part.entry(part).or_insert(cut);
+        }
+    }
+}
+
+/// A name as a regular expression within a string of PromQL that matches only that name.
+fn quoted_regex(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\\\\\"),
+            c if c.is_ascii_punctuation() => {
+                out.push_str("\\\\");
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 fn kind_of(kind: Kind, nothing: bool) -> Kind {
@@ -175,12 +280,7 @@ fn mentioned(
     logs: &[LogRecord],
 ) -> Vec<AlertStatus> {
     let trace_ids: BTreeSet<String> = traces.iter().map(|t| t.trace_id.to_string()).collect();
-    let services: BTreeSet<&str> = traces
-        .iter()
-        .flat_map(|t| t.spans.iter().map(|s| s.service.as_str()))
-        .chain(logs.iter().map(|l| l.labels.get("service_name")))
-        .filter(|service| !service.is_empty())
-        .collect();
+    let services = services(traces, logs);
     let ran = span_of_time(traces, logs);
     let names_it = |alert: &AlertStatus| {
         let mut texts = alert
@@ -203,9 +303,45 @@ fn mentioned(
         .collect()
 }
 
+fn services<'a>(traces: &'a [Trace], logs: &'a [LogRecord]) -> BTreeSet<&'a str> {
+    traces
+        .iter()
+        .flat_map(|t| t.spans.iter().map(|s| s.service.as_str()))
+        .chain(logs.iter().map(|l| l.labels.get("service_name")))
+        .filter(|service| !service.is_empty())
+        .collect()
+}
+
 fn span_of_time(traces: &[Trace], logs: &[LogRecord]) -> Option<(UnixNanos, UnixNanos)> {
     let spans = || traces.iter().flat_map(|t| &t.spans);
     let starts = spans().map(|s| s.start).chain(logs.iter().map(|l| l.time));
     let ends = spans().map(|s| s.end).chain(logs.iter().map(|l| l.time));
     Some((starts.min()?, ends.max()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted_regex;
+
+    #[test]
+    fn a_quoted_name_matches_itself_and_nothing_else() {
+        for name in [
+            "web-1",
+            "a.b",
+            "x\"y",
+            "c\\d",
+            "new\nline",
+            "(|)*",
+            "n\u{e9}",
+        ] {
+            let query = format!("{{host_name=~\"{}\"}}", quoted_regex(name));
+            let parsed = sonde_metrics::parse_selector(&query).unwrap();
+            let matcher = &parsed[0];
+            assert!(matcher.matches(name), "{query}");
+            assert!(
+                !matcher.matches("other") && !matcher.matches("aXb"),
+                "{query}"
+            );
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::evaluate::{Evaluator, Parts, StoreQuery};
 use crate::load;
 use crate::logs::LogReader;
 use crate::receive::push::Push;
-use crate::receive::{loki_push, otlp_grpc, otlp_http, remote_write};
+use crate::receive::{jaeger, loki_push, otlp_grpc, otlp_http, remote_write, zipkin};
 use crate::serve::{bounded, serve};
 use crate::stores::Stores;
 use crate::telemetry::Telemetry;
@@ -145,6 +145,7 @@ impl Collector {
             signals,
         } = opened?;
 
+        let changes = signals.changes();
         let external_url = external_url(config, addresses.http);
         let settings = sonde_alerts::Settings {
             external_url: external_url.clone(),
@@ -209,6 +210,7 @@ impl Collector {
             logs,
             alerts: alerts.clone(),
             rules: evaluator.rules(),
+            changes,
             journal: Arc::clone(&shared),
             progress,
             observed: Arc::clone(&observed),
@@ -236,7 +238,9 @@ impl Collector {
             Arc::clone(&clock),
         )
         .map_err(|error| open_error("pushed metrics", &push_dir, &error))?;
-        let write = write.merge(pushed.router());
+        let spans = zipkin::router(Arc::clone(&admission));
+        let spans = spans.merge(jaeger::router(Arc::clone(&admission)));
+        let write = write.merge(pushed.router()).merge(spans);
         let (stop, stopped) = watch::channel(false);
         let (pages_stop, pages_stopped) = watch::channel(false);
         let grpc = otlp_grpc::serve(
@@ -474,7 +478,7 @@ impl Opened {
         let metrics =
             sonde_metrics::MetricStore::open(&dir("metrics"), &config.metrics, registry, now)
                 .map_err(|error| open_error("the metric store", &dir("metrics"), &error))?;
-        let signals = signals(config, registry)?;
+        let signals = signals(config, registry, now)?;
         let covered = [
             (Signal::Logs, logs.applied_to()),
             (Signal::Spans, traces.applied_to().max(signals.applied_to())),
@@ -518,20 +522,24 @@ fn rules_state_file(config: &Config) -> PathBuf {
 
 /// The signals as they were at the last snapshot. A snapshot that cannot be read costs
 /// the counters their past, not the start.
-fn signals(config: &Config, registry: &mut Registry) -> Result<SpanSignals, StartError> {
+fn signals(
+    config: &Config,
+    registry: &mut Registry,
+    now: UnixNanos,
+) -> Result<SpanSignals, StartError> {
     let file = signals_file(config);
     match std::fs::read(&file) {
-        Ok(bytes) => match SpanSignals::restore(&config.signals, registry, &bytes) {
+        Ok(bytes) => match SpanSignals::restore(&config.signals, registry, &bytes, now) {
             Ok(signals) => return Ok(signals),
             Err(error) => tracing::error!(
-                "cannot read {}: {error}; RED counters begin again from what the journal holds",
+                "cannot read {}: {error}; RED and the service graph begin again",
                 file.display()
             ),
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(open_error("the signals' snapshot", &file, &error)),
     }
-    Ok(SpanSignals::new(&config.signals, registry))
+    Ok(SpanSignals::new(&config.signals, registry, now))
 }
 
 fn start_pumps(

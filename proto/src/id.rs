@@ -91,6 +91,22 @@ id!(
     "The identifier of a span within its trace."
 );
 
+impl TraceId {
+    /// Reads the identifier from hex digits that may lack the zeros before them, as clients of
+    /// identifiers of 64 bits write it.
+    ///
+    /// # Errors
+    /// [`IdError`] when the text has another number of digits than 1 to 32, or is none.
+    pub fn from_short_hex(text: &str) -> Result<Self, IdError> {
+        let is_short = !text.is_empty() && text.is_ascii();
+        Self::from_hex(&if is_short {
+            format!("{text:0>32}")
+        } else {
+            String::new()
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +117,31 @@ mod tests {
         let id = TraceId::from_hex(text).unwrap();
         assert_eq!(id.to_string(), text.to_lowercase());
         assert_eq!(TraceId::from_slice(id.as_bytes()), Ok(id));
+    }
+
+    #[test]
+    fn a_short_trace_id_has_zeros_before_it() {
+        let check = |text: &str, expected: Option<&str>| {
+            let found = TraceId::from_short_hex(text).ok().map(|id| id.to_string());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        };
+        check("00F067aa0ba902b7", Some("000000000000000000f067aa0ba902b7"));
+        check("7", Some("00000000000000000000000000000007"));
+        check(
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+            Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        );
+        for bad in [
+            "",
+            "0",
+            "é",
+            "x",
+            "+1",
+            " 1",
+            "4bf92f3577b34da6a3ce929d0e0e47361",
+        ] {
+            check(bad, None);
+        }
     }
 
     #[test]

@@ -289,3 +289,100 @@ async fn the_example_files_are_clean() {
         String::from_utf8_lossy(&output.stdout)
     );
 }
+
+/// What is no span, at the doors for other formats and in the questions of other dialects.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_span_is_refused_in_the_senders_words_and_costs_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = up(dir.path(), &[]).await;
+    let deep = format!("[{{\"tags\":{}", "{\"a\":".repeat(100_000));
+    let many = format!("[{}{{}}]", "{},".repeat(1 << 20));
+    let zipkin = "/api/v2/spans";
+    let thrift = "/api/traces?format=jaeger.thrift";
+    for (path, kind, body, status, said) in [
+        (
+            zipkin,
+            "application/json",
+            "",
+            400,
+            "no list of Zipkin's spans",
+        ),
+        (
+            zipkin,
+            "application/json",
+            "{\"traceId\":",
+            400,
+            "no list of Zipkin's spans",
+        ),
+        (
+            zipkin,
+            "application/json",
+            "[{\"traceId\":1}]",
+            400,
+            "line 1",
+        ),
+        (
+            zipkin,
+            "application/json",
+            "[{\"traceId\":\"zz\"}]",
+            400,
+            "span 1: traceId",
+        ),
+        (
+            zipkin,
+            "application/json",
+            &deep,
+            400,
+            "no list of Zipkin's spans",
+        ),
+        (zipkin, "application/json", &many, 400, "smaller batches"),
+        (zipkin, "text/plain", "[]", 415, "Content-Type"),
+        (thrift, "application/x-thrift", "", 400, "cut off"),
+        (
+            thrift,
+            "application/x-thrift",
+            "\u{f}\0\u{2}\u{c}\u{7f}\u{7f}\u{7f}\u{7f}",
+            400,
+            "cut off",
+        ),
+        (thrift, "application/x-thrift", "nonsense", 400, "Thrift"),
+        (thrift, "application/json", "{}", 415, "Content-Type"),
+    ] {
+        for port in ["http", "otlp.http"] {
+            let url = format!("http://{}{path}", server.address(port));
+            let request = client()
+                .post(url)
+                .header("Content-Type", kind)
+                .body(body.to_owned());
+            let answer = request.send().await.unwrap();
+            let shown: String = body.chars().take(40).collect();
+            assert_eq!(answer.status().as_u16(), status, "{path} {shown}");
+            let text = answer.text().await.unwrap();
+            assert!(text.contains(said), "{path} {shown}: {text}");
+        }
+    }
+    for path in [
+        "/tempo/api/traces/x",
+        "/tempo/api/v2/traces/00000000000000000000000000000000",
+        "/tempo/api/traces/1?start=x",
+        "/tempo/api/traces/1?start=9&end=1",
+        "/jaeger/api/traces/x",
+        "/jaeger/api/traces/1?start=yesterday",
+        "/jaeger/api/operations",
+        "/jaeger/api/dependencies?endTs=x",
+        "/jaeger/api/dependencies?lookback=-1",
+    ] {
+        let answer = client().get(server.url(path)).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 400, "{path}");
+        assert!(!answer.text().await.unwrap().trim().is_empty(), "{path}");
+    }
+    assert!(
+        counted(
+            &server,
+            "sonde_collector_refused_requests_total{signal=\"spans\",reason=\"malformed\"} 22"
+        )
+        .await
+    );
+    a_neighbour_is_served(&server).await;
+    assert!(server.stop().await.success());
+}

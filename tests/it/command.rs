@@ -85,7 +85,15 @@ async fn a_request_is_looked_up_queried_and_counted_from_the_terminal() {
         ok && text.contains("error cart cannot load cart: timeout"),
         "{text}"
     );
-    let (ok, text) = ask(&server, &["query", "traces", "service=cart status=error"]).await;
+    let (ok, text) = ask(
+        &server,
+        &[
+            "query",
+            "traces",
+            "{ resource.service.name = \"cart\" && status = error }",
+        ],
+    )
+    .await;
     assert!(
         ok && text.contains(TRACE) && text.contains("web GET /cart"),
         "{text}"
@@ -113,7 +121,7 @@ async fn a_bad_query_is_answered_with_its_place() {
     for query in [
         ["query", "logs", "{service=}"],
         ["query", "metrics", "sum(rate(x[5m])"],
-        ["query", "traces", "duration>soon"],
+        ["query", "traces", "{ duration > soon }"],
     ] {
         let (ok, text) = ask(&server, &query).await;
         assert!(!ok, "{query:?}: {text}");

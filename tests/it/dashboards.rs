@@ -331,7 +331,7 @@ async fn every_query_of_every_dashboard_has_an_answer_in_the_demo() {
 }
 
 #[test]
-fn the_provisioning_names_both_apis_and_the_folder_of_the_readme() {
+fn the_provisioning_names_every_api_and_the_folder_of_the_readme() {
     let provisioning = root().join("dashboards/provisioning");
     let yaml = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -341,8 +341,8 @@ fn the_provisioning_names_both_apis_and_the_folder_of_the_readme() {
     };
     let sources = yaml(provisioning.join("datasources/sonde.yaml"));
     assert_eq!(sources["apiVersion"], 1);
-    let [numbers, logs] = items(&sources["datasources"]) else {
-        panic!("two data sources: {sources}");
+    let [numbers, logs, traces, jaeger] = items(&sources["datasources"]) else {
+        panic!("four data sources: {sources}");
     };
     assert_eq!(numbers["type"], "prometheus");
     assert_eq!(numbers["url"], "${SONDE_URL}/prometheus");
@@ -352,7 +352,24 @@ fn the_provisioning_names_both_apis_and_the_folder_of_the_readme() {
         (word(&logs["type"]), word(&logs["url"])),
         ("loki", "${SONDE_URL}")
     );
-    assert_ne!(numbers["uid"], logs["uid"]);
+    for (source, kind) in [(traces, "tempo"), (jaeger, "jaeger")] {
+        assert_eq!(source["type"], kind);
+        assert_eq!(word(&source["url"]), format!("${{SONDE_URL}}/{kind}"));
+        let lines = &source["jsonData"]["tracesToLogsV2"];
+        assert_eq!(lines["datasourceUid"], logs["uid"]);
+        assert!(word(&lines["query"]).contains("$${__trace.traceId}"));
+    }
+    let uids: std::collections::BTreeSet<_> = items(&sources["datasources"])
+        .iter()
+        .map(|source| word(&source["uid"]))
+        .collect();
+    assert_eq!(uids.len(), 4);
+    let exemplar = &numbers["jsonData"]["exemplarTraceIdDestinations"][0];
+    assert_eq!(exemplar["datasourceUid"], traces["uid"]);
+    assert_eq!(
+        logs["jsonData"]["derivedFields"][1]["datasourceUid"],
+        traces["uid"]
+    );
     let trace = &logs["jsonData"]["derivedFields"][0];
     assert_eq!(
         (word(&trace["matcherType"]), word(&trace["matcherRegex"])),

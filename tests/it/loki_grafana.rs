@@ -2,7 +2,7 @@
 //! answered with what each of them reads, over real data: `tests/it/loki_requests.json` has
 //! each with the shape it needs.
 
-mod shape;
+pub(crate) mod shape;
 mod world;
 
 use crate::harness::{PATIENCE, Sonde, client, list};

@@ -68,7 +68,13 @@ async fn check(runtime: &Path, app: &Path, protocol: &str) {
     assert!(sonde.stop().await.success());
 }
 
-async fn run(runtime: &Path, app: &Path, protocol: &str, service: &str, sonde: &Sonde) -> Value {
+pub(crate) async fn run(
+    runtime: &Path,
+    app: &Path,
+    protocol: &str,
+    service: &str,
+    sonde: &Sonde,
+) -> Value {
     let door = if protocol == "grpc" {
         "otlp.grpc"
     } else {
@@ -144,7 +150,7 @@ async fn found_by_query(sonde: &Sonde, sent: &Value, service: &str) {
         list(&answer, "records").len() as u64,
         sent["logs"].as_u64().unwrap()
     );
-    let all = format!("service={service}");
+    let all = format!("{{ resource.service.name = \"{service}\" }}");
     let answer = sonde
         .get("/sonde/v1/traces", &[("query", &all), ("limit", "10000")])
         .await;
@@ -154,7 +160,7 @@ async fn found_by_query(sonde: &Sonde, sent: &Value, service: &str) {
         .filter_map(|trace| trace["spans"].as_u64())
         .sum();
     assert_eq!(spans, sent["spans"].as_u64().unwrap());
-    let failed = format!("service={service} status=error");
+    let failed = format!("{{ resource.service.name = \"{service}\" && status = error }}");
     let answer = sonde
         .get(
             "/sonde/v1/traces",

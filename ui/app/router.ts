@@ -53,7 +53,12 @@ export const to = {
   traces: (query: string, range?: string) => `/traces?${new URLSearchParams(range ? { query, range } : { query })}`,
 };
 
-/** A value as it stands in a query of either language: quoted, with `\` and `"` escaped. */
+/** A value as it stands in a query of any language: quoted, with `\` and `"` escaped. */
 export function quoted(value: string): string {
   return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
+
+/** The TraceQL query of the spans of a service that satisfy the other conditions too. */
+export function spansOf(service: string, ...conditions: string[]): string {
+  return `{ ${[`resource.service.name = ${quoted(service)}`, ...conditions].join(' && ')} }`;
 }

@@ -10,6 +10,8 @@ use sonde_proto::semconv;
 
 /// Less is no use for [`Config::mapped_bytes_max`].
 const MAPPED_BYTES_MIN: u64 = 1 << 20;
+/// Less is no use for [`Config::memory_bytes_max`].
+const MEMORY_BYTES_MIN: u64 = 4 << 20;
 
 /// How the bodies of records lie in segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -47,7 +49,9 @@ pub struct Config {
     /// this is how much longer than asked a record may be kept.
     pub merge_span_seconds_max: u64,
     /// How long records are kept, counted from their own time, or from their arrival where
-    /// their own time lies after it. 0 keeps them for ever.
+    /// their own time lies after it, until the newest record that is sealed: a clock that runs
+    /// ahead lets nothing go, and neither does time in which nothing comes in. 0 keeps them for
+    /// ever.
     pub retention_seconds: u64,
     /// How many bytes of segments are kept on disk, of all tenants that have no limit of
     /// their own; 0 is no limit. The oldest of the tenant that has the most go first, so no
@@ -87,12 +91,27 @@ pub struct Config {
     /// How many bytes of segments stay open, which means mapped into memory: those that were
     /// read last, beside what queries and merges read just now. 0 is no limit.
     pub mapped_bytes_max: u64,
+    /// How many bytes of memory have what is remembered because it is likely to be wanted
+    /// again: half of them the streams of what comes in, a quarter streams of segments, and a
+    /// quarter templates of bodies. A thread of a query has up to another quarter for the texts
+    /// that it looks for in templates.
+    pub memory_bytes_max: u64,
     /// Whether the checksums of all segments are verified at the start. Off, the start is
     /// quicker and each piece is verified whenever it is read.
     pub verify_at_open: bool,
 }
 
 impl Config {
+    /// Of [`Config::memory_bytes_max`], for the streams of what comes in.
+    pub(crate) fn known_bytes_max(&self) -> usize {
+        usize::try_from(self.memory_bytes_max / 2).unwrap_or(usize::MAX)
+    }
+
+    /// For each of what is remembered of segments, and for what a thread of a query looks for.
+    pub(crate) fn kept_bytes_max(&self) -> u64 {
+        self.memory_bytes_max / 4
+    }
+
     /// Whether a store can be opened with it.
     ///
     /// # Errors
@@ -103,6 +122,12 @@ impl Config {
             return Err(format!(
                 "mapped_bytes_max: with {} bytes every query would open its segments anew; give {MAPPED_BYTES_MIN} or more, or 0 for no limit",
                 self.mapped_bytes_max
+            ));
+        }
+        if self.memory_bytes_max < MEMORY_BYTES_MIN {
+            return Err(format!(
+                "memory_bytes_max: with {} bytes hardly anything would be remembered; give {MEMORY_BYTES_MIN} or more",
+                self.memory_bytes_max
             ));
         }
         crate::store::check_retention(self)
@@ -135,6 +160,7 @@ impl Default for Config {
             scan_bytes_max: 64 << 30,
             query_threads_max: 0,
             mapped_bytes_max: 512 << 20,
+            memory_bytes_max: 256 << 20,
             verify_at_open: false,
         }
     }

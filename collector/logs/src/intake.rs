@@ -62,11 +62,17 @@ impl Intake {
             attributes_max: limit(config.attributes_max),
             attributes_bytes_max: limit(config.attributes_bytes_max),
             marks,
-            known: Known::default(),
+            known: Known::within(config.known_bytes_max()),
             tail: 1,
             taken: Taken::default(),
             telemetry,
         }
+    }
+
+    /// How many bytes of streams are known, without those that were known before.
+    #[cfg(test)]
+    pub(crate) fn known_bytes(&self) -> usize {
+        self.known.bytes()
     }
 
     /// What has been seen of every log file.

@@ -15,6 +15,7 @@ mod writer;
 mod seal;
 mod unsealed;
 mod suspects;
+mod barred;
 mod merge;
 mod plan;
 mod delete;
@@ -37,7 +38,7 @@ use crate::segment::{Common, Mapped};
 use crate::telemetry::Telemetry;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use retention::Retention;
+use retention::{Retention, ages_until};
 use serde::Serialize;
 use sonde_proto::{Entry, Position, Tenant, UnixNanos};
 use sonde_segment::{SegmentDir, SwapError};
@@ -45,10 +46,6 @@ use std::path::Path;
 use std::sync::Arc;
 use view::View;
 use writer::Writer;
-
-/// How many bytes the streams of all segments take in memory. Segments beyond that read
-/// theirs when they are asked.
-const STREAM_BYTES_MAX: u64 = 64 << 20;
 
 /// Keeps log records and finds them again.
 pub struct LogStore {
@@ -148,10 +145,11 @@ impl LogStore {
         let retention = Arc::new(Retention::new(config).map_err(OpenError::Config)?);
         let (dir, mut manifest) = SegmentDir::open(dir)?;
         let mapped = Mapped::new(config.mapped_bytes_max, &telemetry);
-        let common = Arc::new(Common::new(STREAM_BYTES_MAX, config.bodies).with(mapped));
+        let common = Arc::new(Common::new(config.kept_bytes_max(), config.bodies).with(mapped));
         let segments = view::open_segments(&dir, &mut manifest, &common, config, now)?;
         telemetry.drop("damaged_segment", dir.quarantined());
-        let mut view = View::new(segments, manifest.covers, Arc::clone(&retention), now);
+        let until = ages_until(&manifest.segments, now);
+        let mut view = View::new(segments, manifest.covers, Arc::clone(&retention), until);
         let writer = Writer::new(manifest, config, &telemetry, now);
         let writer = writer.map_err(OpenError::Extra)?;
         view.put_requests(&writer.requests);

@@ -65,6 +65,18 @@ pub(crate) fn apply(store: &LogStore, position: u64, service: &str, records: Vec
     )]);
 }
 
+/// Seals a record of another tenant that arrived at `time`: ages count until then.
+pub(crate) fn tick(store: &LogStore, time: UnixNanos) {
+    let tenant = Tenant::new(CLOCK).unwrap();
+    let payload = request(CLOCK, vec![record(time.0, "tick")]).encode_to_vec();
+    let entry = Entry::otlp(tenant, Signal::Logs, time, payload.into());
+    store.apply(&[(store.applied_to(), entry)]);
+    store.seal(time).unwrap();
+}
+
+/// The tenant of [`tick`].
+pub(crate) const CLOCK: &str = "clock";
+
 pub(crate) fn open(dir: &Path, config: &Config) -> LogStore {
     LogStore::open(dir, config, &mut Registry::default(), NOW).unwrap()
 }

@@ -5,6 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../segment/tests/kill/life.rs"]
+mod life;
+
+use life::{live_and_die, say};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -15,16 +19,11 @@ use sonde_proto::otlp::common::{AnyValue, any_value::Value};
 use sonde_proto::otlp::{self, logs, logs_service::ExportLogsServiceRequest, resource::Resource};
 use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, UnixNanos};
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const KILLS: u64 = 52;
 const SEED: u64 = 0x5e41;
-/// Tells this binary that it is the process to be killed: its life's number and directory.
-const LIFE: &str = "SONDE_LOGS_TEST_LIFE";
-const DIR: &str = "SONDE_LOGS_TEST_DIR";
 
 const NOW: UnixNanos = UnixNanos::from_secs(1_700_000_000);
 const SERVICES: u64 = 4;
@@ -192,12 +191,10 @@ impl Said {
 /// Not a test of its own: the process to be killed, when it is told so.
 #[test]
 fn the_process_that_is_killed() {
-    let (Ok(life), Ok(dir)) = (std::env::var(LIFE), std::env::var(DIR)) else {
+    let Some((life, dir)) = life::told() else {
         return;
     };
-    let life: u64 = life.parse().unwrap();
-    say("\nopens");
-    let store = open(Path::new(&dir));
+    let store = open(&dir);
     let mut random = random(3, life);
     let mut number = 0;
     loop {
@@ -230,47 +227,6 @@ fn the_process_that_is_killed() {
             store.merge_all().unwrap();
         }
     }
-}
-
-/// Written at once: what is only in a buffer was not said.
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    out.write_all(format!("{line}\n").as_bytes()).unwrap();
-    out.flush().unwrap();
-}
-
-/// Lets a process live until it has said `lines` lines, kills it, and returns all it said.
-fn live_and_die(dir: &Path, life: u64, lines: usize) -> Vec<Said> {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_process_that_is_killed", "--nocapture"])
-        .env(LIFE, life.to_string())
-        .env(DIR, dir)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = BufReader::new(child.stdout.take().unwrap());
-    let mut said = Vec::new();
-    let mut line = String::new();
-    let (mut opens, mut killed) = (false, false);
-    loop {
-        if opens && said.len() >= lines && !killed {
-            child.kill().unwrap();
-            killed = true;
-        }
-        line.clear();
-        // After the kill, what it had printed before is still to be read.
-        if output.read_line(&mut line).unwrap() == 0 {
-            break;
-        }
-        // A line without its end was never said.
-        if let Some(line) = line.strip_suffix('\n') {
-            opens |= line == "opens";
-            said.extend(Said::parse(line));
-        }
-    }
-    let status = child.wait().unwrap();
-    assert!(killed, "life {life} ended on its own: {status}");
-    said
 }
 
 /// What the process was told, and what must be so.
@@ -373,7 +329,7 @@ fn whatever_was_sealed_survives_every_kill_and_what_was_deleted_does_not_come_ba
             0 => 0,
             _ => random.random_range(1..80),
         };
-        for said in live_and_die(dir.path(), life, lines) {
+        for said in live_and_die(dir.path(), life, lines, Said::parse) {
             promised.take(said);
         }
         let store = open(dir.path());

@@ -428,6 +428,46 @@ fn summary_of_remote_write() {
     }
 }
 
+/// What a journal is replayed with: in batches, which another thread reads ahead, and entry by
+/// entry, which none does.
+fn summary_of_replay() {
+    /// As much as a pump reads at once.
+    const BATCH_BYTES: usize = 4 << 20;
+    let samples = (NODES * SERIES * SCRAPES) as f64;
+    for version in Version::ALL {
+        let entries = scrapes(Sent::Written(version));
+        let payload: usize = entries.iter().map(|(_, e)| e.payload.len()).sum();
+        let batch = (entries.len() * BATCH_BYTES / payload).max(2);
+        for (how, at_once) in [("read ahead", batch), ("entry by entry", 1)] {
+            let mut all: Vec<(f64, f64)> = (0..5)
+                .map(|_| {
+                    let dir = fresh();
+                    let store = open(dir.path());
+                    let (before, from) = (used(), Instant::now());
+                    entries.chunks(at_once).for_each(|some| store.apply(some));
+                    (from.elapsed().as_secs_f64(), used() - before)
+                })
+                .collect();
+            all.sort_by(|a, b| a.1.total_cmp(&b.1));
+            let (clock, processor) = all[2];
+            println!(
+                "replay of remote write {version:?}, {how}: {:.0} ns a sample by the clock, {:.0} ns of processors",
+                clock * 1e9 / samples,
+                processor * 1e9 / samples,
+            );
+        }
+    }
+}
+
+/// Seconds that all threads of this process were on processors.
+fn used() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    // Ticks are hundredths of a second on every Linux.
+    ticks.filter_map(|n| n.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 /// What the door does with a request before it is durable.
 fn look_at(version: Version, entry: &Entry, known: &Known, unpacker: &mut Unpacker) {
     let bounds = Bounds {
@@ -454,10 +494,14 @@ fn main() {
     if std::env::args().any(|argument| argument == "remote-write") {
         return summary_of_remote_write();
     }
+    if std::env::args().any(|argument| argument == "replay") {
+        return summary_of_replay();
+    }
     // First of all, while no memory waits to be used again.
     let memory = memory_per_series();
     all();
     Criterion::default().configure_from_args().final_summary();
     summary(memory);
     summary_of_remote_write();
+    summary_of_replay();
 }

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sonde_promql::Features;
+use sonde_promql::{Features, QueryLimits};
 use sonde_proto::Tenant;
 use std::collections::BTreeMap;
 
@@ -68,6 +68,14 @@ pub struct Config {
     pub merge_bytes_per_second_max: u64,
     /// How many bytes of segment indexes are kept in memory between queries.
     pub index_cache_bytes_max: u64,
+    /// How many series one selector of a query may match.
+    pub query_series_max: usize,
+    /// How many samples a query may read and compute.
+    pub query_samples_max: u64,
+    /// How many bytes of labels may be kept while a query is computed.
+    pub query_label_bytes_max: u64,
+    /// How many bytes of values, series by steps, may be kept while a query is computed.
+    pub query_value_bytes_max: u64,
     /// Whether series may be deleted and snapshots taken over HTTP, by whoever may ask.
     pub admin_api: bool,
     /// Which experimental parts of PromQL may be used.
@@ -85,6 +93,7 @@ impl Default for Config {
             "k8s.container.name",
             "k8s.node.name",
         ];
+        let query = QueryLimits::default();
         Self {
             retention_seconds: 15 * 24 * 3600,
             bytes_max: 50 << 30,
@@ -111,6 +120,10 @@ impl Default for Config {
             segment_bytes_max: 512 << 20,
             merge_bytes_per_second_max: 16 << 20,
             index_cache_bytes_max: 256 << 20,
+            query_series_max: query.series_max,
+            query_samples_max: query.samples_max,
+            query_label_bytes_max: query.label_bytes_max,
+            query_value_bytes_max: query.value_bytes_max,
             admin_api: false,
             features: Features::default(),
         }
@@ -123,6 +136,18 @@ impl Config {
     pub fn symbol_bytes(&self) -> u64 {
         const FIT: u64 = 896 << 20;
         self.symbol_bytes_max.min(FIT)
+    }
+
+    /// What a query may take, without an end to its time.
+    #[must_use]
+    pub fn query_limits(&self) -> QueryLimits {
+        QueryLimits {
+            samples_max: self.query_samples_max,
+            series_max: self.query_series_max,
+            label_bytes_max: self.query_label_bytes_max,
+            value_bytes_max: self.query_value_bytes_max,
+            ..QueryLimits::default()
+        }
     }
 
     /// How many series that tenant may have in memory.

@@ -24,7 +24,7 @@ pub(crate) use groups::Refusal;
 use hashbrown::HashTable;
 use histograms::{HeadChunk, bytes_of};
 pub(crate) use series::Series;
-use sonde_proto::{Deadline, Histogram, Matcher};
+use sonde_proto::Histogram;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -352,21 +352,31 @@ impl Head {
         self.set_total(series, last.value);
     }
 
+    /// Notes that what comes of a series are deltas.
+    pub(crate) fn note_deltas(&mut self, series: u32) {
+        if let Some(series) = self.series.get_mut(series as usize) {
+            series.of_deltas = true;
+        }
+    }
+
+    /// Whether what a series came to so far counts for what comes next.
+    pub(crate) fn counts_on(&self, series: u32) -> bool {
+        let known = self.series.get(series as usize);
+        known.is_some_and(|known| known.of_deltas) || self.totals.contains_key(&series)
+    }
+
+    /// Whether the newest sample of a series is sealed.
+    pub(crate) fn is_newest_sealed(&self, series: u32) -> bool {
+        !self
+            .generations()
+            .any(|samples| samples.has_any_in_order(series))
+    }
+
     /// Lets a new series go on from its last sealed sample.
     pub(crate) fn continue_at(&mut self, series: u32, time: i64, value: f64) {
         if let Some(series) = self.series.get_mut(series as usize) {
             series.continue_at(time, value);
         }
-    }
-
-    /// The series that satisfy every matcher and whose newest sample lies in the range.
-    pub(crate) fn newest_within(&self, selector: &[Matcher], start: i64, end: i64) -> Vec<u32> {
-        let all = self.matching_within(selector, &Deadline::never());
-        let newest = |id: &u32| self.series[*id as usize].last_time();
-        let found = all.unwrap_or_default().into_iter();
-        found
-            .filter(|id| (start..=end).contains(&newest(id)))
-            .collect()
     }
 
     /// Keeps an exemplar of a series.
@@ -446,8 +456,8 @@ impl Head {
             let series = &old.series[id as usize];
             let new = &mut self.series[number as usize];
             new.continue_at(series.last_time(), series.last_value());
-            new.has_ended = series.has_ended;
-            new.has_starts = series.has_starts;
+            (new.has_ended, new.has_starts) = (series.has_ended, series.has_starts);
+            new.of_deltas = series.of_deltas;
             if let Some(total) = old.totals.remove(&id) {
                 self.totals.insert(number, total);
             }

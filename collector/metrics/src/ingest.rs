@@ -347,6 +347,9 @@ impl Ingest<'_> {
             check(self.config, labels).and_then(|()| self.state.head.series_of(labels, &self.room));
         match taken {
             Ok((series, is_new)) => {
+                if delta {
+                    self.state.head.note_deltas(series);
+                }
                 if is_new && delta {
                     let labels = self.state.head.labels(series);
                     if let Some((time, value)) = self.state.last_sealed(&labels, self.indexes) {

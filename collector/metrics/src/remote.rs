@@ -19,7 +19,7 @@ use ahead::Unpacked;
 use sonde_proto::UnixNanos;
 use sonde_proto::remote_write::Version;
 use sonde_proto::walk::WalkError;
-use sonde_proto::walk::remote_write::{Fault, LabelBounds, Metadata, Request, Series};
+use sonde_proto::walk::remote_write::{Fault, LabelBounds, Metadata, Request, Sample, Series};
 
 /// The most that an entry's payload becomes. What was acknowledged was measured against the
 /// limit of its day; this only keeps damage from taking all memory.
@@ -32,46 +32,84 @@ impl Ingest<'_> {
         let taken = unpacker
             .unpacked(body, REQUEST_BYTES_MAX)
             .map_err(drop)
-            .and_then(|plain| self.unpacked(version, plain, &[]).map_err(drop));
+            .and_then(|plain| self.unpacked(version, plain).map_err(drop));
         *self.unpacker = unpacker;
         if taken.is_err() {
             self.telemetry.refuse(Reason::Malformed, 1);
         }
     }
 
-    /// Takes a request that was unpacked ahead; one that could not be is tried again, to say so.
+    /// Takes a request that was read ahead; one that could not be is tried again, to say so.
     pub(crate) fn written_ahead(&mut self, version: Version, body: &[u8], ahead: &Unpacked) {
         let Some(plain) = ahead.plain() else {
             return self.written(version, body);
         };
-        if self.unpacked(version, plain, &ahead.keys).is_err() {
+        if self.read_ahead(version, plain, ahead).is_err() {
             self.telemetry.refuse(Reason::Malformed, 1);
         }
     }
 
-    /// `keys` are those of the first series, where they are known already.
-    fn unpacked(
+    fn unpacked(&mut self, version: Version, plain: &[u8]) -> Result<(), WalkError> {
+        let request = Request::open(version, plain)?;
+        let known_by = KnownBy::of(self.keys, version, &request);
+        let (bounds, mut labels) = (self.time_bounds(), Vec::new());
+        request.each_unread(|series| {
+            let key = known_by.bytes(series)?;
+            self.written_series(&known_by, key, bounds, series, &mut labels)
+        })?;
+        self.written_metadata(&request)
+    }
+
+    /// What the body says is only looked at where what was read of it is not enough.
+    fn read_ahead(
         &mut self,
         version: Version,
         plain: &[u8],
-        keys: &[Option<Key>],
+        ahead: &Unpacked,
     ) -> Result<(), WalkError> {
-        let request = Request::open(version, plain)?;
-        let known_by = KnownBy::of(self.keys, version, &request);
-        let bounds = self.time_bounds();
-        let (mut labels, mut keys) = (Vec::new(), keys.iter());
-        request.each_unread(|series| {
-            let key = match keys.next() {
-                Some(key) => *key,
-                None => known_by.bytes(series)?,
+        let (bounds, mut labels) = (self.time_bounds(), Vec::new());
+        let mut opened = None;
+        for ready in ahead.series() {
+            let known = ready.key.and_then(|key| self.state.head.groups.first(key));
+            if let Some(id) = known.filter(|_| ready.has_only_samples) {
+                for sample in ready.samples {
+                    self.written_sample(id, bounds, *sample);
+                }
+                continue;
+            }
+            let (request, known_by) = match &mut opened {
+                Some(opened) => opened,
+                None => {
+                    let request = Request::open(version, plain)?;
+                    let known_by = KnownBy::of(self.keys, version, &request);
+                    opened.insert((request, known_by))
+                }
             };
-            self.written_series(&known_by, key, bounds, series, &mut labels)
-        })?;
+            let series = request.series_at(ready.place.clone())?;
+            self.written_series(known_by, ready.key, bounds, &series, &mut labels)?;
+        }
+        if ahead.has_metadata() {
+            self.written_metadata(&Request::open(version, plain)?)?;
+        }
+        Ok(())
+    }
+
+    fn written_metadata(&mut self, request: &Request<'_>) -> Result<(), WalkError> {
         request.each_metadata(|metadata| {
             if let Ok(name) = std::str::from_utf8(metadata.name) {
                 self.meant(name, metadata);
             }
         })
+    }
+
+    fn written_sample(&mut self, id: u32, bounds: TimeBounds, sample: Sample) {
+        match bounds.reason(sample.time) {
+            None => {
+                let (time, start) = (sample.time, sample.start);
+                self.push_one(id, Taken { time, start }, sample.value);
+            }
+            Some(reason) => self.telemetry.refuse(reason, 1),
+        }
     }
 
     fn written_series<'a>(
@@ -89,13 +127,7 @@ impl Ingest<'_> {
                 Err(reason) => return self.refuse_series(reason, series),
             },
         };
-        series.each_sample(|sample| match bounds.reason(sample.time) {
-            None => {
-                let (time, start) = (sample.time, sample.start);
-                self.push_one(id, Taken { time, start }, sample.value);
-            }
-            Some(reason) => self.telemetry.refuse(reason, 1),
-        })?;
+        series.each_sample(|sample| self.written_sample(id, bounds, sample))?;
         if Refusal::of(id).is_none() {
             series.each_exemplar(|exemplar| {
                 // One from the future would keep all later ones out.

@@ -189,6 +189,17 @@ fn sealed<'a>(
     })
 }
 
+/// The series of a tenant's head that satisfy every matcher, and by which numbering. Patterns are
+/// judged while others may write.
+pub(crate) fn in_head(tenant: &TenantStore, matchers: &[Matcher]) -> (u64, Vec<u32>) {
+    let never = Deadline::never();
+    let judged = Judged::read(tenant, matchers, &never).unwrap_or_default();
+    let state = tenant.state.read();
+    let known = judged.of(&state);
+    let found = state.head.matching_known(matchers, known, &never);
+    (state.head.numbering(), found.unwrap_or_default())
+}
+
 impl TenantSource<'_> {
     fn find(
         &self,

@@ -5,7 +5,6 @@
 //! first, then what queries see. Merging works the same way. `maintain` publishes what is
 //! finished, so that all changes happen on the thread that applies.
 
-mod barred;
 mod writer;
 mod room;
 mod catalog;

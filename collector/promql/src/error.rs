@@ -51,16 +51,16 @@ impl From<Stop> for QueryError {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::SamplesMax(max) => Self::TooLarge(format!(
-                "the query needs more than {max} samples: ask for fewer series, a shorter time or a larger step"
+                "the query needs more than {max} samples: ask for fewer series, a shorter time or a larger step, or raise metrics.query_samples_max"
             )),
             Stop::SeriesMax(max) => Self::TooLarge(format!(
-                "a selector matches more than {max} series: add matchers"
+                "a selector matches more than {max} series: add matchers, or raise metrics.query_series_max"
             )),
             Stop::LabelBytesMax(max) => Self::TooLarge(format!(
-                "the query would keep more than {max} bytes of labels: ask for fewer series, or make shorter label values"
+                "the query would keep more than {max} bytes of labels: ask for fewer series, make label values shorter, or raise metrics.query_label_bytes_max"
             )),
             Stop::ValueBytesMax(max) => Self::TooLarge(format!(
-                "the query would keep more than {max} bytes of values: ask for fewer series, a shorter time or a larger step"
+                "the query would keep more than {max} bytes of values: ask for fewer series, a shorter time or a larger step, or raise metrics.query_value_bytes_max"
             )),
             Stop::LabelValueMax {
                 function,

@@ -48,5 +48,5 @@ pub use alerting::AlertUpdate;
 pub use engine::{Engine, EngineConfig, Evaluation};
 pub use file::{RuleFile, read};
 pub use query::{ExprError, Query, RuleSample, Sample};
-pub use show::{AlertStatus, GroupStatus, RuleStatus};
+pub use show::{AlertStatus, GroupStatus, Health, RuleStatus};
 pub use state::StateError;

@@ -3,6 +3,8 @@
 
 mod background;
 mod pace;
+mod barred;
 
-pub use background::Background;
+pub use background::{Background, Finished};
+pub use barred::Barred;
 pub use pace::{Pace, Sealing};

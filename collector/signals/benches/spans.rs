@@ -67,7 +67,7 @@ fn count(c: &mut Criterion) {
     group
         .throughput(Throughput::Elements(100 * SPANS_PER_ENTRY))
         .sample_size(20);
-    let fresh = || SpanSignals::new(&Config::default(), &mut Registry::default());
+    let fresh = || SpanSignals::new(&Config::default(), &mut Registry::default(), UnixNanos(0));
     let apply = |mut signals: SpanSignals| {
         signals.apply(&entries);
         signals
@@ -90,7 +90,8 @@ fn summary() {
     let entries: Vec<_> = (0..100).map(entry).collect();
     let spans = (100 * SPANS_PER_ENTRY) as f64;
     let ours = median(|| {
-        let mut signals = SpanSignals::new(&Config::default(), &mut Registry::default());
+        let mut signals =
+            SpanSignals::new(&Config::default(), &mut Registry::default(), UnixNanos(0));
         let from = Instant::now();
         signals.apply(&entries);
         from.elapsed()

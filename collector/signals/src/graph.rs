@@ -12,8 +12,9 @@
 //! - anything else is counted as expired.
 
 use crate::OVERFLOW;
-use crate::histogram::{Bounds, Example, Histogram, Life};
+use crate::histogram::{Example, Histogram, Life, Shape};
 use crate::span::{Kind, Span, Status, cut};
+use crate::weight::Count;
 use ahash::HashMap;
 use serde::{Deserialize, Serialize};
 use sonde_proto::{SpanId, TraceId, UnixNanos};
@@ -76,8 +77,8 @@ pub(crate) struct EdgeKey {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Edge {
     pub(crate) life: Life,
-    pub(crate) requests: u64,
-    pub(crate) failed: u64,
+    pub(crate) requests: Count,
+    pub(crate) failed: Count,
     pub(crate) server: Histogram,
     pub(crate) client: Histogram,
     /// The slowest request since the last collection.
@@ -92,7 +93,14 @@ struct Side {
     peer: Option<Box<str>>,
     failed: bool,
     matched: bool,
+    #[serde(default = "one")]
+    weight: Count,
     example: Example,
+}
+
+/// What a side of a snapshot weighs that was written before there were weights.
+fn one() -> Count {
+    Count::ONE
 }
 
 /// What joins two sides: the span that asked.
@@ -115,6 +123,8 @@ pub(crate) struct Limits {
     pub(crate) edges_max: usize,
     pub(crate) pending_max: usize,
     pub(crate) wait: Duration,
+    /// After how long without a request an edge ends.
+    pub(crate) stale: Duration,
     pub(crate) name_bytes_max: usize,
 }
 
@@ -146,7 +156,7 @@ impl Graph {
     pub(crate) fn add(
         &mut self,
         span: &Span<'_>,
-        bounds: &Bounds,
+        shape: &Shape,
         limits: Limits,
         now: UnixNanos,
     ) -> Lost {
@@ -158,18 +168,18 @@ impl Graph {
                 .and_then(|_| span.first_of(&DATABASE_KEYS))
         {
             let key = side.edge_to(cut(&database, limits.name_bytes_max), Connection::Database);
-            self.count(key, Some(&side), None, bounds, limits, now, &mut lost);
+            self.count(key, Some(&side), None, shape, limits, now, &mut lost);
             return lost;
         }
         match join_key(span) {
-            Some(key) => self.join(key, side, bounds, limits, now, &mut lost),
+            Some(key) => self.join(key, side, shape, limits, now, &mut lost),
             None if span.kind == Kind::Server => {
                 let key = EdgeKey {
                     client: USER.into(),
                     server: side.service.clone(),
                     connection: Connection::Virtual,
                 };
-                self.count(key, None, Some(&side), bounds, limits, now, &mut lost);
+                self.count(key, None, Some(&side), shape, limits, now, &mut lost);
             }
             None => lost.expired += 1,
         }
@@ -177,7 +187,7 @@ impl Graph {
     }
 
     /// Lets go of sides whose time is up.
-    pub(crate) fn expire(&mut self, bounds: &Bounds, limits: Limits, now: UnixNanos) -> Lost {
+    pub(crate) fn expire(&mut self, shape: &Shape, limits: Limits, now: UnixNanos) -> Lost {
         let mut lost = Lost::default();
         while let Some((deadline, key)) = self.expiry.front().copied()
             && deadline <= now
@@ -189,7 +199,7 @@ impl Graph {
                     _ if side.matched => {}
                     Some(peer) if side.kind == Kind::Client => {
                         let edge = side.edge_to(peer, Connection::Virtual);
-                        self.count(edge, Some(&side), None, bounds, limits, deadline, &mut lost);
+                        self.count(edge, Some(&side), None, shape, limits, deadline, &mut lost);
                     }
                     _ => lost.expired += 1,
                 }
@@ -218,7 +228,7 @@ impl Graph {
         &mut self,
         key: JoinKey,
         mut side: Side,
-        bounds: &Bounds,
+        shape: &Shape,
         limits: Limits,
         now: UnixNanos,
         lost: &mut Lost,
@@ -244,7 +254,7 @@ impl Graph {
                 client.edge_to(&server.service, connection),
                 Some(client),
                 Some(server),
-                bounds,
+                shape,
                 limits,
                 now,
                 lost,
@@ -294,7 +304,7 @@ impl Graph {
         key: EdgeKey,
         client: Option<&Side>,
         server: Option<&Side>,
-        bounds: &Bounds,
+        shape: &Shape,
         limits: Limits,
         now: UnixNanos,
         lost: &mut Lost,
@@ -311,17 +321,20 @@ impl Graph {
             }
         };
         let edge = self.edges.entry(key).or_insert_with(|| Edge::new(now));
+        if edge.life.has_ended(now, limits.stale) {
+            *edge = Edge::new(now);
+        }
         edge.life.last = edge.life.last.max(now);
-        edge.requests += 1;
-        edge.failed += u64::from(
-            [client, server]
-                .into_iter()
-                .flatten()
-                .any(|side| side.failed),
-        );
+        let sides = || [client, server].into_iter().flatten();
+        // Both were kept because neither sampled them out: the rarer decides.
+        let weight = sides().map(|side| side.weight).max().unwrap_or(Count::ONE);
+        edge.requests.add(weight);
+        if sides().any(|side| side.failed) {
+            edge.failed.add(weight);
+        }
         for (side, histogram) in [(client, &mut edge.client), (server, &mut edge.server)] {
             if let Some(side) = side {
-                histogram.add(bounds, side.example.nanos);
+                histogram.add(shape, side.example.nanos, weight, now);
                 Example::keep_slower(&mut edge.example, side.example.clone());
             }
         }
@@ -332,8 +345,8 @@ impl Edge {
     fn new(now: UnixNanos) -> Self {
         Self {
             life: Life::new(now),
-            requests: 0,
-            failed: 0,
+            requests: Count::default(),
+            failed: Count::default(),
             server: Histogram::default(),
             client: Histogram::default(),
             example: None,
@@ -357,6 +370,7 @@ impl Side {
             },
             failed: span.status == Status::Error,
             matched: false,
+            weight: span.weight,
             example: span.example(),
         }
     }

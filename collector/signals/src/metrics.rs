@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 pub(crate) struct Metrics {
     pub(crate) spans: Counter,
     pub(crate) bad_payloads: Counter,
+    pub(crate) repeated: Counter,
     pub(crate) overflowed: Counter,
     pub(crate) edges_expired: Counter,
     pub(crate) edges_dropped: Counter,
@@ -27,6 +28,11 @@ impl Metrics {
             "sonde_signals_bad_payloads",
             "Entries that are no OTLP spans.",
             this.bad_payloads.clone(),
+        );
+        registry.register(
+            "sonde_signals_repeated_batches",
+            "Batches of spans that came again, byte for byte, and were not counted again.",
+            this.repeated.clone(),
         );
         registry.register(
             "sonde_signals_overflowed",

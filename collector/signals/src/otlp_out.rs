@@ -2,12 +2,15 @@
 //! attributes, so that the labels come out exactly as they stand here.
 
 use crate::histogram::{Bounds, Example, Histogram, Life};
+use crate::native::{Native, Told};
 use sonde_proto::UnixNanos;
 use sonde_proto::otlp::metrics::exemplar::Value as ExemplarValue;
+use sonde_proto::otlp::metrics::exponential_histogram_data_point::Buckets;
 use sonde_proto::otlp::metrics::number_data_point::Value;
 use sonde_proto::otlp::metrics::{
-    AggregationTemporality, Exemplar, Histogram as WireHistogram, HistogramDataPoint, Metric,
-    NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, metric::Data,
+    AggregationTemporality, Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint,
+    Histogram as WireHistogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
+    ScopeMetrics, Sum, metric::Data,
 };
 use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
 use sonde_proto::otlp::{common::KeyValue, kv};
@@ -35,6 +38,7 @@ pub(crate) struct Histograms<'a> {
     pub(crate) help: &'static str,
     bounds: &'a Bounds,
     points: Vec<HistogramDataPoint>,
+    natives: Vec<ExponentialHistogramDataPoint>,
 }
 
 impl Counters {
@@ -58,16 +62,12 @@ impl Counters {
     ) {
         let point = |time: UnixNanos, value: Option<u64>| NumberDataPoint {
             attributes: attributes(labels),
-            start_time_unix_nano: life.start.0,
+            start_time_unix_nano: life.start.min(now).0,
             time_unix_nano: time.0,
             value: Some(Value::AsInt(
                 value.and_then(|n| i64::try_from(n).ok()).unwrap_or(0),
             )),
-            flags: if value.is_none() {
-                NO_RECORDED_VALUE
-            } else {
-                0
-            },
+            flags: flags(value.is_some()),
             exemplars: Vec::new(),
         };
         if !life.told && life.start < now {
@@ -104,65 +104,113 @@ impl<'a> Histograms<'a> {
             help,
             bounds,
             points: Vec::new(),
+            natives: Vec::new(),
         }
     }
 
-    /// Adds a series, as [`Counters::add`] does.
+    /// Adds a series, as [`Counters::add`] does, and its native histogram where it has one.
     pub(crate) fn add(
         &mut self,
         labels: Pairs<'_>,
         life: Life,
         now: UnixNanos,
-        value: Option<&Histogram>,
+        histogram: &mut Histogram,
+        live: bool,
         example: Option<&Example>,
     ) {
-        let zero = Histogram::default();
-        let point = |time: UnixNanos, value: &Histogram| HistogramDataPoint {
-            attributes: attributes(labels),
-            start_time_unix_nano: life.start.0,
-            time_unix_nano: time.0,
-            count: value.count(),
-            sum: Some(value.sum_nanos as f64 / 1e9),
-            bucket_counts: if value.counts.is_empty() {
-                vec![0; self.bounds.buckets()]
-            } else {
-                value.counts.clone()
-            },
-            explicit_bounds: self.bounds.seconds().to_vec(),
-            ..Default::default()
-        };
-        let mut points = Vec::new();
-        if !life.told && life.start < now {
-            points.push(point(life.start, &zero));
-        }
-        let exemplars = example
+        let exemplars: Vec<_> = example
             .map(|example| exemplar(example, example.nanos as f64 / 1e9))
             .into_iter()
             .collect();
-        let flags = if value.is_none() {
-            NO_RECORDED_VALUE
-        } else {
-            0
+        if let Some(native) = &mut histogram.native {
+            self.add_native(labels, now, native, live, exemplars.clone());
+        }
+        let zero = Histogram::default();
+        let point = |time: UnixNanos, value: &Histogram| {
+            let mut bucket_counts = value.by_bucket();
+            bucket_counts.resize(self.bounds.buckets(), 0);
+            HistogramDataPoint {
+                attributes: attributes(labels),
+                start_time_unix_nano: life.start.min(now).0,
+                time_unix_nano: time.0,
+                count: value.count(),
+                sum: Some(value.sum_seconds()),
+                bucket_counts,
+                explicit_bounds: self.bounds.seconds().to_vec(),
+                ..Default::default()
+            }
         };
-        points.push(HistogramDataPoint {
+        if !life.told && life.start < now {
+            self.points.push(point(life.start, &zero));
+        }
+        self.points.push(HistogramDataPoint {
             exemplars,
-            flags,
-            ..point(now, value.unwrap_or(&zero))
+            flags: flags(live),
+            ..point(now, if live { histogram } else { &zero })
         });
-        self.points.append(&mut points);
+    }
+
+    fn add_native(
+        &mut self,
+        labels: Pairs<'_>,
+        now: UnixNanos,
+        native: &mut Native,
+        live: bool,
+        exemplars: Vec<Exemplar>,
+    ) {
+        let start = native.start;
+        let point = |time: UnixNanos, told: Told| ExponentialHistogramDataPoint {
+            attributes: attributes(labels),
+            start_time_unix_nano: start.min(now).0,
+            time_unix_nano: time.0,
+            count: told
+                .buckets
+                .iter()
+                .fold(told.zeros, |sum, n| sum.saturating_add(*n)),
+            sum: Some(told.sum_seconds),
+            scale: told.scale,
+            zero_count: told.zeros,
+            positive: Some(Buckets {
+                offset: told.offset,
+                bucket_counts: told.buckets,
+            }),
+            ..Default::default()
+        };
+        let zero = || Native::new(start).told();
+        if !native.told && start < now {
+            self.natives.push(point(start, zero()));
+        }
+        self.natives.push(ExponentialHistogramDataPoint {
+            exemplars,
+            flags: flags(live),
+            ..point(now, if live { native.told() } else { zero() })
+        });
+        native.told = true;
     }
 
     pub(crate) fn into_metrics(self) -> Vec<Metric> {
-        let data = |points: Vec<HistogramDataPoint>| {
+        let classic = |points: Vec<HistogramDataPoint>| {
             Data::Histogram(WireHistogram {
                 data_points: points,
                 aggregation_temporality: AggregationTemporality::Cumulative as i32,
             })
         };
-        chunks(self.points)
-            .map(|points| metric(self.name, self.help, data(points)))
+        let native = |points: Vec<ExponentialHistogramDataPoint>| {
+            Data::ExponentialHistogram(ExponentialHistogram {
+                data_points: points,
+                aggregation_temporality: AggregationTemporality::Cumulative as i32,
+            })
+        };
+        let classic = chunks(self.points).map(classic);
+        classic
+            .chain(chunks(self.natives).map(native))
+            .map(|data| metric(self.name, self.help, data))
             .collect()
     }
+}
+
+fn flags(live: bool) -> u32 {
+    if live { 0 } else { NO_RECORDED_VALUE }
 }
 
 /// One request for each metric, so that none grows with the number of series.

@@ -1,11 +1,12 @@
 //! RED: rate, errors and duration of every operation that a service answers.
 
 use crate::OVERFLOW;
-use crate::histogram::{Bounds, Example, Histogram, Life};
+use crate::histogram::{Example, Histogram, Life, Shape};
 use crate::span::{Kind, Span, Status, cut};
 use ahash::HashMap;
 use serde::{Deserialize, Serialize};
 use sonde_proto::UnixNanos;
+use std::time::Duration;
 
 /// Calls, by outcome: a counter.
 pub const CALLS: &str = "traces_spanmetrics_calls_total";
@@ -43,7 +44,7 @@ impl Red {
     pub(crate) fn add(
         &mut self,
         span: &Span<'_>,
-        bounds: &Bounds,
+        shape: &Shape,
         limits: Limits,
         now: UnixNanos,
     ) -> bool {
@@ -63,8 +64,11 @@ impl Red {
             self.create(service, name, span, now);
         }
         if let Some(series) = self.find(service, name, span) {
+            if series.life.has_ended(now, limits.stale) {
+                (series.life, series.latency) = (Life::new(now), Histogram::default());
+            }
             series.life.last = series.life.last.max(now);
-            series.latency.add(bounds, span.nanos);
+            series.latency.add(shape, span.nanos, span.weight, now);
             Example::keep_slower(&mut series.example, span.example());
         }
         fits
@@ -119,4 +123,6 @@ impl Red {
 pub(crate) struct Limits {
     pub(crate) series_max: usize,
     pub(crate) name_bytes_max: usize,
+    /// After how long without a span a series ends.
+    pub(crate) stale: Duration,
 }

@@ -5,8 +5,10 @@
 //! { "applied_to": …, "tenants": … }
 //! ```
 
+use crate::changes::Watched;
 use crate::graph::Graph;
 use crate::red::Red;
+use crate::repeats::Repeats;
 use serde::{Deserialize, Serialize};
 use sonde_proto::{Position, UnixNanos};
 use std::collections::BTreeMap;
@@ -31,6 +33,10 @@ pub enum SnapshotError {
 pub(crate) struct TenantSignals {
     pub(crate) red: Red,
     pub(crate) graph: Graph,
+    #[serde(default)]
+    pub(crate) repeats: Repeats,
+    #[serde(default)]
+    pub(crate) watched: Watched,
 }
 
 /// What a snapshot holds.
@@ -41,6 +47,13 @@ pub(crate) struct State {
     pub(crate) clock: UnixNanos,
     pub(crate) latency_bounds: Vec<f64>,
     pub(crate) graph_bounds: Vec<f64>,
+    /// Spans that arrived before are not counted for RED: the counters that counted them are
+    /// gone, and these begin where the program began.
+    #[serde(default)]
+    pub(crate) red_from: UnixNanos,
+    /// The same of the service graph.
+    #[serde(default)]
+    pub(crate) graph_from: UnixNanos,
     pub(crate) tenants: BTreeMap<String, TenantSignals>,
 }
 

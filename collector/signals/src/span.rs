@@ -1,6 +1,7 @@
 //! What the signals need of a span, and no more.
 
 use crate::histogram::Example;
+use crate::weight::Count;
 use serde::{Deserialize, Serialize};
 use sonde_proto::otlp::common::KeyValue;
 use sonde_proto::otlp::trace::Span as WireSpan;
@@ -81,6 +82,8 @@ pub(crate) struct Span<'a> {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,
     pub(crate) nanos: u64,
+    /// How many spans it stands for.
+    pub(crate) weight: Count,
 }
 
 impl<'a> Span<'a> {
@@ -94,6 +97,7 @@ impl<'a> Span<'a> {
             nanos: wire
                 .end_time_unix_nano
                 .saturating_sub(wire.start_time_unix_nano),
+            weight: Count::of_trace_state(&wire.trace_state),
             wire,
             service,
         })

@@ -1,11 +1,13 @@
 //! Spans in, counters out.
 
+use crate::changes::{self, Changes};
 use crate::config::Config;
 use crate::graph;
-use crate::histogram::Bounds;
+use crate::histogram::{Bounds, LAG_MAX, Shape, Stage};
 use crate::metrics::Metrics;
 use crate::otlp_out::{Counters, Histograms, request};
 use crate::red;
+use crate::repeats::Batch;
 use crate::snapshot::{self, SnapshotError, State, TenantSignals};
 use crate::span::Span;
 use prometheus_client::registry::Registry;
@@ -23,20 +25,22 @@ const SERVICE_UNKNOWN: &str = "unknown_service";
 pub struct SpanSignals {
     config: Config,
     metrics: Metrics,
-    latency: Bounds,
-    graph: Bounds,
+    latency: Shape,
+    graph: Shape,
+    started: UnixNanos,
+    changes: Changes,
     state: State,
 }
 
 impl SpanSignals {
-    /// Signals that have seen nothing.
+    /// Signals that have seen nothing, in a program that started at `now`.
     #[must_use]
-    pub fn new(config: &Config, registry: &mut Registry) -> Self {
-        Self::with_state(config, registry, State::default())
+    pub fn new(config: &Config, registry: &mut Registry, now: UnixNanos) -> Self {
+        Self::with_state(config, registry, State::default(), now)
     }
 
     /// Signals as they were when the snapshot was taken. Series whose buckets were
-    /// configured otherwise start again.
+    /// configured otherwise begin again at `now`, when the program started.
     ///
     /// # Errors
     /// [`SnapshotError`] when the snapshot cannot be read.
@@ -44,36 +48,60 @@ impl SpanSignals {
         config: &Config,
         registry: &mut Registry,
         snapshot: &[u8],
+        now: UnixNanos,
     ) -> Result<Self, SnapshotError> {
-        Ok(Self::with_state(
-            config,
-            registry,
-            snapshot::decode(snapshot)?,
-        ))
+        let state = snapshot::decode(snapshot)?;
+        Ok(Self::with_state(config, registry, state, now))
     }
 
-    fn with_state(config: &Config, registry: &mut Registry, mut state: State) -> Self {
-        let (latency, graph) = (
-            Bounds::new(&config.latency_buckets_seconds),
-            Bounds::new(&config.graph_buckets_seconds),
-        );
-        for tenant in state.tenants.values_mut() {
-            if state.latency_bounds != latency.seconds() {
-                tenant.red = red::Red::default();
-            }
-            if state.graph_bounds != graph.seconds() {
-                tenant.graph = graph::Graph::default();
-            }
+    fn with_state(
+        config: &Config,
+        registry: &mut Registry,
+        mut state: State,
+        now: UnixNanos,
+    ) -> Self {
+        let shape = |seconds: &[f64]| Shape {
+            bounds: Bounds::new(seconds),
+            native: config.native_histograms,
+        };
+        let latency = shape(&config.latency_buckets_seconds);
+        let graph = shape(&config.graph_buckets_seconds);
+        let new = state == State::default();
+        if !new && state.latency_bounds != latency.bounds.seconds() {
+            state.red_from = now;
+            state
+                .tenants
+                .values_mut()
+                .for_each(|t| t.red = red::Red::default());
         }
-        (state.latency_bounds, state.graph_bounds) =
-            (latency.seconds().to_vec(), graph.seconds().to_vec());
+        if !new && state.graph_bounds != graph.bounds.seconds() {
+            state.graph_from = now;
+            state
+                .tenants
+                .values_mut()
+                .for_each(|t| t.graph = graph::Graph::default());
+        }
+        state.latency_bounds = latency.bounds.seconds().to_vec();
+        state.graph_bounds = graph.bounds.seconds().to_vec();
+        let changes = Changes::default();
+        for (tenant, signals) in &state.tenants {
+            changes.show(tenant, &signals.watched);
+        }
         Self {
+            changes,
             config: config.clone(),
             metrics: Metrics::register(registry),
             latency,
             graph,
+            started: now,
             state,
         }
+    }
+
+    /// What changed in the software, for those who ask while this goes on.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.changes.clone()
     }
 
     /// The counters and the position they reach to.
@@ -95,11 +123,12 @@ impl SpanSignals {
             if *position < self.state.applied_to {
                 continue;
             }
+            self.begin_anew_after_a_loss(*position);
             self.state.applied_to = position.next();
             self.state.clock = self.state.clock.max(entry.received_at);
             if entry.signal == Signal::Spans {
                 match ExportTraceServiceRequest::decode(entry.payload.clone()) {
-                    Ok(request) => self.count(&entry.tenant, &request),
+                    Ok(request) => self.count(entry, &request),
                     Err(error) => {
                         self.metrics.bad_payloads.inc();
                         tracing::warn!(tenant = %entry.tenant, %error, "an entry of spans cannot be read and is left out of the signals");
@@ -114,16 +143,22 @@ impl SpanSignals {
     #[must_use]
     pub fn collect(&mut self, now: UnixNanos) -> Vec<(Tenant, ExportMetricsServiceRequest)> {
         let limits = self.graph_limits();
-        let stale_before = now.minus(Duration::from_secs(self.config.stale_seconds));
+        let stale = self.stale();
+        let window = Duration::from_secs(self.config.repeat_window_seconds);
+        let batches_before = now.minus(window).minus(LAG_MAX);
+        let waited_until = self.state.clock.max(now.minus(LAG_MAX));
         let (mut out, mut series) = (Vec::new(), 0);
         for (name, signals) in &mut self.state.tenants {
-            let lost = signals.graph.expire(&self.graph, limits, now);
+            let lost = signals.graph.expire(&self.graph, limits, waited_until);
             note(&self.metrics, lost);
+            signals
+                .repeats
+                .forget(batches_before, self.config.repeats_max);
             let Ok(tenant) = Tenant::new(name) else {
                 continue;
             };
-            let red = collect_red(&mut signals.red, &self.latency, stale_before, now);
-            let graph = collect_graph(&mut signals.graph, &self.graph, stale_before, now);
+            let red = collect_red(&mut signals.red, &self.latency.bounds, stale, now);
+            let graph = collect_graph(&mut signals.graph, &self.graph.bounds, stale, now);
             series += signals.red.len() + signals.graph.len();
             out.extend(
                 red.into_iter()
@@ -140,11 +175,26 @@ impl SpanSignals {
         out
     }
 
-    fn count(&mut self, tenant: &Tenant, request: &ExportTraceServiceRequest) {
+    /// Without a snapshot, and with the beginning of the journal gone, there were counters that
+    /// are lost. To count what is left of the journal under their names would look like calls
+    /// that happened just now, so the counters begin at the start of the program.
+    fn begin_anew_after_a_loss(&mut self, first: Position) {
+        if self.state.applied_to == Position::default() && first > Position::default() {
+            (self.state.red_from, self.state.graph_from) = (self.started, self.started);
+        }
+    }
+
+    fn count(&mut self, entry: &Entry, request: &ExportTraceServiceRequest) {
+        let tenant = &entry.tenant;
         let (now, graph_limits) = (self.state.clock, self.graph_limits());
+        let (for_red, for_graph) = (
+            entry.received_at >= self.state.red_from,
+            entry.received_at >= self.state.graph_from,
+        );
         let red_limits = red::Limits {
             series_max: self.config.series_max,
             name_bytes_max: self.config.name_bytes_max,
+            stale: self.stale(),
         };
         if !self.state.tenants.contains_key(tenant.as_str()) {
             self.state
@@ -154,10 +204,31 @@ impl SpanSignals {
         let Some(signals) = self.state.tenants.get_mut(tenant.as_str()) else {
             return;
         };
+        let window = Duration::from_secs(self.config.repeat_window_seconds);
+        if !window.is_zero()
+            && let Some(first) = spans(request).next()
+        {
+            let batch = Batch::of(&entry.payload, &first.span_id);
+            if !signals
+                .repeats
+                .note(batch, now, window, self.config.repeats_max)
+            {
+                self.metrics.repeated.inc();
+                return;
+            }
+        }
         note(
             &self.metrics,
             signals.graph.expire(&self.graph, graph_limits, now),
         );
+        let watch = changes::Limits {
+            attributes: &self.config.change_attributes,
+            services_max: self.config.change_services_max,
+            changes_max: self.config.changes_max,
+            value_bytes_max: self.config.name_bytes_max,
+            gone: Duration::from_secs(self.config.stale_seconds),
+        };
+        let mut changed = false;
         for resource_spans in &request.resource_spans {
             let resource = resource_spans
                 .resource
@@ -166,19 +237,31 @@ impl SpanSignals {
             let service =
                 otlp::attribute_text(resource, semconv::SERVICE_NAME).filter(|s| !s.is_empty());
             let service = service.as_deref().unwrap_or(SERVICE_UNKNOWN);
+            let began = || {
+                let spans = resource_spans.scope_spans.iter().flat_map(|s| &s.spans);
+                let starts = spans.map(|span| UnixNanos(span.start_time_unix_nano));
+                starts.min().unwrap_or(now)
+            };
+            changed |= signals.watched.see(service, resource, watch, now, began);
             for span in resource_spans.scope_spans.iter().flat_map(|s| &s.spans) {
                 self.metrics.spans.inc();
                 let Some(span) = Span::of(span, service) else {
                     continue;
                 };
-                if span.kind.answers() && !signals.red.add(&span, &self.latency, red_limits, now) {
+                if for_red
+                    && span.kind.answers()
+                    && !signals.red.add(&span, &self.latency, red_limits, now)
+                {
                     self.metrics.overflowed.inc();
                 }
-                note(
-                    &self.metrics,
-                    signals.graph.add(&span, &self.graph, graph_limits, now),
-                );
+                if for_graph {
+                    let lost = signals.graph.add(&span, &self.graph, graph_limits, now);
+                    note(&self.metrics, lost);
+                }
             }
+        }
+        if changed {
+            self.changes.show(tenant.as_str(), &signals.watched);
         }
     }
 
@@ -187,9 +270,19 @@ impl SpanSignals {
             edges_max: self.config.edges_max,
             pending_max: self.config.pending_max,
             wait: Duration::from_millis(self.config.pending_wait_ms),
+            stale: self.stale(),
             name_bytes_max: self.config.name_bytes_max,
         }
     }
+
+    fn stale(&self) -> Duration {
+        Duration::from_secs(self.config.stale_seconds)
+    }
+}
+
+fn spans(request: &ExportTraceServiceRequest) -> impl Iterator<Item = &otlp::trace::Span> {
+    let scopes = request.resource_spans.iter().flat_map(|r| &r.scope_spans);
+    scopes.flat_map(|scope| &scope.spans)
 }
 
 fn note(metrics: &Metrics, lost: graph::Lost) {
@@ -201,7 +294,7 @@ fn note(metrics: &Metrics, lost: graph::Lost) {
 fn collect_red(
     all: &mut red::Red,
     bounds: &Bounds,
-    stale_before: UnixNanos,
+    stale: Duration,
     now: UnixNanos,
 ) -> Vec<otlp::metrics::Metric> {
     let mut calls = Counters::new(
@@ -220,7 +313,11 @@ fn collect_red(
             (red::SPAN_KIND, series.kind.as_str()),
             (red::STATUS_CODE, series.status.as_str()),
         ];
-        let live = series.life.last >= stale_before;
+        let stage = series.life.stage(now, stale);
+        if stage == Stage::Quiet {
+            return true;
+        }
+        let live = stage == Stage::Live;
         let example = series.example.take();
         calls.add(
             &labels,
@@ -233,7 +330,8 @@ fn collect_red(
             &labels,
             series.life,
             now,
-            live.then_some(&series.latency),
+            &mut series.latency,
+            live,
             example.as_ref(),
         );
         series.life.told = true;
@@ -245,7 +343,7 @@ fn collect_red(
 fn collect_graph(
     all: &mut graph::Graph,
     bounds: &Bounds,
-    stale_before: UnixNanos,
+    stale: Duration,
     now: UnixNanos,
 ) -> Vec<otlp::metrics::Metric> {
     let mut requests = Counters::new(graph::REQUESTS, "Requests between services.");
@@ -269,22 +367,33 @@ fn collect_graph(
             (graph::SERVER, &*key.server),
             (graph::CONNECTION_TYPE, key.connection.as_str()),
         ];
-        let live = edge.life.last >= stale_before;
+        let stage = edge.life.stage(now, stale);
+        if stage == Stage::Quiet {
+            return true;
+        }
+        let live = stage == Stage::Live;
         let example = edge.example.take();
         requests.add(
             &labels,
             edge.life,
             now,
-            live.then_some(edge.requests),
+            live.then_some(edge.requests.whole()),
             example.as_ref(),
         );
-        failed.add(&labels, edge.life, now, live.then_some(edge.failed), None);
-        server.add(&labels, edge.life, now, live.then_some(&edge.server), None);
+        failed.add(
+            &labels,
+            edge.life,
+            now,
+            live.then_some(edge.failed.whole()),
+            None,
+        );
+        server.add(&labels, edge.life, now, &mut edge.server, live, None);
         client.add(
             &labels,
             edge.life,
             now,
-            live.then_some(&edge.client),
+            &mut edge.client,
+            live,
             example.as_ref(),
         );
         edge.life.told = true;

@@ -4,3 +4,4 @@ mod count;
 mod graph;
 mod model;
 mod rules;
+mod timeline;

@@ -1,4 +1,5 @@
-//! USE: utilisation, saturation and errors of a node's resources, in one table.
+//! USE: utilisation, saturation and errors of the resources of nodes, containers and pods, in
+//! one table.
 //!
 //! Every row names the metric that [`crate::USE_RULES`] records; a test keeps them together.
 
@@ -28,6 +29,18 @@ pub enum Method {
     Saturation,
     /// How often it fails.
     Errors,
+}
+
+/// Whose resource it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// A node: series have `host_name`.
+    Node,
+    /// A container: series have `namespace`, `pod` and `container`.
+    Container,
+    /// A pod: series have `namespace` and `pod`.
+    Pod,
 }
 
 /// One signal of one resource.
@@ -70,6 +83,18 @@ impl Method {
     }
 }
 
+impl UseSignal {
+    /// Whose resource it is, as the metric's name says.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        match self.metric.split_once(':') {
+            Some(("container", _)) => Scope::Container,
+            Some(("pod", _)) => Scope::Pod,
+            _ => Scope::Node,
+        }
+    }
+}
+
 /// All USE signals, in the order people read them.
 #[must_use]
 pub fn use_table() -> &'static [UseSignal] {
@@ -92,7 +117,7 @@ const fn row(
     }
 }
 
-static TABLE: [UseSignal; 13] = [
+static TABLE: [UseSignal; 20] = [
     row(
         Resource::Cpu,
         Method::Utilization,
@@ -183,5 +208,54 @@ static TABLE: [UseSignal; 13] = [
         "node:network_errors:rate",
         "1/s",
         "Packets that failed a second.",
+    ),
+    row(
+        Resource::Cpu,
+        Method::Utilization,
+        "container:cpu_utilization:ratio",
+        "ratio",
+        "Share of its processor limit that a container used.",
+    ),
+    row(
+        Resource::Cpu,
+        Method::Saturation,
+        "container:cpu_saturation:ratio",
+        "ratio",
+        "Share of scheduling periods in which a container was held back at its limit.",
+    ),
+    row(
+        Resource::Memory,
+        Method::Utilization,
+        "container:memory_utilization:ratio",
+        "ratio",
+        "Share of its memory limit that a container used.",
+    ),
+    row(
+        Resource::Memory,
+        Method::Errors,
+        "container:memory_failures:rate",
+        "1/s",
+        "Processes of a container that were killed for lack of memory, a second.",
+    ),
+    row(
+        Resource::Network,
+        Method::Utilization,
+        "pod:network_throughput:bytes_rate",
+        "bytes/s",
+        "Bytes that a pod sent and received a second.",
+    ),
+    row(
+        Resource::Network,
+        Method::Saturation,
+        "pod:network_drops:rate",
+        "1/s",
+        "Packets of a pod that were dropped a second.",
+    ),
+    row(
+        Resource::Network,
+        Method::Errors,
+        "pod:network_errors:rate",
+        "1/s",
+        "Packets of a pod that failed a second.",
     ),
 ];

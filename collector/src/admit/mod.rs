@@ -203,6 +203,11 @@ impl Admission {
         Ok(usage)
     }
 
+    /// When a request arrives that arrives now.
+    pub(crate) fn now(&self) -> UnixNanos {
+        self.clock.now()
+    }
+
     /// The largest request, in bytes after decompression.
     pub(crate) fn request_bytes_max(&self) -> usize {
         self.limits.request_bytes_max

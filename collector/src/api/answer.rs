@@ -1,7 +1,7 @@
 //! What an endpoint answers when it cannot answer.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -61,6 +61,21 @@ impl ApiError {
             message: message.into(),
         }
     }
+}
+
+/// The header that says why there may be more than an answer has, for dialects whose bodies
+/// have no place for it.
+pub(super) fn cut_short(cut: Option<&str>) -> Option<[(HeaderName, HeaderValue); 1]> {
+    let shown = |c: char| {
+        if c.is_ascii_graphic() || c == ' ' {
+            c
+        } else {
+            '?'
+        }
+    };
+    let text: String = cut?.chars().map(shown).filter(|c| *c != '"').collect();
+    let value = HeaderValue::from_str(&format!("199 sonde \"{text}\"")).ok()?;
+    Some([(header::WARNING, value)])
 }
 
 impl IntoResponse for ApiError {

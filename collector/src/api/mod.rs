@@ -3,8 +3,10 @@
 //! by [`crate::lookup`], by the rules or by the alerts.
 
 mod answer;
+mod conditions;
 mod follow;
 mod health;
+mod jaeger;
 mod loki;
 mod native;
 mod pages;
@@ -12,8 +14,11 @@ mod parameters;
 mod prometheus;
 mod samples;
 mod sites;
+mod tempo;
 mod time;
 mod turns;
+#[cfg(test)]
+mod testing;
 
 use crate::config::HttpConfig;
 use crate::consume::Progress;
@@ -42,6 +47,7 @@ pub(crate) struct Sources {
     pub(crate) logs: LogReader,
     pub(crate) alerts: Alerts,
     pub(crate) rules: Rules,
+    pub(crate) changes: sonde_signals::Changes,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) progress: Vec<(Signal, Arc<Progress>)>,
     pub(crate) observed: Arc<Mutex<Observed>>,
@@ -173,6 +179,8 @@ pub(crate) fn router(api: Api, push: Router) -> Router {
         .nest("/prometheus", site.clone())
         .merge(site)
         .nest("/loki/api/v1", loki::router())
+        .nest("/tempo", tempo::router())
+        .nest("/jaeger", jaeger::router())
         .merge(health::router())
         .fallback(pages::page)
         .with_state(api)

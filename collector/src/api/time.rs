@@ -74,6 +74,21 @@ pub(super) fn duration_or_zero(name: &str, text: &str) -> Result<Duration, ApiEr
     })
 }
 
+/// Reads a duration in whole nanoseconds, with decimals and small units: `1.5ms`, `100us`.
+///
+/// # Errors
+/// When the text is no duration, naming the parameter.
+pub(super) fn nanos(name: &str, text: &str) -> Result<u64, ApiError> {
+    let read = sonde_lex::duration(text.trim());
+    let whole = read.filter(|(length, _)| *length == text.trim().len());
+    let nanos = whole.and_then(|(_, nanos)| u64::try_from(nanos?).ok());
+    nanos.ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "{name}: {text:?} is no duration; use \"1.2s\", \"100ms\" or \"500us\""
+        ))
+    })
+}
+
 /// Prometheus' durations: numbers with units, largest first.
 fn span(text: &str) -> Option<Duration> {
     const UNITS: [(&str, u64); 7] = [
@@ -135,6 +150,17 @@ mod tests {
         }
         for text in ["", "0", "-5", "5 s", "1e40", "99999999999999999y"] {
             assert!(duration("step", text).is_err(), "{text}");
+        }
+        for (text, expected) in [
+            ("1.5ms", 1_500_000),
+            ("100us", 100_000),
+            ("2h", 7_200_000_000_000),
+        ] {
+            assert_eq!(nanos("minDuration", text).unwrap(), expected, "{text}");
+        }
+        for text in ["", "5", "-1s", "1s ", "1x", "9999999h"] {
+            let read = nanos("minDuration", text);
+            assert_eq!(read.is_ok(), text == "1s ", "{text}");
         }
         for text in ["0", "0s", "0.0"] {
             assert_eq!(duration_or_zero("interval", text).unwrap(), Duration::ZERO);

@@ -209,7 +209,7 @@ impl Bed {
             Arc::clone(&self.telemetry),
             self.runtime.handle().clone(),
         );
-        let signals = SpanSignals::new(&Default::default(), &mut registry);
+        let signals = SpanSignals::new(&Default::default(), &mut registry, UnixNanos(0));
         SpanConsumer::new(
             Arc::new(store.unwrap()),
             signals,

@@ -28,7 +28,7 @@ impl Query for StoreQuery {
     fn instant(&self, expr: &str, time: UnixNanos) -> Result<Vec<Sample>, String> {
         let limits = QueryLimits {
             deadline: Deadline::within(RULE_TIME_MAX),
-            ..QueryLimits::default()
+            ..self.store.config().query_limits()
         };
         let value = self.store.instant(&Tenant::default(), expr, time, &limits);
         let answer = value.map_err(|error: QueryError| error.to_string())?;

@@ -5,14 +5,16 @@
 //! over HTTP ([`arrived`]): whoever sends slowly has no turn while others wait.
 
 use super::arrive::arrived;
-use crate::admit::{Admission, Refusal, TAKEN_WITHIN};
+use super::jaeger;
+use super::partial::ExportResponse;
+use super::translated::{self, Translated};
+use crate::admit::{Admission, Refusal, TAKEN_WITHIN, Taken};
 use crate::config::GrpcConfig;
-use crate::receive::partial::ExportResponse;
 use axum::body::Body;
 use bytes::{Buf as _, Bytes};
 use http::{Request, Response};
-use sonde_proto::Signal;
 use sonde_proto::otlp::{logs_service, metrics_service, trace_service};
+use sonde_proto::{Signal, Tenant};
 use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -27,7 +29,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// Before a message stands in a byte whether it is compressed, and in four its length.
 const PREFIX: usize = 5;
 
-/// Serves the three export services until `stop` resolves.
+/// Serves the export services until `stop` resolves.
 pub(crate) async fn serve(
     listener: tokio::net::TcpListener,
     tls: Option<tonic::transport::ServerTlsConfig>,
@@ -70,7 +72,9 @@ fn routes(admission: &Arc<Admission>) -> tonic::service::Routes {
     let spans = Export::<trace_service::ExportTraceServiceResponse>::new(Signal::Spans, admission);
     let metrics =
         Export::<metrics_service::ExportMetricsServiceResponse>::new(Signal::Metrics, admission);
+    let jaeger = Export::<PostSpansResponse>::translated(jaeger::read_protobuf, admission);
     axum::Router::new()
+        .route_service("/jaeger.api_v2.CollectorService/PostSpans", jaeger)
         .route_service(
             "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
             logs,
@@ -88,14 +92,18 @@ fn routes(admission: &Arc<Admission>) -> tonic::service::Routes {
 }
 
 async fn unimplemented_method() -> Response<tonic::body::Body> {
-    Status::unimplemented("this port serves OTLP's LogsService, TraceService and MetricsService")
-        .into_http()
+    Status::unimplemented(
+        "this port serves OTLP's LogsService, TraceService and MetricsService, and Jaeger's CollectorService",
+    )
+    .into_http()
 }
 
 /// The `Export` method of one signal.
 struct Export<R> {
     signal: Signal,
     admission: Arc<Admission>,
+    /// What makes OTLP of the message, where it is none.
+    translate: Option<Translate>,
     /// Whether the method was called, in the clone that serves one request.
     called: Arc<AtomicBool>,
     response: PhantomData<fn() -> R>,
@@ -106,15 +114,39 @@ impl<R> Export<R> {
         Self {
             signal,
             admission: Arc::clone(admission),
+            translate: None,
             called: Arc::default(),
             response: PhantomData,
         }
+    }
+
+    /// A method that takes spans of another format.
+    fn translated(translate: Translate, admission: &Arc<Admission>) -> Self {
+        Self {
+            translate: Some(translate),
+            ..Self::new(Signal::Spans, admission)
+        }
+    }
+}
+
+type Translate = fn(&[u8]) -> Result<Translated, String>;
+
+/// What Jaeger answers: nothing.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct PostSpansResponse {}
+
+impl ExportResponse for PostSpansResponse {
+    fn of(_: Taken) -> Self {
+        Self {}
     }
 }
 
 impl<R> Clone for Export<R> {
     fn clone(&self) -> Self {
-        Self::new(self.signal, &self.admission)
+        Self {
+            translate: self.translate,
+            ..Self::new(self.signal, &self.admission)
+        }
     }
 }
 
@@ -181,10 +213,35 @@ impl<R: ExportResponse> tonic::server::UnaryService<Bytes> for Export<R> {
                     method.admission.refused(method.signal, &refusal);
                     status(&refusal)
                 })?;
+            if let Some(translate) = method.translate {
+                method.take_translated(translate, tenant, payload).await?;
+                return Ok(tonic::Response::new(R::of(Taken::default())));
+            }
             let admitted = method.admission.admit(tenant, method.signal, payload).await;
             let taken = admitted.map_err(|refusal| status(&refusal))?;
             Ok(tonic::Response::new(R::of(taken)))
         })
+    }
+}
+
+impl<R> Export<R> {
+    async fn take_translated(
+        &self,
+        translate: Translate,
+        tenant: Tenant,
+        payload: Bytes,
+    ) -> Result<(), Status> {
+        let read = translated::read_apart((), payload, translate).await;
+        let read = read.map_err(|refusal| {
+            self.admission.refused(self.signal, &refusal);
+            status(&refusal)
+        });
+        let ((), read) = read?;
+        let faults = read.admit(&self.admission, tenant).await;
+        match faults.map_err(|refusal| status(&refusal))? {
+            None => Ok(()),
+            Some(faults) => Err(Status::invalid_argument(faults)),
+        }
     }
 }
 

@@ -183,8 +183,8 @@ fn protobuf_of_json<T: Message + serde::de::DeserializeOwned>(
 
 /// Refuses JSON whose objects would need far more memory than their text has bytes, as
 /// millions of `{}` would: admission bounds what is decoded, and JSON has to be decoded first.
-fn bound_objects(body: &[u8]) -> Result<(), String> {
-    let allowed = DECODED_BYTES_MIN + DECODED_TIMES * body.len();
+pub(super) fn bound_objects(body: &[u8]) -> Result<(), String> {
+    let allowed = decoded_bytes_max(body.len());
     let needed = objects(body) * OBJECT_BYTES;
     if needed > allowed {
         return Err(format!(
@@ -192,6 +192,11 @@ fn bound_objects(body: &[u8]) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// How much memory a request of so many bytes may need once decoded.
+pub(super) fn decoded_bytes_max(request_bytes: usize) -> usize {
+    DECODED_BYTES_MIN.saturating_add(DECODED_TIMES.saturating_mul(request_bytes))
 }
 
 /// How many objects a JSON text has: its braces outside of strings.

@@ -181,12 +181,16 @@ fn read(c: &mut Criterion) {
             assert_eq!(store.lookup(&tenant, &id, 10).expect("readable").len(), 1);
         });
     });
-    let query = TraceQuery::parse("service=pay status=error duration>100ms").expect("a query");
+    let query = TraceQuery::parse(
+        r#"{ resource.service.name = "pay" && status = error && duration > 100ms }"#,
+    )
+    .expect("a query");
     let search = Search {
         query,
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 20,
+        spans_per_set: 3,
         deadline: Deadline::never(),
     };
     group.bench_function("newest_20_failed_slow", |b| {

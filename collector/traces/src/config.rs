@@ -8,7 +8,8 @@ use sonde_proto::semconv;
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How long spans are kept after they arrived.
+    /// How long spans are kept after they arrived. Age counts from the newest span that is
+    /// sealed, or from now where that claims to be later.
     pub retention_seconds: u64,
     /// How much disk the segments may take; the oldest go first.
     pub disk_bytes_max: u64,
@@ -16,18 +17,27 @@ pub struct Config {
     /// how much of the journal is replayed after a crash.
     pub seal_seconds: u64,
     /// How large the unsealed tail may become, in memory, before it is written as a
-    /// segment. Twice as much is the most the tail ever takes.
+    /// segment, beside the spans that go on coming in. Twice as much is the most that all
+    /// unsealed spans take.
     pub seal_bytes: u64,
     /// How many segments of one size are let stand before they are merged.
     pub merge_fan_in: usize,
     /// The largest segment that merging makes.
     pub merge_segment_bytes_max: u64,
-    /// How many spans of one trace are returned; the answer says when there are more.
+    /// How many stored bytes merging writes in a second. 0 is no limit.
+    pub merge_bytes_per_second_max: u64,
+    /// How many spans of one trace are read and returned at once; the answer says when there
+    /// are more, and from where to go on.
     pub trace_spans_max: usize,
     /// How many traces one search decodes at most; the answer says when there are more.
     pub search_traces_max: usize,
     /// Attributes that carry a request's own identifier.
     pub request_id_keys: Vec<String>,
+    /// How long it is known which traces carried a request ID. Where this is longer than spans
+    /// are kept, logs of a request are found by it when its spans are gone.
+    pub request_id_retention_seconds: u64,
+    /// How much disk that may take; the oldest goes first.
+    pub request_id_bytes_max: u64,
 }
 
 impl Default for Config {
@@ -39,9 +49,12 @@ impl Default for Config {
             seal_bytes: 64 << 20,
             merge_fan_in: 4,
             merge_segment_bytes_max: 256 << 20,
+            merge_bytes_per_second_max: 64 << 20,
             trace_spans_max: 50_000,
             search_traces_max: 100_000,
             request_id_keys: semconv::REQUEST_ID_KEYS.map(str::to_owned).to_vec(),
+            request_id_retention_seconds: 14 * 24 * 3600,
+            request_id_bytes_max: 1 << 30,
         }
     }
 }

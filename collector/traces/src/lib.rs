@@ -18,9 +18,12 @@ mod config;
 mod wire;
 mod raw;
 mod token;
+mod codes;
+mod narrow;
 mod model;
 mod tail;
 mod segment;
+mod decoded;
 mod query;
 mod search;
 mod metrics;
@@ -28,9 +31,16 @@ mod store;
 
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
-pub use query::{ParseError, TraceQuery};
-pub use search::{Search, SearchError, TraceAnswer};
-pub use store::{OpenError, StoreError, TraceStore};
+pub use narrow::{Narrowing, SpanNeeds};
+pub use search::{
+    FoundTrace, MetricsAnswer, MetricsSearch, OtlpTrace, Search, SearchError, SpanPlace, TagAnswer,
+    TagSearch, TraceAnswer, ValueAnswer,
+};
+pub use sonde_traceql::{
+    Exemplar, Field, Intrinsic, Kind, MatchedSpan, ParseError, Query as TraceQuery, Scope, Series,
+    SpanSet, Static, Status, Value, Window,
+};
+pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 
 #[cfg(test)]
 mod tests;

@@ -83,6 +83,12 @@ impl Metrics {
         this
     }
 
+    /// Counts spans that could not become a segment.
+    pub(crate) fn drop_unsealed(&self, spans: u64) {
+        let reason = "unsealed";
+        self.dropped.get_or_create(&Reason { reason }).inc_by(spans);
+    }
+
     pub(crate) fn drop_span(&self, refusal: Refusal) {
         let reason = match refusal {
             Refusal::TraceId => "bad_trace_id",

@@ -20,6 +20,10 @@ pub struct Trace {
     /// Why there may be more spans than these, when there may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<String>,
+    /// What to ask for to get the spans after these, where there are more
+    /// ([`crate::SpanPlace`]).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One operation within a trace.
@@ -105,6 +109,8 @@ pub struct Stats {
     pub records: u64,
     /// Bytes of the segments on disk.
     pub bytes: u64,
+    /// Bytes on disk of request IDs whose spans were let go.
+    pub request_id_bytes: u64,
     /// Bytes of the tail in memory.
     pub tail_bytes: u64,
     /// Segments on disk.
@@ -113,8 +119,15 @@ pub struct Stats {
     pub oldest: Option<UnixNanos>,
     /// The latest end of a span.
     pub newest: Option<UnixNanos>,
-    /// Damaged segments that were moved aside since the start.
+    /// Segments that were found damaged or missing since the start.
     pub quarantined: u64,
+    /// How many damaged segments lie in the store's `quarantine/`, of this and earlier starts.
+    /// Nothing deletes them but a person.
+    pub aside_segments: u64,
+    /// Their bytes on disk.
+    pub aside_bytes: u64,
+    /// What is wrong and a person should do something about, in words.
+    pub troubles: Vec<String>,
 }
 
 impl Span {
@@ -183,25 +196,27 @@ impl Link {
 
 impl TraceSummary {
     /// The summary of a trace that has spans.
-    #[must_use]
-    pub fn of(trace: &Trace) -> Option<Self> {
-        let ids: HashSet<SpanId> = trace.spans.iter().map(|s| s.span_id).collect();
-        let has_parent_here = |s: &&Span| s.parent.is_some_and(|parent| ids.contains(&parent));
-        let first = trace.spans.first()?;
-        let root = trace.spans.iter().find(|s| s.parent.is_none());
+    pub(crate) fn of(trace_id: TraceId, trace: &dyn sonde_traceql::Trace) -> Option<Self> {
+        let spans: Vec<_> = (0..trace.len()).map(|at| trace.span(at)).collect();
+        let ids: HashSet<SpanId> = spans.iter().map(|s| s.id).collect();
+        let has_parent_here =
+            |s: &sonde_traceql::Span<'_>| s.parent.is_some_and(|parent| ids.contains(&parent));
+        let first = spans.first()?;
+        let root = spans.iter().find(|s| s.parent.is_none());
         let root = root
-            .or_else(|| trace.spans.iter().find(|s| !has_parent_here(s)))
+            .or_else(|| spans.iter().find(|s| !has_parent_here(s)))
             .unwrap_or(first);
-        let last = trace.spans.iter().map(|s| s.end.max(s.start)).max()?;
-        let services: BTreeSet<&str> = trace.spans.iter().map(|s| s.service.as_str()).collect();
+        let last = spans.iter().map(|s| s.end).max()?;
+        let services: BTreeSet<&str> = spans.iter().map(|s| s.service).collect();
+        let failed = |s: &&sonde_traceql::Span<'_>| s.status == sonde_traceql::Status::Error;
         Some(Self {
-            trace_id: trace.trace_id,
-            root_service: root.service.clone(),
-            root_name: root.name.clone(),
-            start: first.start,
-            duration_nanos: last.0 - first.start.0,
-            spans: trace.spans.len(),
-            errors: trace.spans.iter().filter(|s| s.status == "error").count(),
+            trace_id,
+            root_service: root.service.to_owned(),
+            root_name: root.name.to_owned(),
+            start: UnixNanos(first.start),
+            duration_nanos: last - first.start,
+            spans: spans.len(),
+            errors: spans.iter().filter(failed).count(),
             services: services.into_iter().map(str::to_owned).collect(),
         })
     }

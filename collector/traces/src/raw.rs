@@ -37,6 +37,15 @@ impl Context {
         Arc::ptr_eq(self, other) || equal()
     }
 
+    /// The same in memory of its own.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            resource: Bytes::copy_from_slice(&self.resource),
+            scope: Bytes::copy_from_slice(&self.scope),
+            key: self.key,
+        }
+    }
+
     /// How many bytes it has.
     fn len(&self) -> usize {
         self.resource.len() + self.scope.len()
@@ -70,6 +79,11 @@ impl RawSpan {
     /// How many bytes the span has together with what it shares with others.
     pub(crate) fn bytes_with_context(&self) -> usize {
         self.bytes.len() + self.context.len()
+    }
+
+    /// A hash of all that the span says.
+    pub(crate) fn content_hash(&self) -> u64 {
+        hash64(&self.bytes) ^ self.context.key
     }
 
     /// How long the span ran.
@@ -177,6 +191,7 @@ fn last_message(message: &[u8], number: u64) -> Result<&[u8], WireError> {
 /// changes it; the earlier start, so that a trace never starts before any fragment of it.
 pub(crate) fn prefer(a: &RawSpan, b: &RawSpan) -> Ordering {
     let rank = |s: &RawSpan| (Reverse(s.start), s.end, s.bytes.len());
+    let hash = |s: &RawSpan| s.content_hash();
     let whole = |s: &RawSpan| {
         (
             s.bytes.clone(),
@@ -184,7 +199,10 @@ pub(crate) fn prefer(a: &RawSpan, b: &RawSpan) -> Ordering {
             s.context.scope.clone(),
         )
     };
-    rank(a).cmp(&rank(b)).then_with(|| whole(a).cmp(&whole(b)))
+    rank(a)
+        .cmp(&rank(b))
+        .then_with(|| hash(a).cmp(&hash(b)))
+        .then_with(|| whole(a).cmp(&whole(b)))
 }
 
 /// Leaves one span of every ID.

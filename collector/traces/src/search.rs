@@ -5,49 +5,69 @@
 //! any of its fragments ([`crate::raw::prefer`]), so once `limit` traces are found that start
 //! later than the next fragment, nothing better can come.
 
-use crate::model::{Span, Trace, TraceSummary};
-use crate::query::TraceQuery;
-use crate::raw::{RawSpan, collapse};
-use crate::segment::{Fragment, Order, Segment};
-use crate::store::{TraceStore, View};
-use crate::token::{self, Kind};
-use ahash::AHashSet;
-use serde::Serialize;
-use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
-use sonde_segment::blocks::BlockError;
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+mod candidates;
+mod fetch;
+mod large;
+mod lookup;
+mod otlp;
+mod scan;
+mod metrics;
+mod tags;
 
-/// How many bytes of a trace are read for each of the spans that may be shown: spans are
-/// smaller, so this only stops traces that are large beyond all sense.
-const SPAN_BYTES: usize = 4 << 10;
-/// How many bytes of a trace are read at least.
-const TRACE_BYTES_MIN: usize = 4 << 20;
+pub use fetch::SpanPlace;
+pub use metrics::{MetricsAnswer, MetricsSearch};
+pub use otlp::OtlpTrace;
+pub use tags::{TagAnswer, TagSearch, ValueAnswer};
+
+use crate::decoded::Decoded;
+use crate::model::{Trace, TraceSummary};
+use crate::query::narrowing;
+use crate::store::TraceStore;
+use ahash::AHashSet;
+use candidates::Wanted;
+use serde::Serialize;
+use sonde_proto::{Deadline, Position, Tenant, TraceId, UnixNanos};
+use sonde_segment::blocks::BlockError;
+use sonde_traceql::{Bounds, Query, SpanSet};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 /// What to search for.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// The conditions.
-    pub query: TraceQuery,
-    /// A matching span runs at or after this time.
+    /// What finds spans.
+    pub query: Query,
+    /// The query looks at spans that run at or after this time.
     pub start: UnixNanos,
-    /// A matching span starts before this time.
+    /// The query looks at spans that start before this time.
     pub end: UnixNanos,
     /// How many traces are wanted.
     pub limit: usize,
+    /// How many spans are wanted of each span set.
+    pub spans_per_set: usize,
     /// When to stop searching and return what was found.
     pub deadline: Deadline,
 }
 
 /// What a search found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceAnswer {
     /// The traces, newest first.
-    pub traces: Vec<TraceSummary>,
+    pub traces: Vec<FoundTrace>,
     /// Everything before this position was searched.
     pub searched_through: Position,
     /// Why there may be more, when there may for another reason than the limit.
     pub cut: Option<String>,
+}
+
+/// A trace, and which of its spans were found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FoundTrace {
+    /// The trace in one line.
+    #[serde(flatten)]
+    pub summary: TraceSummary,
+    /// The found spans.
+    pub span_sets: Vec<SpanSet>,
 }
 
 /// Why a question has no answer. What is damaged is left out and repaired later; this is
@@ -60,70 +80,12 @@ pub enum SearchError {
 }
 
 impl TraceStore {
-    /// A trace, whenever it happened.
+    /// A trace, whenever it happened; of one with very many spans the first.
     ///
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn trace(&self, tenant: &Tenant, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(None);
-        };
-        self.fetch(&view, id)
-    }
-
-    /// The traces of a request ID or of a span ID in hex, whenever they happened; newest
-    /// first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`SearchError`] when a segment could not be read.
-    pub fn lookup(
-        &self,
-        tenant: &Tenant,
-        id: &str,
-        limit: usize,
-    ) -> Result<Vec<TraceId>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(Vec::new());
-        };
-        let span_id = SpanId::from_hex(id).ok();
-        let tokens = [
-            token::token(Kind::RequestId, "", id.as_bytes()),
-            span_id.as_ref().map(token::span_id),
-        ];
-        let keys = &self.config().request_id_keys;
-        let names = |(key, value): &(String, String)| {
-            let mut named = false;
-            if keys.contains(key) {
-                token::each_request_id(value, |held| named |= held == id);
-            }
-            named
-        };
-        let is_meant = |span: &Span| {
-            Some(span.span_id) == span_id || span.attributes.iter().chain(&span.resource).any(names)
-        };
-        let mut found = BTreeSet::new();
-        for token in tokens.into_iter().flatten() {
-            let mut fragments =
-                self.candidates(&view, &[token], (UnixNanos(0), UnixNanos(u64::MAX)), |_| {
-                    true
-                });
-            let mut examined = 0;
-            while let Some(fragment) = fragments.pop()? {
-                examined += 1;
-                if found.len() >= limit || examined > self.config().search_traces_max {
-                    break;
-                }
-                let trace = self.fetch(&view, &fragment.trace_id)?;
-                if let Some(trace) = trace.filter(|trace| trace.spans.iter().any(is_meant)) {
-                    let start = trace
-                        .spans
-                        .first()
-                        .map_or(fragment.start, |span| span.start);
-                    found.insert((Reverse(start), trace.trace_id));
-                }
-            }
-        }
-        Ok(found.into_iter().take(limit).map(|(_, id)| id).collect())
+        self.trace_after(tenant, id, None)
     }
 
     /// The newest traces that match.
@@ -138,21 +100,18 @@ impl TraceStore {
                 cut: None,
             });
         };
-        let (shortest, longest) = search.query.nanos_range();
-        let may_match = |f: &Fragment| {
-            f.start < search.end
-                && f.end >= search.start
-                && f.longest >= shortest
-                && f.shortest <= longest
+        let wanted = Wanted {
+            narrowing: &narrowing(&search.query),
+            times: (search.start, search.end),
         };
-        let mut fragments = self.candidates(
-            &view,
-            &search.query.tokens(),
-            (search.start, search.end),
-            may_match,
-        );
+        let mut fragments = self.candidates(&view, &wanted);
+        let bounds = Bounds {
+            start: search.start,
+            end: search.end,
+            spans_max: search.spans_per_set,
+        };
         let (mut best, mut seen) = (Best::new(search.limit), AHashSet::new());
-        let mut cut = None;
+        let (mut cut, mut in_part) = (None, None);
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
                 break;
@@ -160,25 +119,31 @@ impl TraceStore {
             if !seen.insert(fragment.trace_id) {
                 continue;
             }
-            cut = self.why_stop(search, seen.len());
+            cut = self.why_stop(&search.deadline, seen.len());
             if cut.is_some() {
                 break;
             }
-            if let Some(trace) = self.fetch(&view, &fragment.trace_id)? {
-                let in_range = |span: &Span| {
-                    span.start < search.end && span.end.max(span.start) >= search.start
-                };
-                if trace
-                    .spans
-                    .iter()
-                    .any(|span| in_range(span) && search.query.matches(span))
-                {
-                    best.push(TraceSummary::of(&trace));
-                }
+            let raw = self.raw(&view, &fragment.trace_id)?;
+            if let Some(part) = &raw.cut {
+                let id = fragment.trace_id;
+                in_part.get_or_insert_with(|| {
+                    format!("{id} was not judged by all of its spans: {part}")
+                });
             }
+            let decoded = Decoded::of(fragment.trace_id, &raw.spans);
+            let span_sets = search.query.search(&decoded, &bounds);
+            if span_sets.is_empty() {
+                continue;
+            }
+            let mut summary = TraceSummary::of(fragment.trace_id, &decoded);
+            if let (Some(summary), Some(totals)) = (&mut summary, &raw.totals) {
+                totals.complete(summary);
+            }
+            best.extend(summary.map(|summary| FoundTrace { summary, span_sets }));
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
+        let cut = cut.or(in_part);
         let cut = cut.or_else(|| damaged.then(|| "a damaged segment was left out".to_owned()));
         Ok(TraceAnswer {
             traces: best.into_sorted(),
@@ -225,193 +190,24 @@ impl TraceStore {
         found.into_iter().collect()
     }
 
-    fn why_stop(&self, search: &Search, examined: usize) -> Option<String> {
+    fn why_stop(&self, deadline: &Deadline, examined: usize) -> Option<String> {
         if examined > self.config().search_traces_max {
             return Some(format!(
                 "stopped after {} traces; narrow the query or the time range",
                 self.config().search_traces_max
             ));
         }
-        let late = search.deadline.has_passed();
+        let late = deadline.has_passed();
         late.then(|| {
             "the time for this search ran out; narrow the query or the time range".to_owned()
         })
     }
-
-    fn fetch(&self, view: &View, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        let spans_max = self.config().trace_spans_max;
-        let bytes_max = spans_max.saturating_mul(SPAN_BYTES).max(TRACE_BYTES_MIN);
-        let mut raw: Vec<RawSpan> = Vec::new();
-        view.each_tail(|tail| {
-            raw.extend(
-                tail.traces
-                    .get(id)
-                    .into_iter()
-                    .flat_map(|t| t.spans.iter().cloned()),
-            );
-        });
-        let mut bytes_left = bytes_max;
-        for segment in &view.segments {
-            let before = raw.len();
-            match segment.spans_of(id, bytes_left, &mut raw) {
-                Ok(read) => bytes_left = bytes_left.saturating_sub(read),
-                Err(error) => {
-                    raw.truncate(before);
-                    self.tolerate(segment, error)?;
-                }
-            }
-        }
-        collapse(&mut raw);
-        raw.sort_unstable_by_key(|span| (span.start, span.span_id));
-        let shown = first_within(&raw, spans_max, bytes_max);
-        let spans: Vec<Span> = raw[..shown].iter().filter_map(Span::decode).collect();
-        let cut = if bytes_left == 0 {
-            Some(format!(
-                "the trace has more than {bytes_max} bytes of spans; these are some of them"
-            ))
-        } else {
-            (shown < raw.len()).then(|| {
-                format!(
-                    "the trace has {} spans; these are the first {shown}",
-                    raw.len()
-                )
-            })
-        };
-        Ok((!spans.is_empty()).then_some(Trace {
-            trace_id: *id,
-            spans,
-            cut,
-        }))
-    }
-
-    /// Damage is noted and left out; a disk that fails is the caller's to hear of.
-    fn tolerate(&self, segment: &Segment, error: BlockError) -> Result<(), SearchError> {
-        if !error.is_damage() {
-            return Err(SearchError::Read(error));
-        }
-        self.note_damage(segment, &error);
-        Ok(())
-    }
-
-    /// All fragments that have the tokens and may match, newest first.
-    fn candidates<'a, F: Fn(&Fragment) -> bool>(
-        &'a self,
-        view: &'a View,
-        tokens: &[u64],
-        range: (UnixNanos, UnixNanos),
-        may_match: F,
-    ) -> Candidates<'a, F> {
-        let mut sources: Vec<Source<'a>> = Vec::new();
-        view.each_tail(|tail| {
-            let traces = tail
-                .traces
-                .values()
-                .filter(|t| may_match(&t.fragment) && t.may_have_all(tokens));
-            let mut fragments: Vec<Fragment> = traces.map(|t| t.fragment).collect();
-            fragments.sort_unstable_by_key(Fragment::order);
-            sources.push(Source {
-                segment: None,
-                head: None,
-                fragments: Box::new(fragments.into_iter().map(Ok)),
-            });
-        });
-        let mut damaged = false;
-        for segment in &view.segments {
-            if segment.meta.end < range.0 || segment.meta.start >= range.1 {
-                continue;
-            }
-            match segment.ordinals(tokens) {
-                Ok(ordinals) => sources.push(Source {
-                    segment: Some(segment),
-                    head: None,
-                    fragments: Box::new(segment.fragments(ordinals)),
-                }),
-                Err(error) => {
-                    damaged = true;
-                    self.note_damage(segment, &error);
-                }
-            }
-        }
-        Candidates {
-            store: self,
-            sources,
-            heads: BinaryHeap::new(),
-            started: false,
-            may_match,
-            damaged,
-        }
-    }
 }
 
-/// How many of the first spans are shown: within a number, and within bytes, where a span
-/// counts with its resource, because it is shown with it.
-fn first_within(spans: &[RawSpan], spans_max: usize, bytes_max: usize) -> usize {
-    let mut bytes = 0_usize;
-    let fits = |span: &&RawSpan| {
-        bytes = bytes.saturating_add(span.bytes_with_context());
-        bytes <= bytes_max
-    };
-    let fitting = spans.iter().take(spans_max).take_while(fits).count();
-    fitting.max(spans_max.min(1)).min(spans.len())
-}
-
-/// One sorted walk over fragments.
-struct Source<'a> {
-    segment: Option<&'a Segment>,
-    head: Option<Fragment>,
-    fragments: Box<dyn Iterator<Item = Result<Fragment, BlockError>> + 'a>,
-}
-
-/// All walks, merged.
-struct Candidates<'a, F> {
-    store: &'a TraceStore,
-    sources: Vec<Source<'a>>,
-    heads: BinaryHeap<Reverse<(Order, usize)>>,
-    started: bool,
-    may_match: F,
-    damaged: bool,
-}
-
-impl<F: Fn(&Fragment) -> bool> Candidates<'_, F> {
-    fn pop(&mut self) -> Result<Option<Fragment>, SearchError> {
-        if !self.started {
-            self.started = true;
-            (0..self.sources.len()).try_for_each(|at| self.refill(at))?;
-        }
-        let Some(Reverse((_, at))) = self.heads.pop() else {
-            return Ok(None);
-        };
-        let fragment = self.sources[at].head.take();
-        self.refill(at)?;
-        Ok(fragment)
-    }
-
-    fn refill(&mut self, at: usize) -> Result<(), SearchError> {
-        let source = &mut self.sources[at];
-        for fragment in source.fragments.by_ref() {
-            match fragment {
-                Ok(fragment) if (self.may_match)(&fragment) => {
-                    self.heads.push(Reverse((fragment.order(), at)));
-                    source.head = Some(fragment);
-                    return Ok(());
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    self.damaged = true;
-                    return source
-                        .segment
-                        .map_or(Ok(()), |segment| self.store.tolerate(segment, error));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The best summaries so far: newest first, then by trace ID.
+/// The best traces so far: newest first, then by trace ID.
 struct Best {
     limit: usize,
-    kept: std::collections::BTreeMap<(Reverse<UnixNanos>, TraceId), TraceSummary>,
+    kept: std::collections::BTreeMap<(Reverse<UnixNanos>, TraceId), FoundTrace>,
 }
 
 impl Best {
@@ -431,17 +227,20 @@ impl Best {
                     .is_some_and(|((Reverse(worst), _), _)| start < *worst))
     }
 
-    fn push(&mut self, summary: Option<TraceSummary>) {
-        if let Some(summary) = summary {
-            self.kept
-                .insert((Reverse(summary.start), summary.trace_id), summary);
+    fn extend(&mut self, found: Option<FoundTrace>) {
+        if let Some(found) = found {
+            let key = (Reverse(found.summary.start), found.summary.trace_id);
+            self.kept.insert(key, found);
         }
         if self.kept.len() > self.limit {
             self.kept.pop_last();
         }
     }
 
-    fn into_sorted(self) -> Vec<TraceSummary> {
+    fn into_sorted(self) -> Vec<FoundTrace> {
         self.kept.into_values().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,9 @@
 //! ```text
 //! spans.blk   key  trace ID, 16 B
 //!             value  OTLP TracesData of the trace's spans; a large trace has several
-//! index.blk   key  'n' service 0x00 operation            value empty: a name that occurs
+//! index.blk   key  'c' group, column                     value  codes of spans, see [`columns`]
+//!             key  'n' service 0x00 operation            value empty: a name that occurs
+//!             key  'r' token of a request ID           value  the traces that carry it, see [`ids`]
 //!             key  's' ordinal u32 big endian            value fragment, below
 //!             key  't' first 6 B of the token's hash     value ordinals, varint deltas
 //! fragment    trace ID 16 B, start varint, (end - start) varint,
@@ -14,9 +16,14 @@
 //! newest first (then by trace ID), so that every list is in the order a search wants, and a
 //! number costs a byte or two where a trace ID would cost sixteen.
 
+mod columns;
+mod matching;
+mod ids;
 mod write;
 mod merge;
 
+pub(crate) use ids::{IdsOnly, Where};
+pub(crate) use matching::Matching;
 pub(crate) use merge::merge;
 pub(crate) use write::{received, write_tail};
 
@@ -37,7 +44,7 @@ const SUMMARY: u8 = b's';
 const TOKEN: u8 = b't';
 
 /// How far ahead a cursor walks before it seeks.
-const STEP_MAX: u32 = 2_000;
+const STEP_MAX: u32 = 400;
 
 /// What a search must know of a trace's part of a segment or tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +65,8 @@ pub(crate) struct Segment {
     pub(crate) meta: SegmentMeta,
     spans: Reader,
     index: Reader,
+    /// How many fragments it has, at most.
+    fragments: u32,
     damaged: AtomicBool,
 }
 
@@ -130,7 +139,9 @@ impl Segment {
                 "it is another segment than the manifest lists",
             ));
         }
+        let fragments = meta.extra["fragments"].as_u64().unwrap_or(meta.records);
         Ok(Self {
+            fragments: u32::try_from(fragments).unwrap_or(u32::MAX),
             meta,
             spans,
             index,
@@ -138,8 +149,8 @@ impl Segment {
         })
     }
 
-    /// Adds the segment's spans of a trace, until `bytes_max` bytes of them are read; returns
-    /// how many were.
+    /// Adds the segment's spans of a trace, until more than `bytes_max` bytes of them are read;
+    /// returns how many were.
     pub(crate) fn spans_of(
         &self,
         trace_id: &TraceId,
@@ -152,7 +163,7 @@ impl Segment {
         }
         for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
             let (key, value) = entry?;
-            if key[..] != trace_id.as_bytes()[..] || bytes >= bytes_max {
+            if key[..] != trace_id.as_bytes()[..] || bytes > bytes_max {
                 break;
             }
             bytes += value.len();
@@ -161,8 +172,33 @@ impl Segment {
         Ok(bytes)
     }
 
+    /// Visits the segment's spans of a trace, of which no more than a value is held at a time.
+    pub(crate) fn each_span_of(
+        &self,
+        trace_id: &TraceId,
+        mut visit: impl FnMut(RawSpan),
+    ) -> Result<(), BlockError> {
+        if !self.may_have(trace_id) {
+            return Ok(());
+        }
+        for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
+            let (key, value) = entry?;
+            if key[..] != trace_id.as_bytes()[..] {
+                break;
+            }
+            split(&value, |_, span| visit(span), |_| {})
+                .map_err(|_| BlockError::Damaged("a trace's spans cannot be read"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the segment may have spans of a trace. Touches no disk.
+    pub(crate) fn may_have(&self, trace_id: &TraceId) -> bool {
+        self.spans.may_contain(trace_id.as_bytes())
+    }
+
     /// The ordinals of fragments that may have all tokens; `None` when no token is asked for.
-    pub(crate) fn ordinals(&self, tokens: &[u64]) -> Result<Option<Vec<u32>>, BlockError> {
+    fn ordinals(&self, tokens: &[u64]) -> Result<Option<Vec<u32>>, BlockError> {
         if tokens.is_empty() {
             return Ok(None);
         }
@@ -186,14 +222,36 @@ impl Segment {
         Ok(found.unwrap_or_default())
     }
 
-    /// Fragments, newest first: those of `ordinals`, or all.
-    pub(crate) fn fragments(&self, ordinals: Option<Vec<u32>>) -> Fragments<'_> {
-        Fragments {
-            segment: self,
-            ordinals: ordinals.map(Vec::into_iter),
-            scan: None,
-            at: 0,
+    /// All fragments, newest first.
+    pub(crate) fn fragments(&self) -> impl Iterator<Item = Result<Fragment, BlockError>> {
+        let mut fragments = Fragments::new(self);
+        let mut ordinal = 0;
+        std::iter::from_fn(move || {
+            let fragment = fragments.get(ordinal).transpose();
+            ordinal += 1;
+            fragment
+        })
+    }
+
+    /// The first fragment that starts before a time, by its ordinal: all those behind it do.
+    pub(crate) fn first_before(&self, time: UnixNanos) -> Result<u32, BlockError> {
+        let (mut low, mut high) = (0, self.fragments);
+        if self.meta.end < time {
+            return Ok(low);
         }
+        while low < high {
+            let middle = low.midpoint(high);
+            let summary = self.index.get(&summary_key(middle))?;
+            let starts_before = match summary {
+                Some(summary) => decode_summary(&summary)?.start < time,
+                None => true,
+            };
+            (low, high) = match starts_before {
+                true => (low, middle),
+                false => (middle + 1, high),
+            };
+        }
+        Ok(low)
     }
 
     /// Services and operations in the segment, in order.
@@ -203,6 +261,16 @@ impl Segment {
                 .map_or(true, |(key, _)| key.first() == Some(&NAME))
         });
         entries.map(|entry| entry.and_then(|(key, _)| decode_name(&key)))
+    }
+
+    /// How many traces it has spans of.
+    pub(crate) fn fragment_count(&self) -> u64 {
+        u64::from(self.fragments)
+    }
+
+    /// Its files and their sizes.
+    pub(crate) fn parts(&self) -> [(&'static str, u64); 2] {
+        [("spans", self.spans.bytes()), ("index", self.index.bytes())]
     }
 
     /// Marks the segment for quarantine; whether this was the first time.
@@ -226,27 +294,24 @@ impl Segment {
     }
 }
 
-/// A walk over fragments.
+/// Reads fragments by ascending ordinals.
 pub(crate) struct Fragments<'a> {
     segment: &'a Segment,
-    ordinals: Option<std::vec::IntoIter<u32>>,
     scan: Option<Scan<'a>>,
     at: u32,
 }
 
-impl Fragments<'_> {
-    fn step(&mut self) -> Result<Option<Fragment>, BlockError> {
-        let wanted = match &mut self.ordinals {
-            Some(ordinals) => match ordinals.next() {
-                Some(ordinal) => ordinal,
-                None => return Ok(None),
-            },
-            None => self.at,
-        };
-        self.read(wanted)
+impl<'a> Fragments<'a> {
+    pub(crate) fn new(segment: &'a Segment) -> Self {
+        Self {
+            segment,
+            scan: None,
+            at: 0,
+        }
     }
 
-    fn read(&mut self, wanted: u32) -> Result<Option<Fragment>, BlockError> {
+    /// The fragment of an ordinal; `None` past the last.
+    pub(crate) fn get(&mut self, wanted: u32) -> Result<Option<Fragment>, BlockError> {
         let near = self.scan.is_some() && wanted >= self.at && wanted - self.at <= STEP_MAX;
         let scan = match &mut self.scan {
             Some(scan) if near => scan,
@@ -263,21 +328,15 @@ impl Fragments<'_> {
             }
             if key[..] >= summary_key(wanted)[..] {
                 self.at = wanted + 1;
-                return Fragment::decode(&value)
-                    .map(Some)
-                    .ok_or(BlockError::Damaged("a summary cannot be read"));
+                return decode_summary(&value).map(Some);
             }
         }
         Ok(None)
     }
 }
 
-impl Iterator for Fragments<'_> {
-    type Item = Result<Fragment, BlockError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.step().transpose()
-    }
+fn decode_summary(value: &[u8]) -> Result<Fragment, BlockError> {
+    Fragment::decode(value).ok_or(BlockError::Damaged("a summary cannot be read"))
 }
 
 fn read_spans(value: &Bytes, out: &mut Vec<RawSpan>) -> Result<(), BlockError> {

@@ -1,16 +1,20 @@
 //! The store: one writer that applies, seals, merges and lets go, and many readers.
 
+mod seal;
 mod keep;
 mod merge;
 mod view;
+mod usage;
 
+pub use usage::{ServiceUsage, TraceUsage};
 pub(crate) use view::View;
 
+use crate::codes::{self, SpanCode};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Stats;
 use crate::raw::split;
-use crate::segment::Segment;
+use crate::segment::{IdsOnly, Segment};
 use crate::tail::{Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
 use crate::token;
 use crate::wire::WireError;
@@ -63,30 +67,51 @@ pub enum StoreError {
     /// A segment could not be written.
     #[error("cannot write to the trace store: {0}")]
     Segment(#[from] BlockError),
+    /// The thread that did it panicked.
+    #[error("{0} spans panicked, which is a defect; please report it")]
+    Panicked(&'static str),
 }
+
+/// So many troubles are told.
+const TROUBLES_MAX: usize = 16;
 
 /// What queries see, changed in one step under its lock.
 #[derive(Debug, Default)]
 struct State {
     /// The tails of each tenant: the last one takes spans, those before are on their way to
-    /// disk (more than one only when writing failed).
+    /// disk.
     tails: AHashMap<Tenant, Vec<SharedTail>>,
     segments: Vec<Arc<Segment>>,
+    /// What is left of segments whose spans were let go.
+    ids_only: Vec<Arc<IdsOnly>>,
     applied_to: Position,
-    /// Set while entries from here on were not taken; they must be offered again.
-    held_back_from: Option<Position>,
+    /// Everything before this position lies in segments.
+    covers: Position,
+    /// What a person should do something about.
+    troubles: Vec<String>,
 }
 
 impl State {
-    fn insert(&mut self, tenant: &Tenant, position: Position, parsed: Parsed) {
-        let tails = self.tails.entry(tenant.clone()).or_default();
-        match tails.last() {
-            Some(active) => active.write().insert(position, parsed),
-            None => {
-                let mut tail = Tail::default();
-                tail.insert(position, parsed);
-                tails.push(Arc::new(RwLock::new(tail)));
-            }
+    /// Takes spans; returns how many bytes more the tail has.
+    fn insert(&mut self, tenant: &Tenant, position: Position, parsed: Parsed) -> usize {
+        let tails = match self.tails.get_mut(tenant) {
+            Some(tails) => tails,
+            None => self.tails.entry(tenant.clone()).or_default(),
+        };
+        if tails.is_empty() {
+            tails.push(Arc::new(RwLock::new(Tail::default())));
+        }
+        tails.last().map_or(0, |active| {
+            let mut active = active.write();
+            let before = active.bytes;
+            active.insert(position, parsed);
+            active.bytes.saturating_sub(before)
+        })
+    }
+
+    fn note_trouble(&mut self, trouble: String) {
+        if self.troubles.len() < TROUBLES_MAX {
+            self.troubles.push(trouble);
         }
     }
 
@@ -96,13 +121,6 @@ impl State {
 
     fn tail_bytes(&self) -> usize {
         self.each_tail().map(|tail| tail.read().bytes).sum()
-    }
-
-    fn oldest_received(&self) -> Option<UnixNanos> {
-        self.each_tail()
-            .filter_map(|tail| tail.read().received)
-            .map(|(oldest, _)| oldest)
-            .min()
     }
 }
 
@@ -115,16 +133,21 @@ impl TraceStore {
         dir: &Path,
         config: &Config,
         registry: &mut Registry,
-        _now: UnixNanos,
+        now: UnixNanos,
     ) -> Result<Self, OpenError> {
         let (dir, mut manifest) = SegmentDir::open(dir)?;
         let metrics = Metrics::register(registry);
         metrics.damaged.inc_by(dir.quarantined());
-        let mut segments = Vec::new();
+        let (mut segments, mut ids_only) = (Vec::new(), Vec::new());
         for meta in manifest.segments.clone() {
-            let id = meta.id;
-            match Segment::open(&dir.path(&meta.tenant, id), meta) {
-                Ok(segment) => segments.push(Arc::new(segment)),
+            let (id, path) = (meta.id, dir.path(&meta.tenant, meta.id));
+            let opened = if IdsOnly::is_meant(&meta) {
+                IdsOnly::open(&path, meta).map(|ids| ids_only.push(Arc::new(ids)))
+            } else {
+                Segment::open(&path, meta).map(|segment| segments.push(Arc::new(segment)))
+            };
+            match opened {
+                Ok(()) => {}
                 Err(error) if is_damage(&error) => {
                     metrics.damaged.inc();
                     dir.quarantine(&mut manifest, id, &error.to_string())?;
@@ -134,7 +157,9 @@ impl TraceStore {
         }
         let state = State {
             segments,
+            ids_only,
             applied_to: manifest.covers,
+            covers: manifest.covers,
             ..State::default()
         };
         let dir = Arc::new(dir);
@@ -143,7 +168,7 @@ impl TraceStore {
             metrics,
             dir,
             state: RwLock::new(state),
-            keeper: Mutex::new(Keeper::new(manifest)),
+            keeper: Mutex::new(Keeper::new(manifest, config, now)),
         };
         store.gauge();
         Ok(store)
@@ -152,7 +177,7 @@ impl TraceStore {
     /// The position that the journal must be replayed from after a crash.
     #[must_use]
     pub fn resume_from(&self) -> Position {
-        self.keeper.lock().covers()
+        self.state.read().covers
     }
 
     /// Everything before this position is searchable.
@@ -167,19 +192,22 @@ impl TraceStore {
     /// `applied_to` then stays where it is, and the caller must offer the journal from
     /// there again. Nothing after a held-back entry is taken before it.
     pub fn apply(&self, entries: &[(Position, Entry)]) {
+        let mut keeper = self.keeper.lock();
         for (position, entry) in entries {
             if *position < self.applied_to() {
                 continue;
             }
-            if !self.has_room(*position, entry.received_at) {
-                return;
+            if !self.has_room(&mut keeper, *position) {
+                break;
             }
             let parsed = self.parse(entry);
             let mut state = self.state.write();
             state.applied_to = position.next();
             if let Some(parsed) = parsed {
                 self.metrics.spans.inc_by(parsed.spans.len() as u64);
-                state.insert(&entry.tenant, *position, parsed);
+                keeper.active_bytes += state.insert(&entry.tenant, *position, parsed);
+                let since = keeper.active_since.unwrap_or(entry.received_at);
+                keeper.active_since = Some(since.min(entry.received_at));
             }
         }
         self.gauge();
@@ -193,12 +221,17 @@ impl TraceStore {
         let mut stats = Stats {
             records: metas().map(|m| m.records).sum(),
             bytes: metas().map(|m| m.bytes).sum(),
+            request_id_bytes: state.ids_only.iter().map(|s| s.meta.bytes).sum(),
             tail_bytes: state.tail_bytes() as u64,
             segments: state.segments.len(),
             oldest: metas().map(|m| m.start).min(),
             newest: metas().map(|m| m.end).max(),
             quarantined: self.dir.quarantined(),
+            aside_segments: self.dir.aside().segments,
+            aside_bytes: self.dir.aside().bytes,
+            troubles: state.troubles.clone(),
         };
+        stats.troubles.extend_from_slice(self.dir.troubles());
         for tail in state.each_tail() {
             let tail = tail.read();
             stats.records += tail.spans;
@@ -218,26 +251,37 @@ impl TraceStore {
         stats
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    /// Its settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Whether the tail can take an entry, after sealing it if it must.
-    fn has_room(&self, position: Position, now: UnixNanos) -> bool {
-        let full = {
-            let state = self.state.read();
-            if state.held_back_from.is_some_and(|from| position > from) {
-                return false;
-            }
-            state.tail_bytes() as u64 > self.config.seal_bytes.saturating_mul(2)
-        };
-        if full && let Err(error) = self.seal(now) {
-            tracing::error!(%error, %position, "the tail of the trace store is full and cannot be written; holding back");
-            self.metrics.held_back.inc();
-            self.state.write().held_back_from = Some(position);
+    /// Whether the tail can take an entry. Has it sealed when it is large enough, and waits
+    /// for that only where there is no room beside what is being sealed.
+    fn has_room(&self, keeper: &mut Keeper, position: Position) -> bool {
+        if keeper.held_back_from.is_some_and(|from| position > from) {
             return false;
         }
-        self.state.write().held_back_from = None;
+        let max = self.config.seal_bytes;
+        if (keeper.active_bytes as u64) < max {
+            keeper.held_back_from = None;
+            return true;
+        }
+        let all = (keeper.active_bytes + keeper.frozen_bytes()) as u64;
+        let full = keeper.frozen.is_some() && all >= max.saturating_mul(2);
+        if full && let Err(error) = self.finish_seal(keeper) {
+            tracing::error!(%error, %position, "the tail of the trace store is full and cannot be written; holding back");
+            self.metrics.held_back.inc();
+            keeper.held_back_from = Some(position);
+            return false;
+        }
+        keeper.held_back_from = None;
+        if keeper.frozen.is_none()
+            && let Err(error) = self.freeze(keeper)
+        {
+            tracing::error!(%error, "sealing spans failed and will be tried again");
+        }
         true
     }
 
@@ -296,9 +340,10 @@ fn parse(
             _ => {
                 let from = parsed.tokens.len();
                 let service =
-                    token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?.into();
+                    token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?;
                 parsed.contexts.push(ParsedContext {
-                    service,
+                    code: codes::service(&service).unwrap_or(0),
+                    service: service.into(),
                     tokens: from..parsed.tokens.len(),
                 });
                 last = Some((Arc::as_ptr(&span.context), parsed.contexts.len() - 1));
@@ -306,18 +351,31 @@ fn parse(
             }
         };
         let from = parsed.tokens.len();
-        let name = token::of_span(&span.bytes, request_id_keys, &mut parsed.tokens)?;
+        let (name, flags) = token::of_span(&span.bytes, request_id_keys, &mut parsed.tokens)?;
+        let code = SpanCode {
+            service: parsed.contexts[context].code,
+            name: codes::name(name).unwrap_or(0),
+            nanos: codes::nanos(span.nanos()),
+            flags,
+        };
         let is_new = names.insert((context, sonde_segment::blocks::hash64(name.as_bytes())));
         let name = is_new.then(|| name.into());
         parsed.spans.push(ParsedSpan {
             trace_id,
             span,
+            code,
             tokens: from..parsed.tokens.len(),
             context,
             name,
         });
     }
     Ok(parsed)
+}
+
+impl Drop for TraceStore {
+    fn drop(&mut self) {
+        self.keeper.get_mut().stop();
+    }
 }
 
 #[cfg(test)]

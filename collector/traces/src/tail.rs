@@ -1,5 +1,7 @@
 //! The tail: spans of one tenant that no segment holds yet, by trace.
 
+use crate::codes::SpanCode;
+use crate::narrow::Needs;
 use crate::raw::RawSpan;
 use crate::segment::Fragment;
 use crate::token;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 /// How many pairs of service and operation a segment lists.
 pub(crate) const NAMES_MAX: usize = 10_000;
 /// What a raw span takes beside its bytes.
-const SPAN_OVERHEAD: usize = size_of::<RawSpan>() + 16;
+const SPAN_OVERHEAD: usize = size_of::<RawSpan>() + size_of::<SpanCode>() + 16;
 /// What a trace takes beside its spans: its place in a table that may be half empty, and the
 /// first room of its lists.
 const TRACE_OVERHEAD: usize = 2 * size_of::<(TraceId, TailTrace)>() + 3 * size_of::<RawSpan>();
@@ -33,6 +35,7 @@ pub(crate) struct Parsed {
 pub(crate) struct ParsedSpan {
     pub(crate) trace_id: TraceId,
     pub(crate) span: RawSpan,
+    pub(crate) code: SpanCode,
     pub(crate) tokens: std::ops::Range<usize>,
     pub(crate) context: usize,
     /// The operation, where this payload names it for the first time.
@@ -43,6 +46,7 @@ pub(crate) struct ParsedSpan {
 #[derive(Debug)]
 pub(crate) struct ParsedContext {
     pub(crate) service: Box<str>,
+    pub(crate) code: u32,
     pub(crate) tokens: std::ops::Range<usize>,
 }
 
@@ -65,6 +69,8 @@ pub(crate) struct Tail {
 pub(crate) struct TailTrace {
     pub(crate) fragment: Fragment,
     pub(crate) spans: Vec<RawSpan>,
+    /// Of each of the spans.
+    pub(crate) codes: Vec<SpanCode>,
     tokens: Vec<u64>,
     tokens_distinct: usize,
 }
@@ -101,6 +107,7 @@ impl Tail {
             self.bytes -= trace.thin_tokens() * 8;
             trace.fragment.include(&span.span);
             trace.spans.push(span.span);
+            trace.codes.push(span.code);
             self.spans += 1;
         }
     }
@@ -124,15 +131,22 @@ impl TailTrace {
         Self {
             fragment: Fragment::new(trace_id, span),
             spans: Vec::new(),
+            codes: Vec::new(),
             tokens: Vec::new(),
             tokens_distinct: 0,
         }
     }
 
-    /// Whether the trace may have all of these tokens.
-    pub(crate) fn may_have_all(&self, wanted: &[u64]) -> bool {
-        wanted.iter().all(|token| self.tokens.contains(token))
-            || self.tokens.contains(&token::overflow())
+    /// Whether the trace may have a span that is one of these.
+    pub(crate) fn may_have_any(&self, alternatives: &[Needs]) -> bool {
+        let has_tokens = |needs: &Needs| {
+            let mut tokens = needs.tokens.iter();
+            tokens.all(|token| self.tokens.contains(token))
+                || self.tokens.contains(&token::overflow())
+        };
+        let has_code = |needs: &Needs| self.codes.iter().any(|code| needs.code.may_be(code));
+        let mut alternatives = alternatives.iter();
+        alternatives.any(|needs| has_code(needs) && has_tokens(needs))
     }
 
     /// The tokens, perhaps some more than once.

@@ -1,7 +1,8 @@
 //! The store against a plain model of it: the same spans, the same questions.
 
-mod model;
+pub(crate) mod model;
+mod plain;
 mod oracle;
+mod tags;
 mod bounds;
 mod store;
-mod parse;

@@ -3,9 +3,11 @@
 //! A token list narrows a search to the traces that can match; the spans decide. Long
 //! values have no token, and a search for one goes without.
 
+use crate::codes;
 use crate::raw::Context;
 use crate::wire::{Field, WireError, fields, text};
 use prost::Message as _;
+use serde_json::Value;
 use sonde_proto::{SpanId, otlp, semconv};
 use sonde_segment::blocks::hash64;
 use std::borrow::Cow;
@@ -16,8 +18,12 @@ const VALUE_BYTES_MAX: usize = 256;
 /// a resource with more attributes has the token [`overflow`] and is a candidate for every
 /// search.
 const CONTEXT_TOKENS_MAX: usize = 128;
+/// How many elements of a list have a token; a longer one has [`overflow`].
+const ELEMENTS_MAX: usize = 64;
 /// How many identifiers one attribute gives a trace.
 const REQUEST_IDS_MAX: usize = 8;
+/// Marks the tokens of request IDs. Of others, lists have the upper six bytes only.
+const REQUEST_ID: u64 = 1;
 /// The service of spans whose resource names none.
 pub(crate) const SERVICE_UNKNOWN: &str = "unknown_service";
 
@@ -37,7 +43,7 @@ pub(crate) enum Kind {
 
 /// The token of traces that have more tokens than are listed.
 pub(crate) fn overflow() -> u64 {
-    hash64(&[Kind::Overflow as u8])
+    hash64(&[Kind::Overflow as u8]) & !REQUEST_ID
 }
 
 /// The token of a value; `None` for a value too long to have one.
@@ -50,12 +56,23 @@ pub(crate) fn token(kind: Kind, key: &str, value: &[u8]) -> Option<u64> {
     buffer[0] = kind as u8;
     buffer[1..key_end].copy_from_slice(key.as_bytes());
     buffer[key_end + 1..end].copy_from_slice(value);
-    Some(hash64(&buffer[..end]))
+    let hash = hash64(&buffer[..end]) & !REQUEST_ID;
+    let mark = if kind == Kind::RequestId {
+        REQUEST_ID
+    } else {
+        0
+    };
+    Some(hash | mark)
+}
+
+/// Whether a token is of a request ID: these have a list of their own.
+pub(crate) fn is_request_id(token: u64) -> bool {
+    token & REQUEST_ID != 0
 }
 
 /// The token of a span's ID.
 pub(crate) fn span_id(id: &SpanId) -> u64 {
-    hash64(&[&[Kind::SpanId as u8][..], id.as_bytes()].concat())
+    hash64(&[&[Kind::SpanId as u8][..], id.as_bytes()].concat()) & !REQUEST_ID
 }
 
 /// `unset`, `ok` or `error`.
@@ -106,12 +123,12 @@ pub(crate) fn of_context<'a>(
     Ok(service)
 }
 
-/// The name of a span, and its tokens.
+/// The name of a span, its status and kind as in its code, and its tokens.
 pub(crate) fn of_span<'a>(
     span: &'a [u8],
     request_id_keys: &[String],
     out: &mut Vec<u64>,
-) -> Result<&'a str, WireError> {
+) -> Result<(&'a str, u8), WireError> {
     let (mut name, mut kind, mut status) = ("", 0, 0);
     for field in fields(span) {
         match field? {
@@ -129,15 +146,41 @@ pub(crate) fn of_span<'a>(
     out.extend(token(Kind::Operation, "", name.as_bytes()));
     out.extend(token(Kind::Role, "", kind_name(kind).as_bytes()));
     out.extend(token(Kind::Status, "", status_name(status).as_bytes()));
-    Ok(name)
+    Ok((name, codes::flags(status, kind)))
 }
 
 fn put_attribute(key: &str, value: &str, request_id_keys: &[String], out: &mut Vec<u64>) {
     out.extend(token(Kind::Attribute, key, value.as_bytes()));
+    put_elements(key, value, out);
     if request_id_keys.iter().any(|k| k == key) {
         each_request_id(value, |id| {
             out.extend(token(Kind::RequestId, "", id.as_bytes()));
         });
+    }
+}
+
+/// The tokens of a list's elements: a search for one of them finds the list.
+fn put_elements(key: &str, value: &str, out: &mut Vec<u64>) {
+    let is_list = value.starts_with('[');
+    let Some(Ok(elements)) = is_list.then(|| serde_json::from_str::<Vec<Value>>(value)) else {
+        return;
+    };
+    for element in elements.iter().take(ELEMENTS_MAX) {
+        // As [`otlp::text`] writes them outside of a list.
+        let text = match element {
+            Value::String(text) => Cow::Borrowed(text.as_str()),
+            Value::Number(number) => {
+                Cow::Owned(match number.as_f64().filter(|_| number.is_f64()) {
+                    Some(float) => float.to_string(),
+                    None => number.to_string(),
+                })
+            }
+            other => Cow::Owned(other.to_string()),
+        };
+        out.extend(token(Kind::Attribute, key, text.as_bytes()));
+    }
+    if elements.len() > ELEMENTS_MAX {
+        out.push(overflow());
     }
 }
 
@@ -153,7 +196,7 @@ pub(crate) fn each_request_id(value: &str, mut take: impl FnMut(&str)) {
     }
 }
 
-fn status_code(status: &[u8]) -> Result<u64, WireError> {
+pub(crate) fn status_code(status: &[u8]) -> Result<u64, WireError> {
     let mut code = 0;
     for field in fields(status) {
         if let (3, Field::Varint(n)) = field? {

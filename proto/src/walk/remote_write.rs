@@ -40,6 +40,7 @@ pub use series::{Exemplar, Fault, LabelBounds, Metadata, Sample, Series};
 use super::WalkError;
 use super::wire::{Cursor, DEPTH_MAX, Wire};
 use crate::remote_write::Version;
+use std::ops::Range;
 
 /// A request of 2.0 that arrives may have so many symbols however small it is,
 const SYMBOLS_ANYWAY: usize = 1 << 16;
@@ -153,6 +154,16 @@ impl<'a> Request<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The series at a place where one of this request was found.
+    ///
+    /// # Errors
+    /// [`WalkError`] where there is none.
+    pub fn series_at(&self, place: Range<usize>) -> Result<Series<'_, 'a>, WalkError> {
+        let message = Cursor::at(self.at.bytes(), place);
+        let message = message.ok_or_else(|| self.at.error("a series lies outside"))?;
+        Series::find(self.version, &self.symbols, message)
     }
 
     /// Visits what 1.0 says about metrics; 2.0 says it with each series.

@@ -36,6 +36,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The part of `bytes` at a place, which must be inside.
+    pub(super) fn at(bytes: &'a [u8], place: std::ops::Range<usize>) -> Option<Self> {
+        Some(Self {
+            end: place.end,
+            rest: bytes.get(place)?,
+        })
+    }
+
+    /// Where the bytes that are not read yet lie in the whole request.
+    pub(super) fn place(&self) -> std::ops::Range<usize> {
+        self.end - self.rest.len()..self.end
+    }
+
     /// The bytes that are not read yet.
     pub(super) fn bytes(self) -> &'a [u8] {
         self.rest

@@ -20,7 +20,7 @@
 use serde_json::{Map, Value};
 
 /// Adds what is wrong with a value, and where.
-pub(super) fn compare(shape: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
+pub(crate) fn compare(shape: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
     match shape {
         Value::String(kinds) => {
             if !kinds.split('|').any(|kind| is(kind, value)) {

@@ -15,7 +15,7 @@ import { layout } from '../parts/tree';
 import { UseTable } from '../parts/use';
 import { Waterfall } from '../parts/waterfall';
 import { useResource } from '../resource';
-import { quoted, to } from '../router';
+import { quoted, spansOf, to } from '../router';
 
 export function AlertPage({ fingerprint }: { fingerprint: string }) {
   const answer = useResource<AlertAnswer>(`/alerts/${encodeURIComponent(fingerprint)}`, { every: 5000 });
@@ -91,7 +91,7 @@ function Head({ alert, service }: { alert: Alert; service: string | undefined })
       </div>
       {Object.entries(others).map(([name, value]) => <p key={name} class="small"><span class="muted">{name}</span> <MaybeLink text={value} /></p>)}
       <p class="line small links">
-        {service && <a href={to.traces(`service=${quoted(service)} status=error`)}>failed traces of {service}</a>}
+        {service && <a href={to.traces(spansOf(service, 'status = error'))}>failed traces of {service}</a>}
         {service && <a href={to.logs(`{service_name=${quoted(service)}}`)}>logs of {service}</a>}
         {isWebAddress(alert.generator_url) && <a href={alert.generator_url} rel="external noreferrer">the rule's expression</a>}
         {(alert.inhibited_by ?? []).map((by) => <a key={by} href={to.alert(by)}>quieted by another alert</a>)}
@@ -112,7 +112,7 @@ function Example({ trace, service, logs }: { trace: Trace | null; service: strin
   if (!trace) {
     return (
       <Panel title="Example trace">
-        <Empty><p>No trace stands behind this alert{service ? <>. Look among <a href={to.traces(`service=${quoted(service)}`)}>all of {service}</a></> : null}.</p></Empty>
+        <Empty><p>No trace stands behind this alert{service ? <>. Look among <a href={to.traces(spansOf(service))}>all of {service}</a></> : null}.</p></Empty>
       </Panel>
     );
   }

@@ -6,7 +6,7 @@ import { AlertList, byUrgency, isFiring } from '../parts/alerts';
 import { Panel, useTitle } from '../parts/panel';
 import { Answer, Empty } from '../parts/state';
 import { useResource } from '../resource';
-import { quoted, to } from '../router';
+import { quoted, spansOf, to } from '../router';
 
 const EVERY = 5000;
 
@@ -66,7 +66,7 @@ function ServiceTable({ services }: { services: Service[] }) {
               <td class="number">{seconds(service.p99_seconds)}</td>
               <td class="apart">{service.alerts > 0 ? <a href="/alerts" class="state state-firing">{service.alerts} firing</a> : <span class="muted">–</span>}</td>
               <td class="signals">
-                <a href={to.traces(`service=${quoted(service.name)}`)}>traces</a>
+                <a href={to.traces(spansOf(service.name))}>traces</a>
                 <a href={to.logs(`{service_name=${quoted(service.name)}}`)}>logs</a>
               </td>
             </tr>

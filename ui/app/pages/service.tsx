@@ -10,19 +10,20 @@ import { RedCharts } from '../parts/red';
 import { Answer, Empty } from '../parts/state';
 import { TraceTable } from '../parts/traces';
 import { useResource } from '../resource';
-import { quoted, to } from '../router';
+import { quoted, spansOf, to } from '../router';
 import { Edges } from './overview';
 
 const EVERY = 10_000;
 
 export function ServicePage({ name }: { name: string }) {
   useTitle(name);
-  const spans = `service=${quoted(name)}`;
+  const spans = spansOf(name);
+  const failures = spansOf(name, 'status = error');
   const lines = `{service_name=${quoted(name)}}`;
   const red = useResource<Red>(withQuery('/signals/red', { service: name, start: '-1h' }), { every: EVERY });
   const alerts = useResource<{ alerts: Alert[] }>('/alerts', { every: EVERY });
   const graph = useResource<{ edges: Edge[] }>('/signals/graph', { every: EVERY });
-  const failed = useResource<TraceAnswer>(withQuery('/traces', { query: `${spans} status=error`, start: '-1h', limit: 8 }), { every: EVERY });
+  const failed = useResource<TraceAnswer>(withQuery('/traces', { query: failures, start: '-1h', limit: 8 }), { every: EVERY });
   const newest = useResource<RangeAnswer>(withQuery('/loki/api/v1/query_range', { query: lines, since: '1h', limit: 20 }), { every: EVERY });
   const firing = byUrgency((alerts.data?.alerts ?? []).filter((alert) => isFiring(alert) && serviceOf(alert) === name));
   const edges = (graph.data?.edges ?? []).filter((edge) => edge.client === name || edge.server === name);
@@ -37,7 +38,7 @@ export function ServicePage({ name }: { name: string }) {
         <Answer of={red} what="charts">{(data) => <RedCharts red={data} />}</Answer>
       </Panel>
       {edges.length > 0 && <Panel title="Who calls whom" aside="last minute"><Edges edges={edges} /></Panel>}
-      <Panel title="Newest failed traces" aside={<a href={to.traces(`${spans} status=error`)}>all of them</a>}>
+      <Panel title="Newest failed traces" aside={<a href={to.traces(failures)}>all of them</a>}>
         <Answer of={failed} what="traces">
           {(data) => (data.traces.length ? <TraceTable traces={data.traces} /> : <Empty><p>No trace failed in the last hour.</p></Empty>)}
         </Answer>

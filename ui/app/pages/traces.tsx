@@ -7,7 +7,7 @@ import { ServiceLinks } from '../parts/services';
 import { Answer, Empty } from '../parts/state';
 import { TraceTable } from '../parts/traces';
 import { useResource } from '../resource';
-import { quoted, to } from '../router';
+import { spansOf, to } from '../router';
 
 const LIMIT = 100;
 
@@ -18,8 +18,8 @@ export function Traces() {
   return (
     <>
       <h1 class="hidden">Traces</h1>
-      <QueryBar label="Trace query" hint={'service=checkout status=error duration>100ms'} now={now} onAsk={answer.reload} />
-      <p class="quick"><ServiceLinks href={(name) => to.traces(`service=${quoted(name)}`, now.range)} /></p>
+      <QueryBar label="Trace query" hint={'{ resource.service.name = "checkout" && status = error && duration > 100ms }'} now={now} onAsk={answer.reload} />
+      <p class="quick"><ServiceLinks href={(name) => to.traces(spansOf(name), now.range)} /></p>
       <Answer of={answer} what="traces">
         {({ traces, cut }) => (traces.length ? (
           <Panel title={`${traces.length} traces, newest first`}>
@@ -29,7 +29,7 @@ export function Traces() {
         ) : (
           <Empty>
             <p><strong>No trace matches in this time range.</strong></p>
-            <p>Terms are separated by spaces and must all hold: <code>service</code>, <code>operation</code>, <code>status</code>, <code>kind</code>, <code>duration&gt;100ms</code>, or any attribute such as <code>http.route=/pay</code>. {cut}</p>
+            <p>Queries are TraceQL: <code>{'{ name = "GET /pay" && status = error }'}</code> finds spans, <code>duration &gt; 100ms</code> the slow ones, <code>span.http.route = "/pay"</code> those with an attribute, and <code>{'{ … } >> { … }'}</code> spans below others. {cut}</p>
           </Empty>
         ))}
       </Answer>

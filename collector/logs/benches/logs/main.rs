@@ -7,7 +7,8 @@
 //! `SONDE_BENCH_RECORDS` sets how many records there are; 1,000,000 without it. With the
 //! argument `few` the other layouts are left out; with `many` only segments of 50,000 streams are
 //! asked, which `few` does not; with `compare` only the seals of both encodings are measured, in
-//! turns. With `files DIRECTORY` it is all over real text instead:
+//! turns. `SONDE_BENCH_ONLY` has of the questions for numbers those alone whose name has this
+//! text, and of templated bodies, for a look at where the time goes. With `files DIRECTORY` it is all over real text instead:
 //! `collector/logs/benches/corpora target/corpora`, which runs programs and keeps their logs,
 //! then `cargo bench -p sonde-logs -- files target/corpora`.
 
@@ -58,7 +59,16 @@ fn main() {
     if std::env::args().any(|argument| argument == "many") {
         return ask_many(dir.path(), records).print("asking, 50,000 streams");
     }
-    for bodies in [BodyEncoding::Plain, BodyEncoding::Templated] {
+    let all = [BodyEncoding::Plain, BodyEncoding::Templated];
+    if let Some(only) = numbers::only() {
+        let (dir, mut figures) = (dir.path().join("few"), Figures::default());
+        stored(&dir, Kind::Few, records, all[1], &mut figures);
+        let store = open(&dir, all[1]);
+        figures = Figures::default();
+        numbers::ask_some(&store, &only, &mut figures);
+        return figures.print("asking, Templated");
+    }
+    for bodies in all {
         let dir = dir.path().join(format!("{bodies:?}"));
         write(&dir, records, bodies).print(&format!("writing, {bodies:?}"));
         ask(&dir.join("few"), bodies).print(&format!("asking, {bodies:?}"));

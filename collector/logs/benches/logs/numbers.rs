@@ -88,15 +88,24 @@ const LINES: [(&str, &str); 4] = [
     ),
 ];
 
-/// How soon they have an answer, in milliseconds.
-pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
+/// What the names of the questions have that alone are wanted.
+pub(crate) fn only() -> Option<String> {
+    std::env::var("SONDE_BENCH_ONLY").ok()
+}
+
+fn period(store: &LogStore) -> (UnixNanos, UnixNanos) {
     let stats = store.stats();
-    let (start, end) = (
-        stats.oldest.unwrap_or_default(),
-        UnixNanos(stats.newest.unwrap_or_default().0 + MINUTE),
-    );
-    let tenant = Tenant::default();
+    let end = UnixNanos(stats.newest.unwrap_or_default().0 + MINUTE);
+    (stats.oldest.unwrap_or_default(), end)
+}
+
+/// How soon those with `only` in their names have an answer, in milliseconds.
+pub(crate) fn ask_some(store: &LogStore, only: &str, figures: &mut Figures) {
+    let (tenant, (start, end)) = (Tenant::default(), period(store));
     for (name, query, budget) in METRICS {
+        if !name.contains(only) {
+            continue;
+        }
         let Ok(Expr::Metric(expr)) = sonde_logql::parse(query) else {
             panic!("{query} is a query for numbers");
         };
@@ -122,6 +131,12 @@ pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
         times.sort_by(f64::total_cmp);
         figures.add(format!("{name}: p50, ms"), median(&times), budget);
     }
+}
+
+/// How soon they have an answer, in milliseconds.
+pub(crate) fn ask(store: &LogStore, figures: &mut Figures) {
+    let (tenant, (start, end)) = (Tenant::default(), period(store));
+    ask_some(store, "", figures);
     let Ok(Expr::Metric(expr)) = sonde_logql::parse(COUNT) else {
         panic!("{COUNT} is a query for numbers");
     };

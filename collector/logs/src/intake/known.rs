@@ -7,14 +7,13 @@ use crate::stream::{LEVELS, Level, Stream, at_level, has_level};
 use ahash::AHashMap;
 use std::sync::Arc;
 
-/// How many bytes of resources are remembered with their streams.
-const KNOWN_BYTES_MAX: usize = 128 << 20;
-
 /// The streams of the resources and scopes that were seen last. When half of the room is
 /// used, what is known becomes what was known, and what was known is forgotten unless it was
 /// seen again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Known {
+    /// How many bytes of resources are remembered with their streams.
+    bytes_max: usize,
     now: AHashMap<Box<[u8]>, Box<Levels>>,
     before: AHashMap<Box<[u8]>, Box<Levels>>,
     bytes: usize,
@@ -86,6 +85,22 @@ impl Levels {
 }
 
 impl Known {
+    /// Nothing yet, and room for so many bytes.
+    pub(super) fn within(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            now: AHashMap::new(),
+            before: AHashMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// How many bytes are known, without those that were known before.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether the streams under `key` are known.
     pub(super) fn has(&mut self, key: &[u8]) -> bool {
         if self.now.contains_key(key) {
@@ -106,7 +121,7 @@ impl Known {
     fn insert(&mut self, key: Box<[u8]>, levels: Box<Levels>) {
         let bytes = key.len().saturating_add(levels.bytes());
         self.bytes = self.bytes.saturating_add(bytes);
-        if self.bytes > KNOWN_BYTES_MAX / 2 {
+        if self.bytes > self.bytes_max / 2 {
             self.before = std::mem::take(&mut self.now);
             self.bytes = bytes;
         }

@@ -190,7 +190,8 @@ fn visit_batch(
             }
         }
         if wanted {
-            collector.take(key, record.stream, Record::Packed(record.packed.into()));
+            let stream = Arc::clone(record.stream);
+            collector.take(key, Record::Packed(stream, record.packed.into()));
         }
         if !collector.spend(record.packed.len()) {
             return looked;

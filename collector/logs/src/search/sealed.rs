@@ -28,8 +28,8 @@ struct Item {
     /// Greater for what is better in the direction asked for.
     rank: u64,
     segment: usize,
-    /// A block of it, and the equalities that it may have; or all of it.
-    block: Option<(u32, u32)>,
+    /// A block of it; or all of it.
+    block: Option<Candidate>,
 }
 
 #[derive(Debug)]
@@ -213,7 +213,7 @@ impl<'a> Visit<'a> {
         queue.items.extend(candidates.iter().map(|candidate| Item {
             rank: self.rank(candidate.first, candidate.last),
             segment: at,
-            block: Some((candidate.block, candidate.may_have)),
+            block: Some(*candidate),
         }));
     }
 
@@ -235,7 +235,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    fn read(&self, at: usize, block: (u32, u32), reader: &mut Reader) {
+    fn read(&self, at: usize, block: Candidate, reader: &mut Reader) {
         let (segment, state) = (&self.segments[at], &self.states[at]);
         let Some(chosen) = state.chosen.get() else {
             return;
@@ -267,17 +267,17 @@ impl<'a> Visit<'a> {
         self.records.fetch_add(scanned.records, Ordering::Relaxed);
         let mut collector = self.collector.lock();
         for hit in scanned.hits {
-            if collector.wants(hit.key)
-                && let Some(stream) = chosen.stream(hit.stream as usize)
-            {
+            if collector.wants(hit.key) {
                 let place = Place {
                     segment: at,
-                    block: block.0,
+                    block: block.block,
                     row: hit.row,
+                    stream: hit.stream,
+                    known: chosen.stream(hit.stream as usize).cloned(),
                     body_bytes: hit.body_bytes,
                     body: hit.body,
                 };
-                collector.take(hit.key, stream, Record::Sealed(place));
+                collector.take(hit.key, Record::Sealed(place));
             }
         }
         collector.spend(scanned.bytes);

@@ -14,7 +14,7 @@
 
 use super::attributes::AttributesBuilder;
 use super::bodies::BodyWriter;
-use super::directory::{ANY_IDENTIFIER, ANY_WORD, Extent, Head, Run, SECTIONS};
+use super::directory::{ANY_IDENTIFIER, ANY_WORD, BY_PAGE, Extent, Head, Run, SECTIONS};
 use super::ids::IdsBuilder;
 use super::numbers::put;
 use super::packing::Packer;
@@ -123,6 +123,7 @@ impl BlockBuilder {
         ends[3] = out.len();
         let summary = {
             self.scratch.clear();
+            terms.end_bodies();
             self.attributes.finish(&mut self.scratch, terms);
             terms.end(self.traces.distinct())
         };
@@ -147,7 +148,9 @@ impl BlockBuilder {
             positions: extremes(&self.positions),
             body_bytes: self.bodies.len() as u64,
             records: u32::try_from(self.times.len()).ok()?,
-            flags: flag(summary.any_identifier, ANY_IDENTIFIER) | flag(summary.any_word, ANY_WORD),
+            flags: flag(summary.any_identifier, ANY_IDENTIFIER)
+                | flag(summary.any_word, ANY_WORD)
+                | flag(summary.by_page, BY_PAGE),
             reach: summary.reach,
             sections: extents(out, &ends)?,
             ..Head::default()

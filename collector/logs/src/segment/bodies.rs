@@ -45,7 +45,7 @@ pub(super) enum Bodies<'a> {
 /// What [`Bodies::keep`] needs room for.
 pub(super) struct Room<'s> {
     pub(super) unpacker: &'s mut Unpacker,
-    /// All bodies, where they were unpacked.
+    /// The bodies of the rows that are kept in their places among all, where they were unpacked.
     pub(super) text: &'s mut Vec<u8>,
     pub(super) needles: &'s mut Needles,
 }
@@ -55,8 +55,27 @@ pub(super) struct Room<'s> {
 pub(super) struct Kept {
     /// How many bytes were looked at.
     pub(super) bytes: usize,
-    /// Whether all bodies were unpacked, and so lie in [`Room::text`].
+    /// Whether the bodies of the rows that are kept lie in [`Room::text`].
     pub(super) has_text: bool,
+}
+
+/// Pages of a block's bodies, a bit each; the last of [`Pages::MAX`] has all that follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Pages(pub(super) u8);
+
+impl Pages {
+    /// How many are told apart.
+    pub(super) const MAX: usize = 4;
+    pub(super) const ALL: Self = Self((1 << Self::MAX) - 1);
+
+    /// One page.
+    pub(super) fn only(page: u8) -> Self {
+        Self(1 << usize::from(page).min(Self::MAX - 1))
+    }
+
+    fn has(self, page: usize) -> bool {
+        self.0 >> page.min(Self::MAX - 1) & 1 == 1
+    }
 }
 
 impl<'a> Bodies<'a> {
@@ -83,11 +102,12 @@ impl<'a> Bodies<'a> {
         }
     }
 
-    /// Keeps of `rows` (ascending) those whose bodies satisfy all `filters`; nothing where
-    /// the bodies are damaged.
+    /// Keeps of `rows` (ascending) those whose bodies satisfy all `filters`, which only some on
+    /// `pages` do; nothing where the bodies are damaged.
     pub(super) fn keep(
         &self,
         filters: &[LineFilter],
+        pages: Pages,
         rows: &mut Vec<usize>,
         room: Room<'_>,
     ) -> Option<Kept> {
@@ -97,10 +117,10 @@ impl<'a> Bodies<'a> {
         match self {
             Self::Templated(bodies) => bodies.keep(filters, rows, room),
             Self::Plain(bodies) => {
-                bodies.all(room.unpacker, room.text)?;
-                filter(filters.iter(), room.text, bodies.ends(), rows);
+                let Room { unpacker, text, .. } = room;
+                let bytes = bodies.keep(pages, filters, rows, unpacker, text)?;
                 Some(Kept {
-                    bytes: room.text.len(),
+                    bytes,
                     has_text: true,
                 })
             }
@@ -141,7 +161,7 @@ fn range(ends: &[usize], row: usize) -> Option<Range<usize>> {
 }
 
 /// Keeps of `rows` (ascending) those whose body satisfies all `filters`; the bodies lie in
-/// `bytes` and end at `ends`.
+/// `bytes` and end at `ends`. No row lies before the byte and row `from`.
 ///
 /// One needle is searched for in all bodies at once: what is common to all rows, finding
 /// out that a row has nothing, is then done once a block and not once a row.
@@ -149,6 +169,7 @@ fn filter<'f>(
     filters: impl Iterator<Item = &'f LineFilter> + Clone,
     bytes: &[u8],
     ends: &[usize],
+    from: (usize, usize),
     rows: &mut Vec<usize>,
 ) {
     let body = |row: usize| {
@@ -161,7 +182,7 @@ fn filter<'f>(
     };
     let wide = filters.clone().position(|f| text(f).is_some());
     if let Some(text) = filters.clone().find_map(text) {
-        keep_rows_with(&memchr::memmem::Finder::new(text), bytes, ends, rows);
+        keep_rows_with(&memchr::memmem::Finder::new(text), bytes, ends, from, rows);
     }
     let rest = filters.enumerate().filter(|(at, _)| Some(*at) != wide);
     for (_, filter) in rest {
@@ -173,10 +194,11 @@ fn keep_rows_with(
     finder: &memchr::memmem::Finder<'_>,
     bytes: &[u8],
     ends: &[usize],
+    (mut at, mut next): (usize, usize),
     rows: &mut Vec<usize>,
 ) {
     let length = finder.needle().len();
-    let (mut kept, mut read, mut at, mut next) = (0, 0, 0, 0);
+    let (mut kept, mut read) = (0, 0);
     while let Some(found) = bytes.get(at..).and_then(|rest| finder.find(rest)) {
         let found = at + found;
         // Usually the row of the next match is near.

@@ -1,7 +1,10 @@
-//! Which blocks of a segment can match at all: words narrow, bytes decide.
+//! Which blocks of a segment can match at all, and on which of their pages: words narrow, bytes
+//! decide.
 
+use super::bodies::Pages;
 use super::directory::{ANY_IDENTIFIER, ANY_WORD};
 use super::reader::Segment;
+use super::tokens;
 use super::vocabulary::Place;
 use super::{Damage, guarded};
 use crate::record::metadata;
@@ -10,18 +13,24 @@ use crate::words::{Needle, Part, Whole, hash, hex};
 use sonde_proto::{TraceId, UnixNanos};
 
 /// A block that may have what is asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Candidate {
     pub(crate) block: u32,
     pub(crate) first: UnixNanos,
     pub(crate) last: UnixNanos,
     /// The equalities that a record of it may have by itself, a bit each.
     pub(crate) may_have: u32,
+    /// Where the texts may be that lines have to contain.
+    pub(crate) pages: Pages,
 }
 
-/// Blocks of a segment, a bit each.
+/// Blocks of a segment, a bit for each page: a block is there as long as any page is. One whose
+/// identifiers are not listed by page is on the first then, or on all.
 #[derive(Clone, Debug)]
 struct Blocks(Vec<u64>);
+
+/// How many blocks a number has the pages of.
+const PER_WORD: usize = 64 / Pages::MAX;
 
 impl Segment {
     /// The blocks that may have what is asked for of the chosen streams.
@@ -43,7 +52,10 @@ impl Segment {
             let mut blocks = Blocks::none(self.directory.blocks());
             candidates.iter().for_each(|c| blocks.insert(c.block));
             self.narrow(ask, &mut blocks)?;
-            candidates.retain(|c| blocks.has(c.block));
+            candidates.retain_mut(|c| {
+                c.pages = blocks.pages(c.block);
+                blocks.has(c.block)
+            });
             Ok(candidates)
         })
     }
@@ -70,6 +82,7 @@ impl Segment {
                     first: head.first,
                     last: head.last,
                     may_have,
+                    pages: Pages::ALL,
                 });
             }
         }
@@ -85,15 +98,15 @@ impl Segment {
             Ask::Trace(id) => {
                 let mut found = Blocks::none(self.directory.blocks());
                 self.tokens
-                    .look_up(hash(&hex(id.as_bytes())), |block| found.insert(block))?;
+                    .look_up(hash(&hex(id.as_bytes())), |place| found.insert_page(place))?;
                 blocks.intersect(&found);
                 Ok(())
             }
             Ask::Token(token) => {
                 for whole in Needle::token(token.as_bytes()).whole {
-                    let mut found = self.with_whole(&whole, Place::Body)?;
+                    let mut found = self.with_whole(&whole, Place::Attributes)?;
                     if matches!(whole, Whole::Word(_)) {
-                        found.add(&self.with_whole(&whole, Place::Attributes)?);
+                        found.add(&self.with_whole(&whole, Place::Body)?);
                     }
                     blocks.intersect(&found);
                 }
@@ -115,7 +128,8 @@ impl Segment {
             }
             if name == metadata::TRACE_ID && TraceId::from_hex(value).is_ok() {
                 let hash = hash(value.to_ascii_lowercase().as_bytes());
-                self.tokens.look_up(hash, |block| found.insert(block))?;
+                self.tokens
+                    .look_up(hash, |place| found.insert(place.block))?;
             }
             Ok(found)
         };
@@ -135,7 +149,7 @@ impl Segment {
                 of_needle.intersect(&self.with_whole(whole, Place::Body)?);
             }
             for part in &needle.parts {
-                if of_needle.count() > 0 {
+                if of_needle.any() {
                     self.narrow_to_part(part, &mut of_needle)?;
                 }
             }
@@ -152,7 +166,11 @@ impl Segment {
         };
         let mut found = self.with_flag(flag);
         match whole {
-            Whole::Identifier(hash) => self.tokens.look_up(*hash, |block| found.insert(block))?,
+            Whole::Identifier(hash) => self.tokens.look_up(*hash, |listed| match place {
+                Place::Body => found.insert_page(listed),
+                // Those of attributes are on any page.
+                Place::Attributes => found.insert(listed.block),
+            })?,
             Whole::Word(word) => self
                 .words()?
                 .look_up(place, word, |block| found.insert(block))?,
@@ -177,11 +195,12 @@ impl Segment {
             let Some(Whole::Identifier(hash)) = Whole::of(part.bytes) else {
                 return Ok(());
             };
-            self.tokens.look_up(hash, |block| found.insert(block))?;
+            self.tokens
+                .look_up(hash, |place| found.insert_page(place))?;
         }
         for block in 0..self.directory.blocks() {
             if blocks.has(block)
-                && !found.has(block)
+                && found.pages(block) != Pages::ALL
                 && self.directory.head(block)?.reach.goes_beyond(part.bytes)
             {
                 found.insert(block);
@@ -207,23 +226,42 @@ impl Segment {
 
 impl Blocks {
     fn none(blocks: u32) -> Self {
-        Self(vec![0; (blocks as usize).div_ceil(64)])
+        Self(vec![0; (blocks as usize).div_ceil(PER_WORD)])
     }
 
     fn all(blocks: u32) -> Self {
-        Self(vec![u64::MAX; (blocks as usize).div_ceil(64)])
+        Self(vec![u64::MAX; (blocks as usize).div_ceil(PER_WORD)])
     }
 
     /// Takes a block in; one that is not there is no block of the segment.
     fn insert(&mut self, block: u32) {
-        if let Some(bits) = self.0.get_mut(block as usize / 64) {
-            *bits |= 1 << (block % 64);
+        self.insert_pages(block, Pages::ALL);
+    }
+
+    fn insert_page(&mut self, place: tokens::Place) {
+        self.insert_pages(place.block, Pages::only(place.page));
+    }
+
+    fn insert_pages(&mut self, block: u32, pages: Pages) {
+        let (at, shift) = Self::bits_of(block);
+        if let Some(bits) = self.0.get_mut(at) {
+            *bits |= u64::from(pages.0) << shift;
         }
     }
 
+    fn pages(&self, block: u32) -> Pages {
+        let (at, shift) = Self::bits_of(block);
+        let bits = self.0.get(at).copied().unwrap_or(0);
+        Pages((bits >> shift) as u8 & Pages::ALL.0)
+    }
+
+    fn bits_of(block: u32) -> (usize, usize) {
+        let block = block as usize;
+        (block / PER_WORD, block % PER_WORD * Pages::MAX)
+    }
+
     fn has(&self, block: u32) -> bool {
-        let bits = self.0.get(block as usize / 64);
-        bits.is_some_and(|bits| bits >> (block % 64) & 1 == 1)
+        self.pages(block) != Pages(0)
     }
 
     fn add(&mut self, other: &Self) {
@@ -234,7 +272,7 @@ impl Blocks {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
     }
 
-    fn count(&self) -> usize {
-        self.0.iter().map(|bits| bits.count_ones() as usize).sum()
+    fn any(&self) -> bool {
+        self.0.iter().any(|bits| *bits != 0)
     }
 }

@@ -9,15 +9,13 @@ use crate::telemetry::Telemetry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How many bytes the dictionaries of templates take in memory that were used last. Those of
-/// other segments are read anew by the next query that wants them.
-const DICTIONARY_BYTES_MAX: usize = 64 << 20;
-
 /// What is kept once for all segments, and how new ones are written.
 #[derive(Debug)]
 pub(crate) struct Common {
     pub(super) streams: Arc<StreamPool>,
     pub(super) dictionaries: Dictionaries,
+    /// How many bytes the needles of one thread of a query may take.
+    pub(super) needle_bytes_max: usize,
     /// Those that stay open.
     pub(crate) mapped: Mapped,
     pub(super) encoders: Encoders,
@@ -28,11 +26,15 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// Nothing yet, and room for streams of so many bytes; what was opened stays open.
-    pub(crate) fn new(stream_bytes_max: u64, bodies: BodyEncoding) -> Self {
+    /// Nothing yet, and room of so many bytes for streams, for the dictionaries of templates and
+    /// for what a thread looks for in these; what was opened stays open. What has no room is
+    /// read anew by the next query that wants it.
+    pub(crate) fn new(bytes_max: u64, bodies: BodyEncoding) -> Self {
+        let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         Self {
-            streams: Arc::new(StreamPool::new(stream_bytes_max)),
-            dictionaries: Dictionaries::new(DICTIONARY_BYTES_MAX),
+            streams: Arc::new(StreamPool::new(bytes_max)),
+            dictionaries: Dictionaries::new(bytes),
+            needle_bytes_max: bytes,
             mapped: Mapped::new(0, &Telemetry::default()),
             encoders: Encoders::default(),
             bodies,
@@ -55,6 +57,12 @@ impl Common {
     #[cfg(test)]
     pub(crate) fn join_all(&self, joins: bool) {
         self.joins_all.store(joins, Ordering::Relaxed);
+    }
+
+    /// How many bytes streams and dictionaries take.
+    #[cfg(test)]
+    pub(crate) fn bytes_kept(&self) -> (u64, u64) {
+        (self.streams.bytes(), self.dictionaries.bytes())
     }
 
     /// How many streams are kept.

@@ -1,18 +1,21 @@
 //! `directory`: what the blocks of a segment are, without looking at them.
 //!
 //! ```text
-//! magic "SONDLOG3" │ blocks u32 │ CRC-32C of words/ u32 │ parts u32
+//! magic "SONDLOG4" │ blocks u32 │ CRC-32C of words/ u32 │ parts u32
 //!       │ head* │ part* (`parts`) │ runs │ CRC-32C of all before
 //! head  168 bytes, little endian:
 //!   offset u64        of the block's first section in `blocks`
 //!   first, last u64   the earliest and the latest time
 //!   positions u64 ×2  the first and the last position of the journal
 //!   bodies u64        bytes of bodies, unpacked
-//!   records u32 │ runs at u32 │ runs u32 │ flags u32 (1: identifiers, 2: words not indexed)
+//!   records u32 │ runs at u32 │ runs u32
+//!   flags u32         1: identifiers, 2: words not indexed; 4: identifiers by page
 //!   reach 40 bytes    what its identifiers look like (`words::Reach`)
 //!   sections 8 × (length u32, CRC-32C u32)
 //! runs  per block, per stream: (ordinal - the one before) varint │ records varint │ bytes varint
 //! ```
+//!
+//! Version 3 is read too: its blocks have no identifiers by page, and all else is the same.
 //!
 //! Heads have a fixed size so that a query reads those it looks at where they lie, in a
 //! mapping of the file: an open segment holds nothing of them in memory.
@@ -27,7 +30,9 @@ use std::ops::Range;
 use tantivy::directory::OwnedBytes;
 
 pub(super) const FILE: &str = "directory";
-const MAGIC: &[u8; 8] = b"SONDLOG3";
+const MAGIC: &[u8; 8] = b"SONDLOG4";
+/// The magics of the versions that are read.
+const READ: [&[u8; 8]; 2] = [MAGIC, b"SONDLOG3"];
 /// What the magic of every version begins with.
 const NAME: &[u8] = b"SONDLOG";
 const START: usize = 20;
@@ -66,6 +71,8 @@ impl Section {
 pub(super) const ANY_IDENTIFIER: u32 = 1;
 /// Its words are in no dictionary: it may hold any.
 pub(super) const ANY_WORD: u32 = 2;
+/// Its identifiers are listed with the page of its bodies that they are on.
+pub(super) const BY_PAGE: u32 = 4;
 
 /// What is known of a block without looking at it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -226,14 +233,18 @@ impl DirectoryBuilder {
     }
 }
 
-/// Where the file is of another version of the format: its bytes as they would be if it said
-/// that it is of ours.
-pub(super) fn of_another_version(bytes: &[u8]) -> Option<Vec<u8>> {
-    if !bytes.starts_with(NAME) || bytes.starts_with(MAGIC) {
+fn is_read(bytes: &[u8]) -> bool {
+    READ.iter().any(|magic| bytes.starts_with(*magic))
+}
+
+/// Where the file is of a version of the format that is not read: its bytes as they would be if
+/// it said that it is of one that is, of each.
+pub(super) fn of_another_version(bytes: &[u8]) -> Option<impl Iterator<Item = Vec<u8>>> {
+    if !bytes.starts_with(NAME) || is_read(bytes) {
         return None;
     }
     let rest = bytes.get(MAGIC.len()..).unwrap_or_default();
-    Some([MAGIC, rest].concat())
+    Some(READ.iter().map(move |magic| [&magic[..], rest].concat()))
 }
 
 /// The directory of an open segment.
@@ -256,12 +267,12 @@ impl Directory {
         let needed = heads
             .and_then(|n| n.checked_add(of_parts?))
             .and_then(|n| n.checked_add(START + CHECKSUM));
-        if start.starts_with(NAME) && !start.starts_with(MAGIC) {
+        if start.starts_with(NAME) && !is_read(start) {
             return Err(Damage(format!(
                 "{FILE} is of another version of the format than this program reads"
             )));
         }
-        if !start.starts_with(MAGIC) || needed.is_none_or(|n| n > bytes.len()) {
+        if !is_read(start) || needed.is_none_or(|n| n > bytes.len()) {
             return Err(damaged());
         }
         Ok(Self {

@@ -5,6 +5,7 @@
 //! records are needed, bodies and attributes are read.
 
 use super::Damage;
+use super::bodies::Pages;
 use super::candidates::Candidate;
 use super::directory::Section;
 use super::fetch::Scratch;
@@ -92,6 +93,7 @@ impl Segment {
         let mut feed = Feed {
             picked: Picked::of_streams(&block, chosen, candidate.may_have)?,
             block: &block,
+            pages: candidate.pages,
             feeding,
             chosen,
             scratch,
@@ -105,6 +107,8 @@ impl Segment {
 
 struct Feed<'a, 's> {
     block: &'a Block<'a>,
+    /// Where lines may satisfy the filters.
+    pages: Pages,
     picked: Picked,
     feeding: Feeding<'a>,
     chosen: &'a Chosen<'s>,
@@ -155,7 +159,7 @@ impl Feed<'_, '_> {
             self.read_ends()?;
             let kept = self
                 .block
-                .keep_lines(lines.filters, &mut rows, self.scratch)?;
+                .keep_lines(lines.filters, self.pages, &mut rows, self.scratch)?;
             self.fed.bytes += kept.bytes as u64;
             self.has.bodies = kept.has_text;
         }

@@ -29,12 +29,13 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    /// Looks for nothing in bodies.
     pub(crate) fn new() -> Result<Self, Damage> {
-        Self::until(&Deadline::never())
+        Self::until(&Deadline::never(), 0)
     }
 
-    /// Pipelines drop what is read after the deadline.
-    pub(crate) fn until(deadline: &Deadline) -> Result<Self, Damage> {
+    /// Pipelines drop what is read after the deadline. Needles may take so many bytes.
+    pub(crate) fn until(deadline: &Deadline, needle_bytes_max: usize) -> Result<Self, Damage> {
         Ok(Self {
             unpacker: Unpacker::new()?,
             numbers: Vec::new(),
@@ -42,7 +43,7 @@ impl Scratch {
             ends: Vec::new(),
             bodies: Vec::new(),
             attributes: Vec::new(),
-            needles: Needles::default(),
+            needles: Needles::within(needle_bytes_max),
             pipes: Pipes::until(deadline),
             page: Vec::new(),
             lines: Vec::new(),

@@ -250,7 +250,7 @@ impl Reader {
         };
         let scratch = match self.scratch.take() {
             Some(scratch) => scratch,
-            None => Scratch::until(&self.deadline)?,
+            None => Scratch::until(&self.deadline, handle.common.needle_bytes_max)?,
         };
         Ok((self.in_hand.insert(segment), self.scratch.insert(scratch)))
     }

@@ -46,9 +46,10 @@ pub(crate) fn prove(dir: &Path) -> Proof {
 
 fn hold(dir: &Path, is_version: &mut bool) -> Result<(), ReadError> {
     let bytes = fs::read(dir.join(directory::FILE))?;
-    if let Some(as_ours) = directory::of_another_version(&bytes) {
+    if let Some(mut as_ours) = directory::of_another_version(&bytes) {
         // Or it is of ours, and the byte that says so is damaged.
-        *is_version = Directory::open(OwnedBytes::new(as_ours)).is_ok_and(|d| d.check().is_err());
+        *is_version = as_ours
+            .all(|bytes| Directory::open(OwnedBytes::new(bytes)).is_ok_and(|d| d.check().is_err()));
         return Err(damage(directory::FILE));
     }
     let directory = Directory::open(OwnedBytes::new(bytes))?;

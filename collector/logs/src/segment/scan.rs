@@ -6,8 +6,9 @@
 
 use super::Damage;
 use super::attributes::Attributes;
-use super::bodies::{Kept, Room};
-use super::directory::Section;
+use super::bodies::{Kept, Pages, Room};
+use super::candidates::Candidate;
+use super::directory::{BY_PAGE, Section};
 use super::fetch::Scratch;
 use super::pick::Picked;
 use super::reader::{Block, Segment};
@@ -80,24 +81,23 @@ impl Bar {
 }
 
 impl Segment {
-    /// The records of a block that are asked for and beat `bar`. `may_have` are the
-    /// equalities that a record of the block may have by itself, a bit each.
+    /// The records of a block that are asked for and beat `bar`.
     pub(crate) fn scan(
         &self,
-        (block, may_have): (u32, u32),
+        candidate: Candidate,
         ask: &Ask<'_>,
         chosen: &Chosen<'_>,
         bar: Bar,
         scratch: &mut Scratch,
     ) -> Result<Scanned, ChooseError> {
-        let block = self.block(block)?;
+        let block = self.block(candidate.block)?;
         let mut scan = Scan {
             block: &block,
             bar,
             scratch,
             scanned: Scanned::default(),
         };
-        scan.run(ask, chosen, may_have)?;
+        scan.run(ask, chosen, candidate)?;
         Ok(scan.scanned)
     }
 }
@@ -114,9 +114,9 @@ impl Scan<'_> {
         &mut self,
         ask: &Ask<'_>,
         chosen: &Chosen<'_>,
-        may_have: u32,
+        candidate: Candidate,
     ) -> Result<(), ChooseError> {
-        let mut picked = Picked::of_streams(self.block, chosen, may_have)?;
+        let mut picked = Picked::of_streams(self.block, chosen, candidate.may_have)?;
         if picked.runs.is_empty() {
             return Ok(());
         }
@@ -142,9 +142,10 @@ impl Scan<'_> {
             Ask::Lines(lines) => {
                 picked.keep_equalities(self.block, scratch, lines, chosen, &mut rows)?;
                 if !lines.filters.is_empty() && !rows.is_empty() {
+                    let (filters, pages) = (lines.filters, candidate.pages);
                     let kept = self
                         .block
-                        .keep_lines(lines.filters, &mut rows, self.scratch)?;
+                        .keep_lines(filters, pages, &mut rows, self.scratch)?;
                     self.scanned.bytes += kept.bytes;
                     has_bodies = kept.has_text;
                 }
@@ -178,7 +179,6 @@ impl Scan<'_> {
             self.scanned.bytes += read;
         }
         self.bar.keep_best(&mut rows, &self.scratch.times);
-        picked.know_streams_of(&rows, self.block, chosen)?;
         Ok(self.hits(&rows, &picked, has_bodies)?)
     }
 
@@ -262,11 +262,12 @@ impl Scan<'_> {
 }
 
 impl Block<'_> {
-    /// Keeps of `rows` those whose lines satisfy all filters. The ends of the bodies were
-    /// read.
+    /// Keeps of `rows` those whose lines satisfy all filters, which only some on `pages` do.
+    /// The ends of the bodies were read.
     pub(super) fn keep_lines(
         &self,
         filters: &[LineFilter],
+        pages: Pages,
         rows: &mut Vec<usize>,
         scratch: &mut Scratch,
     ) -> Result<Kept, Damage> {
@@ -277,13 +278,17 @@ impl Block<'_> {
             needles,
             ..
         } = scratch;
+        let pages = match self.head.flags & BY_PAGE {
+            0 => Pages::ALL,
+            _ => pages,
+        };
         let room = Room {
             unpacker,
             text: bodies,
             needles,
         };
         self.bodies(ends)?
-            .keep(filters, rows, room)
+            .keep(filters, pages, rows, room)
             .ok_or_else(|| self.nonsense(Section::Bodies))
     }
 

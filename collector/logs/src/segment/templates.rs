@@ -134,6 +134,12 @@ impl Dictionaries {
         }
     }
 
+    /// How many bytes those take that are kept.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        self.kept.lock().bytes as u64
+    }
+
     /// The first of so many IDs that follow each other and that no other dictionaries have.
     pub(super) fn next_ids(&self, count: u32) -> u64 {
         let mut kept = self.kept.lock();

@@ -1,6 +1,7 @@
 //! What a block is found by: its different words, identifiers and pairs, each once.
 
 use super::attributes::Terms;
+use super::bodies::Pages;
 use super::vocabulary::BlockWords;
 use crate::words::{IDENTIFIER_BYTES_MIN, Reach, for_each_word, hash, hex, is_identifier};
 
@@ -25,6 +26,9 @@ pub(super) struct BlockTerms {
     identifiers: Hashes,
     reach: Reach,
     identifiers_max: usize,
+    /// So many are taken. Where there are more on so many pages, one of these has more than
+    /// `identifiers_max` different ones.
+    identifiers_cap: usize,
     body: Words,
     attributes: Words,
     words_max: usize,
@@ -35,6 +39,8 @@ pub(super) struct BlockTerms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) reach: Reach,
+    /// Whether identifiers of bodies are listed by the page that they are on.
+    pub(super) by_page: bool,
     pub(super) any_identifier: bool,
     pub(super) any_word: bool,
 }
@@ -45,10 +51,25 @@ impl BlockTerms {
         self.identifiers.clear();
         self.reach = Reach::default();
         self.identifiers_max = (bytes / BYTES_PER_IDENTIFIER).max(IDENTIFIERS_MIN);
+        self.identifiers_cap = self.identifiers_max;
         self.body.clear();
         self.attributes.clear();
         self.words_max = (bytes / BYTES_PER_WORD).max(WORDS_MIN);
         self.pairs.clear();
+    }
+
+    /// What follows of bodies is on the next page. The last that is told apart has all that
+    /// would be on further ones.
+    pub(super) fn next_page(&mut self) {
+        if self.identifiers.pages.len() + 1 < Pages::MAX {
+            self.identifiers.next_page();
+            self.identifiers_cap += self.identifiers_max;
+        }
+    }
+
+    /// No more bodies follow. What attributes have too is not listed again.
+    pub(super) fn end_bodies(&mut self) {
+        self.identifiers.know_all();
     }
 
     /// Takes a body.
@@ -56,7 +77,7 @@ impl BlockTerms {
         let Self {
             identifiers,
             reach,
-            identifiers_max,
+            identifiers_cap,
             body: words,
             words_max,
             ..
@@ -65,7 +86,7 @@ impl BlockTerms {
             body,
             identifiers,
             reach,
-            *identifiers_max,
+            *identifiers_cap,
             words,
             *words_max,
         );
@@ -84,13 +105,13 @@ impl BlockTerms {
         let Self {
             identifiers,
             reach,
-            identifiers_max,
+            identifiers_cap,
             body: words,
             words_max,
             ..
         } = self;
         if is_identifier(word) {
-            take_identifier(word, identifiers, reach, *identifiers_max);
+            take_identifier(word, identifiers, reach, *identifiers_cap);
         } else {
             take_plain(word, words, *words_max);
         }
@@ -98,6 +119,11 @@ impl BlockTerms {
 
     /// What is to be kept. `traces` are always listed, as 32 hex digits.
     pub(super) fn end(&mut self, traces: &[[u8; 16]]) -> Summary {
+        if self.identifiers.list.len() > self.identifiers_max {
+            // By page there are too many, but perhaps they are the same ones.
+            self.identifiers.forget_pages();
+        }
+        let by_page = self.identifiers.has_pages();
         let any_identifier = self.identifiers.list.len() > self.identifiers_max;
         if any_identifier {
             self.identifiers.clear();
@@ -112,14 +138,15 @@ impl BlockTerms {
         }
         Summary {
             reach: self.reach,
+            by_page,
             any_identifier,
             any_word,
         }
     }
 
-    /// The hashes of the identifiers, each once.
-    pub(super) fn identifiers(&self) -> &[u32] {
-        &self.identifiers.list
+    /// The pages and the hashes of the identifiers; those of attributes alone are on the last.
+    pub(super) fn identifiers(&self) -> impl Iterator<Item = (u8, u32)> {
+        self.identifiers.by_page()
     }
 
     /// Takes the words out.
@@ -137,7 +164,7 @@ impl Terms for BlockTerms {
         let Self {
             identifiers,
             reach,
-            identifiers_max,
+            identifiers_cap,
             attributes,
             words_max,
             ..
@@ -146,7 +173,7 @@ impl Terms for BlockTerms {
             value,
             identifiers,
             reach,
-            *identifiers_max,
+            *identifiers_cap,
             attributes,
             *words_max,
         );
@@ -199,7 +226,7 @@ fn take_identifier(
     }
 }
 
-/// Different hashes.
+/// Different hashes of each page.
 #[derive(Debug, Default)]
 struct Hashes {
     /// 0 where there is none: half of the room of slots that say whether they are in use, and
@@ -207,18 +234,68 @@ struct Hashes {
     slots: Vec<u32>,
     has_zero: bool,
     list: Vec<u32>,
+    /// Where in the list each page but the first begins.
+    pages: Vec<usize>,
+    /// Where in the list those begin of which the slots know.
+    known_from: usize,
 }
 
 impl Hashes {
     fn clear(&mut self) {
+        self.list.clear();
+        self.pages.clear();
+        self.forget();
+    }
+
+    /// Takes what is in the list already for new.
+    fn forget(&mut self) {
         self.slots.fill(0);
         self.has_zero = false;
-        self.list.clear();
+        self.known_from = self.list.len();
+    }
+
+    fn next_page(&mut self) {
+        self.pages.push(self.list.len());
+        self.forget();
+    }
+
+    fn has_pages(&self) -> bool {
+        !self.pages.is_empty()
+    }
+
+    /// Has everything on one page, each once.
+    fn forget_pages(&mut self) {
+        if self.has_pages() {
+            self.pages.clear();
+            self.list.sort_unstable();
+            self.list.dedup();
+            self.know_all();
+        }
+    }
+
+    /// Takes nothing for new that is on any page.
+    fn know_all(&mut self) {
+        if self.known_from > 0 {
+            self.known_from = 0;
+            self.has_zero = self.list.contains(&0);
+            self.fill(self.slots.len());
+        }
+    }
+
+    fn by_page(&self) -> impl Iterator<Item = (u8, u32)> {
+        let mut ends = self.pages.iter().peekable();
+        let mut page = 0;
+        self.list.iter().enumerate().map(move |(at, hash)| {
+            while ends.next_if(|end| **end <= at).is_some() {
+                page += 1;
+            }
+            (page, *hash)
+        })
     }
 
     /// Whether it is new.
     fn insert(&mut self, hash: u32) -> bool {
-        if (self.list.len() + 1) * 2 > self.slots.len() {
+        if (self.list.len() - self.known_from + 1) * 2 > self.slots.len() {
             self.grow();
         }
         let new = match hash {
@@ -247,9 +324,16 @@ impl Hashes {
     }
 
     fn grow(&mut self) {
-        let length = (self.slots.len() * 2).max(1 << 13);
-        self.slots = vec![0; length];
-        for n in 0..self.list.len() {
+        self.fill((self.slots.len() * 2).max(1 << 13));
+    }
+
+    /// Puts what is known into so many slots, or more.
+    fn fill(&mut self, slots: usize) {
+        let known = self.list.len() - self.known_from;
+        let slots = slots.max((2 * (known + 1)).next_power_of_two());
+        self.slots.clear();
+        self.slots.resize(slots, 0);
+        for n in self.known_from..self.list.len() {
             let hash = self.list[n];
             if hash != 0 {
                 self.put(hash);
@@ -359,7 +443,7 @@ mod tests {
         terms.body(first.as_bytes());
         terms.body(second.as_bytes());
         let summary = terms.end(&[]);
-        assert_eq!(terms.identifiers().len(), 1);
+        assert_eq!(terms.identifiers().count(), 1);
         assert!(
             summary
                 .reach

@@ -2,10 +2,13 @@
 //!
 //! ```text
 //! chunk*    up to 128 hashes: count varint │ numbers: the differences of the hashes
-//!           │ numbers: in how many blocks each is, less one │ numbers: those blocks
+//!           │ numbers: in how many places each is, less one │ numbers: those places
 //! index     per chunk: first hash u32 │ offset u64 │ CRC-32C u32
-//! end       bits u32 │ chunks u32 │ CRC-32C of index and end u32
+//! end       bits u8 │ page bits u8 │ 0 u16 │ chunks u32 │ CRC-32C of index and end u32
 //! ```
+//!
+//! A place is a block, and in the lowest `page bits`, 0 or 2, a page of its bodies: that of a
+//! block that is not in pages is 0. Where no block is, no list has these bits.
 //!
 //! Of every hash the upper `bits` are kept: with six bits more than the number of hashes
 //! has, one look-up in 64 names a block too many, and neighbours differ by about a byte. What
@@ -33,6 +36,33 @@ const END: usize = 12;
 /// block too many in 32 look-ups. A segment of 32 MiB is 1 % larger for it.
 const BITS_MIN: u32 = 28;
 const BITS_MAX: u32 = 32;
+/// The bits of a page, where any block is in pages.
+const PAGE_BITS: u32 = 2;
+/// So many blocks can be listed.
+pub(super) const BLOCKS_MAX: u32 = 1 << (32 - PAGE_BITS);
+
+/// Where an identifier may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) block: u32,
+    /// The page of its bodies; 0 where these are in no pages.
+    pub(super) page: u8,
+}
+
+impl Place {
+    fn read(place: u32, page_bits: u32) -> Self {
+        Self {
+            block: place >> page_bits,
+            page: (place & ((1 << page_bits) - 1)) as u8,
+        }
+    }
+
+    /// The number that it has in a list with so many bits for pages; nothing where there is none.
+    fn number(self, page_bits: u32) -> Option<u32> {
+        let number = u64::from(self.block) << page_bits | u64::from(self.page);
+        u32::try_from(number).ok()
+    }
+}
 
 /// How many bits of so many hashes are kept.
 fn bits_for(hashes: u64) -> u32 {
@@ -45,6 +75,7 @@ pub(super) struct Tokens {
     /// Where the index begins.
     index: usize,
     bits: u32,
+    page_bits: u32,
     checked: Checked,
 }
 
@@ -62,17 +93,21 @@ impl Tokens {
         let end: &[u8; END] = bytes.last_chunk().ok_or_else(damaged)?;
         let number =
             |at: usize| u32::from_le_bytes([end[at], end[at + 1], end[at + 2], end[at + 3]]);
-        let (bits, chunks) = (number(0), number(4) as usize);
+        let [bits, page_bits, zeros @ ..] = number(0).to_le_bytes();
+        let (bits, page_bits) = (u32::from(bits), u32::from(page_bits));
+        let chunks = number(4) as usize;
         let index = chunks
             .checked_mul(ENTRY)
             .and_then(|n| bytes.len().checked_sub(n + END));
         let index = index
-            .filter(|_| (1..=BITS_MAX).contains(&bits))
+            .filter(|_| (1..=BITS_MAX).contains(&bits) && zeros == [0, 0])
+            .filter(|_| page_bits == 0 || page_bits == PAGE_BITS)
             .ok_or_else(damaged)?;
         Ok(Self {
             bytes,
             index,
             bits,
+            page_bits,
             checked: Checked::default(),
         })
     }
@@ -83,15 +118,16 @@ impl Tokens {
         self
     }
 
-    /// Calls `each` with the blocks that may hold the identifier with this hash.
-    pub(super) fn look_up(&self, hash: u32, mut each: impl FnMut(u32)) -> Result<(), Damage> {
+    /// Calls `each` with the places that may hold the identifier with this hash.
+    pub(super) fn look_up(&self, hash: u32, mut each: impl FnMut(Place)) -> Result<(), Damage> {
         self.check_index()?;
         let hash = hash >> (32 - self.bits);
         let Some(chunk) = self.chunk_before(hash) else {
             return Ok(());
         };
         let (bytes, first) = self.checked_chunk(chunk)?;
-        blocks_of(bytes, hash - first, &mut each).ok_or_else(|| damaged_chunk(chunk))
+        let mut each = |place| each(Place::read(place, self.page_bits));
+        places_of(bytes, hash - first, &mut each).ok_or_else(|| damaged_chunk(chunk))
     }
 
     /// The bytes of a chunk, and its first hash.
@@ -180,11 +216,11 @@ fn damaged_chunk(chunk: usize) -> Damage {
     ))
 }
 
-/// Reads the blocks of the hash that is `wanted` more than the chunk's first.
-fn blocks_of(chunk: &[u8], wanted: u32, each: &mut impl FnMut(u32)) -> Option<()> {
+/// Reads the places of the hash that is `wanted` more than the chunk's first.
+fn places_of(chunk: &[u8], wanted: u32, each: &mut impl FnMut(u32)) -> Option<()> {
     let mut at = chunk;
     let count = take_count(&mut at)?;
-    let (mut steps, mut more, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut steps, mut more, mut places) = (Vec::new(), Vec::new(), Vec::new());
     take(&mut at, count, &mut steps)?;
     let mut hash = 0_i64;
     let place = steps.iter().position(|step| {
@@ -201,9 +237,9 @@ fn blocks_of(chunk: &[u8], wanted: u32, each: &mut impl FnMut(u32)) -> Option<()
     };
     let before = sum(&more[..place])?;
     let end = before.checked_add(size(more.get(place)?)?)?;
-    take(&mut at, sum(&more)?, &mut blocks)?;
-    for block in blocks.get(before..end)? {
-        each(u32::try_from(*block).ok()?);
+    take(&mut at, sum(&more)?, &mut places)?;
+    for place in places.get(before..end)? {
+        each(u32::try_from(*place).ok()?);
     }
     Some(())
 }

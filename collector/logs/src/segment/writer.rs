@@ -194,8 +194,10 @@ impl SegmentWriter {
             .map_err(io_error(&self.dir))?;
         self.offset += self.packed.len() as u64;
         self.packed.shrink_to(4 << 20);
-        self.tokens
-            .add(number, self.terms.identifiers().iter().copied());
+        if number >= tokens::BLOCKS_MAX {
+            return Err(too_large(&self.dir));
+        }
+        self.tokens.add(number, self.terms.identifiers());
         self.vocabulary
             .add(&mut self.terms.words())
             .map_err(words_error(&self.dir))

@@ -1,5 +1,6 @@
 //! What is done from time to time: seal, move damage aside, merge, let go.
 
+use super::retention::ages_until;
 use super::writer::Writer;
 use super::{LogStore, StoreError};
 use crate::segment::Handle;
@@ -41,10 +42,11 @@ impl LogStore {
         Ok(writer.manifest.covers)
     }
 
-    /// What time it is decides which records are past their retention.
+    /// What time it is, and what was sealed last, decide which records are past their
+    /// retention.
     pub(super) fn tell_time(&self, writer: &mut Writer, now: UnixNanos) {
         writer.now = now;
-        self.view.write().now = now;
+        self.view.write().now = ages_until(&writer.manifest.segments, now);
     }
 
     /// Seals everything that was applied, and waits for it.

@@ -111,12 +111,14 @@ impl LogStore {
             return false;
         };
         writer.sweeping.was_last = true;
+        writer.barred.try_with(Vec::new());
         let pace = Arc::clone(&writer.pace);
         self.start(writer, move || sweep.run(&pace));
         true
     }
 
     fn merge(&self, writer: &mut Writer) -> bool {
+        writer.merge_due |= writer.barred.forget_before(writer.now);
         if !std::mem::take(&mut writer.merge_due) {
             return false;
         }
@@ -125,6 +127,8 @@ impl LogStore {
             return false;
         };
         writer.sweeping.was_last = false;
+        let ids = sources.iter().map(|source| source.meta.id);
+        writer.barred.try_with(ids.collect());
         let cancel = self.config.delete_cancel_seconds;
         let through = writer.requests.due_through(writer.now, cancel);
         let hidden = self.view.read().hidden(&first.meta.tenant);
@@ -175,7 +179,8 @@ impl LogStore {
         let view = self.view.read();
         tenants.into_values().find_map(|mut metas| {
             metas.sort_unstable_by_key(|m| m.positions);
-            let mut readable = metas.split(|m| view.suspects.has(m.id));
+            let is_apart = |m: &&SegmentMeta| view.suspects.has(m.id) || writer.barred.has(m.id);
+            let mut readable = metas.split(is_apart);
             readable.find_map(|metas| {
                 let pieces: Vec<Piece> = metas.iter().map(|m| piece(m)).collect();
                 let window = plan::next_merge(&pieces, &limits)?;
@@ -209,9 +214,9 @@ impl LogStore {
                 Ok(())
             }
             Err(error) => {
-                // Not tried again before segments change, or before a while: a full disk is
-                // not helped by trying.
+                // Not tried again before a while: a full disk is not helped by trying.
                 self.telemetry.fail("merge");
+                writer.merge_due |= writer.barred.bar_tried(writer.now);
                 writer.sweeping.rest(writer.now);
                 tracing::warn!(
                     error,

@@ -95,6 +95,7 @@ impl Retention {
     /// The segments that go as a whole: those whose newest record is too old, then the
     /// oldest of those who have too many bytes.
     pub(super) fn beyond<'s>(&self, segments: &'s [SegmentMeta], now: UnixNanos) -> Vec<Gone<'s>> {
+        let now = ages_until(segments, now);
         let mut gone = Vec::new();
         let mut kept: BTreeMap<&Tenant, Kept<'s>> = BTreeMap::new();
         let mut oldest_first: Vec<_> = segments.iter().collect();
@@ -122,6 +123,14 @@ impl Retention {
         shrink(shared.collect(), self.shared_bytes, &mut gone);
         gone
     }
+}
+
+/// Until when ages count: the newest record that is sealed, or the clock where that is behind.
+/// So a clock that runs years ahead lets nothing go, and neither does time in which nothing
+/// comes in.
+pub(super) fn ages_until(segments: &[SegmentMeta], now: UnixNanos) -> UnixNanos {
+    let newest = segments.iter().map(last_time).max();
+    newest.map_or(now, |newest| newest.min(now))
 }
 
 /// Whether the configuration can be used.

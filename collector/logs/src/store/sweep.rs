@@ -7,6 +7,7 @@
 
 use super::LogStore;
 use super::merge::{self, Merged, Rewritten};
+use super::retention::ages_until;
 use super::seal::{Task, last_time};
 use super::writer::Writer;
 use crate::hidden::{Hidden, Place, Veil};
@@ -117,13 +118,14 @@ impl LogStore {
         writer.sweeping.forget(&writer.manifest.segments);
         let cancel = self.config.delete_cancel_seconds;
         let through = writer.requests.due_through(now, cancel);
+        let until = ages_until(&writer.manifest.segments, now);
         let tenants = self.view.read().tenants();
         for tenant in tenants {
             let mut hidden = self.view.read().hidden(&tenant).through(through);
             hidden.ages = self
                 .retention
                 .ages(&tenant)
-                .map(|ages| (Arc::clone(ages), now));
+                .map(|ages| (Arc::clone(ages), until));
             if hidden.requests.is_empty() && hidden.ages.is_none() {
                 continue;
             }

@@ -1,6 +1,7 @@
 //! What the writing thread owns, and how it takes entries.
 
 use super::LogStore;
+use super::barred::Barred;
 use super::delete::{Requests, SavedRequests};
 use super::merge::Merged;
 use super::seal::{Frozen, Sealed};
@@ -32,6 +33,7 @@ pub(super) struct Writer {
     pub(super) merging: Background<Result<Merged, String>>,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
+    pub(super) barred: Barred,
     /// What is asked to be deleted.
     pub(super) requests: Requests,
     pub(super) sweeping: Sweeping,
@@ -75,6 +77,7 @@ impl Writer {
             sealing: Background::new("logs-seal"),
             merging: Background::new("logs-merge"),
             merge_due: true,
+            barred: Barred::default(),
             requests: Requests::restore(extra.deletes),
             sweeping: Sweeping::default(),
             now,

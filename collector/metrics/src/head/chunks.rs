@@ -3,6 +3,11 @@
 //! Samples in order of time go to the open chunk; late ones are kept sorted beside it and
 //! become chunks of their own, which overlap the others. Readers merge; at a time that is
 //! taken twice the sample that arrived first wins, so a replay changes nothing.
+//!
+//! A late sample is held against what is not sealed alone. One at a time that is sealed already
+//! is taken, counted as late, left out by readers and gone with the next merge, whatever its value
+//! is: to tell its sender that it contradicts, a chunk would have to be read from disk for each
+//! late sample, by the thread for which everybody waits.
 
 use super::Outcome;
 use super::histograms::HeadChunk;
@@ -46,6 +51,11 @@ impl Chunks {
         grown += open.bytes() as isize;
         self.open = Some(open);
         grown
+    }
+
+    /// Whether any sample came that was newer than all before.
+    pub(crate) fn has_any_in_order(&self) -> bool {
+        self.open.is_some()
     }
 
     /// Adds a sample that is older than the newest.

@@ -12,6 +12,8 @@ pub(crate) struct Series {
     pub(super) has_ended: bool,
     /// Some sample of it said since when it counts.
     pub(super) has_starts: bool,
+    /// What is sent of it are deltas, so that its newest value counts for what comes next.
+    pub(super) of_deltas: bool,
     last_time: i64,
     last_value: f64,
 }
@@ -22,6 +24,7 @@ impl Series {
             labels_end,
             has_ended: false,
             has_starts: false,
+            of_deltas: false,
             last_time: i64::MIN,
             last_value: 0.0,
         }

@@ -1,29 +1,56 @@
 //! What a Prometheus wrote, unpacked ahead of the thread that applies.
 //!
-//! While the store catches up with the journal, it is given many bodies at once. To unpack them
-//! and to work out what their series are known by needs nothing of the store, so that another
-//! thread does it for the next bodies while one is applied. Where entries come one by one it
-//! is not worth a thread, and the thread that applies does everything.
+//! While the store catches up with the journal, it is given many bodies at once. To unpack them,
+//! to work out what their series are known by and to read the samples needs nothing of the store,
+//! so that another thread does it for the next bodies while one is applied. What it hands over
+//! lies close together: who applies does not look at the body again but for a series that is new
+//! or has more than samples. Where entries come one by one it is not worth a thread, and the thread
+//! that applies does everything.
 
 use super::KnownBy;
 use crate::head::groups::{Key, Keys};
 use sonde_proto::remote_write::Version;
 use sonde_proto::snappy::Unpacker;
-use sonde_proto::walk::remote_write::Request;
+use sonde_proto::walk::WalkError;
+use sonde_proto::walk::remote_write::{Request, Sample};
 use sonde_proto::{Entry, Format, Position};
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// From so many packed bytes on another thread is worth its start; tests have little to pack.
 const BYTES_MIN: usize = if cfg!(test) { 1 } else { 512 << 10 };
 /// So many unpacked bodies wait at most.
 const WAITING: usize = 4;
+/// A body with more series or samples is read by whoever applies it: two bytes can be one.
+const PARTS_MAX: usize = if cfg!(test) { 16 } else { 1 << 16 };
 
-/// A body, unpacked, and the key of each of its series as far as they can be read.
+/// A body, unpacked and read as far as that needs nothing of the store.
 #[derive(Debug, Default)]
 pub(crate) struct Unpacked {
     unpacker: Unpacker,
-    is_unpacked: bool,
-    pub(super) keys: Vec<Option<Key>>,
+    is_whole: bool,
+    series: Vec<Found>,
+    /// Of all series, one after the other.
+    samples: Vec<Sample>,
+    has_metadata: bool,
+}
+
+/// Where a series lies and what is known of it.
+#[derive(Debug)]
+struct Found {
+    key: Option<Key>,
+    place: Range<usize>,
+    samples_end: usize,
+    has_only_samples: bool,
+}
+
+/// The same, with its samples.
+pub(super) struct Ready<'a> {
+    pub(super) key: Option<Key>,
+    pub(super) place: &'a Range<usize>,
+    pub(super) samples: &'a [Sample],
+    /// There is nothing else to it.
+    pub(super) has_only_samples: bool,
 }
 
 /// The bodies that are unpacked ahead, in the order of their entries.
@@ -107,25 +134,66 @@ fn unpack(
 }
 
 impl Unpacked {
-    /// Unpacks a body; where it is damaged there are fewer keys, which whoever applies it finds
-    /// out again.
+    /// Unpacks and reads a body. Where it is damaged it is not whole, which whoever applies it
+    /// finds out again.
     fn fill(&mut self, keys: &Keys, version: Version, body: &[u8]) {
-        self.keys.clear();
-        let unpacked = self.unpacker.unpacked(body, super::REQUEST_BYTES_MAX);
-        self.is_unpacked = unpacked.is_ok();
-        let request = unpacked.map(|plain| Request::open(version, plain));
-        let Ok(Ok(request)) = request else { return };
-        let known_by = KnownBy::of(keys, version, &request);
-        let out = &mut self.keys;
-        let _ = request.each_unread(|series| {
-            out.push(known_by.bytes(series)?);
-            Ok(())
-        });
+        self.series.clear();
+        self.samples.clear();
+        let Self {
+            unpacker,
+            series,
+            samples,
+            has_metadata,
+            is_whole,
+        } = self;
+        let mut read = |plain| -> Result<bool, WalkError> {
+            let request = Request::open(version, plain)?;
+            let known_by = KnownBy::of(keys, version, &request);
+            let mut is_whole = true;
+            request.each_unread(|one| {
+                is_whole = is_whole && series.len().max(samples.len()) < PARTS_MAX;
+                if is_whole {
+                    one.each_sample(|sample| samples.push(sample))?;
+                    series.push(Found {
+                        key: known_by.bytes(one)?,
+                        place: one.place(),
+                        samples_end: samples.len(),
+                        has_only_samples: one.has_only_samples(),
+                    });
+                }
+                Ok(())
+            })?;
+            *has_metadata = false;
+            request.each_metadata(|_| *has_metadata = true)?;
+            Ok(is_whole)
+        };
+        let unpacked = unpacker.unpacked(body, super::REQUEST_BYTES_MAX);
+        *is_whole = unpacked.is_ok_and(|plain| read(plain).unwrap_or(false));
     }
 
-    /// The body, unless it could not be unpacked.
+    /// The body, unless it has to be unpacked and read again.
     pub(super) fn plain(&self) -> Option<&[u8]> {
-        self.is_unpacked.then(|| self.unpacker.plain())
+        self.is_whole.then(|| self.unpacker.plain())
+    }
+
+    /// Its series, in their order.
+    pub(super) fn series(&self) -> impl Iterator<Item = Ready<'_>> {
+        let mut begin = 0;
+        self.series.iter().map(move |one| {
+            let samples = &self.samples[begin..one.samples_end];
+            begin = one.samples_end;
+            Ready {
+                key: one.key,
+                place: &one.place,
+                samples,
+                has_only_samples: one.has_only_samples,
+            }
+        })
+    }
+
+    /// Whether it says what metrics mean.
+    pub(super) fn has_metadata(&self) -> bool {
+        self.has_metadata
     }
 }
 

@@ -4,12 +4,18 @@ use super::writer::Writer;
 use super::{MetricStore, StoreError};
 use crate::deletion::{self, Deletion, Deletions};
 use crate::postings::Index as _;
+use crate::select::in_head;
 use crate::tenant::{State, TenantStore};
+use parking_lot::RwLockWriteGuard;
 use sonde_proto::{Matcher, Tenant, UnixNanos};
 use std::sync::Arc;
 
 /// How many deletions may wait for segments to be rewritten.
 const DELETIONS_MAX: usize = 1000;
+/// So many series forget their newest sample while nothing is applied,
+const AT_ONCE: usize = 4096;
+/// and so many for which segments have to be read for that.
+const LOOKED_UP_AT_ONCE: usize = 32;
 
 /// What is to be deleted.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +43,11 @@ pub enum DeleteError {
 
 impl MetricStore {
     /// Deletes samples of everything that was applied. When this returns, no reader sees them
-    /// any more, whatever happens to the process; what comes later is kept. They are gone from
-    /// the disk once their segments were merged, or [`Self::clean_deleted`] was called.
+    /// any more, whatever happens to the process; what comes later is kept, and of what comes
+    /// meanwhile each request as a whole or nothing of it. They are gone from the disk once their segments were
+    /// merged, or [`Self::clean_deleted`] was called.
+    ///
+    /// Entries are taken meanwhile, but for moments that do not grow with what is deleted.
     ///
     /// # Errors
     /// [`DeleteError`]; then everything is as it was.
@@ -51,8 +60,7 @@ impl MetricStore {
         if self.tenant(tenant).is_none() {
             return Ok(());
         }
-        let mut writer = self.writer.lock();
-        self.seal_all(&mut writer, now)?;
+        let mut writer = self.when_sealed(now)?;
         let mut next = writer.manifest.clone();
         let mut deletions = deletion::listed(&next).unwrap_or_default();
         let new = delete.selectors.iter().map(|selector| Deletion {
@@ -69,8 +77,9 @@ impl MetricStore {
         deletion::list(&mut next, deletions);
         self.swap(&mut writer, next).map_err(StoreError::from)?;
         self.show_deletions(&writer)?;
+        drop(writer);
         if let Some(tenant) = self.tenant(tenant) {
-            self.forget_newest(&mut tenant.state.write(), delete);
+            self.forget_newest(&tenant, delete);
         }
         Ok(())
     }
@@ -128,26 +137,69 @@ impl MetricStore {
 
     /// Series whose newest sample was deleted go on from the newest that was not, as they would
     /// after a restart; and exemplars are only in memory.
-    fn forget_newest(&self, state: &mut State, delete: &Delete<'_>) {
+    fn forget_newest(&self, tenant: &TenantStore, delete: &Delete<'_>) {
         let is_within = |time: i64| (delete.start..=delete.end).contains(&time);
         for selector in delete.selectors {
-            for id in state.head.newest_within(selector, delete.start, delete.end) {
-                let labels = state.head.labels(id);
-                let last = state.last_sealed(&labels, &self.indexes);
-                let (time, value) = last.unwrap_or((i64::MIN, 0.0));
-                state.head.continue_at(id, time, value);
-                let histogram = state.last_sealed_histogram(&labels, &self.indexes);
-                let was_total = state.head.forget_total(id);
-                if let Some(last) = histogram {
-                    state.head.continue_after(id, last);
-                    if !was_total {
-                        state.head.forget_total(id);
-                    }
-                }
-            }
-            state.head.exemplars.retain(|labels, time| {
+            // Those that were given other numbers meanwhile are looked for again.
+            while !self.forget_all(tenant, in_head(tenant, selector), is_within) {}
+            tenant.state.write().head.exemplars.retain(|labels, time| {
                 !is_within(time.as_millis()) || !selector.iter().all(|m| m.matches_labels(labels))
             });
+        }
+    }
+
+    /// Forgets the newest samples of series, some at a time. False where they have other numbers
+    /// than they had.
+    fn forget_all(
+        &self,
+        tenant: &TenantStore,
+        (numbering, series): (u64, Vec<u32>),
+        is_within: impl Fn(i64) -> bool,
+    ) -> bool {
+        let mut left = series.as_slice();
+        while !left.is_empty() {
+            let mut state = tenant.state.write();
+            if state.head.numbering() != numbering {
+                return false;
+            }
+            let (mut done, mut looked_up) = (0, 0);
+            for id in left.iter().take(AT_ONCE) {
+                done += 1;
+                let newest = state.head.last(*id).map(|(time, _)| time);
+                // What is not sealed came later.
+                if !newest.is_some_and(&is_within) || !state.head.is_newest_sealed(*id) {
+                    continue;
+                }
+                if !state.head.counts_on(*id) {
+                    state.head.continue_at(*id, i64::MIN, 0.0);
+                    continue;
+                }
+                self.continue_from_sealed(&mut state, *id);
+                looked_up += 1;
+                if looked_up == LOOKED_UP_AT_ONCE {
+                    break;
+                }
+            }
+            left = &left[done..];
+            // Who waits to apply comes next, not this thread again.
+            RwLockWriteGuard::unlock_fair(state);
+        }
+        true
+    }
+
+    /// Lets a series of deltas go on from its newest sealed sample.
+    fn continue_from_sealed(&self, state: &mut State, id: u32) {
+        let labels = state.head.labels(id);
+        let last = state.last_sealed(&labels, &self.indexes);
+        let (time, value) = last.unwrap_or((i64::MIN, 0.0));
+        state.head.continue_at(id, time, value);
+        let histogram = state.last_sealed_histogram(&labels, &self.indexes);
+        let was_total = state.head.forget_total(id);
+        if let Some(last) = histogram {
+            state.head.continue_after(id, last);
+            if !was_total {
+                state.head.forget_total(id);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use super::{MetricStore, StoreError};
 use crate::deletion;
 use crate::postings::Index as _;
 use crate::tenant::TenantStore;
+use parking_lot::MutexGuard;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::{Manifest, SwapError, plan};
 use std::sync::Arc;
@@ -62,13 +63,39 @@ impl MetricStore {
         Ok(())
     }
 
+    /// Waits until everything is sealed that was applied before, and holds the store at an instant
+    /// at which nothing is being sealed. Others take entries meanwhile, but for that instant.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk refuses.
+    pub(super) fn when_sealed(&self, now: UnixNanos) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let until = self.applied_to();
+        self.writer.lock().waiting += 1;
+        loop {
+            let mut writer = self.writer.lock();
+            writer.now = now;
+            let mut sealed = self.advance_seal(&mut writer);
+            let is_sealed = writer.frozen.is_none() && writer.manifest.covers >= until;
+            if sealed.is_ok() && writer.frozen.is_none() && !is_sealed {
+                sealed = self.freeze(&mut writer);
+            }
+            if is_sealed || sealed.is_err() {
+                writer.waiting -= 1;
+                return sealed.map(|()| writer);
+            }
+            let finished = writer.sealing.finished();
+            drop(writer);
+            finished.wait();
+        }
+    }
+
     fn is_seal_due(&self, writer: &Writer, now: UnixNanos) -> bool {
         let interval = Duration::from_secs(self.config.seal_interval_seconds);
         let aged = |since: UnixNanos| now.since(since) >= interval;
         let full = writer.active_bytes >= self.config.head_bytes_max / 2
             || writer.active_samples >= self.config.unsealed_samples_max;
         let due = full || writer.active_since.is_some_and(aged);
-        due && writer.frozen.is_none() && writer.active_since.is_some()
+        due && writer.waiting == 0 && writer.frozen.is_none() && writer.active_since.is_some()
     }
 
     /// Puts a manifest in force, or deletes the segments that were written for it. Where only

@@ -12,10 +12,8 @@ use sonde_proto::{Deadline, Labels, METRIC_NAME, Matcher, SampleValue, Tenant, U
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How many series one selector may match.
+/// How many series one selector may match, unless a query may match more.
 const SERIES_MAX: usize = 500_000;
-/// How many bytes of labels may be kept.
-const LABEL_BYTES_MAX: u64 = 256 << 20;
 
 /// Which series, and of which period.
 #[derive(Clone, Copy, Debug)]
@@ -82,23 +80,23 @@ impl MetricStore {
         selection: &Selection<'_>,
         sink: &mut dyn FnMut(&Labels, &Samples) -> Result<(), Stop>,
     ) -> Result<(), QueryError> {
-        let reads = Reads::default();
+        let (reads, limits) = (Reads::default(), self.config.query_limits());
+        let label_bytes_max = limits.label_bytes_max;
         self.with(tenant, selection.deadline, &reads, |source| {
             let mut selected = Selected::new();
             let mut bytes = 0;
             let mut room = Room::new(&QueryLimits {
-                series_max: SERIES_MAX,
-                label_bytes_max: LABEL_BYTES_MAX,
+                series_max: limits.series_max.max(SERIES_MAX),
                 samples_max: selection.samples_max,
-                ..QueryLimits::default()
+                ..limits
             });
             for selector in selection.selectors {
                 let period = range(selection.start, selection.end);
                 for series in source.select(selector, period, &mut room)? {
                     let labels = series.labels();
                     bytes += 2 * labels_bytes(&labels);
-                    if bytes > LABEL_BYTES_MAX {
-                        return Err(Stop::LabelBytesMax(LABEL_BYTES_MAX));
+                    if bytes > label_bytes_max {
+                        return Err(Stop::LabelBytesMax(label_bytes_max));
                     }
                     selected.insert((labels.get(METRIC_NAME).to_owned(), labels), series);
                 }

@@ -60,10 +60,10 @@ impl MetricStore {
         }
         let (dir, _) = SegmentDir::open(to).map_err(|error| failed(io::Error::other(error)))?;
         // Nothing is merged or let go meanwhile, so that every link finds its file.
-        let mut writer = self.writer.lock();
-        if !sealed_only {
-            self.seal_all(&mut writer, now)?;
-        }
+        let writer = match sealed_only {
+            true => self.writer.lock(),
+            false => self.when_sealed(now)?,
+        };
         for meta in &writer.manifest.segments {
             let link = dir.create(&meta.tenant, meta.id)?;
             fs::hard_link(self.dir.path(&meta.tenant, meta.id), link).map_err(failed)?;

@@ -1,7 +1,6 @@
 //! What the thread that takes entries owns: the manifest, what is being sealed and merged, and
 //! how full the memory is.
 
-use super::barred::Barred;
 use super::merge::Merged;
 use super::{MetricStore, StoreError};
 use crate::Config;
@@ -12,7 +11,7 @@ use crate::telemetry::Reason;
 use sonde_proto::snappy::Unpacker;
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::Manifest;
-use sonde_segment::work::{Background, Pace};
+use sonde_segment::work::{Background, Barred, Pace};
 use std::sync::Arc;
 
 /// A segment of every tenant that had samples.
@@ -37,6 +36,9 @@ pub(super) struct Writer {
     /// The inputs of the merge under way.
     pub(super) merging_run: Vec<u64>,
     pub(super) barred: Barred,
+    /// How many wait until everything is sealed. Nothing new is frozen for its age or its number
+    /// meanwhile, or they would wait for ever.
+    pub(super) waiting: usize,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
     pub(super) pace: Arc<Pace>,
@@ -62,6 +64,7 @@ impl Writer {
             merging: Background::new("metrics-merge"),
             merging_run: Vec::new(),
             barred: Barred::default(),
+            waiting: 0,
             merge_due: true,
             swept: now,
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),

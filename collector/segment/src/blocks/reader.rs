@@ -6,10 +6,12 @@ use super::index::{BlockPlace, Index};
 use super::scan::{Entries, Scan};
 use super::{BlockError, CHECKED_LEN, FOOTER_LEN, INDEX_RAW_BYTES_MAX, MAGIC, hash64, io_error};
 use bytes::Bytes;
+use std::cell::RefCell;
 use std::fs::File;
 use std::ops::Bound;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use zstd::bulk::Decompressor;
 
 /// An open sorted-block file.
 #[derive(Debug)]
@@ -274,8 +276,22 @@ fn check(bytes: &[u8], checksum: u32, what: &'static str) -> Result<(), BlockErr
     }
 }
 
+thread_local! {
+    /// Making one for each block costs as much as unpacking it.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 fn decompress(stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BlockError> {
-    match zstd::bulk::decompress(stored, raw_len) {
+    let raw = DECOMPRESSOR.with_borrow_mut(|kept| {
+        let mut decompressor = match kept.take() {
+            Some(decompressor) => decompressor,
+            None => Decompressor::new().map_err(io_error("unpack"))?,
+        };
+        let raw = decompressor.decompress(stored, raw_len);
+        *kept = Some(decompressor);
+        Ok(raw)
+    })?;
+    match raw {
         Ok(raw) if raw.len() == raw_len => Ok(raw),
         _ => Err(BlockError::Damaged(
             "a block does not decompress to its length",

@@ -1,5 +1,6 @@
 //! One piece of work in a thread of its own.
 
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 /// At most one piece of work at a time, and its result until it is fetched.
@@ -7,6 +8,41 @@ use std::thread::JoinHandle;
 pub struct Background<T> {
     name: &'static str,
     running: Option<JoinHandle<T>>,
+    finished: Finished,
+}
+
+/// When a piece of work is finished, for whoever waits for that without holding up others.
+#[derive(Clone, Debug, Default)]
+pub struct Finished(Arc<(Mutex<bool>, Condvar)>);
+
+impl Finished {
+    /// Waits until it is; its result can be fetched then.
+    pub fn wait(&self) {
+        let (is_finished, told) = &*self.0;
+        let mut held = is_finished.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*held {
+            held = told.wait(held).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn is(&self) -> bool {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        let (is_finished, told) = &*self.0;
+        *is_finished.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        told.notify_all();
+    }
+}
+
+/// Lives while the work is done, also when it panics.
+struct Working(Finished);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.tell();
+    }
 }
 
 impl<T: Send + 'static> Background<T> {
@@ -16,6 +52,7 @@ impl<T: Send + 'static> Background<T> {
         Self {
             name,
             running: None,
+            finished: Finished::default(),
         }
     }
 
@@ -27,6 +64,12 @@ impl<T: Send + 'static> Background<T> {
             "the result of the work before was not fetched"
         );
         let here = work.clone();
+        self.finished = Finished::default();
+        let working = Working(self.finished.clone());
+        let work = move || {
+            let _working = working;
+            work()
+        };
         let thread = std::thread::Builder::new().name(self.name.into());
         match thread.spawn(work) {
             Ok(thread) => {
@@ -48,8 +91,17 @@ impl<T: Send + 'static> Background<T> {
 
     /// The result, where the work is finished. `None` inside: it panicked.
     pub fn poll(&mut self) -> Option<Option<T>> {
-        let finished = self.running.as_ref().is_some_and(JoinHandle::is_finished);
+        let finished = self.is_busy() && self.finished.is();
         finished.then(|| self.wait()).flatten()
+    }
+
+    /// When the work that was started last is finished; at once where there is none.
+    #[must_use]
+    pub fn finished(&self) -> Finished {
+        if !self.is_busy() {
+            self.finished.tell();
+        }
+        self.finished.clone()
     }
 
     /// Waits for the result, where there is work. `None` inside: it panicked.
@@ -79,7 +131,9 @@ mod tests {
         assert!(background.is_busy());
         assert_eq!(background.poll(), None);
         gate.wait();
-        assert_eq!(background.wait(), Some(Some(7)));
+        background.finished().wait();
+        assert_eq!(background.poll(), Some(Some(7)));
+        background.finished().wait();
         assert_eq!((background.is_busy(), background.wait()), (false, None));
     }
 
@@ -87,6 +141,7 @@ mod tests {
     fn work_that_panicked_has_no_result() {
         let mut background: Background<()> = Background::new("test");
         background.start(|| panic!("as the test wants it"));
+        background.finished().wait();
         assert_eq!(background.wait(), Some(None));
     }
 }

@@ -3,10 +3,13 @@
 use super::model::{collect, entry, failed, signals, span, value};
 use crate::{Config, OVERFLOW, SpanSignals, red};
 use prometheus_client::registry::Registry;
+use prost::Message as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use sonde_proto::otlp;
 use sonde_proto::otlp::metrics::metric::Data;
 use sonde_proto::otlp::trace::{Span, Status};
+use sonde_proto::otlp::trace_service::ExportTraceServiceRequest;
 use sonde_proto::{Entry, Position, UnixNanos};
 use std::collections::BTreeMap;
 
@@ -72,9 +75,13 @@ fn every_server_and_consumer_span_counts_once_over_crashes_and_replays() {
                 1 => {
                     // A crash: what was counted since the snapshot is gone, and replayed.
                     restarted = match &snapshot {
-                        Some(bytes) => {
-                            SpanSignals::restore(&config, &mut Registry::default(), bytes).unwrap()
-                        }
+                        Some(bytes) => SpanSignals::restore(
+                            &config,
+                            &mut Registry::default(),
+                            bytes,
+                            UnixNanos(0),
+                        )
+                        .unwrap(),
                         None => signals(&config),
                     };
                     at = usize::try_from(restarted.applied_to().0).unwrap();
@@ -192,10 +199,14 @@ fn a_series_begins_with_a_zero_carries_its_slowest_call_and_ends_with_a_mark() {
 
     let next = collect(&mut signals, 160);
     assert!(next.values().all(|(_, ended)| !ended) && !next.is_empty());
-    let last = collect(&mut signals, 161);
+    assert!(
+        collect(&mut signals, 161).is_empty() && collect(&mut signals, 220).is_empty(),
+        "it may go on or end"
+    );
+    let last = collect(&mut signals, 221);
     assert!(last.values().all(|(_, ended)| *ended) && last.len() == next.len());
     assert!(
-        collect(&mut signals, 162).is_empty(),
+        collect(&mut signals, 222).is_empty(),
         "an ended series is told once"
     );
 }
@@ -209,8 +220,14 @@ fn a_damaged_snapshot_is_an_error() {
         &[("a", span(2, 1, 1, 0)), ("b", span(3, 1, 5, 1))],
     )]);
     let good = signals.snapshot();
-    let restore =
-        |bytes: &[u8]| SpanSignals::restore(&Config::default(), &mut Registry::default(), bytes);
+    let restore = |bytes: &[u8]| {
+        SpanSignals::restore(
+            &Config::default(),
+            &mut Registry::default(),
+            bytes,
+            UnixNanos(0),
+        )
+    };
     assert_eq!(restore(&good).unwrap().applied_to(), Position(1));
     for at in 0..good.len() {
         let mut bad = good.clone();
@@ -230,13 +247,55 @@ fn other_buckets_start_the_histograms_again() {
         latency_buckets_seconds: vec![5.0, 1.0, f64::NAN, -3.0, 1.0],
         ..Config::default()
     };
-    let mut restored =
-        SpanSignals::restore(&config, &mut Registry::default(), &signals.snapshot()).unwrap();
-    restored.apply(&[entry(1, 1, &[("a", span(2, 1, 1, 0))])]);
+    let mut restored = SpanSignals::restore(
+        &config,
+        &mut Registry::default(),
+        &signals.snapshot(),
+        UnixNanos::from_secs(1),
+    )
+    .unwrap();
+    // Of before the restart: counted by the counters that are gone.
+    restored.apply(&[entry(1, 0, &[("a", span(2, 1, 2, 0))])]);
+    restored.apply(&[entry(2, 1, &[("a", span(2, 1, 3, 0))])]);
     assert!(
         collect(&mut restored, 5)
             .iter()
             .filter(|((metric, _), _)| metric == red::CALLS)
             .all(|(_, (count, _))| *count == 1)
     );
+}
+
+#[test]
+fn changes_are_shown_at_once_and_after_a_restart() {
+    let versioned = |position: u64, version: &str| {
+        let (at, mut one) = entry(position, position, &[("pay", span(2, position + 1, 1, 0))]);
+        let mut request = ExportTraceServiceRequest::decode(one.payload).unwrap();
+        let resource = request.resource_spans[0].resource.as_mut().unwrap();
+        resource
+            .attributes
+            .push(otlp::kv("service.version", version));
+        one.payload = request.encode_to_vec().into();
+        (at, one)
+    };
+    let config = Config::default();
+    let mut signals = signals(&config);
+    let changes = signals.changes();
+    signals.apply(&[versioned(0, "1"), versioned(1, "2")]);
+    let of = |changes: &crate::Changes, start: u64| {
+        let period = (UnixNanos::from_secs(start), UnixNanos::from_secs(9));
+        changes.of(&sonde_proto::Tenant::default(), period.0, period.1)
+    };
+    let found = of(&changes, 0);
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0].before[..], &found[0].after[..]), ("1", "2"));
+    let mut restored = SpanSignals::restore(
+        &config,
+        &mut Registry::default(),
+        &signals.snapshot(),
+        UnixNanos::from_secs(2),
+    )
+    .unwrap();
+    restored.apply(&[versioned(2, "1"), versioned(3, "2")]);
+    assert_eq!(of(&restored.changes(), 0), found);
+    assert!(of(&restored.changes(), 2).is_empty());
 }

@@ -12,7 +12,7 @@ fn requests(spans: &[(&str, Span)]) -> Vec<(String, u64)> {
     for (n, one) in (0..).zip(spans) {
         signals.apply(&[entry(n, 0, std::slice::from_ref(one))]);
     }
-    let found = collect(&mut signals, 60);
+    let found = collect(&mut signals, 120);
     found
         .into_iter()
         .filter(|((metric, _), _)| metric == REQUESTS)
@@ -139,7 +139,7 @@ fn a_side_waits_only_its_time_and_only_where_there_is_room() {
         entry(1, 10, &[("pay", span(2, 1, 11, 10))]),
     ]);
     assert!(
-        collect(&mut late, 30)
+        collect(&mut late, 100)
             .keys()
             .all(|(metric, _)| metric != REQUESTS)
     );
@@ -168,11 +168,15 @@ fn a_span_that_is_sent_again_and_again_is_compared_with_few() {
 
 #[test]
 fn sides_that_found_each_other_leave_no_more_deadlines_than_may_wait() {
-    let bounds = crate::histogram::Bounds::new(&[0.1]);
+    let bounds = crate::histogram::Shape {
+        bounds: crate::histogram::Bounds::new(&[0.1]),
+        native: false,
+    };
     let limits = crate::graph::Limits {
         edges_max: 10,
         pending_max: 100,
         wait: std::time::Duration::from_secs(10),
+        stale: std::time::Duration::from_secs(900),
         name_bytes_max: 100,
     };
     let mut graph = crate::graph::Graph::default();
@@ -223,11 +227,27 @@ fn sides_that_wait_survive_a_restart() {
         &config,
         &mut prometheus_client::registry::Registry::default(),
         &first.snapshot(),
+        UnixNanos(0),
     )
     .unwrap();
     second.apply(&[entry(1, 5, &[("pay", span(2, 1, 11, 10))])]);
     assert_eq!(
         value(&collect(&mut second, 6), REQUESTS, "client=web server=pay"),
         Some(1)
+    );
+}
+
+#[test]
+fn an_edge_weighs_what_its_rarer_side_weighs() {
+    let sampled = |mut span: Span, state: &str| {
+        span.trace_state = state.to_owned();
+        span
+    };
+    check(
+        &[
+            ("web", sampled(span(3, 1, 10, 0), "ot=th:8")),
+            ("pay", sampled(failed(span(2, 1, 11, 10)), "ot=th:c")),
+        ],
+        &[("client=web server=pay", 4)],
     );
 }

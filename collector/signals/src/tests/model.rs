@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 pub(super) type Found = BTreeMap<(String, String), (u64, bool)>;
 
 pub(super) fn signals(config: &Config) -> SpanSignals {
-    SpanSignals::new(config, &mut Registry::default())
+    SpanSignals::new(config, &mut Registry::default(), UnixNanos(0))
 }
 
 pub(super) fn span(kind: i32, trace: u64, id: u64, parent: u64) -> Span {

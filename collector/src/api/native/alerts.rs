@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sonde_alerts::{AlertStatus, Notification};
 use sonde_logs::LogRecord;
 use sonde_proto::{Deadline, Tenant, UnixNanos};
+use sonde_signals::Scope;
 use sonde_traces::{Search, Trace, TraceQuery};
 use std::time::Duration;
 
@@ -96,7 +97,7 @@ fn view(
         notifications: notifications
             .filter(|n| n.alerts.contains(&alert.fingerprint))
             .collect(),
-        r#use: super::signals::use_of(sources, tenant, period, deadline)?,
+        r#use: super::signals::use_of(sources, tenant, Scope::Node, period, deadline)?,
         alert,
         service,
         red,
@@ -115,14 +116,19 @@ fn example(
     deadline: &Deadline,
 ) -> Result<Option<Trace>, ApiError> {
     let internal = |error: sonde_traces::SearchError| ApiError::internal(error.to_string());
-    for condition in ["status=error", "duration>1s", ""] {
-        let query = TraceQuery::parse(&format!("service={} {condition}", quoted(service)))
-            .map_err(|error| ApiError::internal(error.to_string()))?;
+    for condition in [" && status = error", " && duration > 1s", ""] {
+        let query = format!(
+            "{{ resource.service.name = {}{condition} }}",
+            quoted(service)
+        );
+        let query =
+            TraceQuery::parse(&query).map_err(|error| ApiError::internal(error.to_string()))?;
         let search = Search {
             query,
             start,
             end,
             limit: 1,
+            spans_per_set: 0,
             deadline: deadline.clone(),
         };
         let answer = sources
@@ -134,7 +140,7 @@ fn example(
             return sources
                 .stores
                 .traces
-                .trace(tenant, &found.trace_id)
+                .trace(tenant, &found.summary.trace_id)
                 .map_err(internal);
         }
     }

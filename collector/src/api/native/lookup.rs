@@ -1,6 +1,7 @@
 //! `GET /lookup/{id}`
 
 use super::{Api, ApiError, tenant};
+use crate::lookup::Places;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -23,9 +24,15 @@ pub(super) async fn lookup(
         return Err(ApiError::bad_request(message));
     }
     let tenant = tenant(&headers)?;
+    let now = api.now();
     let found = api.of(&tenant).ask(move |sources, deadline| {
-        crate::lookup::lookup(&sources.stores, &sources.alerts, &tenant, &id, deadline)
-            .map_err(ApiError::internal)
+        let places = Places {
+            stores: &sources.stores,
+            alerts: &sources.alerts,
+            changes: &sources.changes,
+            now,
+        };
+        crate::lookup::lookup(places, &tenant, &id, deadline).map_err(ApiError::internal)
     });
     let found = found.await?;
     let status = if found.message.is_some() {

@@ -56,7 +56,7 @@ pub(super) async fn explain(
             text: &parameters.query,
             limits: &QueryLimits {
                 deadline: deadline.clone(),
-                ..QueryLimits::default()
+                ..metrics.config().query_limits()
             },
             reads: &reads,
         };

@@ -2,17 +2,24 @@
 //! nanoseconds since 1970, sample times milliseconds; a failure is `{"error": "…"}`.
 
 mod alerts;
+mod changes;
 mod explain;
 mod follow;
+mod golden;
+mod graph;
 mod log_status;
 mod logs;
 mod lookup;
 mod metric_explain;
 mod metric_status;
+mod red;
 mod services;
 mod signals;
 mod status;
 mod traces;
+mod trace_status;
+
+pub(super) use signals::vector;
 
 use super::{Api, ApiError, tenant, time};
 use axum::Router;
@@ -34,11 +41,14 @@ pub(super) fn router() -> Router<Api> {
         .route("/alerts", get(alerts::list))
         .route("/alerts/{fingerprint}", get(alerts::alert))
         .route("/signals/use", get(signals::use_signals))
-        .route("/signals/red", get(signals::red))
-        .route("/signals/graph", get(signals::graph))
+        .route("/signals/red", get(red::red))
+        .route("/signals/graph", get(graph::graph))
+        .route("/signals/golden", get(golden::golden))
+        .route("/signals/changes", get(changes::changes))
         .route("/status", get(status::status))
         .route("/status/logs", get(log_status::log_status))
         .route("/status/metrics", get(metric_status::metric_status))
+        .route("/status/traces", get(trace_status::trace_status))
 }
 
 /// The parameters of a search.

@@ -1,20 +1,20 @@
-//! `GET /signals/red`, `/signals/use` and `/signals/graph`: the methods' numbers, asked in
-//! PromQL of the series that `sonde-signals` names.
+//! `GET /signals/use`, and what the methods' endpoints share: their numbers, asked in PromQL of
+//! the series that `sonde-signals` names.
 
 use super::{Api, ApiError, SearchParameters, tenant};
 use crate::api::Sources;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sonde_metrics::{QueryLimits, QueryValue, RangeSeries};
 use sonde_proto::{Deadline, Labels, SampleValue, Tenant, UnixNanos};
-use std::collections::BTreeMap;
+use sonde_signals::Scope;
 use std::time::Duration;
 
 /// Spans that are a service's own work on request, which RED counts.
-const SERVED: &str = r#"span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER""#;
+pub(super) const SERVED: &str = r#"span_kind=~"SPAN_KIND_SERVER|SPAN_KIND_CONSUMER""#;
 const POINTS_MAX: u32 = 240;
 const STEP_MIN: Duration = Duration::from_secs(5);
 /// How many series of one signal are shown: the devices of a node, or its interfaces.
@@ -54,12 +54,14 @@ pub(super) fn quantile(quantile: f64, matchers: &str, by: &str) -> String {
     )
 }
 
-/// A service's three series: `[time in ms, value]`.
+/// A service's series: `[time in ms, value]`.
 #[derive(Debug, Serialize)]
 pub(super) struct Red {
     service: String,
     rate: Vec<(i64, f64)>,
     errors: Vec<(i64, f64)>,
+    p50_seconds: Vec<(i64, f64)>,
+    p95_seconds: Vec<(i64, f64)>,
     p99_seconds: Vec<(i64, f64)>,
 }
 
@@ -76,92 +78,34 @@ pub(super) struct Use {
     samples: Vec<(i64, f64)>,
 }
 
-pub(super) async fn red(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    Query(parameters): Query<SearchParameters>,
-) -> Result<Json<Red>, ApiError> {
-    let tenant = tenant(&headers)?;
-    let period = parameters.period(api.now())?;
-    let service = parameters
-        .service
-        .ok_or_else(|| ApiError::bad_request("service: which one? add ?service=NAME"))?;
-    api.of(&tenant)
-        .ask(move |sources, deadline| red_of(sources, &tenant, &service, period, deadline))
-        .await
-        .map(Json)
+/// Whose resources.
+#[derive(Debug, Deserialize)]
+pub(super) struct UseParameters {
+    scope: Option<String>,
 }
 
 pub(super) async fn use_signals(
     State(api): State<Api>,
     headers: HeaderMap,
     Query(parameters): Query<SearchParameters>,
+    Query(UseParameters { scope }): Query<UseParameters>,
 ) -> Result<Json<Value>, ApiError> {
     let tenant = tenant(&headers)?;
     let period = parameters.period(api.now())?;
+    let scope = match scope.as_deref() {
+        None | Some("node") => Scope::Node,
+        Some("container") => Scope::Container,
+        Some("pod") => Scope::Pod,
+        Some(other) => {
+            let message = format!("scope: {other:?} is none of node, container and pod");
+            return Err(ApiError::bad_request(message));
+        }
+    };
     let signals = api
         .of(&tenant)
-        .ask(move |sources, deadline| use_of(sources, &tenant, period, deadline))
+        .ask(move |sources, deadline| use_of(sources, &tenant, scope, period, deadline))
         .await?;
     Ok(Json(json!({ "signals": signals })))
-}
-
-/// One edge of the service graph.
-#[derive(Debug, Default, Serialize)]
-struct Edge {
-    client: String,
-    server: String,
-    rate: Option<f64>,
-    failed_ratio: Option<f64>,
-    p95_seconds: Option<f64>,
-}
-
-pub(super) async fn graph(
-    State(api): State<Api>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let tenant = tenant(&headers)?;
-    let now = api.now();
-    let edges = api
-        .of(&tenant)
-        .ask(move |sources, deadline| edges(sources, &tenant, now, deadline))
-        .await?;
-    Ok(Json(json!({ "edges": edges })))
-}
-
-fn edges(
-    sources: &Sources,
-    tenant: &Tenant,
-    now: UnixNanos,
-    deadline: &Deadline,
-) -> Result<Vec<Edge>, ApiError> {
-    const TOTAL: &str = "sum by (client, server) (rate(traces_service_graph_request_total[1m]))";
-    const FAILED: &str =
-        "sum by (client, server) (rate(traces_service_graph_request_failed_total[1m]))";
-    const P95: &str = "histogram_quantile(0.95, sum by (client, server, le) \
-         (rate(traces_service_graph_request_server_seconds_bucket[1m])))";
-    let mut edges: BTreeMap<(String, String), Edge> = BTreeMap::new();
-    let mut fill = |query: &str, set: fn(&mut Edge, f64)| -> Result<(), ApiError> {
-        for (labels, value) in vector(sources, tenant, query, now, deadline)? {
-            let key = (
-                labels.get("client").to_owned(),
-                labels.get("server").to_owned(),
-            );
-            let edge = edges.entry(key.clone()).or_default();
-            (edge.client, edge.server) = key;
-            if value.is_finite() {
-                set(edge, value);
-            }
-        }
-        Ok(())
-    };
-    fill(TOTAL, |edge, v| edge.rate = Some(v))?;
-    fill(
-        &format!("({FAILED} or {TOTAL} * 0) / ({TOTAL} > 0)"),
-        |edge, v| edge.failed_ratio = Some(v),
-    )?;
-    fill(P95, |edge, v| edge.p95_seconds = Some(v))?;
-    Ok(edges.into_values().collect())
 }
 
 /// A service's RED over a period.
@@ -185,19 +129,25 @@ pub(super) fn red_of(
         service: service.into(),
         rate: line(&rate(&matchers, ""))?,
         errors: line(&error_ratio(&matchers, ""))?,
+        p50_seconds: line(&quantile(0.5, &matchers, "by (le)"))?,
+        p95_seconds: line(&quantile(0.95, &matchers, "by (le)"))?,
         p99_seconds: line(&quantile(0.99, &matchers, "by (le)"))?,
     })
 }
 
-/// Every USE signal over a period, with its last value.
+/// Every USE signal of nodes, containers or pods over a period, with its last value.
 pub(super) fn use_of(
     sources: &Sources,
     tenant: &Tenant,
+    scope: Scope,
     period: (UnixNanos, UnixNanos),
     deadline: &Deadline,
 ) -> Result<Vec<Use>, ApiError> {
     let mut signals = Vec::new();
-    for signal in sonde_signals::use_table() {
+    for signal in sonde_signals::use_table()
+        .iter()
+        .filter(|row| row.scope() == scope)
+    {
         let series = matrix(sources, tenant, signal.metric, period, deadline)?;
         for series in series.into_iter().take(SERIES_PER_SIGNAL_MAX) {
             let samples = points(&series);
@@ -219,7 +169,7 @@ pub(super) fn use_of(
 }
 
 /// The values of an instant query.
-pub(super) fn vector(
+pub(in crate::api) fn vector(
     sources: &Sources,
     tenant: &Tenant,
     query: &str,
@@ -228,7 +178,7 @@ pub(super) fn vector(
 ) -> Result<Vec<(Labels, f64)>, ApiError> {
     let limits = QueryLimits {
         deadline: deadline.clone(),
-        ..QueryLimits::default()
+        ..sources.stores.metrics.config().query_limits()
     };
     let answer = sources.stores.metrics.instant(tenant, query, at, &limits);
     match answer.map(|answer| answer.value) {
@@ -254,7 +204,7 @@ fn matrix(
     let step = (end.since(start) / POINTS_MAX).max(STEP_MIN);
     let limits = QueryLimits {
         deadline: deadline.clone(),
-        ..QueryLimits::default()
+        ..sources.stores.metrics.config().query_limits()
     };
     match sources
         .stores

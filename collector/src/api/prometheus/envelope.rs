@@ -48,13 +48,16 @@ pub(super) fn list<T: Serialize + Send + 'static>(items: Vec<T>, warnings: &[Str
     Listed {
         open: br#"{"status":"success","data":["#.to_vec(),
         count: items.len(),
-        write: move |at: usize, out: &mut Vec<u8>| {
-            serde_json::to_writer(out, &items[at]).expect("texts are JSON");
-        },
+        write: move |at: usize, out: &mut Vec<u8>| put(out, &items[at]),
         close,
         bytes,
     }
     .into_response()
+}
+
+/// Writes what is made of texts and numbers.
+pub(super) fn put(out: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(out, value).expect("texts and numbers are JSON");
 }
 
 /// About what a name, a value or a few labels take.

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use sonde_exposition::{Answer, Family, Kind, Label, Sample, Writer, negotiate};
-use sonde_metrics::{NewestSample, QueryLimits, Selection};
+use sonde_metrics::{NewestSample, Selection};
 use sonde_proto::{METRIC_NAME, ResetHint, SampleValue};
 use std::borrow::Cow;
 use std::io;
@@ -44,7 +44,7 @@ async fn newest(
     let selectors = parameters.selectors(api, headers).await?;
     let now = api.now();
     let body = api.of(&tenant).ask(move |sources, deadline| {
-        let limits = QueryLimits::default();
+        let limits = sources.stores.metrics.config().query_limits();
         let selection = Selection {
             selectors: &selectors,
             start: now.minus(limits.lookback),

@@ -1,6 +1,6 @@
 //! `query` and `query_range`.
 
-use super::envelope::{TRUNCATED, answer, query_failed};
+use super::envelope::{TRUNCATED, answer, put, query_failed};
 use super::parameters::{Moment, Parameters};
 use super::pieces::Listed;
 use super::{Api, Failure, tenant};
@@ -35,7 +35,8 @@ pub(super) async fn instant(
     let query = parameters.text("query").to_owned();
     let data = api.of(&tenant).ask(move |sources, deadline| {
         let metrics = &sources.stores.metrics;
-        let value = asked.run(&query, deadline, |question| {
+        let limits = metrics.config().query_limits();
+        let value = asked.run(&query, deadline, limits, |question| {
             metrics.instant_of(&tenant, question, time.clamped())
         });
         let mut data = value.map_err(|error| match error {
@@ -90,7 +91,8 @@ pub(super) async fn range(
     let data = api.of(&tenant).ask(move |sources, deadline| {
         let metrics = &sources.stores.metrics;
         let (from, to) = period.unwrap_or_default();
-        let value = asked.run(&query, deadline, |question| {
+        let limits = metrics.config().query_limits();
+        let value = asked.run(&query, deadline, limits, |question| {
             metrics.range_of(&tenant, question, (from, to), step)
         });
         let mut data = value.map_err(|error| query_failed(&error))?;
@@ -139,14 +141,11 @@ impl Asked {
         &self,
         query: &str,
         deadline: &Deadline,
+        mut limits: QueryLimits,
         evaluate: impl FnOnce(&Question<'_>) -> Result<Answer, QueryError>,
     ) -> Result<Data, QueryError> {
-        let defaults = QueryLimits::default();
-        let limits = QueryLimits {
-            deadline: deadline.at_most(self.timeout.unwrap_or(Duration::MAX)),
-            lookback: self.lookback.unwrap_or(defaults.lookback),
-            ..defaults
-        };
+        limits.deadline = deadline.at_most(self.timeout.unwrap_or(Duration::MAX));
+        limits.lookback = self.lookback.unwrap_or(limits.lookback);
         let reads = Reads::default();
         let begun = Instant::now();
         let Answer {
@@ -322,10 +321,6 @@ impl Beside {
         out.push(b'}');
         out
     }
-}
-
-fn put(out: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(out, value).expect("texts and numbers are JSON");
 }
 
 impl Serialize for Data {

@@ -1,11 +1,14 @@
-//! `rules` and `alerts`.
+//! `rules` and `alerts`, written while they are read: a group or an alert at a time beside what
+//! the evaluator shows, which nobody copies.
 
+use super::envelope::put;
 use super::parameters::Parameters;
-use super::{Api, Failure, success};
+use super::pieces::Listed;
+use super::{Api, Failure};
+use crate::evaluate::Shown;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
-use serde_json::json;
 use sonde_proto::{Labels, Matcher};
 use sonde_rules::{GroupStatus, RuleStatus};
 
@@ -17,18 +20,44 @@ pub(super) async fn rules(
     let wanted = Wanted::read(&api, &headers, &parameters).await?;
     let shown = api.sources.rules.shown();
     let page = Page::read(&parameters)?;
-    let groups = shown.groups.iter().filter_map(|group| wanted.of(group));
-    let (groups, next) = page.of(groups.collect())?;
-    let mut data = json!({ "groups": groups });
+    let has_any = |at: &usize| wanted.has_any(&shown.groups[*at]);
+    let groups: Vec<usize> = (0..shown.groups.len()).filter(has_any).collect();
+    let (groups, next) = page.of(groups, |at| token(&shown.groups[*at]))?;
+    let mut close = b"]".to_vec();
     if let Some(next) = next {
-        data["groupNextToken"] = next.into();
+        close.extend(br#","groupNextToken":"#);
+        put(&mut close, &next);
     }
-    Ok(success(data))
+    close.extend(b"}}");
+    let listed = Listed {
+        open: br#"{"status":"success","data":{"groups":["#.to_vec(),
+        count: groups.len(),
+        bytes: bytes_of(&shown),
+        write: move |at: usize, out: &mut Vec<u8>| put(out, &wanted.of(&shown.groups[groups[at]])),
+        close,
+    };
+    Ok(listed.into_response())
 }
 
 pub(super) async fn alerts(State(api): State<Api>) -> Result<Response, Failure> {
     let shown = api.sources.rules.shown();
-    Ok(success(json!({ "alerts": shown.alerts })))
+    let listed = Listed {
+        open: br#"{"status":"success","data":{"alerts":["#.to_vec(),
+        count: shown.alerts.len(),
+        bytes: bytes_of(&shown),
+        write: move |at: usize, out: &mut Vec<u8>| put(out, &shown.alerts[at]),
+        close: b"]}}".to_vec(),
+    };
+    Ok(listed.into_response())
+}
+
+/// About what the evaluator's state takes that an answer keeps until it is read: after the next
+/// evaluation it may be the only one to do so.
+fn bytes_of(shown: &Shown) -> u64 {
+    const RULE: usize = 1024;
+    let rules: usize = shown.groups.iter().map(|group| group.rules.len()).sum();
+    // Each alert stands in its rule's group and in the list of all.
+    ((rules + 2 * shown.alerts.len()) * RULE) as u64
 }
 
 /// Which rules are asked for.
@@ -81,38 +110,42 @@ impl Wanted {
         })
     }
 
-    /// The group with the rules that are asked for; `None` where none of it is.
-    fn of(&self, group: &GroupStatus) -> Option<GroupStatus> {
-        let is_in = |all: &[String], one: &str| all.is_empty() || all.iter().any(|all| all == one);
-        if !is_in(&self.groups, &group.name) || !is_in(&self.files, &group.file) {
-            return None;
-        }
-        let wanted = group.rules.iter().filter(|rule| {
-            let (kind, name, labels) = parts(rule);
-            let is_kind = self.kind.is_none_or(|wanted| wanted == kind);
-            is_kind && is_in(&self.names, name) && self.selects(labels)
-        });
-        let mut rules: Vec<RuleStatus> = wanted.cloned().collect();
-        if rules.is_empty() {
-            return None;
-        }
+    /// Whether any rule of a group is asked for.
+    fn has_any(&self, group: &GroupStatus) -> bool {
+        is_in(&self.groups, &group.name)
+            && is_in(&self.files, &group.file)
+            && group.rules.iter().any(|rule| self.has(rule))
+    }
+
+    fn has(&self, rule: &RuleStatus) -> bool {
+        let (kind, name, labels) = parts(rule);
+        let is_kind = self.kind.is_none_or(|wanted| wanted == kind);
+        is_kind && is_in(&self.names, name) && self.selects(labels)
+    }
+
+    /// The group with the rules that are asked for.
+    fn of(&self, group: &GroupStatus) -> GroupStatus {
+        let mut group = group.clone();
+        group.rules.retain(|rule| self.has(rule));
         if self.without_alerts {
-            for rule in &mut rules {
+            for rule in &mut group.rules {
                 if let RuleStatus::Alerting { alerts, .. } = rule {
                     alerts.clear();
                 }
             }
         }
-        Some(GroupStatus {
-            rules,
-            ..group.clone()
-        })
+        group
     }
 
     fn selects(&self, labels: &Labels) -> bool {
         let satisfies = |selector: &Vec<Matcher>| selector.iter().all(|m| m.matches_labels(labels));
         self.selectors.is_empty() || self.selectors.iter().any(satisfies)
     }
+}
+
+/// Whether it is among those that are asked for; without any, all are.
+fn is_in(all: &[String], one: &str) -> bool {
+    all.is_empty() || all.iter().any(|all| all == one)
 }
 
 fn parts(rule: &RuleStatus) -> (Type, &str, &Labels) {
@@ -153,7 +186,11 @@ impl Page {
     }
 
     /// The groups of the page, and the token of the first after it.
-    fn of(&self, groups: Vec<GroupStatus>) -> Result<(Vec<GroupStatus>, Option<String>), Failure> {
+    fn of<T>(
+        &self,
+        groups: Vec<T>,
+        token: impl Fn(&T) -> String,
+    ) -> Result<(Vec<T>, Option<String>), Failure> {
         let from = match &self.from {
             None => 0,
             Some(from) => {
@@ -180,4 +217,81 @@ fn token(group: &GroupStatus) -> String {
         .collect::<Labels>()
         .fingerprint()
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sonde_rules::Health;
+    use std::time::Duration;
+
+    fn group(name: &str, rules: &[&str]) -> GroupStatus {
+        let rule = |name: &&str| RuleStatus::Recording {
+            name: (*name).into(),
+            query: "vector(1)".into(),
+            labels: Labels::default(),
+            health: Health {
+                health: "ok",
+                last_error: None,
+                evaluation_time: Duration::ZERO,
+                last_evaluation: None,
+            },
+        };
+        GroupStatus {
+            name: name.into(),
+            file: "rules.yaml".into(),
+            rules: rules.iter().map(rule).collect(),
+            interval: Duration::ZERO,
+            limit: 0,
+            evaluation_time: Duration::ZERO,
+            last_evaluation: None,
+        }
+    }
+
+    #[test]
+    fn pages_follow_one_another_and_have_the_rules_that_are_asked_for() {
+        let all = [
+            group("a", &["x", "y"]),
+            group("b", &["y"]),
+            group("c", &["x"]),
+            group("d", &["x", "x"]),
+        ];
+        let wanted = Wanted {
+            kind: Some(Type::Record),
+            names: vec!["x".into()],
+            groups: Vec::new(),
+            files: Vec::new(),
+            selectors: Vec::new(),
+            without_alerts: true,
+        };
+        let (mut from, mut seen) = (None, Vec::new());
+        loop {
+            let page = Page {
+                limit: Some(2),
+                from,
+            };
+            let found = (0..all.len()).filter(|at| wanted.has_any(&all[*at]));
+            let (found, next) = page.of(found.collect(), |at| token(&all[*at])).unwrap();
+            let shown = found.iter().map(|at| wanted.of(&all[*at]));
+            seen.push(
+                shown
+                    .map(|group| (group.name, group.rules.len()))
+                    .collect::<Vec<_>>(),
+            );
+            match next {
+                Some(next) => from = Some(next),
+                None => break,
+            }
+        }
+        let named = |name: &str, rules| (name.to_owned(), rules);
+        assert_eq!(
+            seen,
+            [vec![named("a", 1), named("c", 1)], vec![named("d", 2)]]
+        );
+        let gone = Page {
+            limit: Some(2),
+            from: Some("gone".into()),
+        };
+        assert!(gone.of(vec![0], |at: &usize| token(&all[*at])).is_err());
+    }
 }

@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use sonde_metrics::QueryLimits;
 use sonde_proto::{Partition, Signal, UnixNanos};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -92,7 +91,7 @@ fn yaml(out: &mut String, map: &Value, indent: usize) {
 
 pub(super) async fn flags(State(api): State<Api>) -> Response {
     let config = api.sources.stores.metrics.config();
-    let limits = QueryLimits::default();
+    let limits = config.query_limits();
     success(json!({
         "enable-feature": enabled(&json!(config.features)).join(","),
         "query.lookback-delta": span(limits.lookback),

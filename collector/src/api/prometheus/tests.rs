@@ -163,6 +163,23 @@ async fn warnings_and_infos_stand_beside_the_data() {
 }
 
 #[tokio::test]
+async fn what_a_query_may_take_is_configured() {
+    let bed = Bed::new(|config| config.metrics.query_samples_max = 10).await;
+    let (status, body) = bed.ask("GET", "query", &[("query", "vector(1)")]).await;
+    assert_eq!(status, 200, "{body}");
+    let range = [
+        ("query", "vector(1)"),
+        ("start", "0"),
+        ("end", "10"),
+        ("step", "1"),
+    ];
+    let (status, body) = bed.ask("GET", "query_range", &range).await;
+    assert_eq!(status, 422, "{body}");
+    let told = body["error"].as_str().unwrap();
+    assert!(told.contains("raise metrics.query_samples_max"), "{told}");
+}
+
+#[tokio::test]
 async fn experiments_are_behind_switches() {
     let bed = Bed::new(|_| {}).await;
     let refused =

@@ -129,3 +129,39 @@ fn only_what_is_wrong_in_itself_is_called_an_invalid_argument() {
         Code::PermissionDenied,
     );
 }
+
+/// A message of Jaeger's with one span.
+fn of_jaeger(span_id: &[u8]) -> Vec<u8> {
+    let within = |number: u8, inside: &[u8]| {
+        let length = u8::try_from(inside.len()).unwrap();
+        [&[number << 3 | 2, length][..], inside].concat()
+    };
+    let span = [within(1, &[7; 16]), within(2, span_id)].concat();
+    within(1, &within(1, &span))
+}
+
+#[tokio::test]
+async fn what_jaegers_clients_send_is_taken_as_otlp_and_a_bad_span_told() {
+    let behind = Behind::new(&OtlpLimits::default(), Arc::new(SystemClock));
+    let mut export =
+        Export::<PostSpansResponse>::translated(jaeger::read_protobuf, &behind.admission);
+    let mut send = async |message: Vec<u8>| {
+        let request = Request::new(Body::from(framed(&message)));
+        let response = export.call(request).await.unwrap();
+        let code = response.headers().get("grpc-status").map(code_of);
+        let message = response
+            .headers()
+            .get("grpc-message")
+            .map(|text| text.to_str().unwrap().to_owned());
+        (code.unwrap_or(Code::Ok), message.unwrap_or_default())
+    };
+    let written = || behind.journal.durable_end(Partition::first(Signal::Spans));
+    assert_eq!(send(of_jaeger(&[8; 8])).await.0, Code::Ok);
+    assert_eq!(written(), Position(1));
+    let (code, message) = send([of_jaeger(&[8; 8]), of_jaeger(&[0; 8])].concat()).await;
+    assert_eq!(code, Code::InvalidArgument);
+    assert!(message.contains("1%20spans%20were%20taken"), "{message}");
+    assert_eq!(written(), Position(2));
+    assert_eq!(send(vec![0x0a, 9]).await.0, Code::InvalidArgument);
+    assert_eq!(written(), Position(2));
+}

@@ -1,8 +1,10 @@
 //! Makes one segment of several, decoding nothing but traces that are in more than one.
 //!
-//! Memory: the fragments and a number for each of them (about 50 bytes a trace), one block
-//! a file, and a trace up to [`TRACE_BYTES_MAX`].
+//! Memory: the fragments and numbers for each of them (about 70 bytes a trace), one block
+//! a file and the columns of a few groups, and a trace up to [`TRACE_BYTES_MAX`].
 
+use super::columns::{CodesOf, Columns};
+use super::ids::merge_ids;
 use super::write::{Label, create, meta, received, write_names};
 use super::{
     Fragment, INDEX, SPANS, Segment, decode_ordinals, encode_ordinals, read_spans, summary_key,
@@ -14,29 +16,36 @@ use bytes::Bytes;
 use sonde_proto::TraceId;
 use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Writer, Written};
+use sonde_segment::work::Pace;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// How many stored bytes of one trace are put together at a time. Of a trace with more, copies
 /// of a span may stay, which reading collapses as it does those in several segments.
 const TRACE_BYTES_MAX: usize = 32 << 20;
+
+/// A merge asks whether it may go on each time it has written so many bytes.
+const STEP_BYTES: u64 = 64 << 10;
 
 /// Writes the directory of a segment from segments of one tenant, at least one.
 pub(crate) fn merge(
     path: &Path,
     id: u64,
     inputs: &[Arc<Segment>],
+    pace: &Pace,
 ) -> Result<SegmentMeta, BlockError> {
     let Some(first) = inputs.first() else {
         return Err(BlockError::Damaged("nothing to merge"));
     };
     create(path)?;
-    let (spans, records) = merge_spans(path, inputs)?;
+    let mut steps = Steps::new(pace);
+    let (spans, records) = merge_spans(path, inputs, &mut steps)?;
     let (fragments, new_ordinals) = number_fragments(inputs)?;
-    let index = merge_index(path, inputs, &fragments, &new_ordinals)?;
+    let index = merge_index(path, inputs, &fragments, &new_ordinals, &mut steps)?;
     let positions = |s: &Arc<Segment>| s.meta.positions;
     let label = Label {
         id,
@@ -69,7 +78,11 @@ pub(crate) fn merge(
     Ok(meta(label, fragments.iter(), records, spans, index))
 }
 
-fn merge_spans(path: &Path, inputs: &[Arc<Segment>]) -> Result<(Written, u64), BlockError> {
+fn merge_spans(
+    path: &Path,
+    inputs: &[Arc<Segment>],
+    steps: &mut Steps<'_>,
+) -> Result<(Written, u64), BlockError> {
     let mut writer = Writer::create(&path.join(SPANS))?;
     let (mut records, mut copies) = (inputs.iter().map(|s| s.meta.records).sum::<u64>(), 0);
     let scans: Vec<_> = inputs
@@ -77,6 +90,7 @@ fn merge_spans(path: &Path, inputs: &[Arc<Segment>]) -> Result<(Written, u64), B
         .map(|s| s.spans.scan(Bound::Unbounded))
         .collect();
     each_key(scans, TRACE_BYTES_MAX, |key, values| {
+        steps.wrote(SPANS, writer.bytes())?;
         if values.iter().all(|(input, _)| *input == values[0].0) {
             return values
                 .iter()
@@ -104,7 +118,7 @@ fn number_fragments(inputs: &[Arc<Segment>]) -> Result<(Vec<Fragment>, Vec<Vec<u
     let mut places: Vec<Vec<usize>> = Vec::new();
     for input in inputs {
         let mut mine = Vec::new();
-        for fragment in input.fragments(None) {
+        for fragment in input.fragments() {
             let fragment = fragment?;
             let at = *by_trace.entry(fragment.trace_id).or_insert(fragments.len());
             match fragments.get_mut(at) {
@@ -136,8 +150,10 @@ fn merge_index(
     inputs: &[Arc<Segment>],
     fragments: &[Fragment],
     new_ordinals: &[Vec<u32>],
+    steps: &mut Steps<'_>,
 ) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
+    write_columns(&mut writer, inputs, new_ordinals)?;
     let mut names = BTreeSet::new();
     for name in inputs.iter().flat_map(|s| s.names()) {
         let name = name?;
@@ -151,6 +167,7 @@ fn merge_index(
             .iter()
             .map(|(service, operation)| (service.as_str(), operation.as_str())),
     )?;
+    merge_ids(&mut writer, inputs)?;
     for (ordinal, fragment) in (0..).zip(fragments) {
         writer.add(&summary_key(ordinal), &fragment.encode())?;
     }
@@ -159,6 +176,7 @@ fn merge_index(
         inputs.iter().map(|s| s.tokens()).collect(),
         usize::MAX,
         |key, values| {
+            steps.wrote(INDEX, writer.bytes())?;
             ordinals.clear();
             for (input, value) in values {
                 for old in decode_ordinals(value)? {
@@ -178,9 +196,78 @@ fn merge_index(
     writer.finish()
 }
 
+/// Lists the codes of every fragment's spans. A copy of a span may be listed beside it.
+fn write_columns(
+    writer: &mut Writer,
+    inputs: &[Arc<Segment>],
+    new_ordinals: &[Vec<u32>],
+) -> Result<(), BlockError> {
+    let of_input = |(input, mine): (u32, &Vec<u32>)| -> Vec<(u32, u32, u32)> {
+        let mine = (0..).zip(mine);
+        mine.map(|(old, new)| (*new, input, old)).collect()
+    };
+    let mut parts: Vec<(u32, u32, u32)> = (0..).zip(new_ordinals).flat_map(of_input).collect();
+    parts.sort_unstable();
+    let mut readers: Vec<CodesOf<'_>> = inputs.iter().map(|s| CodesOf::new(s)).collect();
+    let (mut columns, mut codes) = (Columns::default(), Vec::new());
+    for parts in parts.chunk_by(|a, b| a.0 == b.0) {
+        codes.clear();
+        let mut are_listed = true;
+        for (_, input, old) in parts {
+            are_listed &= readers[*input as usize].take(*old, &mut codes)?;
+        }
+        columns.add(if are_listed { &codes } else { &[] }, writer)?;
+    }
+    columns.finish(writer)
+}
+
+/// How far a merge has come, and whether it may go on.
+struct Steps<'a> {
+    pace: &'a Pace,
+    started: Instant,
+    /// Bytes of the files before this one.
+    before: u64,
+    file: &'static str,
+    written: u64,
+    asked: u64,
+}
+
+impl<'a> Steps<'a> {
+    fn new(pace: &'a Pace) -> Self {
+        Self {
+            pace,
+            started: Instant::now(),
+            before: 0,
+            file: SPANS,
+            written: 0,
+            asked: 0,
+        }
+    }
+
+    /// Waits as long as the pace asks, after so many bytes were written to a file.
+    fn wrote(&mut self, file: &'static str, bytes: u64) -> Result<(), BlockError> {
+        if self.file != file {
+            (self.before, self.file) = (self.before + self.written, file);
+        }
+        self.written = bytes;
+        let all = self.before + bytes;
+        if all.saturating_sub(self.asked) < STEP_BYTES {
+            return Ok(());
+        }
+        self.asked = all;
+        match self.pace.may_go_on(all, self.started) {
+            true => Ok(()),
+            false => Err(BlockError::Io {
+                operation: "go on merging",
+                cause: std::io::Error::other("the store is closing"),
+            }),
+        }
+    }
+}
+
 /// Visits every key of sorted inputs with all its values and which input each is from; once,
 /// or every time that `bytes_max` bytes of values have come together.
-fn each_key<I>(
+pub(super) fn each_key<I>(
     mut inputs: Vec<I>,
     bytes_max: usize,
     mut visit: impl FnMut(&Bytes, &[(usize, Bytes)]) -> Result<(), BlockError>,

@@ -1,8 +1,11 @@
 //! Writes a tail as a segment.
 
+use super::columns::Columns;
+use super::ids::{Where, write_ids};
 use super::{Fragment, INDEX, SPANS, checksum, encode_ordinals, name_key, summary_key, token_key};
 use crate::raw::{collapse, encode};
 use crate::tail::Tail;
+use crate::token;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Writer, Written};
@@ -52,9 +55,10 @@ pub(super) fn meta<'a>(
     spans: Written,
     index: Written,
 ) -> SegmentMeta {
-    let (start, end) = (
+    let (start, end, count) = (
         fragments.clone().map(|f| f.start).min(),
-        fragments.map(|f| f.end).max(),
+        fragments.clone().map(|f| f.end).max(),
+        fragments.count(),
     );
     SegmentMeta {
         id: label.id,
@@ -65,7 +69,10 @@ pub(super) fn meta<'a>(
         bytes: spans.bytes + index.bytes,
         records,
         checksum: checksum(spans.checksum, index.checksum),
-        extra: serde_json::json!({"received": [label.received.0, label.received.1]}),
+        extra: serde_json::json!({
+            "received": [label.received.0, label.received.1],
+            "fragments": count,
+        }),
     }
 }
 
@@ -93,13 +100,25 @@ fn write_spans(path: &Path, tail: &Tail) -> Result<(Written, u64), BlockError> {
 
 fn write_index(path: &Path, tail: &Tail) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
-    write_names(&mut writer, tail.names())?;
     let mut traces: Vec<_> = tail.traces.values().collect();
     traces.sort_unstable_by_key(|t| t.fragment.order());
+    let mut columns = Columns::default();
+    for trace in &traces {
+        columns.add(&trace.codes, &mut writer)?;
+    }
+    columns.finish(&mut writer)?;
+    write_names(&mut writer, tail.names())?;
     let mut tokens: Vec<(u64, u32)> = Vec::new();
+    let mut ids: Vec<(u64, Where)> = Vec::new();
+    for trace in &traces {
+        let mine = trace.tokens().iter().filter(|t| token::is_request_id(**t));
+        ids.extend(mine.map(|token| (*token, trace.fragment.order())));
+    }
+    write_ids(&mut writer, ids)?;
     for (ordinal, trace) in (0..).zip(&traces) {
         writer.add(&summary_key(ordinal), &trace.fragment.encode())?;
-        tokens.extend(trace.tokens().iter().map(|token| (token >> 16, ordinal)));
+        let others = trace.tokens().iter().filter(|t| !token::is_request_id(**t));
+        tokens.extend(others.map(|token| (token >> 16, ordinal)));
     }
     tokens.sort_unstable();
     tokens.dedup();

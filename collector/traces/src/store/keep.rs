@@ -1,170 +1,211 @@
-//! What the writer does between batches: seal, let go, move aside, and, in [`super::merge`],
-//! merge.
+//! What the writer does between batches: seal, let go, move damage aside, and, in
+//! [`super::merge`], merge.
 
 use super::merge::Merging;
-use super::{State, StoreError, TraceStore};
-use crate::segment::{Segment, received, write_tail};
-use crate::tail::SharedTail;
-use sonde_proto::{Position, Tenant, UnixNanos};
+use super::seal::{Frozen, Outcome};
+use super::{StoreError, TraceStore};
+use crate::config::Config;
+use crate::segment::{IdsOnly, Segment, received};
+use sonde_proto::{Position, UnixNanos};
+use sonde_segment::work::{Background, Barred, Pace};
 use sonde_segment::{Manifest, SegmentMeta, SwapError, plan};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The writer's own state: the manifest in force and the merge under way.
+/// The writing thread's own: the manifest in force and the work beside it.
 #[derive(Debug)]
 pub(super) struct Keeper {
     pub(super) manifest: Manifest,
-    pub(super) merging: Option<Merging>,
+    /// About how many bytes of memory came since the last freeze.
+    pub(super) active_bytes: usize,
+    /// When the oldest of that arrived.
+    pub(super) active_since: Option<UnixNanos>,
+    pub(super) frozen: Option<Frozen>,
+    pub(super) sealing: Background<Outcome>,
+    pub(super) merging: Background<Merging>,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
+    /// What no merge is to take for a while.
+    pub(super) barred: Barred,
+    /// Holds merging back.
+    pub(super) pace: Arc<Pace>,
+    /// The time, as [`TraceStore::maintain`] was told last.
+    pub(super) now: UnixNanos,
+    /// Set while entries from here on were not taken; they must be offered again.
+    pub(super) held_back_from: Option<Position>,
 }
 
 impl Keeper {
-    pub(super) fn new(manifest: Manifest) -> Self {
+    pub(super) fn new(manifest: Manifest, config: &Config, now: UnixNanos) -> Self {
         Self {
             manifest,
-            merging: None,
+            active_bytes: 0,
+            active_since: None,
+            frozen: None,
+            sealing: Background::new("traces-seal"),
+            merging: Background::new("traces-merge"),
             merge_due: true,
+            barred: Barred::default(),
+            pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
+            now,
+            held_back_from: None,
         }
     }
 
-    pub(super) fn covers(&self) -> Position {
-        self.manifest.covers
+    pub(super) fn frozen_bytes(&self) -> usize {
+        self.frozen.as_ref().map_or(0, |frozen| frozen.bytes)
+    }
+
+    /// Ends the work in the background; its results are not published.
+    pub(super) fn stop(&mut self) {
+        self.pace.close();
+        // Nobody lists what they wrote: the next start deletes it.
+        self.sealing.wait();
+        self.merging.wait();
     }
 }
 
 impl TraceStore {
-    /// Seals when the tail is old or large enough, adopts a finished merge and starts the
-    /// next, lets the old go, and moves damaged segments aside. Returns the position before
-    /// which the journal may be trimmed.
+    /// Publishes what was sealed and merged in the background, starts what is due, moves
+    /// damaged segments aside and lets the old go. Does not wait for anything but the
+    /// manifest's swap. Returns the position before which the journal may be trimmed.
     ///
     /// # Errors
     /// [`StoreError`] when something could not be written; everything applied stays
     /// searchable, and the next call tries again. A merge that fails is no error: it is
     /// counted, and nothing waits for it.
     pub fn maintain(&self, now: UnixNanos) -> Result<Position, StoreError> {
-        let sealed = if self.seal_is_due(now) {
-            self.seal(now).map(drop)
-        } else {
-            Ok(())
-        };
         let mut keeper = self.keeper.lock();
+        keeper.now = now;
         let cleared = self.move_damaged_aside(&mut keeper);
+        let mut sealed = self.advance_seal(&mut keeper);
+        if sealed.is_ok() && self.seal_is_due(&keeper) {
+            sealed = self.freeze(&mut keeper);
+        }
         // Also when there was no room to seal: this is what makes some.
-        let kept = self.let_go(&mut keeper, now);
+        let kept = self.let_go(&mut keeper);
         self.advance_merge(&mut keeper);
         self.gauge();
-        sealed.and(cleared).and(kept)?;
-        Ok(keeper.covers())
+        cleared.and(sealed).and(kept)?;
+        Ok(keeper.manifest.covers)
     }
 
-    /// Writes the tail as segments, now. Returns the position before which the journal may
-    /// be trimmed.
+    /// Seals everything that was applied, and waits for it. Returns the position before which
+    /// the journal may be trimmed.
     ///
     /// # Errors
-    /// [`StoreError`] when something could not be written; the tail stays searchable.
+    /// [`StoreError`] when something could not be written; the spans stay searchable.
     pub fn seal(&self, _now: UnixNanos) -> Result<Position, StoreError> {
         let mut keeper = self.keeper.lock();
-        let (tails, covers) = self.state.write().start_seal();
-        if covers == keeper.manifest.covers {
-            return Ok(covers);
+        self.finish_seal(&mut keeper)?;
+        if self.applied_to() > keeper.manifest.covers {
+            self.freeze(&mut keeper)?;
+            self.finish_seal(&mut keeper)?;
         }
-        let mut manifest = keeper.manifest.clone();
-        manifest.covers = covers;
-        let numbered: Vec<(u64, &(Tenant, SharedTail))> = tails
-            .iter()
-            .map(|tail| (manifest.take_id(), tail))
-            .collect();
-        // A number once given is not given again, even when this seal fails.
-        keeper.manifest.next_id = manifest.next_id;
-        let written = self.write_tails(&numbered);
-        let segments = written.inspect_err(|_| self.discard(&numbered))?;
-        let metas = segments.iter().map(|segment| segment.meta.clone());
-        manifest.segments.extend(metas);
-        if let Err(error) = self.dir.swap(&manifest) {
-            if !error.may_be_in_force() {
-                self.discard(&numbered);
-            }
-            return Err(error.into());
-        }
-        keeper.manifest = manifest;
-        keeper.merge_due |= !segments.is_empty();
-        self.state.write().finish_seal(&tails, segments);
-        Ok(covers)
+        self.gauge();
+        Ok(keeper.manifest.covers)
     }
 
-    fn write_tails(
-        &self,
-        numbered: &[(u64, &(Tenant, SharedTail))],
-    ) -> Result<Vec<Arc<Segment>>, StoreError> {
-        let write = |(id, (tenant, tail)): &(u64, &(Tenant, SharedTail))| {
-            let path = self.dir.create(tenant, *id)?;
-            let meta = write_tail(&path, *id, tenant, &tail.read())?;
-            self.dir.persist(tenant, *id)?;
-            Ok(Arc::new(Segment::open(&path, meta)?))
-        };
-        numbered.iter().map(write).collect()
-    }
-
-    /// Deletes what a seal wrote that failed: the next one, on a full disk, needs the room.
-    fn discard(&self, numbered: &[(u64, &(Tenant, SharedTail))]) {
-        for (id, (tenant, _)) in numbered {
-            self.dir.remove(tenant, *id);
-        }
-    }
-
-    fn seal_is_due(&self, now: UnixNanos) -> bool {
-        let state = self.state.read();
+    fn seal_is_due(&self, keeper: &Keeper) -> bool {
         let age = Duration::from_secs(self.config.seal_seconds);
-        state.tail_bytes() as u64 >= self.config.seal_bytes
-            || state
-                .oldest_received()
-                .is_some_and(|oldest| now.since(oldest) >= age)
+        let aged = |since: UnixNanos| keeper.now.since(since) >= age;
+        let full = keeper.active_bytes as u64 >= self.config.seal_bytes;
+        keeper.frozen.is_none() && (full || keeper.active_since.is_some_and(aged))
     }
 
-    fn let_go(&self, keeper: &mut Keeper, now: UnixNanos) -> Result<(), StoreError> {
-        let keep_from = now.minus(Duration::from_secs(self.config.retention_seconds));
-        // By arrival: a span may claim any time, and late ones are kept as long as others.
-        let by_arrival = |meta: &SegmentMeta| {
-            let (start, end) = received(meta);
-            SegmentMeta {
-                start,
-                end,
-                ..meta.clone()
-            }
-        };
-        let metas: Vec<SegmentMeta> = keeper.manifest.segments.iter().map(by_arrival).collect();
-        let gone = plan::expire(&metas, keep_from, self.config.disk_bytes_max);
-        if gone.is_empty() {
-            Ok(())
+    /// Lets go of what is older than retention or too much. Of spans, which traces carried a
+    /// request ID may be kept for longer.
+    fn let_go(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
+        let (ids, spans): (Vec<_>, Vec<_>) = keeper
+            .manifest
+            .segments
+            .iter()
+            .map(|s| by_age(s, keeper.now))
+            .partition(IdsOnly::is_meant);
+        // Age counts from the newest span that is sealed: a machine whose clock is years ahead
+        // must not lose everything by it.
+        let sealed = keeper.manifest.segments.iter();
+        let newest = sealed.map(|s| s.end).max();
+        let newest = newest.map_or(keeper.now, |newest| newest.min(keeper.now));
+        let (spans_kept, ids_kept) = (
+            newest.minus(Duration::from_secs(self.config.retention_seconds)),
+            newest.minus(Duration::from_secs(
+                self.config.request_id_retention_seconds,
+            )),
+        );
+        let mut gone = plan::expire(&spans, spans_kept, self.config.disk_bytes_max);
+        let left = if ids_kept < spans_kept {
+            self.keep_ids(keeper, &gone)
         } else {
-            Ok(self.replace(keeper, &gone, None)?)
+            Vec::new()
+        };
+        gone.extend(plan::expire(
+            &ids,
+            ids_kept,
+            self.config.request_id_bytes_max,
+        ));
+        if gone.is_empty() {
+            return Ok(());
         }
+        Ok(self.replace(keeper, &gone, None, left)?)
+    }
+
+    /// Writes the request IDs of segments that are let go. Where that fails they go too: on a
+    /// full disk, retention is what makes room.
+    fn keep_ids(&self, keeper: &mut Keeper, gone: &[u64]) -> Vec<Arc<IdsOnly>> {
+        let segments: Vec<Arc<Segment>> = {
+            let state = self.state.read();
+            let gone = state.segments.iter().filter(|s| gone.contains(&s.meta.id));
+            gone.cloned().collect()
+        };
+        let mut kept = Vec::new();
+        for segment in segments {
+            let (id, tenant) = (keeper.manifest.take_id(), &segment.meta.tenant);
+            let write = || -> Result<Option<IdsOnly>, StoreError> {
+                let path = self.dir.create(tenant, id)?;
+                let Some(meta) = IdsOnly::write(&path, id, &segment)? else {
+                    return Ok(None);
+                };
+                self.dir.persist(tenant, id)?;
+                Ok(Some(IdsOnly::open(&path, meta)?))
+            };
+            match write() {
+                Ok(Some(ids)) => kept.push(Arc::new(ids)),
+                Ok(None) => self.dir.remove(tenant, id),
+                Err(error) => {
+                    self.dir.remove(tenant, id);
+                    tracing::warn!(segment = segment.meta.id, %error, "the request IDs of spans that are let go cannot be kept");
+                }
+            }
+        }
+        kept
     }
 
     pub(super) fn move_damaged_aside(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let damaged: Vec<u64> = self
-            .state
-            .read()
-            .segments
-            .iter()
-            .filter(|s| s.is_damaged())
-            .map(|s| s.meta.id)
-            .collect();
+        let damaged: Vec<u64> = {
+            let state = self.state.read();
+            let segments = state.segments.iter().filter(|s| s.is_damaged());
+            let ids = state.ids_only.iter().filter(|s| s.is_damaged());
+            let ids = ids.map(|s| s.meta.id);
+            segments.map(|s| s.meta.id).chain(ids).collect()
+        };
         for id in damaged {
             self.dir.quarantine(&mut keeper.manifest, id, "damaged")?;
             keeper.merge_due = true;
-            self.state.write().segments.retain(|s| s.meta.id != id);
+            let mut state = self.state.write();
+            state.segments.retain(|s| s.meta.id != id);
+            state.ids_only.retain(|s| s.meta.id != id);
         }
         Ok(())
     }
 
-    /// Puts a manifest in force without some segments and perhaps with a new one.
+    /// Puts a manifest in force without some segments, and perhaps with new ones.
     pub(super) fn replace(
         &self,
         keeper: &mut Keeper,
         gone: &[u64],
         new: Option<Segment>,
+        left: Vec<Arc<IdsOnly>>,
     ) -> Result<(), SwapError> {
         let mut manifest = keeper.manifest.clone();
         let (out, kept) = manifest
@@ -175,48 +216,59 @@ impl TraceStore {
         manifest
             .segments
             .extend(new.as_ref().map(|s| s.meta.clone()));
-        self.dir.swap(&manifest)?;
+        manifest
+            .segments
+            .extend(left.iter().map(|s| s.meta.clone()));
+        if let Err(error) = self.dir.swap(&manifest) {
+            if !error.may_be_in_force() {
+                let written = left.iter().map(|s| &s.meta);
+                written.for_each(|meta| self.dir.remove(&meta.tenant, meta.id));
+            }
+            return Err(error);
+        }
         keeper.manifest = manifest;
         keeper.merge_due = true;
         {
             let mut state = self.state.write();
             state.segments.retain(|s| !gone.contains(&s.meta.id));
             state.segments.extend(new.map(Arc::new));
+            state.ids_only.retain(|s| !gone.contains(&s.meta.id));
+            state.ids_only.extend(left);
         }
         out.iter()
             .for_each(|meta| self.dir.remove(&meta.tenant, meta.id));
         Ok(())
     }
+
+    /// Lets everything that is due be done, and waits for it.
+    #[cfg(test)]
+    pub(crate) fn settle(&self, now: UnixNanos) -> Result<Position, StoreError> {
+        loop {
+            self.maintain(now)?;
+            let mut keeper = self.keeper.lock();
+            self.finish_seal(&mut keeper)?;
+            if let Some(merged) = keeper.merging.wait() {
+                self.publish_merge(&mut keeper, merged)?;
+            } else if keeper.frozen.is_none() && !keeper.merge_due {
+                drop(keeper);
+                return self.maintain(now);
+            }
+        }
+    }
 }
 
-impl State {
-    /// Gives every tenant an empty tail; returns all tails that have spans, and what they cover.
-    fn start_seal(&mut self) -> (Vec<(Tenant, SharedTail)>, Position) {
-        for tails in self.tails.values_mut() {
-            tails.retain(|tail| tail.read().spans > 0);
-            tails.push(SharedTail::default());
-        }
-        let full = |tails: &[SharedTail]| {
-            tails
-                .iter()
-                .filter(|tail| tail.read().spans > 0)
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let tails = self
-            .tails
-            .iter()
-            .flat_map(|(tenant, tails)| full(tails).into_iter().map(|tail| (tenant.clone(), tail)));
-        (tails.collect(), self.applied_to)
-    }
-
-    /// Lists the segments in the place of the tails they were made from, in one step.
-    fn finish_seal(&mut self, sealed: &[(Tenant, SharedTail)], segments: Vec<Arc<Segment>>) {
-        for tails in self.tails.values_mut() {
-            tails.retain(|tail| !sealed.iter().any(|(_, done)| Arc::ptr_eq(tail, done)));
-        }
-        self.tails
-            .retain(|_, tails| tails.iter().any(|tail| tail.read().spans > 0));
-        self.segments.extend(segments);
+/// A segment as retention sees it: by when its spans arrived, since a span may claim any time,
+/// and late ones are kept as long as others. An arrival that is yet to come was stamped by a
+/// clock that went wrong, and says nothing; the spans' own times do then.
+fn by_age(meta: &SegmentMeta, now: UnixNanos) -> SegmentMeta {
+    let (start, end) = received(meta);
+    let (start, end) = match end <= now {
+        true => (start, end),
+        false => (meta.start.min(now), meta.end.min(now)),
+    };
+    SegmentMeta {
+        start,
+        end,
+        ..meta.clone()
     }
 }

@@ -1,35 +1,45 @@
 //! Merging: from several small segments to one, on a thread of its own.
 //!
-//! A merge that fails leaves nothing behind, stops nothing else, and is not tried again before
-//! segments change: a full disk is not helped by trying.
+//! A merge that fails leaves nothing behind, stops nothing else, and its inputs are let alone
+//! for a while: what cannot be merged must not keep others from it.
 
 use super::keep::Keeper;
 use super::{StoreError, TraceStore, is_damage};
-use crate::segment::{Segment, merge};
+use crate::segment::{IdsOnly, Segment, merge};
 use sonde_proto::Tenant;
 use sonde_segment::blocks::BlockError;
-use sonde_segment::{SegmentMeta, plan};
+use sonde_segment::work::Pace;
+use sonde_segment::{SegmentDir, SegmentMeta, plan};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
-/// A merge on its own thread, so that spans stay searchable within moments meanwhile.
+/// A merge that was tried.
 #[derive(Debug)]
 pub(super) struct Merging {
     id: u64,
     tenant: Tenant,
     inputs: Vec<u64>,
-    thread: JoinHandle<Result<SegmentMeta, BlockError>>,
+    outcome: Result<SegmentMeta, BlockError>,
+}
+
+/// A merge to be done.
+#[derive(Clone)]
+struct Task {
+    dir: Arc<SegmentDir>,
+    pace: Arc<Pace>,
+    id: u64,
+    tenant: Tenant,
+    inputs: Vec<Arc<Segment>>,
 }
 
 impl TraceStore {
-    /// Adopts the merge if it is finished, and starts the next if one is due.
+    /// Publishes the merge if it is finished, and starts the next if one is due.
     pub(super) fn advance_merge(&self, keeper: &mut Keeper) {
-        let busy = |merging: &Merging| !merging.thread.is_finished();
-        if keeper.merging.as_ref().is_some_and(busy) {
-            return;
+        if let Some(merged) = keeper.merging.poll() {
+            // It was counted and told of.
+            let _ = self.publish_merge(keeper, merged);
         }
-        if let Err(error) = self.next_merge(keeper) {
-            tracing::warn!(%error, "merging segments of traces failed; they stay as they are");
+        if !keeper.merging.is_busy() && std::mem::take(&mut keeper.merge_due) {
+            let _ = self.start_merge(keeper);
         }
     }
 
@@ -40,122 +50,113 @@ impl TraceStore {
     /// as they were.
     pub fn merge_all(&self) -> Result<(), StoreError> {
         let mut keeper = self.keeper.lock();
-        keeper.merge_due = true;
         loop {
-            self.next_merge(&mut keeper)?;
-            if keeper.merging.is_none() {
+            if let Some(merged) = keeper.merging.wait() {
+                self.publish_merge(&mut keeper, merged)?;
+            }
+            keeper.merge_due = false;
+            self.start_merge(&mut keeper)?;
+            if !keeper.merging.is_busy() && !keeper.merge_due {
                 return Ok(());
             }
         }
     }
 
-    fn next_merge(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        self.adopt_merge(keeper)
-            .and_then(|()| self.start_merge(keeper))
-            .inspect_err(|_| {
-                self.metrics.merge_failures.inc();
-            })
-    }
-
     fn start_merge(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        if !std::mem::take(&mut keeper.merge_due) {
-            return Ok(());
-        }
         let limits = plan::MergeLimits {
             fan_in: self.config.merge_fan_in,
             segment_bytes_max: self.config.merge_segment_bytes_max,
         };
-        let Some(inputs) = plan::merge(&keeper.manifest.segments, &limits) else {
+        keeper.barred.forget_before(keeper.now);
+        let mut segments = keeper.manifest.segments.clone();
+        segments.retain(|s| !keeper.barred.contains(s.id) && !IdsOnly::is_meant(s));
+        let Some(inputs) = plan::merge(&segments, &limits) else {
             return Ok(());
         };
-        let segments = self.segments(&inputs);
-        let Some(tenant) = segments.first().map(|s| s.meta.tenant.clone()) else {
+        let inputs = self.segments(&inputs);
+        let Some(tenant) = inputs.first().map(|s| s.meta.tenant.clone()) else {
             return Ok(());
         };
-        let id = keeper.manifest.take_id();
-        let path = self.dir.create(&tenant, id)?;
-        let (dir, owner) = (Arc::clone(&self.dir), tenant.clone());
-        let work = move || {
-            let meta = merge(&path, id, &segments)?;
-            let persisted = dir.persist(&owner, id);
-            persisted.map_err(|error| BlockError::Io {
-                operation: "persist",
-                cause: std::io::Error::other(error),
-            })?;
-            Ok(meta)
-        };
-        let spawned = std::thread::Builder::new()
-            .name("traces-merge".to_owned())
-            .spawn(work);
-        let thread = spawned.map_err(|cause| BlockError::Io {
-            operation: "start a thread to merge",
-            cause,
-        })?;
-        keeper.merging = Some(Merging {
-            id,
+        let task = Task {
+            dir: Arc::clone(&self.dir),
+            pace: Arc::clone(&keeper.pace),
+            id: keeper.manifest.take_id(),
             tenant,
             inputs,
-            thread,
-        });
-        Ok(())
+        };
+        match keeper.merging.start(move || task.run()) {
+            // There was no thread for it.
+            Some(merged) => self.publish_merge(keeper, Some(merged)),
+            None => Ok(()),
+        }
     }
 
-    /// Waits for the merge under way, if any, and puts its segment in the place of its inputs.
-    fn adopt_merge(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let Some(Merging {
+    /// Puts the segment of a merge in the place of its inputs.
+    pub(super) fn publish_merge(
+        &self,
+        keeper: &mut Keeper,
+        merged: Option<Merging>,
+    ) -> Result<(), StoreError> {
+        let merged = merged.ok_or(StoreError::Panicked("merging"));
+        let done = merged.and_then(|merged| self.adopt_merge(keeper, merged));
+        done.inspect_err(|error| {
+            self.metrics.merge_failures.inc();
+            tracing::warn!(%error, "merging segments of traces failed; they stay as they are");
+        })
+    }
+
+    fn adopt_merge(&self, keeper: &mut Keeper, merged: Merging) -> Result<(), StoreError> {
+        let Merging {
             id,
             tenant,
             inputs,
-            thread,
-        }) = keeper.merging.take()
-        else {
+            outcome,
+        } = merged;
+        let is_listed = |input: &u64| keeper.manifest.segment(*input).is_some();
+        if outcome.is_ok() && !inputs.iter().all(is_listed) {
+            // Retention or quarantine took an input meanwhile; what is left is merged anew.
+            keeper.merge_due = true;
+            self.dir.remove(&tenant, id);
             return Ok(());
-        };
-        let outcome = thread
-            .join()
-            .unwrap_or(Err(BlockError::Damaged("the merge panicked")));
-        let all_listed = |keeper: &Keeper| {
-            let mut inputs = inputs.iter();
-            inputs.all(|input| keeper.manifest.segment(*input).is_some())
-        };
-        match outcome {
-            Ok(meta) if all_listed(keeper) => {
-                let opened = Segment::open(&self.dir.path(&tenant, id), meta);
-                let segment = opened.inspect_err(|_| self.dir.remove(&tenant, id))?;
-                self.replace(keeper, &inputs, Some(segment))
-                    .inspect_err(|error| {
-                        if !error.may_be_in_force() {
-                            self.dir.remove(&tenant, id);
-                        }
-                    })?;
+        }
+        let opened = outcome.and_then(|meta| Segment::open(&self.dir.path(&tenant, id), meta));
+        match opened {
+            Ok(segment) => {
+                if let Err(error) = self.replace(keeper, &inputs, Some(segment), Vec::new()) {
+                    if !error.may_be_in_force() {
+                        self.dir.remove(&tenant, id);
+                    }
+                    keeper.barred.add(inputs, keeper.now);
+                    return Err(error.into());
+                }
                 self.metrics.merges.inc();
-                Ok(())
-            }
-            Ok(_) => {
-                self.dir.remove(&tenant, id);
                 Ok(())
             }
             Err(error) => {
                 self.dir.remove(&tenant, id);
-                if is_damage(&error) {
-                    self.find_damage(&inputs);
-                    self.move_damaged_aside(keeper)?;
-                    if !all_listed(keeper) {
-                        return Ok(());
-                    }
+                if is_damage(&error) && self.find_damage(&inputs) {
+                    keeper.merge_due = true;
+                    return self.move_damaged_aside(keeper);
                 }
+                keeper.barred.add(inputs, keeper.now);
                 Err(error.into())
             }
         }
     }
 
-    /// Reads the inputs of a failed merge through, so that the damaged one is found.
-    fn find_damage(&self, inputs: &[u64]) {
+    /// Reads the inputs of a failed merge through, so that the damaged one is found; whether
+    /// there is one.
+    fn find_damage(&self, inputs: &[u64]) -> bool {
+        let mut found = false;
         for segment in self.segments(inputs) {
-            if let Err(error) = segment.verify() {
+            if let Err(error) = segment.verify()
+                && is_damage(&error)
+            {
                 self.note_damage(&segment, &error);
+                found = true;
             }
         }
+        found
     }
 
     fn segments(&self, ids: &[u64]) -> Vec<Arc<Segment>> {
@@ -165,11 +166,28 @@ impl TraceStore {
     }
 }
 
-impl Drop for TraceStore {
-    fn drop(&mut self) {
-        if let Some(merging) = self.keeper.get_mut().merging.take() {
-            // Its segment is not listed: the next start deletes it. Only the thread must end.
-            let _ = merging.thread.join();
+impl Task {
+    fn run(self) -> Merging {
+        Merging {
+            outcome: self.write(),
+            inputs: self.inputs.iter().map(|s| s.meta.id).collect(),
+            id: self.id,
+            tenant: self.tenant,
         }
+    }
+
+    fn write(&self) -> Result<SegmentMeta, BlockError> {
+        let failed = |operation| {
+            move |error: sonde_segment::SwapError| BlockError::Io {
+                operation,
+                cause: std::io::Error::other(error),
+            }
+        };
+        let path = self.dir.create(&self.tenant, self.id);
+        let path = path.map_err(failed("make room for"))?;
+        let meta = merge(&path, self.id, &self.inputs, &self.pace)?;
+        let persisted = self.dir.persist(&self.tenant, self.id);
+        persisted.map_err(failed("persist"))?;
+        Ok(meta)
     }
 }

@@ -26,12 +26,30 @@ impl Bed {
         }
     }
 
-    /// A span that arrives at the second of its position.
+    /// A span that happens and arrives at the second of its position.
     fn send(&self, tenant: &str) {
+        let second = self.store.applied_to().0;
+        self.send_at(tenant, second, second);
+    }
+
+    /// Entries of the journal that are no spans.
+    fn skip_to(&self, position: u64) {
+        let nothing = Entry::otlp(
+            Tenant::default(),
+            Signal::Logs,
+            UnixNanos(0),
+            Vec::new().into(),
+        );
+        self.store.apply(&[(Position(position - 1), nothing)]);
+    }
+
+    fn send_at(&self, tenant: &str, received: u64, happened: u64) {
         let position = self.store.applied_to();
         let span = Span {
             trace_id: vec![7; 16],
             span_id: (position.0 + 1).to_be_bytes().into(),
+            start_time_unix_nano: UnixNanos::from_secs(happened).0,
+            end_time_unix_nano: UnixNanos::from_secs(happened).0,
             ..Span::default()
         };
         let scope_spans = ScopeSpans {
@@ -48,7 +66,7 @@ impl Bed {
         let entry = Entry::otlp(
             Tenant::new(tenant).unwrap(),
             Signal::Spans,
-            UnixNanos::from_secs(position.0),
+            UnixNanos::from_secs(received),
             request.encode_to_vec().into(),
         );
         self.store.apply(&[(position, entry)]);
@@ -63,7 +81,7 @@ impl Bed {
 }
 
 #[test]
-fn a_merge_that_fails_is_counted_left_alone_until_segments_change_and_stops_nothing() {
+fn a_merge_that_fails_is_counted_let_alone_for_a_while_and_stops_nothing() {
     let bed = Bed::new(&Config {
         merge_fan_in: 3,
         ..Config::default()
@@ -78,7 +96,7 @@ fn a_merge_that_fails_is_counted_left_alone_until_segments_change_and_stops_noth
     fs::create_dir(&blocked).unwrap();
     bed.store.merge_all().unwrap_err();
     let failures = || bed.store.metrics.merge_failures.get();
-    let is_merging = || bed.store.keeper.lock().merging.is_some();
+    let is_merging = || bed.store.keeper.lock().merging.is_busy();
     for is_blocked in [true, true, false] {
         if !is_blocked {
             fs::remove_dir(&blocked).unwrap();
@@ -89,11 +107,15 @@ fn a_merge_that_fails_is_counted_left_alone_until_segments_change_and_stops_noth
     }
     bed.send("a");
     bed.store.seal(UnixNanos(0)).unwrap();
-    bed.store.maintain(UnixNanos(0)).unwrap();
-    assert!(is_merging(), "the segments changed");
+    bed.store.maintain(UnixNanos::from_secs(3000)).unwrap();
+    assert!(!is_merging(), "too early");
+    bed.send("a");
+    bed.store.seal(UnixNanos(0)).unwrap();
+    bed.store.maintain(UnixNanos::from_secs(4000)).unwrap();
+    assert!(is_merging(), "long enough");
     bed.store.merge_all().unwrap();
     assert_eq!((failures(), bed.segments("a").len()), (1, 1));
-    assert_eq!(bed.store.stats().records, 4);
+    assert_eq!(bed.store.stats().records, 5);
 }
 
 /// A file where the directory of tenant `b` should go makes every seal of it fail.
@@ -106,19 +128,123 @@ fn a_seal_that_fails_leaves_no_files_and_does_not_stop_retention() {
     });
     bed.send("a");
     bed.store.seal(UnixNanos(0)).unwrap();
-    let before = bed.segments("a");
+    bed.skip_to(2000);
+    bed.send("c");
+    bed.store.seal(UnixNanos(0)).unwrap();
     fs::write(bed.dir.path().join("segments/b"), "in the way").unwrap();
     bed.send("a");
     bed.send("b");
-    bed.store.maintain(UnixNanos::from_secs(100)).unwrap_err();
-    assert_eq!(bed.segments("a"), before, "what was written is tidied up");
-    bed.store.maintain(UnixNanos::from_secs(2000)).unwrap_err();
-    assert!(bed.segments("a").is_empty(), "retention took the old one");
-    assert_eq!(bed.store.stats().records, 2);
+    bed.store.settle(UnixNanos::from_secs(2100)).unwrap_err();
+    let left = bed.segments("a");
+    assert!(
+        left.is_empty(),
+        "retention took the old one, and what was written is tidied up: {left:?}"
+    );
+    assert_eq!(bed.store.stats().records, 3);
     fs::remove_file(bed.dir.path().join("segments/b")).unwrap();
     assert_eq!(
-        bed.store.maintain(UnixNanos::from_secs(100)).unwrap(),
-        Position(3)
+        bed.store.settle(UnixNanos::from_secs(2100)).unwrap(),
+        Position(2003)
     );
     assert_eq!((bed.segments("a").len(), bed.segments("b").len()), (1, 1));
+}
+
+/// What cannot be written stands for a disk of any speed: a seal waits for nobody, and nobody
+/// for it, until memory is full.
+#[test]
+fn spans_go_on_coming_in_while_a_seal_cannot_be_written() {
+    let bed = Bed::new(&Config {
+        seal_seconds: 0,
+        ..Config::default()
+    });
+    fs::write(bed.dir.path().join("segments/a"), "in the way").unwrap();
+    for _ in 0..50 {
+        bed.send("a");
+        let _ = bed.store.maintain(UnixNanos::from_secs(100));
+    }
+    let stats = bed.store.stats();
+    assert_eq!((stats.records, stats.segments), (50, 0));
+    let tails = bed.store.state.read().tails.values().map(Vec::len).max();
+    assert_eq!(tails, Some(2), "what is frozen is written as it was frozen");
+    fs::remove_file(bed.dir.path().join("segments/a")).unwrap();
+    assert_eq!(bed.store.seal(UnixNanos(0)).unwrap(), Position(50));
+    let stats = bed.store.stats();
+    assert_eq!((stats.records, stats.segments), (50, 2));
+}
+
+#[test]
+fn a_clock_years_ahead_deletes_nothing_and_what_arrived_by_it_is_let_go_in_time() {
+    const YEARS: u64 = 10 * 365 * 24 * 3600;
+    let bed = Bed::new(&Config {
+        retention_seconds: 1000,
+        merge_fan_in: 100,
+        ..Config::default()
+    });
+    bed.send("a");
+    bed.store.seal(UnixNanos(0)).unwrap();
+    bed.store.settle(UnixNanos::from_secs(YEARS)).unwrap();
+    assert_eq!(bed.segments("a").len(), 1);
+    // This one arrives ten years from now, as the clock says, and is of second 100.
+    bed.send_at("b", YEARS, 100);
+    bed.store.seal(UnixNanos(0)).unwrap();
+    bed.store.settle(UnixNanos::from_secs(YEARS)).unwrap();
+    assert_eq!((bed.segments("a").len(), bed.segments("b").len()), (1, 1));
+    bed.send_at("c", 1500, 1500);
+    bed.store.seal(UnixNanos(0)).unwrap();
+    bed.store.settle(UnixNanos::from_secs(1500)).unwrap();
+    assert_eq!((bed.segments("a").len(), bed.segments("b").len()), (0, 0));
+    assert_eq!(bed.segments("c").len(), 1);
+}
+
+/// A value larger than a block may be cannot be written, however often it is tried.
+#[test]
+fn what_no_segment_can_hold_is_set_aside_as_otlp_and_told_of() {
+    let bed = Bed::new(&Config {
+        seal_bytes: 1 << 30,
+        ..Config::default()
+    });
+    bed.send("a");
+    let resource = sonde_proto::otlp::resource::Resource {
+        attributes: vec![sonde_proto::otlp::kv("large", "x".repeat(65 << 20))],
+        ..Default::default()
+    };
+    let span = |n: u64| Span {
+        trace_id: vec![9; 16],
+        span_id: n.to_be_bytes().into(),
+        ..Span::default()
+    };
+    let scope_spans = ScopeSpans {
+        spans: vec![span(1), span(2)],
+        ..ScopeSpans::default()
+    };
+    let request = ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            resource: Some(resource),
+            scope_spans: vec![scope_spans],
+            ..ResourceSpans::default()
+        }],
+    };
+    let entry = Entry::otlp(
+        Tenant::new("b").unwrap(),
+        Signal::Spans,
+        UnixNanos(0),
+        request.encode_to_vec().into(),
+    );
+    bed.store.apply(&[(Position(1), entry)]);
+    assert_eq!(bed.store.seal(UnixNanos(0)).unwrap(), Position(2));
+    let stats = bed.store.stats();
+    assert_eq!(
+        (stats.records, stats.segments, stats.aside_segments),
+        (1, 1, 1)
+    );
+    assert!(
+        stats.troubles[0].contains("2 spans of tenant b"),
+        "{:?}",
+        stats.troubles
+    );
+    let aside = fs::read_dir(bed.dir.path().join("quarantine")).unwrap();
+    let aside = aside.map(|file| fs::read(file.unwrap().path()).unwrap());
+    let spans = ExportTraceServiceRequest::decode(&aside.last().unwrap()[..]).unwrap();
+    let spans = spans.resource_spans[0].scope_spans[0].spans.len();
+    assert_eq!(spans, 2);
 }

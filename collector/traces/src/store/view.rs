@@ -1,9 +1,9 @@
 //! What one query sees: the segments and the tails of one instant.
 
 use super::TraceStore;
-use crate::segment::Segment;
+use crate::segment::{IdsOnly, Segment};
 use crate::tail::{SharedTail, Tail};
-use sonde_proto::{Position, Tenant};
+use sonde_proto::{Position, Tenant, TraceId};
 use sonde_segment::blocks::BlockError;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ use std::sync::Arc;
 /// merge or retention closes the files of a segment only when the last view lets go.
 pub(crate) struct View {
     pub(crate) segments: Vec<Arc<Segment>>,
+    /// What is left of segments whose spans were let go.
+    pub(crate) ids_only: Vec<Arc<IdsOnly>>,
     tails: Vec<SharedTail>,
     /// Whether a damaged segment is left out until maintenance moves it aside.
     pub(crate) is_partial: bool,
@@ -25,13 +27,16 @@ impl TraceStore {
         let mine = state.segments.iter().filter(|s| s.meta.tenant == *tenant);
         let (damaged, segments): (Vec<_>, Vec<_>) = mine.cloned().partition(|s| s.is_damaged());
         let tails = state.tails.get(tenant).cloned().unwrap_or_default();
+        let left = state.ids_only.iter().filter(|s| s.meta.tenant == *tenant);
         let view = View {
             segments,
+            ids_only: left.filter(|s| !s.is_damaged()).cloned().collect(),
             tails,
             is_partial: !damaged.is_empty(),
             applied_to: state.applied_to,
         };
-        (!view.segments.is_empty() || !view.tails.is_empty() || view.is_partial).then_some(view)
+        let is_empty = view.segments.is_empty() && view.tails.is_empty();
+        (!is_empty || !view.ids_only.is_empty() || view.is_partial).then_some(view)
     }
 
     /// Notes that a segment is damaged; the next maintenance moves it aside.
@@ -41,9 +46,23 @@ impl TraceStore {
             tracing::error!(segment = segment.meta.id, %error, "a segment of traces is damaged and is left out from now on");
         }
     }
+
+    /// The same of what is left of one.
+    pub(crate) fn note_damaged_ids(&self, ids: &IdsOnly, error: &BlockError) {
+        if ids.mark_damaged() {
+            self.metrics.damaged.inc();
+            tracing::error!(segment = ids.meta.id, %error, "a segment of request IDs is damaged and is left out from now on");
+        }
+    }
 }
 
 impl View {
+    /// Whether there may be spans of a trace.
+    pub(crate) fn may_have(&self, id: &TraceId) -> bool {
+        let in_tail = |tail: &SharedTail| tail.read().traces.contains_key(id);
+        self.segments.iter().any(|s| s.may_have(id)) || self.tails.iter().any(in_tail)
+    }
+
     /// Visits every tail.
     pub(crate) fn each_tail(&self, mut visit: impl FnMut(&Tail)) {
         self.tails.iter().for_each(|tail| visit(&tail.read()));

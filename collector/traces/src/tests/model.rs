@@ -5,6 +5,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
@@ -13,23 +14,23 @@ use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
 use std::path::Path;
 
-pub(super) const SERVICES: [&str; 4] = ["checkout", "cart", "pay", "mail"];
-pub(super) const OPERATIONS: [&str; 5] = ["GET /", "POST /pay", "send", "query", "retry loop"];
+pub(crate) const SERVICES: [&str; 4] = ["checkout", "cart", "pay", "mail"];
+pub(crate) const OPERATIONS: [&str; 5] = ["GET /", "POST /pay", "send", "query", "retry loop"];
 
-pub(super) fn tenant() -> Tenant {
+pub(crate) fn tenant() -> Tenant {
     Tenant::new("team-a").unwrap()
 }
 
-pub(super) fn trace_id(n: u64) -> TraceId {
+pub(crate) fn trace_id(n: u64) -> TraceId {
     TraceId::from_slice(&[&[7; 8][..], &(n + 1).to_be_bytes()].concat()).unwrap()
 }
 
-pub(super) fn open(path: &Path, config: &Config) -> TraceStore {
+pub(crate) fn open(path: &Path, config: &Config) -> TraceStore {
     TraceStore::open(path, config, &mut Registry::default(), UnixNanos(0)).unwrap()
 }
 
 /// A span of one of few traces, at a time of a few seconds, late or repeated at will.
-pub(super) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
+pub(crate) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
     let number = rng.random_range(0..traces);
     let start = number * 1_000_000 + rng.random_range(0..5_000_000);
     let span_number: u64 = rng.random_range(1..12);
@@ -55,13 +56,56 @@ pub(super) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
             }),
         ));
     }
+    if rng.random_bool(0.5) {
+        attributes.push(otlp::any_kv(
+            "retry",
+            Value::BoolValue(rng.random_bool(0.5)),
+        ));
+        let sizes = [
+            Value::DoubleValue(1.5),
+            Value::IntValue(2),
+            Value::DoubleValue(2.0),
+        ];
+        attributes.push(otlp::any_kv("size", sizes[rng.random_range(0..3)].clone()));
+    }
+    if rng.random_bool(0.4) {
+        let all = [
+            Value::StringValue("a".into()),
+            Value::StringValue("b".into()),
+            Value::IntValue(7),
+        ];
+        let values = (0..rng.random_range(0..4)).map(|_| AnyValue {
+            value: Some(all[rng.random_range(0..3)].clone()),
+        });
+        let values = values.collect();
+        attributes.push(otlp::any_kv(
+            "tags",
+            Value::ArrayValue(ArrayValue { values }),
+        ));
+    }
+    let events = (0..rng.random_range(0..3)).map(|at| Event {
+        time_unix_nano: start + at,
+        name: ["start", "exception"][rng.random_range(0..2)].to_owned(),
+        attributes: vec![otlp::kv(
+            "exception.type",
+            ["io", "x"][rng.random_range(0..2)],
+        )],
+        ..Event::default()
+    });
+    let events = events.collect();
+    // Mostly the root; else any span of the trace, or one that never comes.
+    let parent = match rng.random_range(0..3) {
+        0 => rng.random_range(1..14),
+        _ => 1,
+    };
     Span {
+        events,
         trace_id: trace_id(number).as_bytes().to_vec(),
         span_id: (number * 100 + span_number).to_be_bytes().to_vec(),
         parent_span_id: if span_number == 1 {
             Vec::new()
         } else {
-            (number * 100 + 1).to_be_bytes().to_vec()
+            (number * 100 + parent).to_be_bytes().to_vec()
         },
         name: OPERATIONS[rng.random_range(0..OPERATIONS.len())].to_owned(),
         kind: rng.random_range(0..6),
@@ -81,7 +125,7 @@ pub(super) fn random_span(rng: &mut ChaCha8Rng, traces: u64) -> Span {
 }
 
 /// One payload of spans of one service.
-pub(super) fn payload(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
+pub(crate) fn payload(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
     let scope_spans = ScopeSpans {
         scope: Some(InstrumentationScope {
             name: "test".to_owned(),
@@ -107,7 +151,7 @@ pub(super) fn payload(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequ
     }
 }
 
-pub(super) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Position, Entry) {
+pub(crate) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Position, Entry) {
     let payload = request.encode_to_vec().into();
     (
         Position(position),
@@ -120,7 +164,7 @@ pub(super) fn entry(position: u64, request: &ExportTraceServiceRequest) -> (Posi
     )
 }
 
-pub(super) fn random_entry(rng: &mut ChaCha8Rng, position: u64, traces: u64) -> (Position, Entry) {
+pub(crate) fn random_entry(rng: &mut ChaCha8Rng, position: u64, traces: u64) -> (Position, Entry) {
     let service = SERVICES[rng.random_range(0..SERVICES.len())];
     let spans = (0..rng.random_range(1..8))
         .map(|_| random_span(rng, traces))

@@ -2,31 +2,39 @@
 //! between, every answer is the one of a list of all spans.
 
 use super::model::{OPERATIONS, SERVICES, open, random_entry, tenant, trace_id};
+use super::plain::plain;
+use crate::decoded::Decoded;
 use crate::raw::{RawSpan, prefer, split};
-use crate::{Config, Search, Span, Trace, TraceQuery, TraceStore, TraceSummary};
+use crate::{Config, FoundTrace, Search, Span, Trace, TraceQuery, TraceStore, TraceSummary};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Deadline, Entry, Position, SpanId, TraceId, UnixNanos};
+use sonde_traceql::{SPAN_SETS_MAX, SpanSet};
+use sonde_traceql_oracle::Plain;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 const TRACES: u64 = 40;
 
-const QUERIES: [&str; 14] = [
+const QUERIES: [&str; 18] = [
     "",
-    "service=checkout",
-    "service=checkout status=error",
-    "operation=\"POST /pay\" kind=server",
-    "duration>2ms",
-    "duration<=100us service!=cart",
-    "http.route=\"/c d\" status!=ok",
-    "http.route!=/a",
-    "http.response.status_code>=404 service=pay",
-    "operation=~\"GET.*|send\" kind=client",
-    "host.name=mail-host duration>1ms",
-    "nothing=here",
-    "nothing!=here status=unset kind=consumer",
-    "request.id=req-3",
+    "{ resource.service.name = \"checkout\" }",
+    "{ .service.name = \"checkout\" && status = error }",
+    "{ name = \"POST /pay\" && kind = server }",
+    "{ duration > 2ms }",
+    "{ duration <= 100us && resource.service.name != \"cart\" }",
+    "{ .http.route = \"/c d\" && status != ok }",
+    "{ .http.route != \"/a\" }",
+    "{ .http.response.status_code >= 404 && resource.service.name = \"pay\" }",
+    "{ .http.response.status_code = 404.0 }",
+    "{ name =~ \"GET.*|send\" && kind = client }",
+    "{ resource.host.name = \"mail-host\" } && { duration > 1ms }",
+    "{ .nothing = \"here\" }",
+    "{ .nothing = nil && status = unset && kind = consumer }",
+    "{ .request.id = \"req-3\" } || { status = error && kind = producer }",
+    "{ .http.request.header.x-request-id = \"req-7\" }",
+    "{ name = \"send\" } > { status = ok }",
+    "{ status = error } | count() > 3",
 ];
 
 #[derive(Default)]
@@ -63,6 +71,7 @@ impl Oracle {
             trace_id: *id,
             spans,
             cut: None,
+            next: None,
         })
     }
 
@@ -70,20 +79,17 @@ impl Oracle {
         self.spans.keys().filter_map(|id| self.trace(id))
     }
 
-    fn search(&self, search: &Search) -> Vec<TraceSummary> {
-        let matches = |span: &Span| {
-            span.start < search.end
-                && span.end.max(span.start) >= search.start
-                && search.query.matches(span)
+    /// Every trace in one line and as the slow evaluation reads it, newest first.
+    fn plain(&self) -> Vec<(TraceSummary, Plain)> {
+        let of = |(id, spans): (&TraceId, &BTreeMap<SpanId, RawSpan>)| {
+            let mut raw: Vec<RawSpan> = spans.values().cloned().collect();
+            raw.sort_by_key(|span| (span.start, span.span_id));
+            let summary = TraceSummary::of(*id, &Decoded::of(*id, &raw)).unwrap();
+            (summary, plain(*id, &raw))
         };
-        let mut found: Vec<_> = self
-            .traces()
-            .filter(|t| t.spans.iter().any(matches))
-            .filter_map(|t| TraceSummary::of(&t))
-            .collect();
-        found.sort_by_key(|summary| (Reverse(summary.start), summary.trace_id));
-        found.truncate(search.limit);
-        found
+        let mut all: Vec<_> = self.spans.iter().map(of).collect();
+        all.sort_by_key(|(summary, _)| (Reverse(summary.start), summary.trace_id));
+        all
     }
 
     fn lookup(&self, id: &str) -> Vec<TraceId> {
@@ -105,6 +111,37 @@ impl Oracle {
     }
 }
 
+/// How many spans of a set are compared.
+const SPANS_PER_SET: usize = 3;
+
+/// What is compared of a span set: how many spans it has, the first of them, and the rest.
+type Set = (usize, Vec<SpanId>, String);
+
+fn slow(traces: &[(TraceSummary, Plain)], search: &Search) -> Vec<(TraceSummary, Vec<Set>)> {
+    let find = |(summary, trace): &(TraceSummary, Plain)| {
+        let mut sets = trace.search(&search.query, search.start.0, search.end.0);
+        sets.truncate(SPAN_SETS_MAX);
+        let of = |(places, attributes): &(Vec<usize>, _)| {
+            let first = places.iter().take(search.spans_per_set);
+            let ids = first.map(|at| trace.spans[*at].id).collect();
+            (places.len(), ids, format!("{attributes:?}"))
+        };
+        (!sets.is_empty()).then(|| (summary.clone(), sets.iter().map(of).collect()))
+    };
+    traces.iter().filter_map(find).take(search.limit).collect()
+}
+
+fn told(found: &FoundTrace) -> (TraceSummary, Vec<Set>) {
+    let of = |set: &SpanSet| {
+        let ids = set.spans.iter().map(|span| span.span_id).collect();
+        (set.matched, ids, format!("{:?}", set.attributes))
+    };
+    (
+        found.summary.clone(),
+        found.span_sets.iter().map(of).collect(),
+    )
+}
+
 fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
     let tenant = tenant();
     for number in 0..TRACES + 1 {
@@ -115,25 +152,30 @@ fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
             "trace {number}"
         );
     }
-    for text in QUERIES {
+    let traces = oracle.plain();
+    let random: Vec<String> = (0..40).map(|_| sonde_traceql_oracle::query(rng)).collect();
+    for text in QUERIES.into_iter().chain(random.iter().map(String::as_str)) {
+        let Ok(query) = TraceQuery::parse(text) else {
+            continue;
+        };
         let (a, b) = (
             rng.random_range(0..60_000_000),
             rng.random_range(0..60_000_000),
         );
         for (start, end) in [(0, u64::MAX), (a.min(b), a.max(b))] {
             for limit in [1, 5, 1000] {
-                let query = TraceQuery::parse(text).unwrap();
                 let search = Search {
-                    query,
+                    query: query.clone(),
                     start: UnixNanos(start),
                     end: UnixNanos(end),
                     limit,
+                    spans_per_set: SPANS_PER_SET,
                     deadline: Deadline::never(),
                 };
                 let answer = store.search(&tenant, &search).unwrap();
                 assert_eq!(
-                    answer.traces,
-                    oracle.search(&search),
+                    answer.traces.iter().map(told).collect::<Vec<_>>(),
+                    slow(&traces, &search),
                     "{text:?} in {start}..{end}, limit {limit}"
                 );
                 assert_eq!(
@@ -180,6 +222,52 @@ fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
             "{service}"
         );
     }
+}
+
+/// Counts by service, where no span is listed twice.
+fn compare_usage(store: &TraceStore, oracle: &Oracle) {
+    let usage = store.usage_of(&tenant(), 100, &Deadline::never());
+    let spans: Vec<Span> = oracle.traces().flat_map(|trace| trace.spans).collect();
+    assert_eq!(usage.spans, spans.len() as u64);
+    assert_eq!(usage.services, SERVICES.len());
+    for service in SERVICES {
+        let told = usage.largest.iter().find(|one| one.service == service);
+        let of_it = || spans.iter().filter(|span| span.service == service);
+        let failed = of_it().filter(|span| span.status == "error").count();
+        let expected = (of_it().count() as u64, failed as u64);
+        assert_eq!(told.map(|one| (one.spans, one.errors)), Some(expected));
+    }
+    let bytes: u64 = usage.parts.values().sum();
+    assert_eq!(
+        (bytes, usage.disk_bytes),
+        (usage.disk_bytes, store.stats().bytes)
+    );
+}
+
+#[test]
+fn usage_counts_spans_by_service() {
+    let mut rng = ChaCha8Rng::seed_from_u64(21);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let mut oracle = Oracle::default();
+    for position in 0..40 {
+        let service = SERVICES[rng.random_range(0..SERVICES.len())];
+        let spans = (0..5_u64).map(|n| {
+            let mut span = super::model::random_span(&mut rng, TRACES);
+            span.span_id = (position * 5 + n + 1).to_be_bytes().to_vec();
+            span
+        });
+        let request = super::model::payload(service, spans.collect());
+        let (position, entry) = super::model::entry(position, &request);
+        oracle.apply(&entry);
+        store.apply(&[(position, entry)]);
+        if position.0 == 25 {
+            store.seal(UnixNanos(0)).unwrap();
+        }
+    }
+    compare_usage(&store, &oracle);
+    store.seal(UnixNanos(0)).unwrap();
+    compare_usage(&store, &oracle);
 }
 
 fn run(seed: u64) {

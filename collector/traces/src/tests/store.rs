@@ -40,6 +40,7 @@ fn everything() -> Search {
         start: UnixNanos(0),
         end: UnixNanos(u64::MAX),
         limit: 1000,
+        spans_per_set: 3,
         deadline: Deadline::never(),
     }
 }
@@ -62,7 +63,7 @@ fn a_late_span_joins_its_trace_and_a_repeated_one_collapses() {
         trace.spans.iter().map(|s| s.start.0).collect::<Vec<_>>(),
         [50, 100, 110]
     );
-    let summary = &store.search(&tenant(), &everything()).unwrap().traces[0];
+    let summary = &store.search(&tenant(), &everything()).unwrap().traces[0].summary;
     assert_eq!(
         (summary.spans, summary.start, summary.duration_nanos),
         (3, UnixNanos(50), 70)
@@ -105,7 +106,10 @@ fn a_damaged_segment_is_left_out_then_moved_aside_and_the_rest_is_served() {
         let answer = store.search(&tenant(), &everything()).unwrap();
         store.maintain(UnixNanos(0)).unwrap();
         assert!(
-            answer.traces.iter().any(|t| t.trace_id == trace_id(1)),
+            answer
+                .traces
+                .iter()
+                .any(|t| t.summary.trace_id == trace_id(1)),
             "the undamaged segment is served"
         );
         assert_eq!(
@@ -113,6 +117,37 @@ fn a_damaged_segment_is_left_out_then_moved_aside_and_the_rest_is_served() {
             usize::from(answer.traces.len() < 2)
         );
     }
+}
+
+#[test]
+fn a_missing_segment_is_told_of_and_the_rest_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    for n in 0..2 {
+        store.apply(&[entry(n, &payload("a", vec![span(n, n + 1, 100 + n)]))]);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+    drop(store);
+    let files = segment_files(dir.path());
+    fs::remove_dir_all(files[0].parent().unwrap()).unwrap();
+    let store = open(dir.path(), &Config::default());
+    let stats = store.stats();
+    assert_eq!(
+        (stats.segments, stats.records, stats.quarantined),
+        (1, 1, 1)
+    );
+    assert!(
+        stats.troubles[0].contains("missing"),
+        "{:?}",
+        stats.troubles
+    );
+    let found = |n| store.trace(&tenant(), &trace_id(n)).unwrap().is_some();
+    assert!(!found(0) && found(1));
+    assert_eq!(
+        store.resume_from(),
+        Position(2),
+        "what is lost is not taken for new"
+    );
 }
 
 #[test]
@@ -199,10 +234,7 @@ fn the_tail_is_sealed_by_age_and_by_size_and_never_grows_past_twice_its_size() {
         store.maintain(UnixNanos::from_secs(49)).unwrap(),
         Position(0)
     );
-    assert_eq!(
-        store.maintain(UnixNanos::from_secs(50)).unwrap(),
-        Position(1)
-    );
+    assert_eq!(store.settle(UnixNanos::from_secs(50)).unwrap(), Position(1));
     for n in 1..300 {
         store.apply(&[random_entry(&mut rng, n, 10)]);
         assert!(store.stats().tail_bytes < 2 * config.seal_bytes + 10_000);
@@ -342,7 +374,7 @@ fn a_search_ends_at_its_deadline_and_at_its_budget_and_says_so() {
         random_entry(&mut rng, 1, 300),
         random_entry(&mut rng, 2, 300),
     ]);
-    let query = TraceQuery::parse("no!=where nothing=~.+").unwrap();
+    let query = TraceQuery::parse("{ .no = nil && .nothing =~ \".+\" }").unwrap();
     let answer = store
         .search(
             &tenant(),
@@ -408,4 +440,87 @@ fn queries_and_maintenance_run_together() {
             );
         }
     });
+}
+
+#[test]
+fn request_ids_are_known_for_longer_than_their_spans_within_their_own_bounds() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        retention_seconds: 100,
+        request_id_retention_seconds: 300,
+        merge_fan_in: 2,
+        ..Config::default()
+    };
+    let mut store = open(dir.path(), &config);
+    let at = |second: u64, trace: u64| {
+        let nanos = UnixNanos::from_secs(second).0;
+        let mut span = span(trace, 1, nanos);
+        span.attributes = vec![sonde_proto::otlp::kv("request.id", "req-1")];
+        entry(second, &payload("a", vec![span]))
+    };
+    let found = |store: &crate::TraceStore| store.lookup(&tenant(), "req-1", 10).unwrap();
+    let ids = |traces: &[u64]| traces.iter().map(|n| trace_id(*n)).collect::<Vec<_>>();
+    for (second, trace) in [(10, 1), (20, 2), (200, 3)] {
+        store.apply(&[at(second, trace)]);
+        store.seal(UnixNanos(0)).unwrap();
+        store.settle(UnixNanos::from_secs(second)).unwrap();
+        assert_eq!(found(&store)[0], trace_id(trace));
+    }
+    for _ in 0..2 {
+        assert_eq!(found(&store), ids(&[3, 2, 1]), "newest first");
+        assert_eq!(store.lookup(&tenant(), "req-1", 2).unwrap(), ids(&[3, 2]));
+        assert_eq!(store.lookup(&tenant(), "req-2", 10).unwrap(), []);
+        assert_eq!(store.trace(&tenant(), &trace_id(1)).unwrap(), None);
+        let stats = store.stats();
+        assert_eq!((stats.records, stats.segments), (1, 1));
+        assert!(stats.request_id_bytes > 0);
+        drop(store);
+        store = open(dir.path(), &config);
+    }
+    // A late span of a trace that was let go: it is one trace.
+    store.apply(&[at(210, 1)]);
+    assert_eq!(found(&store), ids(&[1, 3, 2]));
+    // The first two arrived in one segment after their merge, the last at second 20.
+    store.apply(&[at(330, 4)]);
+    store.seal(UnixNanos(0)).unwrap();
+    store.settle(UnixNanos::from_secs(330)).unwrap();
+    assert_eq!(found(&store), ids(&[4, 1, 3]));
+    drop(store);
+    let bounded = Config {
+        request_id_bytes_max: 0,
+        ..config.clone()
+    };
+    let store = open(dir.path(), &bounded);
+    store.settle(UnixNanos::from_secs(330)).unwrap();
+    // The late span arrived in the same segment.
+    assert_eq!(found(&store), ids(&[4, 1]));
+    assert_eq!(store.stats().request_id_bytes, 0);
+}
+
+#[test]
+fn damaged_request_ids_are_moved_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        retention_seconds: 1,
+        ..Config::default()
+    };
+    let store = open(dir.path(), &config);
+    for second in [10, 100] {
+        let mut span = span(second, 1, UnixNanos::from_secs(second).0);
+        span.attributes = vec![sonde_proto::otlp::kv("request.id", format!("req-{second}"))];
+        store.apply(&[entry(second, &payload("a", vec![span]))]);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+    store.settle(UnixNanos::from_secs(100)).unwrap();
+    let lookup = |id: &str| store.lookup(&tenant(), id, 10).unwrap().len();
+    assert_eq!((lookup("req-10"), lookup("req-100")), (1, 1));
+    let files = segment_files(dir.path());
+    let ids = files.iter().find(|file| file.ends_with("ids.blk")).unwrap();
+    let mut bytes = fs::read(ids).unwrap();
+    bytes[12] ^= 1;
+    fs::write(ids, bytes).unwrap();
+    assert_eq!((lookup("req-10"), lookup("req-100")), (0, 1));
+    store.settle(UnixNanos::from_secs(100)).unwrap();
+    let stats = store.stats();
+    assert_eq!((stats.quarantined, stats.request_id_bytes), (1, 0));
 }

@@ -6,6 +6,7 @@ use crate::METRIC_NAME;
 use crate::remote_write::Version;
 use crate::walk::WalkError;
 use crate::walk::wire::{Cursor, DEPTH_MAX, Wire};
+use std::ops::Range;
 
 /// So many labels of one series are read; one with more is at [`Fault::TooManyLabels`]
 /// whatever is configured, so that labels of two bytes cannot fill memory.
@@ -213,6 +214,18 @@ impl<'s, 'a> Series<'s, 'a> {
     pub fn label_bytes(&self) -> Option<&'a [u8]> {
         let (all, rest) = (self.message.bytes(), self.rest.bytes());
         (!self.is_scattered).then(|| &all[..all.len() - rest.len()])
+    }
+
+    /// Where it lies in its request.
+    #[must_use]
+    pub fn place(&self) -> Range<usize> {
+        self.message.place()
+    }
+
+    /// Whether there is nothing to it but samples that are numbers.
+    #[must_use]
+    pub fn has_only_samples(&self) -> bool {
+        !self.has_exemplars && !self.has_histograms
     }
 
     /// Visits the numbers of the labels' symbols, which only 2.0 has.

@@ -3,9 +3,6 @@
 use sonde_patterns::{Dictionary, Needle};
 use std::sync::Arc;
 
-/// How many bytes the needles of a thread take, with the dictionaries that they keep in memory.
-const BYTES_MAX: usize = 64 << 20;
-
 /// To compile a needle takes about as long as to look through so many bytes of bodies for
 /// each byte that the dictionary has in memory.
 const TEXT_PER_MEMORY: f64 = 0.5;
@@ -27,15 +24,10 @@ struct Entry {
     needle: Option<Needle>,
 }
 
-impl Default for Needles {
-    fn default() -> Self {
-        Self::within(BYTES_MAX)
-    }
-}
-
 impl Needles {
-    /// None yet, and room for so many bytes.
-    fn within(bytes_max: usize) -> Self {
+    /// None yet, and room for so many bytes, with those of the dictionaries that they keep in
+    /// memory.
+    pub(in crate::segment) fn within(bytes_max: usize) -> Self {
         Self {
             entries: Vec::new(),
             bytes: 0,

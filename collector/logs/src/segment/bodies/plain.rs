@@ -9,25 +9,35 @@
 
 use super::super::numbers::{put_varint, take_bytes, take_count};
 use super::super::packing::{Packer, Unpacker};
-use super::range;
+use super::{Pages, filter, range};
+use sonde_logql::LineFilter;
 use std::ops::Range;
 
 /// Smaller pages are unpacked sooner for a few records and compress less: 64 KiB instead of
 /// 256 KiB cost about 4 % of the bodies' size.
 const PAGE_BYTES: usize = 64 << 10;
 
+/// The rows of each page of bodies that end at `ends`.
+pub(super) fn rows_of_pages(ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
+    let (mut from, mut first) = (0, 0);
+    ends.iter().enumerate().filter_map(move |(row, end)| {
+        let is_last = *end - from >= PAGE_BYTES || row + 1 == ends.len();
+        is_last.then(|| {
+            from = *end;
+            std::mem::replace(&mut first, row + 1)..row + 1
+        })
+    })
+}
+
 /// Appends bodies, which lie in `bytes` one after the other.
 pub(super) fn put(bytes: &[u8], ends: &[usize], packer: &mut Packer, out: &mut Vec<u8>) {
-    let (mut pages, mut frames) = (Vec::new(), Vec::new());
-    let (mut from, mut records) = (0, 0_u64);
-    for (row, end) in ends.iter().enumerate() {
-        records += 1;
-        if *end - from >= PAGE_BYTES || row + 1 == ends.len() {
-            let before = frames.len();
-            packer.pack(&bytes[from..*end], &mut frames);
-            pages.extend([records, (end - from) as u64, (frames.len() - before) as u64]);
-            (from, records) = (*end, 0);
-        }
+    let (mut pages, mut frames, mut from) = (Vec::new(), Vec::new(), 0);
+    for rows in rows_of_pages(ends) {
+        let (to, before) = (ends[rows.end - 1], frames.len());
+        packer.pack(&bytes[from..to], &mut frames);
+        let packed = (frames.len() - before) as u64;
+        pages.extend([rows.len() as u64, (to - from) as u64, packed]);
+        from = to;
     }
     put_varint(pages.len() as u64 / 3, out);
     pages.iter().for_each(|n| put_varint(*n, out));
@@ -73,18 +83,50 @@ impl<'a> Plain<'a> {
         Some(Self { pages, ends })
     }
 
-    /// Where each body ends among all bodies.
-    pub(super) fn ends(&self) -> &'a [usize] {
-        self.ends
+    /// Keeps of `rows` (ascending) those on `pages` whose bodies satisfy all `filters`, and
+    /// leaves the bodies of these in their places in `text`. Pages without any of the rows are
+    /// not unpacked. The bytes that were; nothing where they are damaged.
+    pub(super) fn keep(
+        &self,
+        pages: Pages,
+        filters: &[LineFilter],
+        rows: &mut Vec<usize>,
+        unpacker: &mut Unpacker,
+        text: &mut Vec<u8>,
+    ) -> Option<usize> {
+        self.make_room(text);
+        let (mut kept, mut of_page, mut unpacked) = (Vec::new(), Vec::new(), 0);
+        let mut rest = rows.iter().copied().peekable();
+        for (number, page) in self.pages.iter().enumerate() {
+            of_page.clear();
+            of_page.extend(std::iter::from_fn(|| {
+                rest.next_if(|row| *row < page.rows.end)
+            }));
+            if of_page.is_empty() || !pages.has(number) {
+                continue;
+            }
+            unpacker.unpack(page.packed, text.get_mut(page.bytes.clone())?)?;
+            unpacked += page.bytes.len();
+            let before = (page.bytes.start, page.rows.start);
+            let upto = text.get(..page.bytes.end)?;
+            filter(filters.iter(), upto, self.ends, before, &mut of_page);
+            kept.extend_from_slice(&of_page);
+        }
+        *rows = kept;
+        Some(unpacked)
+    }
+
+    fn make_room(&self, text: &mut Vec<u8>) {
+        let bytes = self.ends.last().copied().unwrap_or(0);
+        if text.len() < bytes {
+            text.resize(bytes, 0);
+        }
+        text.truncate(bytes);
     }
 
     /// Unpacks all bodies into `into`; nothing where they are damaged.
     pub(super) fn all(&self, unpacker: &mut Unpacker, into: &mut Vec<u8>) -> Option<()> {
-        let bytes = self.ends.last().copied().unwrap_or(0);
-        if into.len() < bytes {
-            into.resize(bytes, 0);
-        }
-        into.truncate(bytes);
+        self.make_room(into);
         for page in &self.pages {
             unpacker.unpack(page.packed, into.get_mut(page.bytes.clone())?)?;
         }

@@ -74,7 +74,7 @@ impl<'a> Templated<'a> {
         }
         if rows.len() > self.ends.len() / 2 {
             self.all(text)?;
-            super::filter(open.iter().copied(), text, self.ends, rows);
+            super::filter(open.iter().copied(), text, self.ends, (0, 0), rows);
             return Some(Kept {
                 has_text: true,
                 ..self.kept(text.len())

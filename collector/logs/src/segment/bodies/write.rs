@@ -55,7 +55,7 @@ impl BodyWriter {
         self.templated.clear();
         self.templated.shrink_to(1 << 20);
         if !self.template(bytes, ends, streams, terms) {
-            bodies(bytes, ends).for_each(|body| terms.body(body));
+            take_words(bytes, ends, terms);
         }
     }
 
@@ -124,6 +124,20 @@ impl BodyWriter {
         if let Some(encoder) = self.encoder {
             self.common.encoders.give_back(encoder);
         }
+    }
+}
+
+/// Gives `terms` the words of plain bodies, page after page.
+fn take_words(bytes: &[u8], ends: &[usize], terms: &mut BlockTerms) {
+    let mut bodies = bodies(bytes, ends);
+    for rows in plain::rows_of_pages(ends) {
+        if rows.start > 0 {
+            terms.next_page();
+        }
+        bodies
+            .by_ref()
+            .take(rows.len())
+            .for_each(|body| terms.body(body));
     }
 }
 

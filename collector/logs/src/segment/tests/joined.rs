@@ -114,8 +114,8 @@ impl Sources {
             let (mut blocks, hash) = (BTreeSet::new(), crate::words::hash(word.as_bytes()));
             segment
                 .tokens
-                .look_up(hash, |block| {
-                    blocks.insert((3, block));
+                .look_up(hash, |place| {
+                    blocks.insert((3, place.block));
                 })
                 .unwrap();
             blocks

@@ -4,7 +4,7 @@
 //! pair, and the packed runs are merged at the end. The identifiers of a segment of 512 MiB
 //! take about 40 MB so.
 
-use super::CHUNK;
+use super::{CHUNK, PAGE_BITS, Place};
 use crate::segment::numbers::{put, put_varint, take_varint};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -16,18 +16,24 @@ const RUN: usize = 1 << 20;
 /// A list of identifiers being written.
 #[derive(Debug, Default)]
 pub(in crate::segment) struct TokensBuilder {
-    /// Hash in the upper half, block in the lower.
+    /// Hash in the upper half, place in the lower.
     pairs: Vec<u64>,
     runs: Vec<Vec<u8>>,
     count: u64,
+    any_pages: bool,
 }
 
 impl TokensBuilder {
-    /// Adds the identifiers of a block, each once.
-    pub(in crate::segment) fn add(&mut self, block: u32, hashes: impl Iterator<Item = u32>) {
+    /// Adds the identifiers of a block, which is below [`super::BLOCKS_MAX`]: their pages, and
+    /// their hashes.
+    pub(in crate::segment) fn add(&mut self, block: u32, hashes: impl Iterator<Item = (u8, u32)>) {
         let before = self.pairs.len();
-        self.pairs
-            .extend(hashes.map(|hash| u64::from(hash) << 32 | u64::from(block)));
+        let any_pages = &mut self.any_pages;
+        self.pairs.extend(hashes.map(|(page, hash)| {
+            *any_pages |= page > 0;
+            let place = Place { block, page }.number(PAGE_BITS).unwrap_or(u32::MAX);
+            u64::from(hash) << 32 | u64::from(place)
+        }));
         self.count += (self.pairs.len() - before) as u64;
         if self.pairs.len() >= RUN {
             self.pack_run();
@@ -49,13 +55,18 @@ impl TokensBuilder {
     /// Writes the file.
     pub(in crate::segment) fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
         let bits = super::bits_for(self.count);
-        let mut writer = Writer::new(bits, out);
+        let page_bits = if self.any_pages { PAGE_BITS } else { 0 };
+        let mut writer = Writer::new(bits, page_bits, out);
+        let mut add = |pair: u64| {
+            let place = pair as u32 >> (PAGE_BITS - page_bits);
+            writer.add(pair & !u64::from(u32::MAX) | u64::from(place))
+        };
         if self.runs.is_empty() {
             self.pairs.sort_unstable();
-            self.pairs.iter().try_for_each(|pair| writer.add(*pair))?;
+            self.pairs.iter().try_for_each(|pair| add(*pair))?;
         } else {
             self.pack_run();
-            merged(&self.runs, |pair| writer.add(pair))?;
+            merged(&self.runs, add)?;
         }
         writer.finish()
     }
@@ -95,24 +106,26 @@ impl Iterator for PackedRun<'_> {
 /// Writes pairs that come in their order.
 pub(super) struct Writer<'w, W> {
     bits: u32,
+    page_bits: u32,
     out: &'w mut W,
     offset: u64,
     hashes: Vec<u32>,
     counts: Vec<i64>,
-    blocks: Vec<i64>,
+    places: Vec<i64>,
     index: Vec<u8>,
     chunk: Vec<u8>,
 }
 
 impl<'w, W: Write> Writer<'w, W> {
-    pub(super) fn new(bits: u32, out: &'w mut W) -> Self {
+    pub(super) fn new(bits: u32, page_bits: u32, out: &'w mut W) -> Self {
         Self {
             bits,
+            page_bits,
             out,
             offset: 0,
             hashes: Vec::new(),
             counts: Vec::new(),
-            blocks: Vec::new(),
+            places: Vec::new(),
             index: Vec::new(),
             chunk: Vec::new(),
         }
@@ -120,17 +133,21 @@ impl<'w, W: Write> Writer<'w, W> {
 
     pub(super) fn add(&mut self, pair: u64) -> io::Result<()> {
         let hash = (pair >> 32) as u32 >> (32 - self.bits);
+        let place = (pair & u64::from(u32::MAX)).cast_signed();
         if self.hashes.last() != Some(&hash) {
             if self.hashes.len() == CHUNK {
                 self.end_chunk()?;
             }
             self.hashes.push(hash);
             self.counts.push(-1);
+        } else if self.places.last() == Some(&place) {
+            // Of a text and of an attribute.
+            return Ok(());
         }
         if let Some(count) = self.counts.last_mut() {
             *count += 1;
         }
-        self.blocks.push((pair & u64::from(u32::MAX)).cast_signed());
+        self.places.push(place);
         Ok(())
     }
 
@@ -149,7 +166,7 @@ impl<'w, W: Write> Writer<'w, W> {
         put_varint(steps.len() as u64, &mut self.chunk);
         put(&steps, &mut self.chunk);
         put(&self.counts, &mut self.chunk);
-        put(&self.blocks, &mut self.chunk);
+        put(&self.places, &mut self.chunk);
         self.out.write_all(&self.chunk)?;
         self.index.extend_from_slice(&first.to_le_bytes());
         self.index.extend_from_slice(&self.offset.to_le_bytes());
@@ -158,14 +175,15 @@ impl<'w, W: Write> Writer<'w, W> {
         self.offset += self.chunk.len() as u64;
         self.hashes.clear();
         self.counts.clear();
-        self.blocks.clear();
+        self.places.clear();
         Ok(())
     }
 
     pub(super) fn finish(mut self) -> io::Result<()> {
         self.end_chunk()?;
         let chunks = (self.index.len() / super::ENTRY) as u32;
-        self.index.extend_from_slice(&self.bits.to_le_bytes());
+        let bits = self.bits | self.page_bits << 8;
+        self.index.extend_from_slice(&bits.to_le_bytes());
         self.index.extend_from_slice(&chunks.to_le_bytes());
         let checksum = crc32c::crc32c(&self.index);
         self.index.extend_from_slice(&checksum.to_le_bytes());

@@ -4,10 +4,11 @@
 //! from all lists, put into order and written. The lists are sorted, so a window is a few
 //! sorted runs, which sorting only has to merge.
 //!
-//! The joined list keeps as many bits as the list that has the fewest.
+//! The joined list keeps as many bits as the list that has the fewest, and those of pages where
+//! any list has them.
 
 use super::build::Writer;
-use super::{BITS_MAX, CHUNK, Damage, Tokens, bits_for, damaged_chunk};
+use super::{BITS_MAX, CHUNK, Damage, Place, Tokens, bits_for, damaged_chunk};
 use crate::segment::numbers::{take, take_count};
 use std::io::{self, Write};
 
@@ -62,18 +63,23 @@ pub(in crate::segment) fn join(
     out: &mut impl Write,
     mut go_on: impl FnMut() -> bool,
 ) -> Result<(), ListError> {
-    let mut fronts = Vec::with_capacity(sources.len());
     for (at, source) in sources.iter().enumerate() {
         let of_source = |damage| ListError::Damaged(at, damage);
         source.tokens.check_index().map_err(of_source)?;
-        fronts.push(Front::new(*source));
     }
     let lists = sources.iter().map(|source| source.tokens);
     let hashes: u64 = lists.clone().map(Tokens::hashes_max).sum();
     let windows = hashes.div_ceil(WINDOW as u64).next_power_of_two();
+    let page_bits = lists
+        .clone()
+        .map(|tokens| tokens.page_bits)
+        .max()
+        .unwrap_or(0);
     let bits = bits_of(lists);
     let windows_bits = windows.trailing_zeros().min(bits);
-    let mut writer = Writer::new(bits, out);
+    let mut writer = Writer::new(bits, page_bits, out);
+    let fronts = sources.iter().map(|source| Front::new(*source, page_bits));
+    let mut fronts: Vec<Front<'_>> = fronts.collect();
     let mut window = Vec::with_capacity(2 * WINDOW);
     for number in 1..=1_u64 << windows_bits {
         if !go_on() {
@@ -95,9 +101,11 @@ pub(in crate::segment) fn join(
     Ok(writer.finish()?)
 }
 
-/// Reads the pairs of a list, the hash in the upper half and the block in the lower.
+/// Reads the pairs of a list, the hash in the upper half and the place in the lower.
 struct Front<'a> {
     source: Source<'a>,
+    /// Those of the places it gives.
+    page_bits: u32,
     /// The chunk to be read next.
     chunk: usize,
     pairs: Vec<u64>,
@@ -107,9 +115,10 @@ struct Front<'a> {
 }
 
 impl<'a> Front<'a> {
-    fn new(source: Source<'a>) -> Self {
+    fn new(source: Source<'a>, page_bits: u32) -> Self {
         Self {
             source,
+            page_bits,
             chunk: 0,
             pairs: Vec::new(),
             taken: 0,
@@ -143,11 +152,13 @@ impl<'a> Front<'a> {
         self.pairs.clear();
         self.taken = 0;
         let shift = BITS_MAX - tokens.bits;
-        let columns = &mut self.columns;
-        pairs_of(chunk, columns, |step, block| {
+        let (columns, page_bits) = (&mut self.columns, self.page_bits);
+        pairs_of(chunk, columns, |step, place| {
             let hash = u64::from(first).checked_add(step)? << shift;
-            let block = first_block.checked_add(block)?;
-            let pair = (hash <= u64::from(u32::MAX)).then(|| hash << 32 | u64::from(block));
+            let mut place = Place::read(place, tokens.page_bits);
+            place.block = first_block.checked_add(place.block)?;
+            let place = place.number(page_bits)?;
+            let pair = (hash <= u64::from(u32::MAX)).then(|| hash << 32 | u64::from(place));
             self.pairs.push(pair?);
             Some(())
         })
@@ -158,10 +169,10 @@ impl<'a> Front<'a> {
 }
 
 /// Calls `each` with every pair of a chunk: how much more its hash is than the chunk's first,
-/// ascending, and the block.
+/// ascending, and the place.
 fn pairs_of(
     chunk: &[u8],
-    [steps, more, blocks]: &mut [Vec<i64>; 3],
+    [steps, more, places]: &mut [Vec<i64>; 3],
     mut each: impl FnMut(u64, u32) -> Option<()>,
 ) -> Option<()> {
     let mut at = chunk;
@@ -172,13 +183,13 @@ fn pairs_of(
     for more in &*more {
         all = all.checked_add(usize::try_from(*more).ok()?.checked_add(1)?)?;
     }
-    take(&mut at, all, blocks)?;
+    take(&mut at, all, places)?;
     let (mut hash, mut from) = (0_u64, 0);
     for (step, more) in steps.iter().zip(&*more) {
         hash = hash.checked_add(u64::try_from(*step).ok()?)?;
         let to = from + usize::try_from(*more).ok()? + 1;
-        for block in &blocks[from..to] {
-            each(hash, u32::try_from(*block).ok()?)?;
+        for place in &places[from..to] {
+            each(hash, u32::try_from(*place).ok()?)?;
         }
         from = to;
     }

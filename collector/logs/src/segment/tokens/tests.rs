@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 fn list(blocks: &[BTreeSet<u32>]) -> Vec<u8> {
     let (mut builder, mut bytes) = (TokensBuilder::default(), Vec::new());
     for (n, hashes) in (0..).zip(blocks) {
-        builder.add(n, hashes.iter().copied());
+        builder.add(n, hashes.iter().map(|hash| (0, *hash)));
     }
     builder.finish(&mut bytes).unwrap();
     bytes
@@ -20,7 +20,7 @@ fn opened(bytes: &[u8]) -> Tokens {
 
 fn found(tokens: &Tokens, hash: u32) -> Result<Vec<u32>, Damage> {
     let mut blocks = Vec::new();
-    tokens.look_up(hash, |block| blocks.push(block))?;
+    tokens.look_up(hash, |place| blocks.push(place.block))?;
     Ok(blocks)
 }
 
@@ -71,6 +71,28 @@ fn every_identifier_is_found_in_its_blocks_and_few_others() {
         });
         assert!(absent.count() < 60);
     }
+}
+
+#[test]
+fn pages_are_told_apart_where_any_block_has_them() {
+    let mut builder = TokensBuilder::default();
+    let place = |block, page| Place { block, page };
+    builder.add(
+        7,
+        [(0, 1 << 20), (2, 1 << 20), (3, 5 << 20), (3, 5 << 20)].into_iter(),
+    );
+    builder.add(BLOCKS_MAX - 1, [(1, 5 << 20)].into_iter());
+    let mut bytes = Vec::new();
+    builder.finish(&mut bytes).unwrap();
+    let tokens = opened(&bytes);
+    let found = |hash| {
+        let mut places = Vec::new();
+        tokens.look_up(hash, |place| places.push(place)).unwrap();
+        places
+    };
+    assert_eq!(found(1 << 20), [place(7, 0), place(7, 2)]);
+    assert_eq!(found(5 << 20), [place(7, 3), place(BLOCKS_MAX - 1, 1)]);
+    assert_eq!(opened(&list(&random(3, 4, 9, 50))).page_bits, 0);
 }
 
 #[test]

@@ -19,8 +19,14 @@ fn segment(id: u64, tenant: &str, end: u64, bytes: u64) -> SegmentMeta {
 }
 
 fn gone(config: &Config, segments: &[SegmentMeta]) -> Vec<u64> {
+    gone_at(1000, config, segments)
+}
+
+/// What goes at a time, until which records came in.
+fn gone_at(now: u64, config: &Config, segments: &[SegmentMeta]) -> Vec<u64> {
     let retention = Retention::new(config).unwrap();
-    let gone = retention.beyond(segments, UnixNanos::from_secs(1000));
+    let segments = [segments, &[segment(99, "clock", now, 0)]].concat();
+    let gone = retention.beyond(&segments, UnixNanos::from_secs(now));
     let mut gone: Vec<u64> = gone.iter().map(|(segment, _)| segment.id).collect();
     gone.sort_unstable();
     gone
@@ -32,6 +38,25 @@ fn stream(selector: &str, priority: u32, seconds: u64) -> StreamRetention {
         priority,
         seconds,
     }
+}
+
+#[test]
+fn ages_count_until_the_newest_record_or_the_clock_where_that_is_behind() {
+    let mut segments = vec![segment(0, "a", 400, 1), segment(1, "b", 700, 1)];
+    let until = |segments: &[SegmentMeta], now| ages_until(segments, UnixNanos::from_secs(now));
+    assert_eq!(until(&segments, 1 << 30), UnixNanos::from_secs(700));
+    assert_eq!(until(&segments, 500), UnixNanos::from_secs(500));
+    assert_eq!(until(&[], 500), UnixNanos::from_secs(500));
+    // A time that lies after the arrival counts as that.
+    segments[1].extra = serde_json::json!({ "received": UnixNanos::from_secs(450).0 });
+    assert_eq!(until(&segments, 1 << 30), UnixNanos::from_secs(450));
+    let config = Config {
+        retention_seconds: 100,
+        ..Config::default()
+    };
+    let retention = Retention::new(&config).unwrap();
+    let gone = retention.beyond(&segments, UnixNanos::from_secs(1 << 30));
+    assert!(gone.is_empty());
 }
 
 #[test]

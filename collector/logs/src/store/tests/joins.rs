@@ -392,3 +392,41 @@ fn damage_in_a_part_is_met_by_the_query_that_reads_it() {
         assert_eq!(bodies(&store, "{}").len(), later);
     }
 }
+
+#[test]
+fn a_merge_that_fails_lets_others_have_their_turn_and_is_tried_again_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &at_once(3));
+    let tenants = ["broken", "sound"].map(|name| Tenant::new(name).unwrap());
+    for n in 0..6_u64 {
+        let request = request("a", vec![record(n + 1, &format!("line {n}"))]);
+        let entry = entry(&tenants[n as usize % 2], &request);
+        store.apply(&[(Position(n), entry)]);
+        if n % 2 == 1 {
+            store.seal(NOW).unwrap();
+        }
+    }
+    let count = |tenant: &Tenant| {
+        let found = store.search(tenant, &search("{}")).unwrap();
+        assert_eq!(found.cut, None);
+        found.records.len()
+    };
+    // Its segments stay open, and nothing can be written beside them.
+    assert_eq!(tenants.each_ref().map(count), [3, 3]);
+    let (place, away) = (dir.path().join("segments/broken"), dir.path().join("away"));
+    std::fs::rename(&place, &away).unwrap();
+    std::fs::write(&place, "in the way").unwrap();
+    store.merge_all().unwrap();
+    assert_eq!(store.stats().segments, 3 + 1);
+    std::fs::remove_file(&place).unwrap();
+    std::fs::rename(&away, &place).unwrap();
+    let later = |seconds| NOW.plus(Duration::from_secs(seconds));
+    store.maintain(later(599)).unwrap();
+    store.merge_all().unwrap();
+    assert_eq!(store.stats().segments, 3 + 1, "not yet");
+    store.maintain(later(600)).unwrap();
+    store.merge_all().unwrap();
+    assert_eq!(store.stats().segments, 1 + 1);
+    assert_eq!(tenants.each_ref().map(count), [3, 3]);
+    assert!(store.stats().troubles.is_empty());
+}

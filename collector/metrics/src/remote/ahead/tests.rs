@@ -3,8 +3,9 @@
 use crate::Config;
 use crate::telemetry::Reason;
 use crate::testing::{entry as otlp, *};
-use sonde_proto::remote_write::{Series, Version, body};
-use sonde_proto::{Entry, Position, Tenant};
+use sonde_proto::remote_write::{Metadata, Series, Version, body};
+use sonde_proto::{Deadline, Entry, Histogram, Position, Tenant, UnixNanos};
+use std::time::Duration;
 
 /// Both versions, OTLP between them, labels out of order, and bodies that are damaged.
 fn entries() -> Vec<(Position, Entry)> {
@@ -27,7 +28,28 @@ fn entries() -> Vec<(Position, Entry)> {
             samples: vec![(NOW_MS, 1.0)],
             ..Series::default()
         };
-        let mut packed = body(version, &[one.clone(), nameless, one]).unwrap();
+        let more = Series {
+            labels: vec![("__name__".to_owned(), format!("more{}", n % 2))],
+            samples: (0..n % 19).map(|at| (NOW_MS + n + at, 0.5)).collect(),
+            exemplars: match n % 3 {
+                0 => Vec::new(),
+                _ => vec![(vec![("trace_id".into(), n.to_string())], NOW_MS + n, 0.5)],
+            },
+            metadata: (n % 9 == 0).then(|| Metadata {
+                kind: 2,
+                name: "more0".into(),
+                help: n.to_string(),
+                unit: String::new(),
+            }),
+            ..Series::default()
+        };
+        let histogram = Series {
+            labels: vec![("__name__".to_owned(), "h".to_owned())],
+            histograms: vec![(NOW_MS + n, Histogram::default())],
+            ..Series::default()
+        };
+        let all = [one.clone(), more, nameless, histogram, one];
+        let mut packed = body(version, &all).unwrap();
         match n % 11 {
             4 => {
                 let metrics = vec![gauge("m0", vec![point(&[("job", "j0")], n, 0.5)])];
@@ -57,10 +79,33 @@ fn a_batch_is_taken_as_its_entries_one_by_one_are() {
     // Part of it was applied before.
     again.store.apply(&entries[..70]);
     again.store.apply(&entries);
-    assert_eq!(alone.all().len(), 15);
+    assert_eq!(alone.all().len(), 18);
+    let (tenant, selector) = (
+        Tenant::default(),
+        crate::parse_selector("{__name__=~\".+\"}"),
+    );
+    let selectors = [selector.unwrap()];
+    let beside = |bed: &Bed| {
+        let exemplars = bed.store.exemplars(
+            &tenant,
+            &selectors,
+            UnixNanos(0),
+            NOW.plus(Duration::from_secs(1)),
+            &Deadline::never(),
+        );
+        (
+            exemplars.unwrap(),
+            bed.store.metadata(&tenant),
+            bed.histograms("h"),
+        )
+    };
+    let (exemplars, meanings, histograms) = beside(&alone);
+    assert_eq!((exemplars.len(), meanings.len()), (2, 2));
+    assert!(histograms.len() > 100);
     for other in [together, again] {
         assert_eq!(other.store.applied_to(), at(200));
         assert_eq!(other.all(), alone.all());
+        assert_eq!(beside(&other), beside(&alone));
         for reason in REASONS {
             let told = other.store.refused(reason);
             assert_eq!(told, alone.store.refused(reason), "{reason:?}");

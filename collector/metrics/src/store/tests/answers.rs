@@ -351,6 +351,28 @@ fn a_query_stops_at_its_limits() {
     instant(&bed, "m{zone=\"a\"}", &few_series).unwrap();
 }
 
+#[test]
+fn what_a_query_may_take_is_configured() {
+    let bed = filled();
+    let asked = |series_max, samples_max| {
+        let config = crate::Config {
+            query_series_max: series_max,
+            query_samples_max: samples_max,
+            ..crate::Config::default()
+        };
+        let query = "count(count_over_time(m[1h]))";
+        instant(&bed, query, &config.query_limits())
+    };
+    asked(15, 1000).unwrap();
+    for (series_max, samples_max, setting) in [
+        (14, 1000, "metrics.query_series_max"),
+        (15, 14, "metrics.query_samples_max"),
+    ] {
+        let refused = asked(series_max, samples_max).unwrap_err().to_string();
+        assert!(refused.contains(setting), "{refused}");
+    }
+}
+
 /// What would take all memory or all time is refused before it is begun.
 #[test]
 fn queries_that_are_too_large_are_refused_at_once() {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{Delete, Lookup};
+use parking_lot::Mutex;
 use sonde_proto::{Deadline, Labels};
 
 fn selectors(all: &[&str]) -> Vec<Vec<sonde_proto::Matcher>> {
@@ -243,4 +244,72 @@ fn totals_of_histograms_of_deltas_go_on_after_a_deletion_as_they_do_after_a_rest
     let times: Vec<i64> = kept[0].iter().map(|(time, _)| *time).collect();
     assert_eq!(times, [0, 1000, 4000, 5000]);
     assert!(kept[0].windows(2).all(|pair| pair[0].1 < pair[1].1));
+}
+
+/// What comes while the deletion waits for the disk is applied, and is kept.
+#[test]
+fn entries_are_taken_while_a_deletion_waits_for_what_is_before_it_to_be_sealed() {
+    let bed = Bed::new(&config());
+    (0..3).for_each(|t| send(&bed, 1, t, 1.0));
+    let (reached, has_reached) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    at_each_step(bed.dir.path(), move || {
+        // It is told once, and later steps find nobody who tells.
+        if reached.send(()).is_ok() {
+            let _ = may_go_on.lock().recv();
+        }
+        Ok(())
+    });
+    std::thread::scope(|scope| {
+        let deleting = scope.spawn(|| delete(&bed, "m", 0, 10));
+        has_reached.recv().unwrap();
+        for t in 3..6 {
+            send(&bed, 1, t, 2.0);
+            bed.store.maintain(NOW).unwrap();
+        }
+        assert_eq!(bed.samples("m").len(), 6);
+        assert!(!deleting.is_finished());
+        drop((go_on, has_reached));
+        deleting.join().unwrap();
+    });
+    let kept = [(3, 2.0), (4, 2.0), (5, 2.0)];
+    assert_eq!(bed.samples("m"), kept);
+    // The series goes on from what was kept: what is older is late, and nothing is lost.
+    send(&bed, 1, 4, 9.0);
+    send(&bed, 1, 2, 9.0);
+    send(&bed, 1, 6, 2.0);
+    let all = [(2, 9.0), (3, 2.0), (4, 2.0), (5, 2.0), (6, 2.0)];
+    assert_eq!(bed.samples("m"), all);
+    bed.store.seal(NOW).unwrap();
+    assert_eq!(bed.samples("m"), all);
+}
+
+/// More series than forget their newest sample at once, some of which are looked up.
+#[test]
+fn many_series_begin_anew_after_their_deletion() {
+    const GAUGES: usize = 5000;
+    const COUNTERS: usize = 100;
+    let bed = Bed::new(&config());
+    let send_all = |t: i64| {
+        let named = |n: usize| n.to_string();
+        let gauges = (0..GAUGES).map(|n| point(&[("n", &named(n))], t, 1.0));
+        let counters = (0..COUNTERS).map(|n| point(&[("n", &named(n))], t, 1.0));
+        let metrics = vec![
+            gauge("g", gauges.collect()),
+            counter("c", DELTA, counters.collect()),
+        ];
+        bed.send(&[], metrics);
+    };
+    (1..4).for_each(send_all);
+    delete(&bed, r#"{n=~".+"}"#, 2, 10);
+    // An older time than that of the newest that was deleted, and what was counted until 1.
+    send_all(2);
+    let all = bed.all();
+    assert_eq!(all.len(), GAUGES + COUNTERS);
+    for (series, samples) in all {
+        let is_counter = series.contains("c_total");
+        let second = if is_counter { 2.0 } else { 1.0 };
+        assert_eq!(samples, [(1, 1.0), (2, second)], "{series}");
+    }
 }

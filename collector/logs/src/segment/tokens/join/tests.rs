@@ -10,7 +10,7 @@ use tantivy::directory::OwnedBytes;
 fn list(blocks: &[BTreeSet<u32>]) -> Vec<u8> {
     let (mut builder, mut bytes) = (TokensBuilder::default(), Vec::new());
     for (n, hashes) in (0..).zip(blocks) {
-        builder.add(n, hashes.iter().copied());
+        builder.add(n, hashes.iter().map(|hash| (0, *hash)));
     }
     builder.finish(&mut bytes).unwrap();
     bytes
@@ -25,7 +25,7 @@ fn list_of(blocks: &[BTreeSet<u32>], bits: u32) -> Vec<u8> {
     let mut pairs: Vec<u64> = pairs.collect();
     pairs.sort_unstable();
     let mut out = Vec::new();
-    let mut writer = Writer::new(bits, &mut out);
+    let mut writer = Writer::new(bits, 0, &mut out);
     pairs.iter().for_each(|pair| writer.add(*pair).unwrap());
     writer.finish().unwrap();
     out
@@ -53,7 +53,9 @@ fn joined(lists: &[(Vec<u8>, u32)]) -> Result<Vec<u8>, ListError> {
 
 fn found(tokens: &Tokens, hash: u32) -> Vec<u32> {
     let mut blocks = Vec::new();
-    tokens.look_up(hash, |block| blocks.push(block)).unwrap();
+    tokens
+        .look_up(hash, |place| blocks.push(place.block))
+        .unwrap();
     blocks.sort_unstable();
     blocks.dedup();
     blocks
@@ -94,6 +96,39 @@ proptest! {
             prop_assert_eq!(found(&tokens, hash), expected);
         }
     }
+}
+
+#[test]
+fn a_list_with_pages_is_joined_with_one_without() {
+    let list = |places: &[(u32, u8)]| {
+        let (mut builder, mut bytes) = (TokensBuilder::default(), Vec::new());
+        for (block, page) in places {
+            builder.add(*block, [(*page, 9 << 20)].into_iter());
+        }
+        builder.finish(&mut bytes).unwrap();
+        bytes
+    };
+    let lists = [list(&[(0, 1), (3, 2)]), list(&[(1, 0)]), list(&[(0, 3)])];
+    let joined = joined(&lists.map(|list| (list, 10))).unwrap();
+    let tokens = Tokens::open(OwnedBytes::new(joined)).unwrap();
+    let mut places = Vec::new();
+    tokens
+        .look_up(9 << 20, |place| places.push((place.block, place.page)))
+        .unwrap();
+    assert_eq!(places, [(0, 1), (3, 2), (11, 0), (20, 3)]);
+}
+
+#[test]
+fn a_block_beyond_what_a_list_with_pages_can_name_is_damage() {
+    let list = |page| {
+        let (mut builder, mut bytes) = (TokensBuilder::default(), Vec::new());
+        builder.add(1, [(page, 9 << 20)].into_iter());
+        builder.finish(&mut bytes).unwrap();
+        bytes
+    };
+    let lists = [(list(1), super::super::BLOCKS_MAX), (list(0), 2)];
+    let error = joined(&lists).unwrap_err();
+    assert!(matches!(error, ListError::Damaged(1, _)), "{error:?}");
 }
 
 /// Blocks with hashes spread over all.

@@ -9,20 +9,22 @@ const BARRED_FOR: Duration = Duration::from_secs(3600);
 
 /// The inputs of merges that failed, and when they did. As many at most as there are segments.
 #[derive(Debug, Default)]
-pub(super) struct Barred(HashMap<u64, UnixNanos>);
+pub struct Barred(HashMap<u64, UnixNanos>);
 
 impl Barred {
     /// Notes the inputs of a merge that failed now.
-    pub(super) fn add(&mut self, inputs: Vec<u64>, now: UnixNanos) {
+    pub fn add(&mut self, inputs: Vec<u64>, now: UnixNanos) {
         self.0.extend(inputs.into_iter().map(|id| (id, now)));
     }
 
     /// Lets those be tried again that have been barred for long enough.
-    pub(super) fn forget_before(&mut self, now: UnixNanos) {
+    pub fn forget_before(&mut self, now: UnixNanos) {
         self.0.retain(|_, since| now.since(*since) < BARRED_FOR);
     }
 
-    pub(super) fn contains(&self, id: u64) -> bool {
+    /// Whether no merge is to take the segment.
+    #[must_use]
+    pub fn contains(&self, id: u64) -> bool {
         self.0.contains_key(&id)
     }
 }

@@ -1,0 +1,156 @@
+//! `GET /signals/golden`: for every service traffic, errors, latency and saturation, and its
+//! rates over 1, 5 and 15 minutes.
+//!
+//! Saturation of a service is how many calls it has under way, on average of the last minute:
+//! the seconds spent on calls in a second (Little's law: rate × mean duration). What the
+//! calls run on stands beside it: every node, container and pod of which something is
+//! saturated.
+
+use super::signals::{SERVED, error_ratio, quantile, vector};
+use super::{Api, ApiError, tenant};
+use crate::api::Sources;
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::Serialize;
+use sonde_proto::{Deadline, Labels, Tenant, UnixNanos};
+use sonde_signals::Method;
+use std::collections::BTreeMap;
+
+const SERVICES_MAX: usize = 1_000;
+const SATURATED_MAX: usize = 200;
+/// From where on something counts as saturated.
+const SATURATED_FROM: f64 = 0.01;
+
+/// The golden signals.
+#[derive(Debug, Serialize)]
+pub(super) struct Golden {
+    services: Vec<Service>,
+    saturated: Vec<Saturated>,
+    cut: Option<String>,
+}
+
+/// One service. A number is missing where no call gives it.
+#[derive(Debug, Default, Serialize)]
+struct Service {
+    name: String,
+    rate_1m: Option<f64>,
+    rate_5m: Option<f64>,
+    rate_15m: Option<f64>,
+    /// Since the counters of its series began.
+    calls: Option<f64>,
+    error_ratio: Option<f64>,
+    p50_seconds: Option<f64>,
+    p95_seconds: Option<f64>,
+    p99_seconds: Option<f64>,
+    /// Calls under way.
+    under_way: Option<f64>,
+}
+
+/// Something that waits, or loses what it should carry.
+#[derive(Debug, Serialize)]
+struct Saturated {
+    metric: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    labels: Labels,
+    value: f64,
+}
+
+pub(super) async fn golden(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Json<Golden>, ApiError> {
+    let tenant = tenant(&headers)?;
+    let now = api.now();
+    api.of(&tenant)
+        .ask(move |sources, deadline| view(sources, &tenant, now, deadline))
+        .await
+        .map(Json)
+}
+
+fn view(
+    sources: &Sources,
+    tenant: &Tenant,
+    now: UnixNanos,
+    deadline: &Deadline,
+) -> Result<Golden, ApiError> {
+    let mut services: BTreeMap<String, Service> = BTreeMap::new();
+    let mut fill = |query: &str, set: fn(&mut Service, f64)| -> Result<(), ApiError> {
+        for (labels, value) in vector(sources, tenant, query, now, deadline)? {
+            let name = labels.get("service");
+            let service = services.entry(name.to_owned()).or_default();
+            name.clone_into(&mut service.name);
+            if value.is_finite() {
+                set(service, value);
+            }
+        }
+        Ok(())
+    };
+    let calls = |range: &str| {
+        format!("sum by (service) (rate(traces_spanmetrics_calls_total{{{SERVED}}}[{range}]))")
+    };
+    let quantile = |q: f64| quantile(q, "", "by (service, le)");
+    let all = format!("sum by (service) (traces_spanmetrics_calls_total{{{SERVED}}})");
+    let busy = format!("sum by (service) (rate(traces_spanmetrics_latency_sum{{{SERVED}}}[1m]))");
+    fill(&calls("1m"), |s, v| s.rate_1m = Some(v))?;
+    fill(&calls("5m"), |s, v| s.rate_5m = Some(v))?;
+    fill(&calls("15m"), |s, v| s.rate_15m = Some(v))?;
+    fill(&all, |s, v| s.calls = Some(v))?;
+    fill(&error_ratio("", "by (service)"), |s, v| {
+        s.error_ratio = Some(v);
+    })?;
+    fill(&quantile(0.5), |s, v| s.p50_seconds = Some(v))?;
+    fill(&quantile(0.95), |s, v| s.p95_seconds = Some(v))?;
+    fill(&quantile(0.99), |s, v| s.p99_seconds = Some(v))?;
+    fill(&busy, |s, v| s.under_way = Some(v))?;
+    let mut services: Vec<_> = services.into_values().collect();
+    let cut = (services.len() > SERVICES_MAX).then(|| {
+        let all = services.len();
+        format!("there are {all} services; these are the first {SERVICES_MAX} by name")
+    });
+    services.truncate(SERVICES_MAX);
+    Ok(Golden {
+        services,
+        saturated: saturated(sources, tenant, now, deadline)?,
+        cut,
+    })
+}
+
+/// What is saturated, most of it first.
+fn saturated(
+    sources: &Sources,
+    tenant: &Tenant,
+    now: UnixNanos,
+    deadline: &Deadline,
+) -> Result<Vec<Saturated>, ApiError> {
+    let mut found = Vec::new();
+    let rows = sonde_signals::use_table().iter();
+    for signal in rows.filter(|row| row.method == Method::Saturation) {
+        // A load of 1 is a processor that is busy, and waits for nothing.
+        let from = if signal.metric == "node:cpu_load:ratio" {
+            1.0
+        } else {
+            SATURATED_FROM
+        };
+        let query = format!("{} > {from}", signal.metric);
+        for (labels, value) in vector(sources, tenant, &query, now, deadline)? {
+            let mut labels = labels.to_builder();
+            labels.remove("__name__");
+            found.push(Saturated {
+                metric: signal.metric,
+                unit: signal.unit,
+                help: signal.help,
+                labels: labels.build(),
+                value,
+            });
+        }
+    }
+    found.sort_by(|a, b| {
+        (b.unit == "ratio")
+            .cmp(&(a.unit == "ratio"))
+            .then(b.value.total_cmp(&a.value))
+    });
+    found.truncate(SATURATED_MAX);
+    Ok(found)
+}

@@ -1,0 +1,4 @@
+//! The language from outside.
+
+mod parse;
+mod lenient;

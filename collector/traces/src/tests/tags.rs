@@ -1,0 +1,163 @@
+//! Names and values that an editor offers, and numbers over several segments.
+
+use super::model::{entry, open, payload, tenant, trace_id};
+use crate::{Config, Field, MetricsSearch, Scope, TagSearch, TraceQuery, TraceStore, Window};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use sonde_proto::{Deadline, UnixNanos, otlp};
+
+fn span(trace: u64, number: u64, route: &str) -> Span {
+    Span {
+        trace_id: trace_id(trace).as_bytes().to_vec(),
+        span_id: number.to_be_bytes().to_vec(),
+        name: format!("GET {route}"),
+        start_time_unix_nano: number * 1_000_000_000,
+        end_time_unix_nano: number * 1_000_000_000 + 5_000_000,
+        attributes: vec![
+            otlp::kv("http.route", route),
+            otlp::kv(&format!("only.{number}"), "x"),
+        ],
+        ..Span::default()
+    }
+}
+
+/// Three spans of two traces: one in a segment, one in another, one in the tail.
+fn store(dir: &std::path::Path) -> TraceStore {
+    let store = open(dir, &Config::default());
+    store.apply(&[entry(0, &payload("web", vec![span(1, 1, "/a")]))]);
+    store.seal(UnixNanos(0)).unwrap();
+    store.apply(&[entry(1, &payload("cart", vec![span(1, 2, "/b")]))]);
+    store.seal(UnixNanos(0)).unwrap();
+    store.apply(&[entry(2, &payload("web", vec![span(2, 3, "/c")]))]);
+    assert_eq!(store.stats().segments, 2);
+    store
+}
+
+fn search(query: &str, limit: usize) -> TagSearch {
+    TagSearch {
+        query: query.to_owned(),
+        start: UnixNanos(0),
+        end: UnixNanos(u64::MAX),
+        limit,
+        deadline: Deadline::never(),
+    }
+}
+
+#[test]
+fn names_are_those_of_the_spans_that_a_query_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let names = |scope, query: &str| {
+        let answer = store.tags(&tenant(), scope, &search(query, 100)).unwrap();
+        assert_eq!(answer.cut, None);
+        answer.scopes
+    };
+    let span = names(Some(Scope::Span), "");
+    assert_eq!(
+        span,
+        [(
+            "span",
+            ["http.route", "only.1", "only.2", "only.3"]
+                .map(str::to_owned)
+                .to_vec()
+        )]
+    );
+    let span = names(Some(Scope::Span), "{ resource.service.name = \"cart\" && ");
+    assert_eq!(
+        span,
+        [("span", ["http.route", "only.2"].map(str::to_owned).to_vec())]
+    );
+    let all: Vec<_> = names(None, "{}")
+        .into_iter()
+        .map(|(scope, _)| scope)
+        .collect();
+    assert_eq!(all, ["span", "resource", "intrinsic"]);
+    let answer = store
+        .tags(&tenant(), Some(Scope::Span), &search("", 2))
+        .unwrap();
+    assert_eq!(answer.scopes[0].1.len(), 2);
+    assert!(answer.cut.is_some());
+}
+
+#[test]
+fn values_are_those_of_the_spans_that_a_query_finds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    let values = |tag: &str, query: &str| -> Vec<String> {
+        let tag = Field::parse_tag(tag).unwrap();
+        let answer = store
+            .tag_values(&tenant(), &tag, &search(query, 100))
+            .unwrap();
+        assert_eq!(answer.cut, None);
+        let shown = |(kind, text): (&str, String)| format!("{kind} {text}");
+        answer.values.into_iter().map(shown).collect()
+    };
+    assert_eq!(
+        values("span.http.route", ""),
+        ["string /a", "string /b", "string /c"]
+    );
+    let unfinished = "{ resource.service.name=\"web\" && span.http.route=";
+    assert_eq!(
+        values("span.http.route", unfinished),
+        ["string /a", "string /c"]
+    );
+    assert_eq!(values(".service.name", ""), ["string cart", "string web"]);
+    assert_eq!(
+        values("resource.service.name", ""),
+        ["string cart", "string web"]
+    );
+    assert_eq!(
+        values("resource.service.name", "{ name = \"GET /b\" }"),
+        ["string cart"]
+    );
+    assert_eq!(
+        values("name", ""),
+        ["string GET /a", "string GET /b", "string GET /c"]
+    );
+    assert_eq!(
+        values("span:name", "{ .http.route = \"/b\" }"),
+        ["string GET /b"]
+    );
+    assert_eq!(
+        values("status", ""),
+        ["status error", "status ok", "status unset"]
+    );
+    assert_eq!(values("rootServiceName", ""), ["string web"]);
+    assert_eq!(values("span.nothing", ""), [""; 0]);
+    for tag in ["what", "1", "{}", "a = b", ""] {
+        assert!(Field::parse_tag(tag).is_err(), "{tag}");
+    }
+}
+
+#[test]
+fn numbers_are_counted_over_all_segments_and_each_span_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path());
+    // A copy of a span that a segment has.
+    store.apply(&[entry(3, &payload("web", vec![span(1, 1, "/a")]))]);
+    let counted = |query: &str| {
+        let search = MetricsSearch {
+            query: TraceQuery::parse(query).unwrap(),
+            window: Window::range(UnixNanos(0), UnixNanos(4_000_000_000), 2_000_000_000).unwrap(),
+            exemplars: 5,
+            deadline: Deadline::never(),
+        };
+        store.metrics(&tenant(), &search).unwrap()
+    };
+    let answer = counted("{ } | count_over_time() by (resource.service.name)").unwrap();
+    assert_eq!(
+        (answer.cut, answer.searched_through),
+        (None, store.applied_to())
+    );
+    let samples: Vec<_> = answer
+        .series
+        .iter()
+        .map(|series| series.samples.clone())
+        .collect();
+    assert_eq!(
+        samples,
+        [vec![(0, 0.0), (2000, 1.0)], vec![(0, 1.0), (2000, 1.0)]]
+    );
+    let answer = counted("{ resource.service.name = \"web\" } > { } | rate()").unwrap();
+    assert!(answer.series.is_empty());
+    assert_eq!(counted("{ }"), None);
+}
