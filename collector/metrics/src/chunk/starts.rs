@@ -44,8 +44,11 @@ impl Starts {
 
     /// Notes it of a sample that is newer than all before.
     pub(crate) fn push(&mut self, time: i64, start: i64) {
-        if self.0.last().map_or(0, |(_, last)| *last) != start {
-            self.0.push((time, start));
+        match self.0.last() {
+            Some((from, _)) if *from >= time => self.insert(time, start),
+            Some((_, last)) if *last == start => {}
+            None if start == 0 => {}
+            _ => self.0.push((time, start)),
         }
     }
 
