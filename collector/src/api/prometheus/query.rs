@@ -36,7 +36,7 @@ pub(super) async fn instant(
     let data = api.of(&tenant).ask(move |sources, deadline| {
         let metrics = &sources.stores.metrics;
         let limits = metrics.config().query_limits();
-        let value = asked.run(&query, deadline, limits, |question| {
+        let value = asked.run(&query, deadline, &limits, |question| {
             metrics.instant_of(&tenant, question, time.clamped())
         });
         let mut data = value.map_err(|error| match error {
@@ -92,7 +92,7 @@ pub(super) async fn range(
         let metrics = &sources.stores.metrics;
         let (from, to) = period.unwrap_or_default();
         let limits = metrics.config().query_limits();
-        let value = asked.run(&query, deadline, limits, |question| {
+        let value = asked.run(&query, deadline, &limits, |question| {
             metrics.range_of(&tenant, question, (from, to), step)
         });
         let mut data = value.map_err(|error| query_failed(&error))?;
@@ -141,13 +141,13 @@ impl Asked {
         &self,
         query: &str,
         deadline: &Deadline,
-        defaults: QueryLimits,
+        defaults: &QueryLimits,
         evaluate: impl FnOnce(&Question<'_>) -> Result<Answer, QueryError>,
     ) -> Result<Data, QueryError> {
         let limits = QueryLimits {
             deadline: deadline.at_most(self.timeout.unwrap_or(Duration::MAX)),
             lookback: self.lookback.unwrap_or(defaults.lookback),
-            ..defaults
+            ..defaults.clone()
         };
         let reads = Reads::default();
         let begun = Instant::now();
