@@ -6,6 +6,9 @@
 //! lies close together: who applies does not look at the body again but for a series that is new
 //! or has more than samples. Where entries come one by one it is not worth a thread, and the thread
 //! that applies does everything.
+//!
+//! Measured with 1.0: without, 258 ns a sample of the one thread; with, 132 ns of the thread that
+//! applies beside 151 ns of the other.
 
 use super::KnownBy;
 use crate::head::groups::{Key, Keys};
