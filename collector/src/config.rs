@@ -335,3 +335,32 @@ pub struct AlertsConfig {
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a configuration, with its place.
+    fn told(text: &str) -> String {
+        let options = sonde_yaml::Options::default();
+        let read = sonde_yaml::read::<Config>("sonde.yaml", text, &options);
+        read.err()
+            .map(|problems| problems.to_string())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_wrong_with_downsampling_is_told_with_its_place() {
+        let steps = "metrics:\n  downsampling:\n    - {after: 30d, resolution: 5m}\n";
+        assert_eq!(told(steps), "");
+        let more = format!("{steps}    - {{after: 60d, resolution: 7m}}\n");
+        let text = told(&more);
+        assert!(text.starts_with("sonde.yaml:3:5: "), "{text}");
+        assert!(text.contains("7m is no multiple of 5m"), "{text}");
+        let text = told(&steps.replace("30d", "30 days"));
+        assert!(text.contains("sonde.yaml:3:"), "{text}");
+        assert!(text.contains("no duration"), "{text}");
+        let text = told(&steps.replace("after", "older"));
+        assert!(text.contains("sonde.yaml:3:"), "{text}");
+    }
+}

@@ -2,9 +2,11 @@
 //! is a failure of its own.
 
 use super::rows::load;
-use super::{Memory, blocks, millis, parsed};
+use super::{Memory, blocks, instant, millis, parsed};
 use crate::ast::{Aggregate, At, Binary, Edges, Expr, ExprKind, Length, Many, Type, When};
 use crate::functions::{Function, Kind};
+use crate::{QueryLimits, QueryValue};
+use sonde_proto::{SampleValue, UnixNanos};
 use std::collections::BTreeSet;
 
 const FILES: [&str; 28] = [
@@ -64,6 +66,12 @@ const TRIMS: &str = "</ >/";
 const ANCHORED: &str = "changes delta increase rate resets";
 const SMOOTHED: &str = "delta increase rate";
 
+/// The series of a case, and when it is evaluated.
+struct Case<'a> {
+    memory: &'a Memory,
+    times: Vec<i64>,
+}
+
 /// What must be shown, and what is.
 #[derive(Default)]
 struct Shown(BTreeSet<String>);
@@ -76,21 +84,39 @@ fn every_part_of_the_language_has_a_case() {
         let mut memory = Memory::default();
         for block in blocks(file) {
             let (word, rest) = block.head.split_once(' ').unwrap();
+            let time = |n: usize| millis(rest.split(' ').nth(n).unwrap());
+            let mut times = Vec::new();
             let text = match word {
                 "load" => {
                     memory = load(millis(rest), &block.body);
                     continue;
                 }
-                "at" => rest.split_once(' ').unwrap().1,
-                "ordered" => rest.splitn(3, ' ').nth(2).unwrap(),
-                "range" => rest.splitn(4, ' ').nth(3).unwrap(),
+                "at" => {
+                    times.push(time(0));
+                    rest.split_once(' ').unwrap().1
+                }
+                "ordered" => {
+                    times.push(time(1));
+                    rest.splitn(3, ' ').nth(2).unwrap()
+                }
+                "range" => {
+                    let step = time(2) as usize;
+                    times.extend((time(0)..=time(1)).step_by(step));
+                    rest.splitn(4, ' ').nth(3).unwrap()
+                }
                 _ => {
                     cases += 1;
                     continue;
                 }
             };
             cases += 1;
-            shown.walk(&parsed(text).unwrap(), &memory);
+            shown.walk(
+                &parsed(text).unwrap(),
+                &Case {
+                    memory: &memory,
+                    times,
+                },
+            );
         }
     }
     let wanted = wanted();
@@ -194,13 +220,13 @@ impl Shown {
         self.0.insert(part.into());
     }
 
-    fn walk(&mut self, expr: &Expr, memory: &Memory) {
+    fn walk(&mut self, expr: &Expr, case: &Case<'_>) {
         match &expr.kind {
             ExprKind::Number(_) | ExprKind::Duration(_) | ExprKind::String(_) => {}
-            ExprKind::Paren(inner) | ExprKind::Plus(inner) => self.walk(inner, memory),
+            ExprKind::Paren(inner) | ExprKind::Plus(inner) => self.walk(inner, case),
             ExprKind::Negate(inner) => {
-                self.kinds("negation of ", inner, memory);
-                self.walk(inner, memory);
+                self.kinds("negation of ", inner, case);
+                self.walk(inner, case);
             }
             ExprKind::Selector(selector) => {
                 self.when("", &selector.when);
@@ -222,20 +248,20 @@ impl Shown {
                 if contains_subquery(&subquery.expr) {
                     self.add("subquery in subquery");
                 }
-                self.walk(&subquery.expr, memory);
+                self.walk(&subquery.expr, case);
             }
-            ExprKind::Binary(b) => self.binary(b, memory),
-            ExprKind::Aggregate(a) => self.aggregate(a, memory),
+            ExprKind::Binary(b) => self.binary(b, case),
+            ExprKind::Aggregate(a) => self.aggregate(a, case),
             ExprKind::Call { function, args } => {
                 self.add(function.name);
                 for arg in args {
-                    self.kinds(&format!("{} of ", function.name), arg, memory);
+                    self.kinds(&format!("{} of ", function.name), arg, case);
                     if let ExprKind::Matrix(selector, _) = &arg.bare().kind
                         && let Some(word) = selector.edges.word()
                     {
                         self.add(format!("{} {word}", function.name));
                     }
-                    self.walk(arg, memory);
+                    self.walk(arg, case);
                 }
                 // Of nothing but the time: floats.
                 if args.is_empty() && matches!(function.kind, Kind::Calendar(_)) {
@@ -245,7 +271,7 @@ impl Shown {
         }
     }
 
-    fn binary(&mut self, b: &Binary, memory: &Memory) {
+    fn binary(&mut self, b: &Binary, case: &Case<'_>) {
         let op = b.op.as_str();
         let word = |expr: &Expr| match expr.returns() {
             Type::Scalar => "scalar",
@@ -253,8 +279,8 @@ impl Shown {
         };
         let bool = if b.is_bool { "bool " } else { "" };
         self.add(format!("{op} {bool}{} {}", word(&b.lhs), word(&b.rhs)));
-        for l in kinds(&b.lhs, memory) {
-            for r in kinds(&b.rhs, memory) {
+        for l in kinds(&b.lhs, case) {
+            for r in kinds(&b.rhs, case) {
                 self.add(format!("{op} {l} {r}"));
             }
         }
@@ -281,11 +307,11 @@ impl Shown {
             crate::ast::Fill { right: Some(_), .. } => self.add("fill_right"),
             _ => {}
         }
-        self.walk(&b.lhs, memory);
-        self.walk(&b.rhs, memory);
+        self.walk(&b.lhs, case);
+        self.walk(&b.rhs, case);
     }
 
-    fn aggregate(&mut self, a: &Aggregate, memory: &Memory) {
+    fn aggregate(&mut self, a: &Aggregate, case: &Case<'_>) {
         let op = a.op.as_str();
         self.add(op);
         if a.without {
@@ -293,13 +319,13 @@ impl Shown {
         } else if !a.labels.is_empty() {
             self.add(format!("{op} by"));
         }
-        self.kinds(&format!("{op} of "), &a.expr, memory);
-        self.walk(&a.expr, memory);
-        a.param.iter().for_each(|param| self.walk(param, memory));
+        self.kinds(&format!("{op} of "), &a.expr, case);
+        self.walk(&a.expr, case);
+        a.param.iter().for_each(|param| self.walk(param, case));
     }
 
-    fn kinds(&mut self, before: &str, expr: &Expr, memory: &Memory) {
-        for kind in kinds(expr, memory) {
+    fn kinds(&mut self, before: &str, expr: &Expr, case: &Case<'_>) {
+        for kind in kinds(expr, case) {
             self.add(format!("{before}{kind}"));
         }
     }
@@ -329,27 +355,33 @@ impl Shown {
     }
 }
 
-/// Of what kinds the samples are that an expression selects.
-fn kinds(expr: &Expr, memory: &Memory) -> BTreeSet<&'static str> {
+/// Of what kinds the values are that an expression gives in a case: what its own parts are made
+/// of says nothing of it.
+fn kinds(expr: &Expr, case: &Case<'_>) -> BTreeSet<&'static str> {
     let mut kinds = BTreeSet::new();
     if expr.returns() == Type::Scalar {
         kinds.insert("float");
+        return kinds;
     }
-    expr.each_selector(&mut |selector| {
-        let wanted = |labels| selector.matchers.iter().all(|m| m.matches_labels(labels));
-        for (_, samples) in memory.0.iter().filter(|(labels, _)| wanted(labels)) {
-            if !samples.histograms.is_empty() {
-                kinds.insert("histogram");
+    let text = crate::format(expr);
+    for time in &case.times {
+        let limits = QueryLimits::default();
+        let value = instant(case.memory, &text, UnixNanos::from_millis(*time), &limits);
+        match value {
+            Ok(QueryValue::Vector(series)) => {
+                kinds.extend(series.iter().map(|one| match one.value {
+                    SampleValue::Float(_) => "float",
+                    SampleValue::Histogram(_) => "histogram",
+                }));
             }
-            if !samples.times.is_empty() {
-                kinds.insert("float");
+            Ok(QueryValue::Matrix(series)) => {
+                for one in &series {
+                    kinds.extend((!one.samples.is_empty()).then_some("float"));
+                    kinds.extend((!one.histograms.is_empty()).then_some("histogram"));
+                }
             }
+            _ => {}
         }
-    });
-    if let ExprKind::Call { function, .. } = &expr.bare().kind
-        && function.name == "vector"
-    {
-        kinds.insert("float");
     }
     kinds
 }
