@@ -41,17 +41,6 @@ impl<'a> Ask<'a> {
         }
     }
 
-    /// The same of labels as they lie in a segment; nothing where labels are not all that says.
-    pub(crate) fn wants_labels(&self, labels: &[(&str, &str)]) -> Option<bool> {
-        let lines = self.lines().filter(|lines| lines.equalities.is_empty())?;
-        let value = |name: &str| {
-            let own = labels.iter().find(|(own, _)| *own == name);
-            own.map_or("", |(_, value)| value)
-        };
-        let mut matchers = lines.matchers().iter();
-        Some(matchers.all(|m| m.matches(value(&m.name))))
-    }
-
     /// The lines, where lines are asked for.
     pub(crate) fn lines(&self) -> Option<&'a Lines<'a>> {
         match self {

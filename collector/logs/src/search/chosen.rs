@@ -37,8 +37,6 @@ struct Group<'s> {
     ordinals: Range<u32>,
     /// Whether they are asked for.
     wanted: Wanted,
-    /// Of each whether it is asked for, where that was open and the streams are not at hand.
-    decided: OnceLock<Box<[Wanted]>>,
     known: OnceLock<Known<'s>>,
 }
 
@@ -105,7 +103,6 @@ impl<'s> Chosen<'s> {
             groups: vec![Group {
                 ordinals: 0..u32::try_from(streams.len()).unwrap_or(u32::MAX),
                 wanted: Wanted::Open,
-                decided: OnceLock::new(),
                 known: known.into(),
             }],
             all: false,
@@ -134,16 +131,13 @@ impl<'s> Chosen<'s> {
             chosen.groups.push(Group {
                 ordinals,
                 wanted: wanted(&ask, &summary).ok_or_else(Summary::damage)?,
-                decided: OnceLock::new(),
                 known: OnceLock::new(),
             });
             Ok(())
         })?;
         if chosen.groups.len() <= SECTIONS_AT_ONCE {
             for group in &chosen.groups {
-                if group.wanted == Wanted::Open {
-                    chosen.know(group.ordinals.start, segment)?;
-                }
+                chosen.decide(group.ordinals.start, segment)?;
             }
         }
         chosen.all = chosen.groups.iter().all(Group::is_all);
@@ -170,38 +164,12 @@ impl<'s> Chosen<'s> {
         }
     }
 
-    /// Looks at a stream where nothing else says whether it is asked for.
+    /// Reads a stream where nothing else says whether it is asked for.
     pub(crate) fn decide(&self, stream: u32, segment: &Segment) -> Result<(), ChooseError> {
-        match (self.wanted(stream), self.place(stream)) {
-            (Wanted::Open, Some(section)) if self.decide_by_labels(section, segment)? => Ok(()),
-            (Wanted::Open, _) => self.know(stream, segment),
-            (Wanted::No | Wanted::Lacking(_), _) => Ok(()),
+        match self.wanted(stream) {
+            Wanted::Open => self.know(stream, segment),
+            Wanted::No | Wanted::Lacking(_) => Ok(()),
         }
-    }
-
-    /// Whether the labels of a section say which of its streams are asked for. They are looked at
-    /// where they lie: to make streams of them takes several times as long, and of a list of many
-    /// sections only those are shown that have a record among the best.
-    fn decide_by_labels(&self, section: usize, segment: &Segment) -> Result<bool, ChooseError> {
-        if self.ask.wants_labels(&[]).is_none() {
-            return Ok(false);
-        }
-        let mut decided = Vec::new();
-        let number = u32::try_from(section).unwrap_or(u32::MAX);
-        let is_apart = segment.labels_of_section(number, |labels| {
-            decided.push(match self.ask.wants_labels(labels) {
-                Some(true) => Wanted::Lacking(0),
-                _ => Wanted::No,
-            });
-        })?;
-        if is_apart {
-            let bytes = size_of_val(&decided[..]) as u64;
-            let is_first = self.groups[section].decided.set(decided.into()).is_ok();
-            if let (true, Some(room)) = (is_first, &self.room) {
-                room.take_bytes(bytes).map_err(ChooseError::NoRoom)?;
-            }
-        }
-        Ok(is_apart)
     }
 
     /// Reads a stream, unless that was done.
@@ -239,14 +207,12 @@ impl<'s> Chosen<'s> {
         let Some(group) = self.place(stream).map(|at| &self.groups[at]) else {
             return Wanted::No;
         };
-        if group.wanted != Wanted::Open {
-            return group.wanted;
-        }
-        let at = (stream - group.ordinals.start) as usize;
-        let decided = group.decided.get().map(|decided| &decided[..]);
-        match decided.or_else(|| Some(&group.known.get()?.wanted[..])) {
-            Some(wanted) => wanted.get(at).copied().unwrap_or(Wanted::No),
-            None => Wanted::Open,
+        match (group.wanted, group.known.get()) {
+            (Wanted::Open, Some(known)) => {
+                let at = (stream - group.ordinals.start) as usize;
+                known.wanted.get(at).copied().unwrap_or(Wanted::No)
+            }
+            (wanted, _) => wanted,
         }
     }
 
@@ -489,10 +455,7 @@ impl Room {
             + if is_veiled { VEIL_BYTES } else { 0 }
             + known.metadata.get().map_or(0, |_| METADATA_BYTES);
         let wanted = size_of_val(&known.wanted[..]);
-        self.take_bytes(own + (streams.len() * of_stream + wanted) as u64)
-    }
-
-    fn take_bytes(&self, more: u64) -> Result<(), String> {
+        let more = own + (streams.len() * of_stream + wanted) as u64;
         let bytes = self.bytes.fetch_add(more, Ordering::Relaxed) + more;
         match self.bytes_max {
             0 => Ok(()),

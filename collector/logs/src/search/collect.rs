@@ -44,6 +44,7 @@ pub(crate) struct Collector {
 #[derive(Debug)]
 pub(crate) struct Hit {
     pub(crate) key: Key,
+    pub(crate) stream: Arc<Stream>,
     pub(crate) record: Record,
     direction: Direction,
 }
@@ -51,7 +52,7 @@ pub(crate) struct Hit {
 /// A record, or where it lies.
 #[derive(Debug)]
 pub(crate) enum Record {
-    Packed(Arc<Stream>, Box<[u8]>),
+    Packed(Box<[u8]>),
     Sealed(Place),
 }
 
@@ -62,10 +63,6 @@ pub(crate) struct Place {
     pub(crate) segment: usize,
     pub(crate) block: u32,
     pub(crate) row: usize,
-    /// The ordinal of its stream.
-    pub(crate) stream: u32,
-    /// The stream, where that was read already.
-    pub(crate) known: Option<Arc<Stream>>,
     pub(crate) body_bytes: usize,
     /// The body, where it was read.
     pub(crate) body: Option<Box<[u8]>>,
@@ -74,7 +71,7 @@ pub(crate) struct Place {
 impl Record {
     fn bytes(&self) -> u64 {
         match self {
-            Self::Packed(_, packed) => packed.len() as u64,
+            Self::Packed(packed) => packed.len() as u64,
             Self::Sealed(place) => place.body_bytes as u64,
         }
     }
@@ -139,10 +136,11 @@ impl Collector {
     }
 
     /// Takes a record that is wanted, and gives up the worst beyond the limits.
-    pub(crate) fn take(&mut self, key: Key, record: Record) {
+    pub(crate) fn take(&mut self, key: Key, stream: &Arc<Stream>, record: Record) {
         self.kept_bytes += record.bytes();
         self.kept.push(Hit {
             key,
+            stream: Arc::clone(stream),
             record,
             direction: self.direction,
         });

@@ -2,9 +2,7 @@
 
 use super::collect::{Hit, Place, Record};
 use super::{Ask, Collector, Limits};
-use crate::record::Key;
-use crate::segment::{Damage, Handle, ReadError, Reader, Segment, Wanted};
-use crate::stream::Stream;
+use crate::segment::{Handle, ReadError, Reader, Wanted};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,45 +23,44 @@ pub(super) fn fetch(
     let mut sealed = Vec::new();
     for hit in hits {
         match hit.record {
-            Record::Packed(stream, packed) => {
+            Record::Packed(packed) => {
                 if collector.wants(hit.key) {
-                    collector.take(hit.key, Record::Packed(stream, packed));
+                    collector.take(hit.key, &hit.stream, Record::Packed(packed));
                 }
             }
-            Record::Sealed(place) => sealed.push((hit.key, place)),
+            Record::Sealed(place) => sealed.push((hit.key, hit.stream, place)),
         }
     }
     let in_order = |p: &Place| (p.segment, p.block, p.row);
-    sealed.sort_unstable_by_key(|(_, place)| in_order(place));
+    sealed.sort_unstable_by_key(|(_, _, place)| in_order(place));
     let blocks: Vec<_> = sealed
-        .chunk_by(|(_, a), (_, b)| (a.segment, a.block) == (b.segment, b.block))
+        .chunk_by(|(_, _, a), (_, _, b)| (a.segment, a.block) == (b.segment, b.block))
         .collect();
     let (collector, unread) = (Mutex::new(collector), Mutex::new(Vec::new()));
     let next = AtomicUsize::new(0);
     let work = || {
         let mut reader = Reader::default();
         while let Some(hits) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let Some((_, first)) = hits.first() else {
+            let Some((_, _, first)) = hits.first() else {
                 continue;
             };
             let segment = &segments[first.segment];
             let wanted: Vec<Wanted<'_>> = hits
                 .iter()
-                .map(|(key, place)| Wanted {
+                .map(|(key, _, place)| Wanted {
                     row: place.row,
                     key: *key,
                     body: place.body.as_deref(),
                 })
                 .collect();
+            let each = |at: usize, packed: &[u8]| {
+                let (key, stream, _) = &hits[at];
+                let mut collector = collector.lock();
+                if collector.wants(*key) {
+                    collector.take(*key, stream, Record::Packed(packed.into()));
+                }
+            };
             let fetched = reader.of(segment).and_then(|(segment, scratch)| {
-                let streams = streams_of(hits, segment)?;
-                let each = |at: usize, packed: &[u8]| {
-                    let (key, stream) = (hits[at].0, Arc::clone(&streams[at]));
-                    let mut collector = collector.lock();
-                    if collector.wants(key) {
-                        collector.take(key, Record::Packed(stream, packed.into()));
-                    }
-                };
                 Ok(segment.fetch(first.block, &wanted, scratch, each)?)
             });
             if let Err(error) = fetched {
@@ -84,16 +81,4 @@ pub(super) fn fetch(
         work();
     }
     (collector.into_inner(), unread.into_inner())
-}
-
-/// The streams of hits of one block, which are in the order of its rows.
-fn streams_of(hits: &[(Key, Place)], segment: &Segment) -> Result<Vec<Arc<Stream>>, Damage> {
-    let known = hits.iter().map(|(_, place)| place.known.clone());
-    match known.collect::<Option<Vec<_>>>() {
-        Some(known) => Ok(known),
-        None => {
-            let ordinals: Vec<u32> = hits.iter().map(|(_, place)| place.stream).collect();
-            segment.some_streams(&ordinals)
-        }
-    }
 }

@@ -190,8 +190,7 @@ fn visit_batch(
             }
         }
         if wanted {
-            let stream = Arc::clone(record.stream);
-            collector.take(key, Record::Packed(stream, record.packed.into()));
+            collector.take(key, record.stream, Record::Packed(record.packed.into()));
         }
         if !collector.spend(record.packed.len()) {
             return looked;

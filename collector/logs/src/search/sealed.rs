@@ -267,17 +267,17 @@ impl<'a> Visit<'a> {
         self.records.fetch_add(scanned.records, Ordering::Relaxed);
         let mut collector = self.collector.lock();
         for hit in scanned.hits {
-            if collector.wants(hit.key) {
+            if collector.wants(hit.key)
+                && let Some(stream) = chosen.stream(hit.stream as usize)
+            {
                 let place = Place {
                     segment: at,
                     block: block.block,
                     row: hit.row,
-                    stream: hit.stream,
-                    known: chosen.stream(hit.stream as usize).cloned(),
                     body_bytes: hit.body_bytes,
                     body: hit.body,
                 };
-                collector.take(hit.key, Record::Sealed(place));
+                collector.take(hit.key, stream, Record::Sealed(place));
             }
         }
         collector.spend(scanned.bytes);

@@ -16,8 +16,7 @@ use std::sync::Arc;
 pub(crate) struct Shows<'q> {
     search: &'q Search,
     scratch: Scratch,
-    /// By where they lie, for as long as they are here.
-    streams: AHashMap<usize, (Arc<Stream>, StreamMetadata)>,
+    streams: AHashMap<usize, StreamMetadata>,
     last: Option<UnixNanos>,
     bytes: u64,
     bytes_max: u64,
@@ -47,11 +46,11 @@ impl<'q> Shows<'q> {
 
     /// Shows the next record.
     pub(crate) fn show(&mut self, hit: &Hit) -> Result<Shown, SearchError> {
-        let Record::Packed(stream, packed) = &hit.record else {
+        let Record::Packed(packed) = &hit.record else {
             return Err(SearchError::Damaged);
         };
         let read = Packed::read(packed).ok_or(SearchError::Damaged)?;
-        let Some(line) = self.line(hit.key.time, stream, &read) else {
+        let Some(line) = self.line(hit, &read) else {
             return Ok(Shown::Dropped);
         };
         let interval = self.search.interval;
@@ -67,7 +66,7 @@ impl<'q> Shows<'q> {
             return Ok(Shown::TooMuch);
         }
         self.last = Some(hit.key.time);
-        let mut record = LogRecord::of(hit.key.time, stream, &read);
+        let mut record = LogRecord::of(hit.key.time, &hit.stream, &read);
         record.line = Some(line);
         Ok(Shown::Record(Box::new(record)))
     }
@@ -77,14 +76,14 @@ impl<'q> Shows<'q> {
         self.scratch.gave_up()
     }
 
-    fn line(&mut self, time: UnixNanos, stream: &Arc<Stream>, packed: &Packed<'_>) -> Option<Line> {
+    fn line(&mut self, hit: &Hit, packed: &Packed<'_>) -> Option<Line> {
+        let stream: &Arc<Stream> = &hit.stream;
         let common = self.streams.entry(Arc::as_ptr(stream) as usize);
-        let new = || (Arc::clone(stream), metadata::of_stream(stream));
-        let (_, common) = common.or_insert_with(new);
+        let common = common.or_insert_with(|| metadata::of_stream(stream));
         let mut own = Metadata::default();
         own.read(packed);
         let record = Viewed {
-            time,
+            time: hit.key.time,
             line: packed.body,
             stream: StreamView {
                 labels: &stream.labels,

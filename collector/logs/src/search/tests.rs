@@ -226,7 +226,7 @@ fn check(snapshots: &[Snapshot], lines: &[Line], ask: &Ask<'_>, limits: &Limits)
             expected.len()
         );
         for hit in &found.hits {
-            let Record::Packed(_, bytes) = &hit.record else {
+            let Record::Packed(bytes) = &hit.record else {
                 panic!("a record was not fetched");
             };
             assert!(ask.wants_record(&crate::record::Packed::read(bytes).unwrap()));

@@ -19,7 +19,6 @@ use super::vocabulary::Vocabulary;
 use super::writer::BLOCKS;
 use super::{Damage, guarded};
 use crate::record::Key;
-use crate::stream::Stream;
 use sonde_patterns::Dictionary;
 use sonde_proto::{Position, UnixNanos};
 use sonde_segment::SegmentMeta;
@@ -182,21 +181,6 @@ impl Segment {
     /// The streams of a section.
     pub(crate) fn section_of_streams(&self, section: u32) -> Result<StreamList, Damage> {
         self.streams.section(section)
-    }
-
-    /// Some of its streams, by their ordinals, which ascend.
-    pub(crate) fn some_streams(&self, ordinals: &[u32]) -> Result<Vec<Arc<Stream>>, Damage> {
-        guarded(|| self.streams.some(ordinals))
-    }
-
-    /// Calls `each` with the labels of every stream of a section, in order. False, and nothing
-    /// is called, where the streams themselves are kept.
-    pub(crate) fn labels_of_section(
-        &self,
-        section: u32,
-        each: impl FnMut(&[(&str, &str)]),
-    ) -> Result<bool, Damage> {
-        self.streams.labels(section, each)
     }
 
     /// A block of it.

@@ -179,6 +179,7 @@ impl Scan<'_> {
             self.scanned.bytes += read;
         }
         self.bar.keep_best(&mut rows, &self.scratch.times);
+        picked.know_streams_of(&rows, self.block, chosen)?;
         Ok(self.hits(&rows, &picked, has_bodies)?)
     }
 

@@ -42,12 +42,6 @@ const END: usize = 16;
 const SECTION_STREAMS: u32 = 256;
 const SECTION_BYTES: usize = 128 << 10;
 
-/// Lists of more sections are read without being kept where few of a section are wanted: they
-/// would push out those of which all are.
-const SECTIONS_KEPT: u32 = 4;
-/// So many are few.
-const SOME_MAX: usize = 64;
-
 /// Streams of a segment, by their ordinals.
 pub(crate) type StreamList = Arc<[Arc<Stream>]>;
 
@@ -183,94 +177,6 @@ impl Streams {
             .keep(streams, (&self.kept, section, self.sections)))
     }
 
-    /// The streams with these ordinals, ascending. Of a section that is not kept and of which few
-    /// are wanted, no others are read, and none is kept.
-    pub(super) fn some(&self, ordinals: &[u32]) -> Result<Vec<Arc<Stream>>, Damage> {
-        let (mut streams, mut left) = (Vec::with_capacity(ordinals.len()), ordinals);
-        while let Some(first) = left.first() {
-            let section = self.section_of(*first)?;
-            let of_section = self.ordinals(section)?;
-            let here = left.partition_point(|ordinal| of_section.contains(ordinal));
-            let (own, rest) = left.split_at_checked(here.max(1)).ok_or_else(unreadable)?;
-            let place = |ordinal: &u32| (*ordinal - of_section.start) as usize;
-            let is_long = self.sections > SECTIONS_KEPT && own.len() <= SOME_MAX;
-            match self.kept.get(section) {
-                None if is_long => self.read_some(section, own.iter().map(place), &mut streams)?,
-                kept => {
-                    let all = kept.map_or_else(|| self.section(section), Ok)?;
-                    for ordinal in own {
-                        let stream = all.get(place(ordinal)).ok_or_else(unreadable)?;
-                        streams.push(Arc::clone(stream));
-                    }
-                }
-            }
-            left = rest;
-        }
-        Ok(streams)
-    }
-
-    /// Reads the streams at these places of a section, ascending; equal ones may be there twice.
-    fn read_some(
-        &self,
-        section: u32,
-        places: impl Iterator<Item = usize>,
-        into: &mut Vec<Arc<Stream>>,
-    ) -> Result<(), Damage> {
-        let mut raw = Vec::new();
-        self.unpack(section, &mut Unpacker::new()?, &mut raw)?;
-        let (mut left, mut next) = (&raw[..], 0);
-        for place in places {
-            if place >= next {
-                let mut written = None;
-                while next <= place {
-                    written = Some(Written::read(&mut left).ok_or_else(unreadable)?);
-                    next += 1;
-                }
-                let stream = written.map(|written| Texts::default().stream(&written));
-                into.push(Arc::new(stream.ok_or_else(unreadable)?));
-            } else {
-                let before = into.last().map(Arc::clone);
-                into.push(before.ok_or_else(unreadable)?);
-            }
-        }
-        Ok(())
-    }
-
-    /// The last section that begins at or before a stream.
-    fn section_of(&self, ordinal: u32) -> Result<u32, Damage> {
-        let (mut low, mut high) = (0, self.sections);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.entry(middle)?.first <= ordinal {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low.checked_sub(1).ok_or_else(unreadable)
-    }
-
-    /// Calls `each` with the labels of every stream of a section that is not kept, in the order
-    /// of their ordinals. False, and nothing is called, where it is kept.
-    pub(super) fn labels(
-        &self,
-        section: u32,
-        mut each: impl FnMut(&[(&str, &str)]),
-    ) -> Result<bool, Damage> {
-        if self.kept.get(section).is_some() {
-            return Ok(false);
-        }
-        let mut raw = Vec::new();
-        self.unpack(section, &mut Unpacker::new()?, &mut raw)?;
-        let (mut left, mut count) = (&raw[..], 0);
-        while !left.is_empty() {
-            each(&Written::read(&mut left).ok_or_else(unreadable)?.labels);
-            count += 1;
-        }
-        let right = count == self.ordinals(section)?.len();
-        right.then_some(true).ok_or_else(unreadable)
-    }
-
     /// All streams, by their ordinal.
     pub(super) fn all(&self) -> Result<StreamList, Damage> {
         self.check_index()?;
@@ -355,28 +261,18 @@ fn parse(raw: &[u8]) -> Option<Vec<Arc<Stream>>> {
     let mut streams = Vec::new();
     let mut before = Texts::default();
     while !at.is_empty() {
-        streams.push(Arc::new(before.stream(&Written::read(&mut at)?)));
+        let (level, rest) = at.split_first()?;
+        let level = Level::of_number(*level)?;
+        at = rest;
+        let labels = before.labels(&pairs(&mut at)?);
+        let resource = before.resource(&pairs(&mut at)?);
+        streams.push(Arc::new(Stream {
+            labels,
+            resource,
+            level,
+        }));
     }
     Some(streams)
-}
-
-/// A stream as it lies there.
-struct Written<'a> {
-    level: Level,
-    labels: Vec<(&'a str, &'a str)>,
-    resource: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Written<'a> {
-    fn read(at: &mut &'a [u8]) -> Option<Self> {
-        let (level, rest) = at.split_first()?;
-        *at = rest;
-        Some(Self {
-            level: Level::of_number(*level)?,
-            labels: pairs(at)?,
-            resource: pairs(at)?,
-        })
-    }
 }
 
 /// The texts of a stream, for the next one.
@@ -387,14 +283,6 @@ struct Texts {
 }
 
 impl Texts {
-    fn stream(&mut self, written: &Written<'_>) -> Stream {
-        Stream {
-            labels: self.labels(&written.labels),
-            resource: self.resource(&written.resource),
-            level: written.level,
-        }
-    }
-
     fn labels(&mut self, pairs: &[(&str, &str)]) -> Labels {
         self.labels.truncate(pairs.len());
         let mut builder = LabelsBuilder::default();

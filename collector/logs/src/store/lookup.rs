@@ -238,7 +238,7 @@ impl LogStore {
 /// The records that were found.
 fn unpacked(found: &Found) -> Result<Vec<LogRecord>, SearchError> {
     let records = found.hits.iter().map(|hit| match &hit.record {
-        Record::Packed(stream, packed) => LogRecord::unpack(hit.key.time, stream, packed),
+        Record::Packed(packed) => LogRecord::unpack(hit.key.time, &hit.stream, packed),
         Record::Sealed(_) => None,
     });
     records
