@@ -17,6 +17,7 @@
 //! number costs a byte or two where a trace ID would cost sixteen.
 
 mod columns;
+mod ordinals;
 mod matching;
 mod ids;
 mod write;
@@ -30,6 +31,7 @@ pub(crate) use write::{received, write_tail};
 use crate::raw::{RawSpan, split};
 use crate::token;
 use bytes::Bytes;
+use ordinals::{decode_ordinals, intersect, union};
 use sonde_proto::{TraceId, UnixNanos};
 use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Reader, Scan, put_varint, take_varint};
@@ -370,48 +372,4 @@ fn decode_name(key: &[u8]) -> Result<(String, String), BlockError> {
         .and_then(|t| t.split_once('\0'))
         .ok_or(BlockError::Damaged("a name cannot be read"))?;
     Ok((service.to_owned(), operation.to_owned()))
-}
-
-fn encode_ordinals(ordinals: impl IntoIterator<Item = u32>, out: &mut Vec<u8>) {
-    let mut before = 0;
-    for ordinal in ordinals {
-        put_varint(out, u64::from(ordinal - before));
-        before = ordinal;
-    }
-}
-
-fn decode_ordinals(mut list: &[u8]) -> Result<Vec<u32>, BlockError> {
-    let (mut out, mut at) = (Vec::with_capacity(list.len()), 0_u32);
-    while !list.is_empty() {
-        let delta = take_varint(&mut list).and_then(|n| u32::try_from(n).ok());
-        at = delta
-            .and_then(|delta| at.checked_add(delta))
-            .ok_or(BlockError::Damaged("a token's list cannot be read"))?;
-        out.push(at);
-    }
-    Ok(out)
-}
-
-/// Both lists are ascending.
-fn union(mut a: Vec<u32>, b: Vec<u32>) -> Vec<u32> {
-    if !b.is_empty() {
-        a.extend(b);
-        a.sort_unstable();
-        a.dedup();
-    }
-    a
-}
-
-fn intersect(a: &[u32], b: &[u32]) -> Vec<u32> {
-    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let (mut out, mut at) = (Vec::new(), 0);
-    for ordinal in short {
-        at += long[at..].partition_point(|o| o < ordinal);
-        match long.get(at) {
-            Some(found) if found == ordinal => out.push(*ordinal),
-            Some(_) => {}
-            None => break,
-        }
-    }
-    out
 }

@@ -5,10 +5,9 @@
 
 use super::columns::{CodesOf, Columns};
 use super::ids::merge_ids;
+use super::ordinals::{decode_ordinals, encode_ordinals};
 use super::write::{Label, create, meta, received, write_names};
-use super::{
-    Fragment, INDEX, SPANS, Segment, decode_ordinals, encode_ordinals, read_spans, summary_key,
-};
+use super::{Fragment, INDEX, SPANS, Segment, read_spans, summary_key};
 use crate::raw::{collapse, encode};
 use crate::tail::NAMES_MAX;
 use ahash::AHashMap;

@@ -2,7 +2,8 @@
 
 use super::columns::Columns;
 use super::ids::{Where, write_ids};
-use super::{Fragment, INDEX, SPANS, checksum, encode_ordinals, name_key, summary_key, token_key};
+use super::ordinals::encode_ordinals;
+use super::{Fragment, INDEX, SPANS, checksum, name_key, summary_key, token_key};
 use crate::raw::{collapse, encode};
 use crate::tail::Tail;
 use crate::token;
