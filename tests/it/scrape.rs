@@ -16,7 +16,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-const QUIET: [(&str, &str); 4] = [
+pub(crate) const QUIET: [(&str, &str); 4] = [
     ("agent.tail.paths", "[]"),
     ("agent.node.enabled", "false"),
     ("rules.use_rules", "false"),
@@ -110,17 +110,21 @@ async fn node_exporter(program: &Path) -> (Child, String) {
 }
 
 /// The data of an answer of Prometheus' API.
-async fn data(url: &str, endpoint: &str, parameters: &[(&str, &str)]) -> Value {
+pub(crate) async fn data(url: &str, endpoint: &str, parameters: &[(&str, &str)]) -> Value {
     let answer = get(&format!("{url}/api/v1/{endpoint}"), parameters).await;
     let answer = answer.unwrap();
     assert_eq!(answer["status"], "success", "{endpoint}: {answer}");
     answer["data"].clone()
 }
 
-/// The series that a selector finds and their values; times only of those that the target times.
-async fn values(url: &str, query: &str) -> BTreeSet<String> {
+/// The series that a selector finds and their values or histograms; times only of those that the
+/// target times.
+pub(crate) async fn values(url: &str, query: &str) -> BTreeSet<String> {
     let data = data(url, "query", &[("query", query)]).await;
-    let line = |one: &Value| format!("{} {}", one["metric"], one["value"][1]);
+    let line = |one: &Value| match one.get("histogram") {
+        Some(histogram) => format!("{} {}", one["metric"], histogram[1]),
+        None => format!("{} {}", one["metric"], one["value"][1]),
+    };
     list(&data, "result").iter().map(line).collect()
 }
 
@@ -143,7 +147,7 @@ async fn series(url: &str, selector: &str) -> BTreeSet<String> {
 }
 
 /// Asks both until both say the same, and something.
-async fn alike<F: Future<Output = BTreeSet<String>>>(
+pub(crate) async fn alike<F: Future<Output = BTreeSet<String>>>(
     what: &str,
     ours: impl Fn() -> F,
     theirs: impl Fn() -> F,

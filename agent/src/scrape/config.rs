@@ -26,8 +26,14 @@ pub struct GlobalConfig {
     pub scrape_interval: Period,
     /// How long a scrape may take.
     pub scrape_timeout: Period,
-    /// What targets are asked for, the dearest first.
+    /// What targets are asked for, the dearest first. Where native histograms are scraped and
+    /// this is not set, protobuf comes before all others.
     pub scrape_protocols: Vec<ProtocolName>,
+    /// Whether native histograms are taken, instead of the classic buckets of the same
+    /// histogram.
+    pub scrape_native_histograms: bool,
+    /// Whether the classic buckets of a native histogram are taken too.
+    pub always_scrape_classic_histograms: bool,
     /// The largest body, decompressed; 0 is 64 MiB.
     pub body_size_limit: Size,
     /// The most samples of a scrape; 0 is no limit.
@@ -55,6 +61,8 @@ impl Default for GlobalConfig {
                 ProtocolName::PrometheusText1_0_0,
                 ProtocolName::PrometheusText0_0_4,
             ],
+            scrape_native_histograms: false,
+            always_scrape_classic_histograms: false,
             body_size_limit: Size::default(),
             sample_limit: 0,
             target_limit: 0,
@@ -97,6 +105,10 @@ pub struct JobConfig {
     pub scrape_timeout: Option<Period>,
     /// What targets are asked for, the dearest first; unset, as `global` has it.
     pub scrape_protocols: Option<Vec<ProtocolName>>,
+    /// Whether native histograms are taken; unset, as `global` has it.
+    pub scrape_native_histograms: Option<bool>,
+    /// Whether classic buckets are taken beside them; unset, as `global` has it.
+    pub always_scrape_classic_histograms: Option<bool>,
     /// How a body is read that does not say what it is; unset, its scrape fails.
     pub fallback_scrape_protocol: Option<ProtocolName>,
     /// Where a target has its metrics.
@@ -153,6 +165,8 @@ impl Default for JobConfig {
             scrape_interval: None,
             scrape_timeout: None,
             scrape_protocols: None,
+            scrape_native_histograms: None,
+            always_scrape_classic_histograms: None,
             fallback_scrape_protocol: None,
             metrics_path: "/metrics".into(),
             honor_labels: false,

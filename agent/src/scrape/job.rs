@@ -43,6 +43,7 @@ pub(crate) struct Reading {
     pub(crate) label_limit: u64,
     pub(crate) name_length_limit: u64,
     pub(crate) value_length_limit: u64,
+    pub(crate) native_histograms: bool,
     pub(crate) fallback: Option<Format>,
     pub(crate) options: Options,
 }
@@ -107,7 +108,16 @@ impl Job {
         let bytes = |set: u64| if set == 0 { BODY_BYTES_MAX } else { set };
         let body_bytes = bytes(config.body_size_limit.unwrap_or(global.body_size_limit).0);
         let body_bytes = usize::try_from(body_bytes).unwrap_or(usize::MAX);
-        let protocols = protocols(config, global)?;
+        let set = |own: Option<bool>, all: bool| own.unwrap_or(all);
+        let native_histograms = set(
+            config.scrape_native_histograms,
+            global.scrape_native_histograms,
+        );
+        let always_classic = set(
+            config.always_scrape_classic_histograms,
+            global.always_scrape_classic_histograms,
+        );
+        let protocols = protocols(config, global, native_histograms)?;
         let either = |own: Option<u64>, all: u64| own.unwrap_or(all);
         let count = |limit: u64, none: usize| match usize::try_from(limit) {
             Ok(0) | Err(_) => none,
@@ -136,6 +146,7 @@ impl Job {
                     config.label_value_length_limit,
                     global.label_value_length_limit,
                 ),
+                native_histograms,
                 fallback: config
                     .fallback_scrape_protocol
                     .map(|name| protocol(name).format()),
@@ -145,7 +156,7 @@ impl Job {
                         ..Bounds::default()
                     },
                     created_as_samples: true,
-                    classic_beside_native: true,
+                    classic_beside_native: always_classic || !native_histograms,
                 },
             },
             access: Access {
@@ -205,11 +216,20 @@ impl Job {
     }
 }
 
-fn protocols(config: &JobConfig, global: &GlobalConfig) -> Result<Vec<Protocol>, String> {
+/// What is asked for. Only protobuf tells native histograms, so it is the dearest where they are
+/// wanted and nobody says otherwise.
+fn protocols(
+    config: &JobConfig,
+    global: &GlobalConfig,
+    native_histograms: bool,
+) -> Result<Vec<Protocol>, String> {
     let names = config.scrape_protocols.as_ref();
+    let is_default =
+        names.is_none() && global.scrape_protocols == GlobalConfig::default().scrape_protocols;
     let names = names.unwrap_or(&global.scrape_protocols);
-    let mut protocols: Vec<Protocol> = Vec::with_capacity(names.len());
-    for name in names {
+    let first = (is_default && native_histograms).then_some(ProtocolName::PrometheusProto);
+    let mut protocols: Vec<Protocol> = Vec::with_capacity(names.len() + 1);
+    for name in first.iter().chain(names) {
         let protocol = protocol(*name);
         if protocols.contains(&protocol) {
             return Err(format!("scrape_protocols names {name:?} twice"));

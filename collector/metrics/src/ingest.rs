@@ -229,7 +229,7 @@ impl Ingest<'_> {
             name: None,
         };
         Fields::of(metric.data).each(1, |message| {
-            point.read(message, metric.kind)?;
+            point.read(message, &metric)?;
             self.point(point, &mut current, source)
         })
     }

@@ -77,6 +77,10 @@ fn message(unkept: &Unkept) -> String {
             unkept.too_new,
             "data points lie further in the future than metrics.future_max_seconds allows; set the sender's clock",
         ),
+        (
+            unkept.too_coarse,
+            "exponential histograms have a scale below -4, and no native histogram has; send finer buckets",
+        ),
     ];
     told(&reasons)
 }

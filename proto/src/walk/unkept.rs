@@ -27,13 +27,21 @@ pub struct Unkept {
     pub too_old: u64,
     /// Data points from after the latest time.
     pub too_new: u64,
+    /// Exponential histograms whose buckets are wider than native ones can be.
+    pub too_coarse: u64,
 }
+
+/// The least scale that native histograms have.
+const SCALE_MIN: i32 = -4;
+/// The bit of a point's flags that says that its series ended: it has no buckets.
+const NO_RECORDED_VALUE: u64 = 1;
 
 impl Unkept {
     /// How many spans or data points that are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.bad_trace_ids + self.bad_span_ids + self.too_old + self.too_new
+        let of_spans = self.bad_trace_ids + self.bad_span_ids;
+        of_spans + self.too_old + self.too_new + self.too_coarse
     }
 }
 
@@ -87,7 +95,13 @@ impl Unkept {
             if let Wire::Len(data) = wire
                 && matches!(tag, 5 | 7 | 9 | 10 | 11)
             {
-                each(data, &[1], &mut |point| self.point(point, bounds));
+                each(data, &[1], &mut |point| {
+                    if tag == 10 && is_too_coarse(point) {
+                        self.too_coarse += 1;
+                    } else {
+                        self.point(point, bounds);
+                    }
+                });
             }
         }
     }
@@ -112,12 +126,26 @@ impl Unkept {
     }
 }
 
+/// Whether an exponential histogram has a scale that no native one has.
+fn is_too_coarse(mut at: Cursor<'_>) -> bool {
+    let (mut scale, mut flags) = (0, 0);
+    while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
+        match (tag, wire) {
+            (6, Wire::Varint(n)) => scale = n as u32,
+            (10, Wire::Varint(n)) => flags = n,
+            _ => {}
+        }
+    }
+    let scale = (scale >> 1).cast_signed() ^ -(scale & 1).cast_signed();
+    flags & NO_RECORDED_VALUE == 0 && scale < SCALE_MIN
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::otlp::metrics::{
-        Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-        ScopeMetrics, metric,
+        ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint,
+        Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric,
     };
     use crate::otlp::metrics_service::ExportMetricsServiceRequest;
     use crate::otlp::trace::{ResourceSpans, ScopeSpans, Span};
@@ -155,6 +183,49 @@ mod tests {
         let expected = Unkept {
             bad_trace_ids: 2,
             bad_span_ids: 1,
+            ..Unkept::default()
+        };
+        assert_eq!((found, found.count()), (expected, 3));
+    }
+
+    #[test]
+    fn exponential_histograms_with_buckets_that_are_too_wide_are_counted_once() {
+        let point = |scale, time_unix_nano, flags| ExponentialHistogramDataPoint {
+            scale,
+            time_unix_nano,
+            flags,
+            ..Default::default()
+        };
+        let kept = 1_500_000_000;
+        let data = ExponentialHistogram {
+            data_points: vec![
+                point(-4, kept, 0),
+                point(20, kept, 0),
+                point(-5, kept, 0),
+                point(i32::MIN, 1, 0),
+                point(-9, kept, 1),
+                point(0, 1, 0),
+            ],
+            ..Default::default()
+        };
+        let metric = Metric {
+            name: "m".into(),
+            data: Some(metric::Data::ExponentialHistogram(data)),
+            ..Default::default()
+        };
+        let request = ExportMetricsServiceRequest {
+            resource_metrics: vec![ResourceMetrics {
+                scope_metrics: vec![ScopeMetrics {
+                    metrics: vec![metric],
+                    ..Default::default()
+                }],
+                ..Default::default()
+            }],
+        };
+        let found = unkept(Signal::Metrics, &request.encode_to_vec(), BOUNDS);
+        let expected = Unkept {
+            too_old: 1,
+            too_coarse: 2,
             ..Unkept::default()
         };
         assert_eq!((found, found.count()), (expected, 3));

@@ -208,11 +208,11 @@ impl Fetched {
     }
 
     #[cfg(test)]
-    pub(crate) fn of(content_type: &str, body: &str) -> Self {
+    pub(crate) fn of(content_type: &str, body: impl AsRef<[u8]>) -> Self {
         Self {
             content_type: Some(content_type.to_owned()),
             is_gzip: false,
-            bytes: body.as_bytes().to_vec(),
+            bytes: body.as_ref().to_vec(),
         }
     }
 }

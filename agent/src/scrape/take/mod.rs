@@ -9,6 +9,7 @@
 //! series that was there before is marked stale, and `up` is 0. No I/O, no clock.
 
 mod points;
+mod exponential;
 mod series;
 
 use super::Labels;
@@ -16,7 +17,7 @@ use super::fetch::Fetched;
 use super::job::Reading;
 use super::relabel::{self, get, set};
 use bytes::Bytes;
-use points::{Point, Points};
+use points::{Point, Points, Value};
 use series::{Described, Known, Number, Series};
 use sonde_exposition::{Family, Label, Sample, SampleValue, Sink, format_of, read};
 use sonde_proto::METRIC_NAME;
@@ -280,8 +281,15 @@ impl<'t> Reader<'t> {
             return Ok(());
         };
         self.counts.kept += 1;
-        let SampleValue::Float(value) = sample.value else {
-            return Ok(());
+        let value = match &sample.value {
+            SampleValue::Float(value) => Value::Number(*value),
+            SampleValue::Histogram(histogram) if exponential::fits(histogram) => {
+                Value::Histogram(histogram)
+            }
+            SampleValue::Histogram(_) => {
+                self.leave_out("native_histogram");
+                return Ok(());
+            }
         };
         let reading = &self.taker.reading;
         let own_time = sample.time.filter(|_| reading.honor_timestamps);
@@ -307,7 +315,7 @@ impl<'t> Reader<'t> {
         let point = Point {
             time,
             start: sample.start.unwrap_or_default(),
-            value: Some(value),
+            value,
             exemplars: sample.exemplars,
         };
         self.taker.put(number, point);
@@ -322,7 +330,8 @@ impl Sink for Reader<'_> {
     }
 
     fn sample(&mut self, sample: &Sample<'_>) -> ControlFlow<()> {
-        if matches!(sample.value, SampleValue::Histogram(_)) {
+        let is_native = matches!(sample.value, SampleValue::Histogram(_));
+        if is_native && !self.taker.reading.native_histograms {
             self.leave_out("native_histogram");
             return ControlFlow::Continue(());
         }

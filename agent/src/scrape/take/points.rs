@@ -4,13 +4,15 @@
 //! Every series travels under the name it has, with its labels as attributes: a histogram as
 //! its buckets, sum and count. OTLP's own histograms have whole numbers of observations and
 //! bounds that are numbers; what a target writes need not, and has to arrive as it is written.
+//! A native histogram is one series, and travels as OTLP's exponential one ([`exponential`]).
 
+use super::exponential;
 use super::series::{Described, One};
 use crate::scrape::Labels;
 use bytes::Bytes;
 use sonde_exposition::{Exemplar, Kind};
-use sonde_proto::METRIC_NAME;
 use sonde_proto::semconv::{PROMETHEUS_TYPE, SERVICE_INSTANCE_ID, SERVICE_NAME};
+use sonde_proto::{Histogram, METRIC_NAME};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -26,9 +28,18 @@ pub(super) struct Point<'a> {
     pub(super) time: i64,
     /// 0 where it is not known.
     pub(super) start: i64,
-    /// `None`: the series has ended.
-    pub(super) value: Option<f64>,
+    pub(super) value: Value<'a>,
     pub(super) exemplars: &'a [Exemplar<'a>],
+}
+
+/// What a point tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Number(f64),
+    /// One that [fits](exponential::fits).
+    Histogram(&'a Histogram),
+    /// The series has ended.
+    Ended,
 }
 
 impl Point<'_> {
@@ -36,7 +47,7 @@ impl Point<'_> {
         Self {
             time,
             start: 0,
-            value: Some(value),
+            value: Value::Number(value),
             exemplars: &[],
         }
     }
@@ -45,7 +56,7 @@ impl Point<'_> {
         Self {
             time,
             start: 0,
-            value: None,
+            value: Value::Ended,
             exemplars: &[],
         }
     }
@@ -56,7 +67,8 @@ impl Point<'_> {
 pub(super) struct Points {
     /// The field of a `ResourceMetrics`.
     resource: Vec<u8>,
-    numbers: HashMap<Box<str>, usize>,
+    /// By name: of metrics of numbers, and of those of histograms.
+    numbers: [HashMap<Box<str>, usize>; 2],
     metrics: Vec<Metric>,
     count: u64,
 }
@@ -65,6 +77,7 @@ pub(super) struct Points {
 struct Metric {
     name: Box<str>,
     described: Arc<Described>,
+    is_native: bool,
     /// `data_points` fields, one after the other.
     points: Vec<u8>,
     ends: Vec<usize>,
@@ -82,7 +95,7 @@ impl Points {
         field(&mut resource, 1, &attributes);
         Self {
             resource,
-            numbers: HashMap::new(),
+            numbers: Default::default(),
             metrics: Vec::new(),
             count: 0,
         }
@@ -93,21 +106,24 @@ impl Points {
     }
 
     pub(super) fn clear(&mut self) {
-        self.numbers.clear();
+        self.numbers.iter_mut().for_each(HashMap::clear);
         self.metrics.clear();
         self.count = 0;
     }
 
     /// Adds a point. All points of a name are told as what the first of them was said to be.
     pub(super) fn put(&mut self, series: &One, point: Point<'_>) {
-        let number = match self.numbers.get(&series.name) {
+        let is_native = matches!(point.value, Value::Histogram(_));
+        let numbers = &mut self.numbers[usize::from(is_native)];
+        let number = match numbers.get(&series.name) {
             Some(number) => *number,
             None => {
                 let number = self.metrics.len();
-                self.numbers.insert(series.name.clone(), number);
+                numbers.insert(series.name.clone(), number);
                 self.metrics.push(Metric {
                     name: series.name.clone(),
                     described: Arc::clone(&series.described),
+                    is_native,
                     points: Vec::new(),
                     ends: Vec::new(),
                 });
@@ -131,7 +147,7 @@ impl Points {
                 let bytes = scope.len() + end - from;
                 if is_last || bytes >= REQUEST_BYTES_MAX {
                     let points = &metric.points[from..end];
-                    let written = message(&metric.name, &metric.described, points);
+                    let written = metric.message(points);
                     field(&mut scope, 2, &written);
                     from = end;
                 }
@@ -156,22 +172,29 @@ impl Points {
     }
 }
 
-/// A `Metric` message.
-fn message(name: &str, described: &Described, points: &[u8]) -> Vec<u8> {
-    let mut metric = Vec::with_capacity(points.len() + described.help.len() + 128);
-    field(&mut metric, 1, name.as_bytes());
-    field(&mut metric, 2, described.help.as_bytes());
-    field(&mut metric, 3, described.unit.as_bytes());
-    if only_rises(described.kind, name) {
-        // Temporality (2): cumulative (2). Monotonic (3).
-        let sum = [points, &[0x10, 2, 0x18, 1]].concat();
-        field(&mut metric, 7, &sum);
-    } else {
-        field(&mut metric, 5, points);
+impl Metric {
+    /// The message, with some of its points.
+    fn message(&self, points: &[u8]) -> Vec<u8> {
+        let (name, described) = (&self.name, &self.described);
+        let mut metric = Vec::with_capacity(points.len() + described.help.len() + 128);
+        field(&mut metric, 1, name.as_bytes());
+        field(&mut metric, 2, described.help.as_bytes());
+        field(&mut metric, 3, described.unit.as_bytes());
+        if self.is_native {
+            // Temporality (2): cumulative (2).
+            let histogram = [points, &[0x10, 2]].concat();
+            field(&mut metric, 10, &histogram);
+        } else if only_rises(described.kind, name) {
+            // The same, and monotonic (3).
+            let sum = [points, &[0x10, 2, 0x18, 1]].concat();
+            field(&mut metric, 7, &sum);
+        } else {
+            field(&mut metric, 5, points);
+        }
+        let kind = key_value(PROMETHEUS_TYPE, described.kind.word());
+        field(&mut metric, 12, &kind);
+        metric
     }
-    let kind = key_value(PROMETHEUS_TYPE, described.kind.word());
-    field(&mut metric, 12, &kind);
-    metric
 }
 
 /// Whether the samples of that name only rise, or start anew.
@@ -201,8 +224,11 @@ pub(super) fn attributes(labels: &Labels, target: &Labels) -> Vec<u8> {
     attributes
 }
 
-/// A `NumberDataPoint` message.
+/// A `NumberDataPoint` message, or that of a histogram.
 fn data_point(attributes: &[u8], point: Point<'_>) -> Vec<u8> {
+    if let Value::Histogram(histogram) = point.value {
+        return exponential::data_point(attributes, &point, histogram);
+    }
     let mut message = Vec::with_capacity(attributes.len() + 32);
     message.extend_from_slice(attributes);
     if point.start > 0 {
@@ -210,9 +236,9 @@ fn data_point(attributes: &[u8], point: Point<'_>) -> Vec<u8> {
     }
     fixed(&mut message, 3, nanos(point.time));
     match point.value {
-        Some(value) => fixed(&mut message, 4, value.to_bits()),
+        Value::Number(value) => fixed(&mut message, 4, value.to_bits()),
         // Flags (8): no recorded value.
-        None => message.extend_from_slice(&[0x40, 1]),
+        Value::Ended | Value::Histogram(_) => message.extend_from_slice(&[0x40, 1]),
     }
     for one in point.exemplars {
         field(&mut message, 5, &exemplar(one));
@@ -221,7 +247,7 @@ fn data_point(attributes: &[u8], point: Point<'_>) -> Vec<u8> {
 }
 
 /// An `Exemplar` message; the trace is told by its identifiers.
-fn exemplar(exemplar: &Exemplar<'_>) -> Vec<u8> {
+pub(super) fn exemplar(exemplar: &Exemplar<'_>) -> Vec<u8> {
     let mut message = Vec::new();
     for label in &exemplar.labels {
         match (label.name.as_ref(), unhex(&label.value)) {
@@ -261,26 +287,30 @@ fn key_value(key: &str, text: &str) -> Vec<u8> {
     message
 }
 
-fn nanos(millis: i64) -> u64 {
+pub(super) fn nanos(millis: i64) -> u64 {
     u64::try_from(millis)
         .unwrap_or_default()
         .saturating_mul(1_000_000)
 }
 
 /// A field of bytes.
-fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+pub(super) fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
     out.push(number << 3 | 2);
-    let mut length = bytes.len();
-    while length >= 0x80 {
-        out.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
+    varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
+/// A number base 128.
+pub(super) fn varint(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
 /// A field of eight bytes.
-fn fixed(out: &mut Vec<u8>, number: u8, value: u64) {
+pub(super) fn fixed(out: &mut Vec<u8>, number: u8, value: u64) {
     out.push(number << 3 | 1);
     out.extend_from_slice(&value.to_le_bytes());
 }

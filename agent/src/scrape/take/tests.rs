@@ -1,5 +1,7 @@
 //! Scrapes as text in, points as text out.
 
+mod native;
+
 use super::*;
 use crate::scrape::config::ScrapeConfig;
 use crate::scrape::job::jobs;
@@ -358,6 +360,7 @@ fn open_metrics_gives_starts_exemplars_and_kinds() {
         panic!("{total:?}")
     };
     let point = &sum.data_points[0];
+    assert_eq!(point.start_time_unix_nano, 1_500_000_000);
     assert_eq!(point.exemplars[0].trace_id[..2], [0x01, 0x23]);
     assert_eq!(point.exemplars[0].filtered_attributes[0].key, "x");
 }

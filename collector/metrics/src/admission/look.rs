@@ -120,7 +120,7 @@ impl<'s> Look<'s> {
         let key = scope.key_of(&metric, self.keys);
         let bounds = TimeBounds::of(self.config, self.received_at);
         Fields::of(metric.data).each(1, |message| {
-            point.read(message, metric.kind)?;
+            point.read(message, &metric)?;
             let is_kept = bounds.reason(point.time(self.received_at)).is_none();
             if point.unfit.is_some() || point.samples() == 0 || !is_kept {
                 return Ok(());

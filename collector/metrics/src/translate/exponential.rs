@@ -8,12 +8,13 @@
 //!
 //! A scale above 8 is reduced to 8, each step joining two buckets; one below -4 has no native
 //! form. What the least and the greatest observation were is not kept. A point without a sum
-//! gets one that is no number.
+//! gets one that is no number. What was scraped was native before: it keeps its zero bucket as
+//! it was, and of a `gaugehistogram` it is said that it may fall.
 
 use super::wire::{Fields, Malformed, Value, varint};
 use crate::chunk::histogram::BUCKETS_MAX;
 use crate::telemetry::Reason;
-use sonde_proto::{BucketSpan, Buckets, Histogram};
+use sonde_proto::{BucketSpan, Buckets, Histogram, ResetHint};
 
 /// The scales that native histograms have.
 const SCALES: std::ops::RangeInclusive<i64> = -4..=8;
@@ -31,6 +32,8 @@ pub(crate) struct Exponential<'a> {
     /// `Buckets` messages.
     pub(crate) positive: &'a [u8],
     pub(crate) negative: &'a [u8],
+    /// The kind in Prometheus' words, of what was scraped.
+    pub(crate) scraped: Option<&'static str>,
 }
 
 impl Exponential<'_> {
@@ -50,8 +53,12 @@ impl Exponential<'_> {
         let histogram = Histogram {
             schema: schema as i8,
             zero_threshold: match self.zero_threshold {
-                0.0 => ZERO_THRESHOLD,
+                0.0 if self.scraped.is_none() => ZERO_THRESHOLD,
                 threshold => threshold,
+            },
+            hint: match self.scraped {
+                Some("gaugehistogram") => ResetHint::Gauge,
+                _ => ResetHint::Unknown,
             },
             zero_count: self.zero_count as f64,
             count: self.count as f64,

@@ -50,12 +50,12 @@ pub(crate) struct Point<'a> {
 
 impl<'a> Point<'a> {
     /// Reads the next point into `self`.
-    pub(crate) fn read(&mut self, message: &'a [u8], kind: Kind) -> Result<(), Malformed> {
+    pub(crate) fn read(&mut self, message: &'a [u8], metric: &Metric<'_>) -> Result<(), Malformed> {
         self.clear();
-        match kind {
+        match metric.kind {
             Kind::Gauge | Kind::Counter | Kind::UpDown => self.read_number(message),
             Kind::Histogram => self.read_histogram(message),
-            Kind::Exponential => self.read_exponential(message),
+            Kind::Exponential => self.read_exponential(message, metric.scraped),
             Kind::Summary => self.read_summary(message),
         }?;
         if self.is_stale {
@@ -124,8 +124,15 @@ impl<'a> Point<'a> {
         Ok(())
     }
 
-    fn read_exponential(&mut self, message: &'a [u8]) -> Result<(), Malformed> {
-        let mut read = Exponential::default();
+    fn read_exponential(
+        &mut self,
+        message: &'a [u8],
+        scraped: Option<&'static str>,
+    ) -> Result<(), Malformed> {
+        let mut read = Exponential {
+            scraped,
+            ..Exponential::default()
+        };
         let mut fields = Fields::of(message);
         while let Some((number, value)) = fields.next()? {
             match (number, value) {

@@ -141,14 +141,11 @@ impl Asked {
         &self,
         query: &str,
         deadline: &Deadline,
-        defaults: QueryLimits,
+        mut limits: QueryLimits,
         evaluate: impl FnOnce(&Question<'_>) -> Result<Answer, QueryError>,
     ) -> Result<Data, QueryError> {
-        let limits = QueryLimits {
-            deadline: deadline.at_most(self.timeout.unwrap_or(Duration::MAX)),
-            lookback: self.lookback.unwrap_or(defaults.lookback),
-            ..defaults
-        };
+        limits.deadline = deadline.at_most(self.timeout.unwrap_or(Duration::MAX));
+        limits.lookback = self.lookback.unwrap_or(limits.lookback);
         let reads = Reads::default();
         let begun = Instant::now();
         let Answer {

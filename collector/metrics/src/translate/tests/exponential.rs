@@ -7,7 +7,7 @@ use crate::testing::native::{bits, side};
 use crate::testing::*;
 use sonde_proto::otlp::metrics::exponential_histogram_data_point::Buckets;
 use sonde_proto::otlp::metrics::{ExponentialHistogram, ExponentialHistogramDataPoint, metric};
-use sonde_proto::{Histogram, UnixNanos};
+use sonde_proto::{Histogram, ResetHint, UnixNanos};
 
 fn exponential(scale: i32, offset: i32, counts: &[u64]) -> ExponentialHistogramDataPoint {
     ExponentialHistogramDataPoint {
@@ -33,6 +33,28 @@ fn send(bed: &Bed, temporality: i32, data_points: Vec<ExponentialHistogramDataPo
     };
     let metric = named("e", metric::Data::ExponentialHistogram(data));
     bed.send(&[], vec![metric]);
+}
+
+/// What a target shows as it was, zero bucket and all.
+#[test]
+fn what_was_scraped_keeps_its_zero_bucket_and_says_whether_it_may_fall() {
+    for (kind, hint) in [
+        ("histogram", ResetHint::Unknown),
+        ("gaugehistogram", ResetHint::Gauge),
+    ] {
+        let bed = Bed::new(&Config::default());
+        let data = ExponentialHistogram {
+            data_points: vec![exponential(2, 3, &[4, 0, 5])],
+            aggregation_temporality: CUMULATIVE,
+        };
+        let mut metric = named("e.1", metric::Data::ExponentialHistogram(data));
+        metric.unit = "s".into();
+        metric.metadata = attributes(&[("prometheus.type", kind)]);
+        bed.send(&[], vec![metric]);
+        let found = bed.histograms(r#"{"e.1"}"#);
+        let (zero, found_hint) = (found[0].1.zero_threshold, found[0].1.hint);
+        assert_eq!((zero, found_hint), (0.0, hint));
+    }
 }
 
 /// What becomes of one point.
