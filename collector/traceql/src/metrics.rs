@@ -25,6 +25,8 @@ const INTERVALS_MAX: u64 = 11_000;
 const SERIES_MAX: usize = 2_000;
 /// How many samples all series together have at most.
 const SAMPLES_MAX: usize = 1_000_000;
+/// What a sample that is made of buckets counts.
+const SKETCH_SAMPLES: usize = 10;
 
 /// The time that is asked about, in intervals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,9 +218,7 @@ impl<'q> Counting<'q> {
             ));
         }
         let key = key_of(&labels);
-        let most = SERIES_MAX
-            .min(SAMPLES_MAX / usize::try_from(self.window.intervals()).unwrap_or(1).max(1))
-            .max(1);
+        let most = self.series_max();
         if self.series.len() >= most && !self.series.contains_key(&key) {
             self.dropped = true;
             return;
@@ -241,6 +241,16 @@ impl<'q> Counting<'q> {
                 value,
             });
         }
+    }
+}
+
+impl Counting<'_> {
+    /// How many series may be counted: fewer where each has many samples, or large ones.
+    fn series_max(&self) -> usize {
+        let sketch = matches!(self.metrics.function, Function::Quantile(..));
+        let samples_max = SAMPLES_MAX / if sketch { SKETCH_SAMPLES } else { 1 };
+        let intervals = usize::try_from(self.window.intervals()).unwrap_or(usize::MAX);
+        SERIES_MAX.min(samples_max / intervals.max(1)).max(1)
     }
 }
 

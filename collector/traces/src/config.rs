@@ -31,6 +31,8 @@ pub struct Config {
     pub trace_spans_max: usize,
     /// How many traces one search decodes at most; the answer says when there are more.
     pub search_traces_max: usize,
+    /// How many bytes of spans one search decodes at most; the answer says when there are more.
+    pub search_bytes_max: u64,
     /// Attributes that carry a request's own identifier.
     pub request_id_keys: Vec<String>,
     /// How long it is known which traces carried a request ID. Where this is longer than spans
@@ -52,6 +54,7 @@ impl Default for Config {
             merge_bytes_per_second_max: 64 << 20,
             trace_spans_max: 50_000,
             search_traces_max: 100_000,
+            search_bytes_max: 16 << 30,
             request_id_keys: semconv::REQUEST_ID_KEYS.map(str::to_owned).to_vec(),
             request_id_retention_seconds: 14 * 24 * 3600,
             request_id_bytes_max: 1 << 30,

@@ -25,6 +25,7 @@ use crate::query::narrowing;
 use crate::store::TraceStore;
 use ahash::AHashSet;
 use candidates::Wanted;
+use fetch::RawTrace;
 use serde::Serialize;
 use sonde_proto::{Deadline, Position, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
@@ -111,7 +112,7 @@ impl TraceStore {
             spans_max: search.spans_per_set,
         };
         let (mut best, mut seen) = (Best::new(search.limit), AHashSet::new());
-        let (mut cut, mut in_part) = (None, None);
+        let (mut cut, mut in_part, mut examined) = (None, None, Examined::default());
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
                 break;
@@ -119,11 +120,12 @@ impl TraceStore {
             if !seen.insert(fragment.trace_id) {
                 continue;
             }
-            cut = self.why_stop(&search.deadline, seen.len());
+            cut = self.why_stop(&search.deadline, &examined);
             if cut.is_some() {
                 break;
             }
             let raw = self.raw(&view, &fragment.trace_id)?;
+            examined.add(&raw);
             if let Some(part) = &raw.cut {
                 let id = fragment.trace_id;
                 in_part.get_or_insert_with(|| {
@@ -190,17 +192,40 @@ impl TraceStore {
         found.into_iter().collect()
     }
 
-    fn why_stop(&self, deadline: &Deadline, examined: usize) -> Option<String> {
-        if examined > self.config().search_traces_max {
+    /// Why a search goes no further, when it does not.
+    fn why_stop(&self, deadline: &Deadline, examined: &Examined) -> Option<String> {
+        let config = self.config();
+        if examined.traces >= config.search_traces_max {
             return Some(format!(
                 "stopped after {} traces; narrow the query or the time range",
-                self.config().search_traces_max
+                config.search_traces_max
+            ));
+        }
+        if examined.bytes >= config.search_bytes_max {
+            return Some(format!(
+                "stopped after {} bytes of spans; narrow the query or the time range",
+                examined.bytes
             ));
         }
         let late = deadline.has_passed();
         late.then(|| {
             "the time for this search ran out; narrow the query or the time range".to_owned()
         })
+    }
+}
+
+/// How much a search has read.
+#[derive(Debug, Default)]
+struct Examined {
+    traces: usize,
+    bytes: u64,
+}
+
+impl Examined {
+    fn add(&mut self, trace: &RawTrace) {
+        let bytes: usize = trace.spans.iter().map(|span| span.bytes.len()).sum();
+        self.traces += 1;
+        self.bytes += bytes as u64;
     }
 }
 

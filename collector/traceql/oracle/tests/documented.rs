@@ -420,3 +420,17 @@ fn only_spans_within_the_time_are_looked_at_and_the_rest_holds_them_together() {
         [1, 3, 4, 5, 6]
     );
 }
+
+#[test]
+fn the_longest_query_is_carried_out_on_the_stack_of_a_thread() {
+    let conditions = ["(.a + .b * 2 > 1)"; 80].join(" || ");
+    let structure = ["{ }"; 10].join(" &>> ");
+    let sets = format!("{{ {conditions} }} && {structure}");
+    let run = move || found(&sets).len();
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(run);
+    assert_eq!(thread.unwrap().join().unwrap(), 0);
+    let chain = format!("{{ {} }}", [".a"; 500].join(" || "));
+    let run = move || found(&chain).len();
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(run);
+    assert_eq!(thread.unwrap().join().unwrap(), 0);
+}

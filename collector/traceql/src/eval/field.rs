@@ -172,6 +172,10 @@ pub(crate) trait Comparing {
 
 impl Comparing for Compare {
     fn holds(self, left: &Value<'_>, right: &Value<'_>) -> bool {
+        if !matches!(left, Value::List(_)) && !matches!(right, Value::List(_)) {
+            let ordering = left.compare(right);
+            return ordering.is_some_and(|ordering| self.accepts(ordering));
+        }
         let orderings = each_pair(left, right);
         match self {
             Self::NotEqual => {

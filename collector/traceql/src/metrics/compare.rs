@@ -12,6 +12,9 @@ const ATTRIBUTES_MAX: usize = 500;
 /// An attribute of more values is compared by those that came first.
 const VALUES_MAX: usize = 1_000;
 
+/// How many counts are kept of all values and intervals together.
+const COUNTS_MAX: usize = 1_000_000;
+
 /// Counts by interval.
 pub(super) type Counts = BTreeMap<u64, u64>;
 
@@ -20,6 +23,7 @@ pub(super) type Counts = BTreeMap<u64, u64>;
 pub(super) struct Sides {
     pub(super) attributes: BTreeMap<String, Values>,
     pub(super) dropped: bool,
+    counts: usize,
 }
 
 /// The values of one attribute.
@@ -57,7 +61,8 @@ impl Sides {
         let values = self.attributes.entry(attribute).or_default();
         *values.totals[side].entry(interval).or_default() += 1;
         let key = format!("{} {value}", value.type_name());
-        if values.values.len() >= VALUES_MAX && !values.values.contains_key(&key) {
+        let is_known = values.values.contains_key(&key);
+        if (values.values.len() >= VALUES_MAX && !is_known) || self.counts >= COUNTS_MAX {
             self.dropped = true;
             return;
         }
@@ -65,6 +70,8 @@ impl Sides {
             .values
             .entry(key)
             .or_insert_with(|| (value.clone().into_static(), Default::default()));
+        let before = counts[side].len();
         *counts[side].entry(interval).or_default() += 1;
+        self.counts += counts[side].len() - before;
     }
 }

@@ -1,7 +1,7 @@
 //! Every trace that a query may find something in, one after the other, newest first.
 
-use super::SearchError;
 use super::candidates::Wanted;
+use super::{Examined, SearchError};
 use crate::decoded::Decoded;
 use crate::query::narrowing;
 use crate::store::TraceStore;
@@ -39,17 +39,18 @@ impl TraceStore {
         };
         let mut fragments = self.candidates(&view, &wanted);
         let mut seen = AHashSet::new();
-        let (mut cut, mut in_part) = (None, None);
+        let (mut cut, mut in_part, mut examined) = (None, None, Examined::default());
         while let Some(fragment) = fragments.pop()? {
             let id = fragment.trace_id;
             if !seen.insert(id) {
                 continue;
             }
-            cut = self.why_stop(deadline, seen.len());
+            cut = self.why_stop(deadline, &examined);
             if cut.is_some() {
                 break;
             }
             let raw = self.raw(&view, &id)?;
+            examined.add(&raw);
             if let Some(part) = raw.cut {
                 in_part.get_or_insert_with(|| format!("{id} was not read whole: {part}"));
             }

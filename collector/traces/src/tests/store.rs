@@ -399,6 +399,22 @@ fn a_search_ends_at_its_deadline_and_at_its_budget_and_says_so() {
 }
 
 #[test]
+fn a_search_ends_at_its_budget_of_bytes_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        search_bytes_max: 1_000,
+        ..Config::default()
+    };
+    let store = open(dir.path(), &config);
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let entries: Vec<_> = (0..10).map(|at| random_entry(&mut rng, at, 300)).collect();
+    store.apply(&entries);
+    let answer = store.search(&tenant(), &everything()).unwrap();
+    assert!(!answer.traces.is_empty());
+    assert!(answer.cut.unwrap().contains("bytes of spans"));
+}
+
+#[test]
 fn queries_and_maintenance_run_together() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let dir = tempfile::tempdir().unwrap();
