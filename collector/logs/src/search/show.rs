@@ -16,7 +16,8 @@ use std::sync::Arc;
 pub(crate) struct Shows<'q> {
     search: &'q Search,
     scratch: Scratch,
-    streams: AHashMap<usize, StreamMetadata>,
+    /// By their addresses, which are theirs for as long as they are held here.
+    streams: AHashMap<usize, (Arc<Stream>, StreamMetadata)>,
     last: Option<UnixNanos>,
     bytes: u64,
     bytes_max: u64,
@@ -79,7 +80,8 @@ impl<'q> Shows<'q> {
     fn line(&mut self, hit: &Hit, packed: &Packed<'_>) -> Option<Line> {
         let stream: &Arc<Stream> = &hit.stream;
         let common = self.streams.entry(Arc::as_ptr(stream) as usize);
-        let common = common.or_insert_with(|| metadata::of_stream(stream));
+        let (_, common) =
+            common.or_insert_with(|| (Arc::clone(stream), metadata::of_stream(stream)));
         let mut own = Metadata::default();
         own.read(packed);
         let record = Viewed {
