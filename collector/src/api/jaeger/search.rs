@@ -70,20 +70,14 @@ impl Asked {
         let limit = parameters
             .get(names.limit)
             .map_or(Ok(TRACES_DEFAULT), str::parse);
-        let limit = limit
-            .ok()
-            .filter(|limit| (1..=TRACES_MAX).contains(limit))
-            .ok_or_else(|| {
-                JaegerError::bad_request(format!(
-                    "{} must be a number from 1 to {TRACES_MAX}",
-                    names.limit
-                ))
-            })?;
+        let limit = limit.ok().filter(|limit| *limit > 0).ok_or_else(|| {
+            JaegerError::bad_request(format!("{} must be a number above zero", names.limit))
+        })?;
         Ok(Self {
             conditions,
             start,
             end,
-            limit,
+            limit: limit.min(TRACES_MAX),
         })
     }
 

@@ -3,11 +3,11 @@
 
 mod answer;
 mod json;
+mod metrics;
 mod parameters;
 mod protobuf;
 mod search;
 mod status;
-mod tag;
 mod tags;
 mod trace;
 
@@ -23,6 +23,8 @@ pub(super) fn router() -> Router<Api> {
         .route("/ready", get(super::health::ready))
         .route("/api/echo", get(async || "echo"))
         .route("/api/status/buildinfo", get(status::buildinfo))
+        .route("/api/metrics/query_range", get(metrics::range))
+        .route("/api/metrics/query", get(metrics::instant))
         .route("/api/search", get(search::search))
         .route("/api/search/tags", get(tags::bare_names))
         .route("/api/v2/search/tags", get(tags::scoped_names))

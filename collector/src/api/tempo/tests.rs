@@ -342,7 +342,10 @@ async fn values_are_suggested_with_their_types() {
     assert_eq!(ask("event.n", "{}").await, json!([of("int", "2")]));
     let services = json!([of("string", "pay"), of("string", "web")]);
     assert_eq!(ask("resource.service.name", "{}").await, services);
-    assert_eq!(ask("rootServiceName", "{}").await, services);
+    assert_eq!(
+        ask("rootServiceName", "{}").await,
+        json!([of("string", "web")])
+    );
     let query = "{ resource.service.name = \"web\" && name = ";
     assert_eq!(
         ask("name", query).await,
@@ -377,4 +380,64 @@ async fn values_are_suggested_with_their_types() {
         .await
         .json();
     assert_eq!(old["tagValues"], json!(["pay", "web"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_are_counted_over_time_and_at_once() {
+    let bed = Bed::with_traces().await;
+    let query = escaped("{ } | count_over_time() by (resource.service.name)");
+    let path = format!("/tempo/api/metrics/query_range?q={query}&step=10s&exemplars=5");
+    let answer = bed.get(&path, &[]).await.json();
+    let series = answer["series"].as_array().unwrap();
+    let of = |service: &str| {
+        let label = json!([{"key": "resource.service.name", "value": {"stringValue": service}}]);
+        series
+            .iter()
+            .find(|series| series["labels"] == label)
+            .unwrap_or_else(|| panic!("{answer:#}"))
+    };
+    let total = |series: &serde_json::Value| -> f64 {
+        let samples = series["samples"].as_array().unwrap().iter();
+        samples
+            .map(|sample| sample["value"].as_f64().unwrap())
+            .sum()
+    };
+    assert_eq!((total(of("web")), total(of("pay"))), (2.0, 1.0));
+    let sample = &of("pay")["samples"][0];
+    assert_eq!(
+        sample["timestampMs"]
+            .as_str()
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            % 10_000,
+        0
+    );
+    let exemplar = &of("pay")["exemplars"][0];
+    assert_eq!(exemplar["labels"][0]["value"]["stringValue"], TRACE_ID);
+    let path = format!("/tempo/api/metrics/query?q={query}&since=1m");
+    let answer = bed.get(&path, &[]).await.json();
+    let mut values: Vec<_> = answer["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["value"].clone())
+        .collect();
+    values.sort_by_key(ToString::to_string);
+    assert_eq!(values, [1.0, 2.0]);
+    // Clients refuse fields that they do not know.
+    assert_eq!(answer.as_object().unwrap().len(), 1);
+    for bad in [
+        "",
+        "q=%7B%7D",
+        "q=%7B",
+        &format!("q={query}&step=x"),
+        &format!("q={query}&since=x"),
+        &format!("q={query}&start=1&end=2000000000&step=1s"),
+    ] {
+        let answer = bed
+            .get(&format!("/tempo/api/metrics/query_range?{bad}"), &[])
+            .await;
+        assert_eq!(answer.status, 400, "{bad}");
+    }
 }

@@ -1,0 +1,144 @@
+//! `GET /api/metrics/query_range` and `GET /api/metrics/query`: numbers over spans, over time
+//! or at once.
+
+use super::answer::{TempoError, any_value};
+use super::parameters::Parameters;
+use super::{Api, tenant};
+use crate::api::ApiError;
+use crate::api::answer::cut_short;
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+use sonde_proto::UnixNanos;
+use sonde_traces::{Exemplar, MetricsAnswer, MetricsSearch, Series, Static, TraceQuery, Window};
+use std::time::Duration;
+
+const EXEMPLARS_DEFAULT: usize = 100;
+const EXEMPLARS_MAX: usize = 1_000;
+/// How many steps there are where none was asked for.
+const STEPS_DEFAULT: u64 = 250;
+
+pub(super) async fn range(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, TempoError> {
+    let period = period(&parameters, api.now())?;
+    let step = step(&parameters, period)?;
+    let window = Window::range(period.0, period.1, step).map_err(TempoError::bad_request)?;
+    let exemplars = parameters.count("exemplars", EXEMPLARS_DEFAULT, EXEMPLARS_MAX)?;
+    let answer = counted(&api, &headers, &parameters, window, exemplars).await?;
+    let series: Vec<_> = answer.series.iter().map(of_range).collect();
+    let body = Json(json!({ "series": series, "metrics": {} }));
+    Ok((cut_short(answer.cut.as_deref()), body).into_response())
+}
+
+pub(super) async fn instant(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, TempoError> {
+    let (start, end) = period(&parameters, api.now())?;
+    let window = Window::instant(start, end).map_err(TempoError::bad_request)?;
+    let answer = counted(&api, &headers, &parameters, window, 0).await?;
+    // Clients refuse fields that they do not know.
+    let series: Vec<_> = answer.series.iter().filter_map(of_instant).collect();
+    let body = Json(json!({ "series": series }));
+    Ok((cut_short(answer.cut.as_deref()), body).into_response())
+}
+
+async fn counted(
+    api: &Api,
+    headers: &HeaderMap,
+    parameters: &Parameters,
+    window: Window,
+    exemplars: usize,
+) -> Result<MetricsAnswer, TempoError> {
+    let tenant = tenant(headers)?;
+    let text = parameters.get("q").or_else(|| parameters.get("query"));
+    let text = text
+        .ok_or_else(|| TempoError::bad_request("parameter \"q\" is missing"))?
+        .to_owned();
+    let query = api
+        .of(&tenant)
+        .read(move || TraceQuery::parse(&text))
+        .await?;
+    let query = query
+        .map_err(|error| TempoError::bad_request(format!("invalid TraceQL query: {error}")))?;
+    let answer = api.of(&tenant).ask(move |sources, deadline| {
+        let search = MetricsSearch {
+            query,
+            window,
+            exemplars,
+            deadline: deadline.clone(),
+        };
+        let found = sources.stores.traces.metrics(&tenant, &search);
+        found.map_err(|error| ApiError::internal(error.to_string()))
+    });
+    answer.await?.ok_or_else(|| {
+        TempoError::bad_request("q asks for spans; end it with what is counted, as in | rate()")
+    })
+}
+
+/// `start` and `end`, or the time since `since` ago.
+fn period(parameters: &Parameters, now: UnixNanos) -> Result<(UnixNanos, UnixNanos), TempoError> {
+    let (start, end) = parameters.period(now)?;
+    let Some(since) = parameters
+        .get("since")
+        .filter(|_| parameters.get("start").is_none())
+    else {
+        return Ok((start, end));
+    };
+    let since = Duration::from_nanos(crate::api::time::nanos("since", since)?);
+    Ok((end.minus(since), end))
+}
+
+/// A duration or a number of seconds, in nanoseconds.
+fn step(parameters: &Parameters, (start, end): (UnixNanos, UnixNanos)) -> Result<u64, TempoError> {
+    let Some(text) = parameters.get("step") else {
+        let seconds = end.since(start).as_secs().div_ceil(STEPS_DEFAULT);
+        return Ok(seconds.max(1) * 1_000_000_000);
+    };
+    let step = crate::api::time::duration("step", text)?;
+    u64::try_from(step.as_nanos())
+        .map_err(|_| TempoError::bad_request("step: it is longer than 500 years"))
+}
+
+fn of_range(series: &Series) -> Value {
+    let numbers = series.samples.iter().filter(|(_, value)| value.is_finite());
+    let sample =
+        |(time, value): &(i64, f64)| json!({ "timestampMs": time.to_string(), "value": value });
+    json!({
+        "labels": labels(&series.labels),
+        "samples": numbers.map(sample).collect::<Vec<_>>(),
+        "exemplars": series.exemplars.iter().map(exemplar).collect::<Vec<_>>(),
+    })
+}
+
+fn of_instant(series: &Series) -> Option<Value> {
+    let (_, value) = series
+        .samples
+        .iter()
+        .rev()
+        .find(|(_, value)| value.is_finite())?;
+    Some(json!({ "labels": labels(&series.labels), "value": value }))
+}
+
+fn labels(labels: &[(String, Static)]) -> Vec<Value> {
+    let label = |(key, value): &(String, Static)| json!({ "key": key, "value": any_value(value) });
+    labels.iter().map(label).collect()
+}
+
+fn exemplar(exemplar: &Exemplar) -> Value {
+    let text = |key: &str, value: String| json!({ "key": key, "value": { "stringValue": value } });
+    json!({
+        "labels": [
+            text("trace:id", exemplar.trace_id.to_string()),
+            text("span:id", exemplar.span_id.to_string()),
+        ],
+        "value": exemplar.value,
+        "timestampMs": exemplar.time_ms.to_string(),
+    })
+}
