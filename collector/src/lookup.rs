@@ -9,11 +9,13 @@
 //! and for each trace what it waited for ([`critical`]).
 
 mod around;
+mod compare;
 mod critical;
 mod timeline;
 
 use crate::stores::Stores;
 use around::{Exemplar, Load};
+pub(crate) use compare::{Comparison, compare};
 use critical::{CriticalPath, critical_path};
 use serde::Serialize;
 use sonde_alerts::{AlertStatus, Alerts};

@@ -15,8 +15,8 @@ use std::time::Duration;
 /// How long before a request a change may be its cause.
 const CHANGED_WITHIN: Duration = Duration::from_secs(30 * 60);
 const CHANGES_MAX: usize = 50;
-/// How long before a value its exemplar may be, and how long after.
-const EXEMPLAR_WITHIN: Duration = Duration::from_secs(60);
+/// How far an exemplar's time may lie outside of its trace: clocks differ.
+const EXEMPLAR_WITHIN: Duration = Duration::from_secs(5);
 const EXEMPLARS_MAX: usize = 50;
 /// The load is recorded after it was: rules look back.
 const LOAD_AFTER: Duration = Duration::from_secs(15);

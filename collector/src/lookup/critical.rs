@@ -199,4 +199,4 @@ fn operations(spans: &[Span], steps: &[(usize, u64, u64)], all_nanos: u64) -> Ve
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::lookup) mod tests;

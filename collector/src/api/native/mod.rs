@@ -3,6 +3,7 @@
 
 mod alerts;
 mod changes;
+mod compare;
 mod explain;
 mod follow;
 mod golden;
@@ -44,6 +45,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/signals/red", get(red::red))
         .route("/signals/graph", get(graph::graph))
         .route("/signals/golden", get(golden::golden))
+        .route("/signals/compare", get(compare::compared))
         .route("/signals/changes", get(changes::changes))
         .route("/status", get(status::status))
         .route("/status/logs", get(log_status::log_status))

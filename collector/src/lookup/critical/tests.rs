@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn span(id: u64, parent: u64, start: u64, end: u64) -> Span {
+pub(in crate::lookup) fn span(id: u64, parent: u64, start: u64, end: u64) -> Span {
     let id_of = |n: u64| SpanId::from_slice(&n.to_be_bytes()).ok();
     Span {
         span_id: id_of(id).unwrap(),
@@ -23,7 +23,7 @@ fn span(id: u64, parent: u64, start: u64, end: u64) -> Span {
     }
 }
 
-fn trace(spans: Vec<Span>) -> Trace {
+pub(in crate::lookup) fn trace(spans: Vec<Span>) -> Trace {
     Trace {
         trace_id: TraceId::from_slice(&[7; 16]).unwrap(),
         spans,
