@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::model::Stats;
 use crate::raw::split;
 use crate::segment::{IdsOnly, Segment};
-use crate::tail::{Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
+use crate::tail::{NAME_BYTES_MAX, Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
 use crate::token;
 use crate::wire::WireError;
 use ahash::{AHashMap, AHashSet};
@@ -343,7 +343,7 @@ fn parse(
                     token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?;
                 parsed.contexts.push(ParsedContext {
                     code: codes::service(&service).unwrap_or(0),
-                    service: service.into(),
+                    service: (service.len() <= NAME_BYTES_MAX).then(|| service.into()),
                     tokens: from..parsed.tokens.len(),
                 });
                 last = Some((Arc::as_ptr(&span.context), parsed.contexts.len() - 1));

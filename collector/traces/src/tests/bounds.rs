@@ -269,3 +269,24 @@ fn what_senders_do_is_stored_found_and_summarised() {
         }
     }
 }
+
+#[test]
+fn names_are_counted_as_memory_and_long_ones_are_found_but_not_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let (long, short) = ("l".repeat(2_000), "s".repeat(900));
+    let spans = |first: u64| (first..first + 1_000).map(|n| span(n, n + 1)).collect();
+    store.apply(&[entry(0, &payload(&long, spans(0)))]);
+    let before = store.stats().tail_bytes;
+    store.apply(&[entry(1, &payload(&short, spans(1_000)))]);
+    let more = store.stats().tail_bytes - before;
+    assert!(before < 1 << 20, "{before}");
+    assert!(more > 900 * 1_000, "{more}");
+    for _ in 0..2 {
+        assert_eq!(store.services(&tenant()), [short.as_str()]);
+        assert_eq!(store.operations(&tenant(), &short).len(), 1_000);
+        let of = |service| format!("{{ resource.service.name = `{service}` }}");
+        assert_eq!(found(&store, &of(&long)), 1_000);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+}
