@@ -5,6 +5,9 @@ use crate::raw::{collapse, encode, split};
 use crate::{Config, Search, TraceQuery};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
 use prost::Message as _;
+use rand::distr::Alphanumeric;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, UnixNanos, otlp};
 use std::fs;
 
@@ -289,4 +292,28 @@ fn names_are_counted_as_memory_and_long_ones_are_found_but_not_listed() {
         assert_eq!(found(&store, &of(&long)), 1_000);
         store.seal(UnixNanos(0)).unwrap();
     }
+}
+
+/// As one resource of 2 MiB for each of 1,000 traces it would be 2 GB on disk.
+#[test]
+fn what_traces_share_is_not_written_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let noise: String = (0..2 << 20)
+        .map(|_| rng.sample(Alphanumeric) as char)
+        .collect();
+    let mut wide = payload("wide", (0..1_000).map(|n| span(n, n + 1)).collect());
+    let resource = wide.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes.push(otlp::kv("noise", noise));
+    let small = payload("small", (2_000..3_000).map(|n| span(n, n + 1)).collect());
+    store.apply(&[entry(0, &wide), entry(1, &small)]);
+    store.seal(UnixNanos(0)).unwrap();
+    let wide = found(&store, "{ resource.service.name = \"wide\" }");
+    assert!((20..100).contains(&wide), "{wide}");
+    assert_eq!(
+        found(&store, "{ resource.service.name = \"small\" }"),
+        1_000
+    );
+    assert!(store.stats().bytes < 100 << 20, "{:?}", store.stats());
 }
