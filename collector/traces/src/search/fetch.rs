@@ -108,11 +108,6 @@ impl TraceStore {
         Ok(decode(id, &raw))
     }
 
-    /// The first page of a trace.
-    pub(super) fn fetch(&self, view: &View, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        Ok(decode(id, &self.raw(view, id)?))
-    }
-
     /// The first page of a trace, not decoded.
     pub(super) fn raw(&self, view: &View, id: &TraceId) -> Result<RawTrace, SearchError> {
         self.raw_page(view, id, None, &self.page_limits())

@@ -1,6 +1,6 @@
 //! What one sender could make large: resources, single traces, hashes, failed seals.
 
-use super::model::{entry, open, payload, tenant, trace_id};
+use super::model::{entry, lookup, open, payload, tenant, trace_id};
 use crate::raw::{collapse, encode, split};
 use crate::{Config, Search, TraceQuery};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
@@ -62,7 +62,7 @@ fn a_resource_of_10_000_attributes_is_found_by_each_and_not_copied_to_every_trac
         }
         assert_eq!(found(&store, "{ .key.9999 = \"value 1\" }"), 0);
         assert_eq!(found(&store, "{ resource.service.name = \"narrow\" }"), 1);
-        assert_eq!(store.lookup(&tenant(), "req-last", 5).unwrap().len(), 5);
+        assert_eq!(lookup(&store, "req-last", 5).len(), 5);
         store.seal(UnixNanos(0)).unwrap();
     }
 }
