@@ -77,10 +77,12 @@ impl<'s> Thinned<'s> {
         let near = self.rests[from..].iter();
         let near = near.take_while(|rest| rest.end <= latest);
         let mut dropped = Rest::default();
-        for rest in near.filter(|rest| rest.start < end) {
+        for rest in near.filter(|rest| rest.start < end || rest.end <= end) {
             let inside = (end.min(rest.end) - start.max(rest.start)) as f64;
             let length = (rest.end - rest.start) as f64;
-            dropped.add(rest, (inside / length).clamp(0.0, 1.0));
+            // One without a length lies in the range, as its time does.
+            let share = if length > 0.0 { inside / length } else { 1.0 };
+            dropped.add(rest, share.clamp(0.0, 1.0));
         }
         dropped
     }

@@ -307,6 +307,35 @@ fn samples_that_come_late_count() {
     }
 }
 
+/// Two rests that end at a sample which a late marker parted from all before it: nothing is taken
+/// together there, and what has no length counts where it lies.
+#[test]
+fn a_rest_without_a_length_is_none_or_counts_whole() {
+    let rest = |start| Rest {
+        start,
+        end: T0 + HOUR,
+        count: 4.0,
+        sum: 8.0,
+        ..Rest::default()
+    };
+    let mut samples = Samples::default();
+    samples.push(T0 + 1000, 2.0);
+    samples.push(T0 + HOUR - 1, stale_nan());
+    samples.push(T0 + HOUR, 2.0);
+    samples.rests = vec![rest(T0 + 1000), rest(T0 + 1000)];
+    let thin = Stored(samples.clone(), 0).thinned(HOUR);
+    assert_eq!(thin.0.rests, samples.rests);
+    samples.rests = vec![rest(T0 + HOUR)];
+    let flat = Stored(samples, HOUR);
+    for (stored, count) in [(thin, 10.0), (flat, 6.0)] {
+        for (function, wanted) in [("count", count), ("sum", 2.0 * count), ("avg", 2.0)] {
+            let text = format!("{function}_over_time(x_total[1h])");
+            let found = stored.numbers(&text, T0 + HOUR, T0 + HOUR, HOUR);
+            assert_eq!(found, [(T0 + HOUR, wanted)], "{text}");
+        }
+    }
+}
+
 /// Observations of a service whose process is started again now and then.
 fn histograms(seed: u64) -> Stored {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
