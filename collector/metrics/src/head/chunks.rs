@@ -53,11 +53,6 @@ impl Chunks {
         grown
     }
 
-    /// Whether any sample came that was newer than all before.
-    pub(crate) fn has_any_in_order(&self) -> bool {
-        self.open.is_some()
-    }
-
     /// Adds a sample that is older than the newest.
     pub(crate) fn push_late(&mut self, time: i64, value: f64) -> (Outcome, isize) {
         if let Some(before) = self.value_at(time) {
