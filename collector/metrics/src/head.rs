@@ -365,11 +365,10 @@ impl Head {
         known.is_some_and(|known| known.of_deltas) || self.totals.contains_key(&series)
     }
 
-    /// Whether the newest sample of a series is sealed.
-    pub(crate) fn is_newest_sealed(&self, series: u32) -> bool {
-        !self
-            .generations()
-            .any(|samples| samples.has_any_in_order(series))
+    /// Whether every sample of a series is sealed, late ones too: only then may it go on from an
+    /// older time. What came late would otherwise be followed by a newer one at its own time.
+    pub(crate) fn is_sealed(&self, series: u32) -> bool {
+        !self.generations().any(|samples| samples.has(series))
     }
 
     /// Lets a new series go on from its last sealed sample.

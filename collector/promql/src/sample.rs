@@ -190,7 +190,7 @@ impl Samples {
         for (time, at) in order {
             self.push_since(time, unsorted.values[at], unsorted.start(at));
         }
-        self.histograms = unsorted.histograms;
+        (self.histograms, self.rests) = (unsorted.histograms, unsorted.rests);
     }
 
     /// The same for samples of several places, of which `ends` says how many floats and

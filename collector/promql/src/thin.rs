@@ -78,8 +78,9 @@ fn thin_floats(samples: &mut Samples, resolution: i64) {
     samples.rests.extend_from_slice(old.left());
 }
 
+/// Rests that end at a single sample stay what they are: what they tell of lies before it.
 fn is_worth(all: usize, kept: usize, rests: usize) -> bool {
-    all - kept >= DROPPED_MIN || rests > 1
+    all - kept >= DROPPED_MIN || (rests > 1 && all > 1)
 }
 
 /// The first and the last, the least and the greatest, each once; the latest of those alike.

@@ -1,6 +1,6 @@
 //! What a body holds: families of samples.
 
-use sonde_proto::SampleValue;
+use sonde_proto::{Histogram, SampleValue};
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
@@ -147,6 +147,12 @@ pub trait Sink {
     /// The samples that follow are of this family. A family may come again, with more said of
     /// it; one of which nothing is said has the name of its sample and [`Kind::Unknown`].
     fn family(&mut self, family: &Family<'_>) -> ControlFlow<()>;
+
+    /// Whether a native histogram is of use. Where it is not, it is given all the same, and the
+    /// classic buckets that stand beside it too, whatever the options say.
+    fn takes(&self, _: &Histogram) -> bool {
+        true
+    }
 
     /// A sample of the family that was told last.
     fn sample(&mut self, sample: &Sample<'_>) -> ControlFlow<()>;

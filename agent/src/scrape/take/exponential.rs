@@ -6,11 +6,13 @@
 //! OTLP          bucket i holds (base^i, base^(i+1)], densely from an offset on
 //! ```
 //!
-//! Its counts are whole numbers, so one with fractions has no such form; nor has one whose
-//! buckets lie so far apart that all between them would be more than a collector keeps.
+//! Its counts are whole numbers, so one with fractions has no such form. One whose buckets lie so
+//! far apart that all between them would be more than a collector keeps is told in coarser ones,
+//! as a client does that has too many.
 
 use super::points::{Point, exemplar, field, fixed, nanos, varint};
-use sonde_proto::{Buckets, Histogram};
+use sonde_proto::{BucketSpan, Buckets, Histogram};
+use std::borrow::Cow;
 
 /// The most buckets on each side of zero, empty ones among them.
 const BUCKETS_MAX: i64 = 4096;
@@ -20,22 +22,72 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 const NUMBER_ATTRIBUTE: u8 = 7 << 3 | 2;
 const ATTRIBUTE: u8 = 1 << 3 | 2;
 
-/// Whether a histogram arrives as it is.
-pub(super) fn fits(histogram: &Histogram) -> bool {
+/// The coarsest buckets there are.
+const SCHEMA_MIN: i8 = -4;
+
+/// Whether a histogram can be told: [`fitting`] makes it so.
+pub(super) fn can_fit(histogram: &Histogram) -> bool {
     let is_whole = |n: &f64| (0.0..EXACT_MAX).contains(n) && n.fract() == 0.0;
     let sides = [&histogram.positive, &histogram.negative];
     is_whole(&histogram.count)
         && is_whole(&histogram.zero_count)
         && sides.iter().all(|side| side.counts.iter().all(is_whole))
-        && sides.iter().all(|side| width(side) <= BUCKETS_MAX)
+        && steps(histogram).is_some()
         && histogram.bounds.is_empty()
 }
 
+/// The histogram as it can be told, in coarser buckets where it is too wide.
+pub(super) fn fitting(histogram: &Histogram) -> Cow<'_, Histogram> {
+    match steps(histogram) {
+        None | Some(0) => Cow::Borrowed(histogram),
+        Some(steps) => Cow::Owned(Histogram {
+            schema: histogram.schema - steps,
+            positive: coarser(&histogram.positive, steps),
+            negative: coarser(&histogram.negative, steps),
+            ..histogram.clone()
+        }),
+    }
+}
+
+/// How often neighbouring buckets have to be joined until each side is narrow enough; `None`
+/// where even the coarsest are too many.
+fn steps(histogram: &Histogram) -> Option<i8> {
+    let sides = [&histogram.positive, &histogram.negative];
+    let coarsest = histogram.schema.saturating_sub(SCHEMA_MIN).max(0);
+    let are_narrow = |steps: &i8| sides.iter().all(|side| width(side, *steps) <= BUCKETS_MAX);
+    (0..=coarsest).find(are_narrow)
+}
+
 /// How many buckets there are from the first to the last.
-fn width(side: &Buckets) -> i64 {
+fn width(side: &Buckets, steps: i8) -> i64 {
     let first = side.indexes().next();
     let both = first.zip(side.indexes().last());
-    both.map_or(0, |(first, last)| last - first + 1)
+    both.map_or(0, |(first, last)| {
+        joined(last, steps) - joined(first, steps) + 1
+    })
+}
+
+/// Where a bucket goes when neighbours are joined so often.
+fn joined(index: i64, steps: i8) -> i64 {
+    ((index - 1) >> steps) + 1
+}
+
+fn coarser(side: &Buckets, steps: i8) -> Buckets {
+    let (mut spans, mut counts): (Vec<BucketSpan>, Vec<f64>) = (Vec::new(), Vec::new());
+    let mut next = None;
+    for (index, count) in side.indexes().zip(&side.counts) {
+        let index = joined(index, steps);
+        if let Some(last) = counts.last_mut().filter(|_| next == Some(index + 1)) {
+            *last += count;
+            continue;
+        }
+        // It lies within the width, and the first where a bucket may lie.
+        let offset = (index - next.unwrap_or_default()) as i32;
+        spans.push(BucketSpan { offset, length: 1 });
+        counts.push(*count);
+        next = Some(index + 1);
+    }
+    Buckets { spans, counts }
 }
 
 /// The message of a point. `attributes` are fields of a number's point.

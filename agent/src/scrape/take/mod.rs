@@ -20,8 +20,8 @@ use bytes::Bytes;
 use points::{Point, Points, Value};
 use series::{Described, Known, Number, Series};
 use sonde_exposition::{Family, Label, Sample, SampleValue, Sink, format_of, read};
-use sonde_proto::METRIC_NAME;
 use sonde_proto::scrape::ScrapedMetadata;
+use sonde_proto::{Histogram, METRIC_NAME};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -281,14 +281,12 @@ impl<'t> Reader<'t> {
             return Ok(());
         };
         self.counts.kept += 1;
+        let fitting;
         let value = match &sample.value {
             SampleValue::Float(value) => Value::Number(*value),
-            SampleValue::Histogram(histogram) if exponential::fits(histogram) => {
-                Value::Histogram(histogram)
-            }
-            SampleValue::Histogram(_) => {
-                self.leave_out("native_histogram");
-                return Ok(());
+            SampleValue::Histogram(histogram) => {
+                fitting = exponential::fitting(histogram);
+                Value::Histogram(&fitting)
             }
         };
         let reading = &self.taker.reading;
@@ -329,9 +327,14 @@ impl Sink for Reader<'_> {
         ControlFlow::Continue(())
     }
 
+    fn takes(&self, histogram: &Histogram) -> bool {
+        self.taker.reading.native_histograms && exponential::can_fit(histogram)
+    }
+
     fn sample(&mut self, sample: &Sample<'_>) -> ControlFlow<()> {
-        let is_native = matches!(sample.value, SampleValue::Histogram(_));
-        if is_native && !self.taker.reading.native_histograms {
+        if let SampleValue::Histogram(histogram) = &sample.value
+            && !self.takes(histogram)
+        {
             self.leave_out("native_histogram");
             return ControlFlow::Continue(());
         }

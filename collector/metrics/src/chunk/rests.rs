@@ -164,8 +164,9 @@ mod tests {
         #[test]
         fn no_bytes_harm(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), ends in proptest::collection::vec(any::<i64>(), 0..9)) {
             if let Some(first) = bytes.first_mut() {
-                *first = 4 + *first % 2;
+                *first = OF_FLOATS + *first % 2;
             }
+            prop_assert!(bytes.is_empty() || is_of_rests(&bytes));
             read(&bytes, &ends, &mut Vec::new()).ok();
         }
     }

@@ -17,6 +17,7 @@ use super::bits::{Damaged, unzigzag, zigzag};
 use crate::Samples;
 use crate::translate::wire::varint;
 use smallvec::SmallVec;
+use std::collections::BTreeMap;
 
 /// The first byte of a column that begins with starts.
 const STARTS: u8 = 4;
@@ -29,64 +30,62 @@ const AFTER: u64 = 2;
 /// Before the own time.
 const OWN: u64 = 3;
 
-/// Since when the samples of one series count, in memory: each for those from its time on, up to
-/// that of the next. Before the first it is not known.
+/// What a late sample takes that has a start of its own, about.
+const LATE_BYTES: usize = size_of::<(i64, i64)>() * 3 / 2;
+
+/// Since when the samples of one series count, in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Starts(SmallVec<[(i64, i64); 1]>);
+pub(crate) struct Starts {
+    /// Each for the samples from its time on, up to that of the next. Before the first it is not
+    /// known.
+    runs: SmallVec<[(i64, i64); 1]>,
+    /// Most have none.
+    late: Option<Box<Late>>,
+}
+
+/// Those of late samples that differ from the run they fall in, by time. They may be as many as
+/// samples, so that none costs a look at the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Late(BTreeMap<i64, i64>);
 
 impl Starts {
     /// Since when the sample at a time counts; 0 where that is not known.
     pub(crate) fn at(&self, time: i64) -> i64 {
-        let after = self.0.partition_point(|(from, _)| *from <= time);
-        let before = after.checked_sub(1).and_then(|before| self.0.get(before));
+        if let Some(start) = self.late.as_ref().and_then(|late| late.0.get(&time)) {
+            return *start;
+        }
+        let after = self.runs.partition_point(|(from, _)| *from <= time);
+        let before = after
+            .checked_sub(1)
+            .and_then(|before| self.runs.get(before));
         before.map_or(0, |(_, start)| *start)
     }
 
     /// Notes it of a sample that is newer than all before.
     pub(crate) fn push(&mut self, time: i64, start: i64) {
-        match self.0.last() {
+        match self.runs.last() {
             Some((from, _)) if *from >= time => self.insert(time, start),
             Some((_, last)) if *last == start => {}
             None if start == 0 => {}
-            _ => self.0.push((time, start)),
+            _ => self.runs.push((time, start)),
         }
     }
 
     /// Notes it of a sample among others, whose own stay what they are.
     pub(crate) fn insert(&mut self, time: i64, start: i64) {
-        if self.at(time) == start {
-            return;
+        if self.at(time) != start {
+            self.late.get_or_insert_default().0.insert(time, start);
         }
-        let after = self.0.partition_point(|(from, _)| *from < time);
-        let mut own: SmallVec<[(i64, i64); 2]> = SmallVec::new();
-        own.push((time, start));
-        if let Some(next) = time.checked_add(1)
-            && self
-                .0
-                .binary_search_by_key(&next, |(from, _)| *from)
-                .is_err()
-        {
-            own.push((next, self.at(next)));
-        }
-        if self.0.get(after).is_some_and(|(from, _)| *from == time) {
-            self.0.remove(after);
-        }
-        self.0.insert_many(after, own);
-        let mut before = 0;
-        self.0.retain(|(_, start)| {
-            let is_news = *start != before;
-            before = *start;
-            is_news
-        });
     }
 
     /// About how many bytes they take beside what every one takes.
     pub(crate) fn bytes(&self) -> usize {
-        if self.0.spilled() {
-            self.0.capacity() * size_of::<(i64, i64)>()
+        let runs = if self.runs.spilled() {
+            self.runs.capacity() * size_of::<(i64, i64)>()
         } else {
             0
-        }
+        };
+        runs + self.late.as_ref().map_or(0, |late| late.0.len()) * LATE_BYTES
     }
 
     /// Says it of the samples behind the first so many floats and histograms.

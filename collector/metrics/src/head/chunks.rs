@@ -1,8 +1,11 @@
 //! The samples of one series in one generation.
 //!
 //! Samples in order of time go to the open chunk; late ones are kept sorted beside it and
-//! become chunks of their own, which overlap the others. Readers merge; at a time that is
-//! taken twice the sample that arrived first wins, so a replay changes nothing.
+//! become chunks of their own when they are read, which overlap the others. Readers merge; at a
+//! time that is taken twice the sample that arrived first wins, so a replay changes nothing.
+//!
+//! One request may bring a million late samples of a series in any order: to look whether a time
+//! is taken does not depend on how many are.
 //!
 //! A late sample is held against what is not sealed alone. One at a time that is sealed already
 //! is taken, counted as late, left out by readers and gone with the next merge, whatever its value
@@ -13,9 +16,12 @@ use super::Outcome;
 use super::histograms::HeadChunk;
 use crate::Samples;
 use crate::chunk::open::{ClosedChunk, OpenChunk, SAMPLES_MAX};
+use std::collections::BTreeMap;
 
 /// About what the allocator takes beside the bytes of a shared chunk.
 const CLOSED_BYTES: usize = 40 + 32;
+/// About what a late sample takes.
+const LATE_BYTES: isize = (size_of::<(i64, f64)>() * 3 / 2) as isize;
 
 /// What one series got since the generation began.
 #[derive(Debug, Default)]
@@ -28,8 +34,7 @@ pub(crate) struct Chunks {
 #[derive(Debug, Default)]
 struct More {
     closed: Vec<ClosedChunk>,
-    late: Vec<(i64, f64)>,
-    late_closed: Vec<ClosedChunk>,
+    late: BTreeMap<i64, f64>,
 }
 
 impl Chunks {
@@ -53,30 +58,19 @@ impl Chunks {
         grown
     }
 
-    /// Whether any sample came that was newer than all before.
-    pub(crate) fn has_any_in_order(&self) -> bool {
-        self.open.is_some()
-    }
-
     /// Adds a sample that is older than the newest.
     pub(crate) fn push_late(&mut self, time: i64, value: f64) -> (Outcome, isize) {
         if let Some(before) = self.value_at(time) {
             return (Outcome::of_taken(before, value), 0);
         }
-        let more = self.more.get_or_insert_default();
-        let at = more.late.partition_point(|(t, _)| *t < time);
-        more.late.insert(at, (time, value));
-        if more.late.len() >= usize::from(SAMPLES_MAX) {
-            more.late_closed.extend(encode(&more.late));
-            more.late.clear();
-        }
-        (Outcome::Late, 16)
+        self.more.get_or_insert_default().late.insert(time, value);
+        (Outcome::Late, LATE_BYTES)
     }
 
     /// The value at a time: that of the sample that arrived first.
     pub(crate) fn value_at(&self, time: i64) -> Option<f64> {
         let mut chunks = Vec::new();
-        self.find(time, time, &mut chunks);
+        self.find_in_order(time, time, &mut chunks);
         let mut samples = Samples::default();
         for chunk in chunks {
             samples.clear();
@@ -86,7 +80,7 @@ impl Chunks {
                 return samples.values.get(at).copied();
             }
         }
-        None
+        self.more.as_ref()?.late.get(&time).copied()
     }
 
     /// Whether a sample may lie in the range.
@@ -96,30 +90,37 @@ impl Chunks {
             .as_ref()
             .is_some_and(|open| open.first() <= end && open.last() >= start)
             || self.more.as_ref().is_some_and(|more| {
-                more.closed.iter().chain(&more.late_closed).any(closed)
-                    || more.late.iter().any(|(t, _)| (start..=end).contains(t))
+                more.closed.iter().any(closed) || more.late(start, end).next().is_some()
             })
     }
 
     /// Appends the chunks that may have samples in the range, the earlier arrived first.
     pub(crate) fn find(&self, start: i64, end: i64, out: &mut Vec<HeadChunk>) {
+        self.find_in_order(start, end, out);
+        if let Some(more) = &self.more {
+            let late: Vec<(i64, f64)> = more.late(start, end).collect();
+            let late = late.chunks(usize::from(SAMPLES_MAX)).filter_map(encode);
+            out.extend(late.map(HeadChunk::Floats));
+        }
+    }
+
+    /// The same without late samples.
+    fn find_in_order(&self, start: i64, end: i64, out: &mut Vec<HeadChunk>) {
         let inside = |c: &&ClosedChunk| c.first <= end && c.last >= start;
-        let more = self.more.as_deref();
-        let mut add = |chunk: ClosedChunk| out.push(HeadChunk::Floats(chunk));
-        more.iter()
-            .flat_map(|m| m.closed.iter().filter(inside))
-            .cloned()
-            .for_each(&mut add);
+        let closed = self.more.iter().flat_map(|more| &more.closed);
+        out.extend(closed.filter(inside).cloned().map(HeadChunk::Floats));
         let open = self
             .open
             .as_ref()
             .filter(|open| open.first() <= end && open.last() >= start);
-        open.map(OpenChunk::close).into_iter().for_each(&mut add);
-        if let Some(more) = more {
-            let late = more.late_closed.iter().filter(inside).cloned();
-            late.chain(encode(&more.late).filter(|c| inside(&c)))
-                .for_each(add);
-        }
+        out.extend(open.map(OpenChunk::close).map(HeadChunk::Floats));
+    }
+}
+
+impl More {
+    fn late(&self, start: i64, end: i64) -> impl Iterator<Item = (i64, f64)> {
+        let inside = self.late.range(start..=end.max(start));
+        inside.map(|(time, value)| (*time, *value))
     }
 }
 

@@ -160,13 +160,6 @@ impl Generation {
         self.chunks(series).is_some() || self.histograms.contains_key(&series)
     }
 
-    /// Whether any sample of the series was newer than all before.
-    pub(crate) fn has_any_in_order(&self, series: u32) -> bool {
-        let histograms = self.histograms.get(&series);
-        self.chunks(series).is_some_and(Chunks::has_any_in_order)
-            || histograms.is_some_and(Histograms::has_any_in_order)
-    }
-
     /// The series that have samples.
     pub(crate) fn series(&self) -> impl Iterator<Item = u32> {
         let beyond = self.histograms.last_key_value().map_or(0, |(id, _)| id + 1);

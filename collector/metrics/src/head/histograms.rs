@@ -105,11 +105,6 @@ impl Histograms {
         self.bytes() as isize - before as isize
     }
 
-    /// Whether any sample came that was newer than all before.
-    pub(crate) fn has_any_in_order(&self) -> bool {
-        !self.open.is_empty() || !self.packed.is_empty()
-    }
-
     /// Adds a sample that is older than the newest.
     pub(crate) fn push_late(&mut self, sample: HistogramSample) -> (Outcome, isize) {
         if self.at(sample.time).is_some() {

@@ -55,6 +55,25 @@ fn samples_in_any_order_are_kept_and_the_first_at_a_time_wins() {
     assert_eq!(head.last(id), Some((30, 3.0)));
 }
 
+/// As one request may bring them, in no order. Who looked through those before for each would not
+/// come to an end.
+#[test]
+fn many_late_samples_are_taken_at_once() {
+    const LATE: i64 = 200_003;
+    let (mut head, id) = one_series();
+    head.push(id, LATE, 0.0);
+    for n in 1..LATE {
+        let time = n * 7_919 % LATE;
+        assert_eq!(head.push(id, time, time as f64), Outcome::Late);
+    }
+    assert_eq!(head.push(id, 77, 77.0), Outcome::Known);
+    assert_eq!(head.push(id, 77, 78.0), Outcome::Duplicate);
+    let kept = read(&head, id, 1, LATE - 1);
+    assert!(kept.times.iter().copied().eq(1..LATE));
+    assert!(kept.iter().all(|(time, value)| time as f64 == value));
+    assert_eq!(read(&head, id, 5, 6).times, [5, 6]);
+}
+
 #[test]
 fn a_stale_marker_is_a_sample_but_no_last_value() {
     let (mut head, id) = one_series();

@@ -167,7 +167,7 @@ impl MetricStore {
                 done += 1;
                 let newest = state.head.last(*id).map(|(time, _)| time);
                 // What is not sealed came later.
-                if !newest.is_some_and(&is_within) || !state.head.is_newest_sealed(*id) {
+                if !newest.is_some_and(&is_within) || !state.head.is_sealed(*id) {
                     continue;
                 }
                 if !state.head.counts_on(*id) {

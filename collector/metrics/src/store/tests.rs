@@ -115,6 +115,44 @@ fn sealing_is_due_by_age_and_by_size() {
     );
 }
 
+/// Where the memory fills as fast as it is sealed, a deletion needs an instant at which nothing is
+/// being sealed.
+#[test]
+fn who_waits_until_all_is_sealed_comes_before_the_next_seal_while_there_is_room() {
+    const MAX: u64 = 32 << 10;
+    let bed = Bed::new(&Config {
+        head_bytes_max: MAX,
+        ..Config::default()
+    });
+    let fill = |to: u64| {
+        let mut fullest = 0;
+        let mut is_frozen = false;
+        loop {
+            let (active, frozen) = {
+                let writer = bed.store.writer.lock();
+                is_frozen |= writer.frozen.is_some();
+                (writer.active_bytes, writer.frozen_bytes)
+            };
+            fullest = fullest.max(active + frozen);
+            if active >= to || is_frozen {
+                return (fullest, is_frozen);
+            }
+            let n = bed.store.applied_to().0 as i64;
+            send(&bed, n % 50, n, n as f64 * 0.37);
+        }
+    };
+    bed.store.writer.lock().waiting = 1;
+    let (fullest, is_frozen) = fill(MAX);
+    assert!(!is_frozen && fullest < MAX + 1024, "{fullest}");
+    // There is no room: memory is bounded whoever waits.
+    let (fullest, is_frozen) = fill(u64::MAX);
+    assert!(is_frozen && fullest < MAX + 1024, "{fullest}");
+    bed.store.writer.lock().waiting = 0;
+    bed.store.settle(NOW).unwrap();
+    let (fullest, is_frozen) = fill(MAX);
+    assert!(is_frozen && fullest < MAX / 2 + 1024, "{fullest}");
+}
+
 /// What is unsealed is what a crash has read again.
 #[test]
 fn sealing_is_due_by_the_number_of_samples() {

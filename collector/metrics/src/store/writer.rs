@@ -147,10 +147,11 @@ impl MetricStore {
     /// there is none.
     fn make_room(&self, writer: &mut Writer, next: Position) -> bool {
         let max = self.config.head_bytes_max;
-        if writer.active_bytes < max / 2 {
+        let all = writer.active_bytes + writer.frozen_bytes;
+        if writer.active_bytes < max / 2 && all < max {
             return true;
         }
-        let full = writer.frozen.is_some() && writer.active_bytes + writer.frozen_bytes >= max;
+        let full = writer.frozen.is_some() && all >= max;
         if full && let Err(error) = self.finish_seal(writer) {
             if writer.refused.is_none() {
                 tracing::error!(%error, "the metric store is full and cannot seal; nothing more is taken until it can");
@@ -158,7 +159,11 @@ impl MetricStore {
             writer.refused.get_or_insert(next);
             return false;
         }
+        // Whoever waits until everything is sealed comes first, while there is room: where a seal
+        // takes as long as the memory takes to fill, it would never find an instant without one.
+        let freeze_at = if writer.waiting == 0 { max / 2 } else { max };
         if writer.frozen.is_none()
+            && writer.active_bytes >= freeze_at
             && let Err(error) = self.freeze(writer)
         {
             tracing::error!(%error, "sealing metrics failed and will be tried again");

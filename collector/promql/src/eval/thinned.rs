@@ -30,6 +30,8 @@ pub(super) struct Thinned<'s> {
 pub(super) struct InRange {
     pub(super) times: Vec<i64>,
     pub(super) values: Vec<f64>,
+    /// Since when each value counts; what lies on a line does not say it.
+    pub(super) starts: Vec<i64>,
     pub(super) histograms: Vec<HistogramSample>,
     /// What was dropped of it.
     pub(super) dropped: Rest,
@@ -77,10 +79,12 @@ impl<'s> Thinned<'s> {
         let near = self.rests[from..].iter();
         let near = near.take_while(|rest| rest.end <= latest);
         let mut dropped = Rest::default();
-        for rest in near.filter(|rest| rest.start < end) {
+        for rest in near.filter(|rest| rest.start < end || rest.end <= end) {
             let inside = (end.min(rest.end) - start.max(rest.start)) as f64;
             let length = (rest.end - rest.start) as f64;
-            dropped.add(rest, (inside / length).clamp(0.0, 1.0));
+            // One without a length lies in the range, as its time does.
+            let share = if length > 0.0 { inside / length } else { 1.0 };
+            dropped.add(rest, share.clamp(0.0, 1.0));
         }
         dropped
     }
@@ -107,15 +111,11 @@ impl<'s> Thinned<'s> {
         let is_slope = between != Between::Nothing;
         let first = around(inside.start).filter(|_| is_slope);
         if let Some((before, after)) = first {
-            found.times.push(start);
-            found.values.push(between.left(before, after, start));
+            found.push(start, between.left(before, after, start), 0);
         }
-        found
-            .times
-            .extend_from_slice(&samples.times[inside.clone()]);
-        found
-            .values
-            .extend_from_slice(&samples.values[inside.clone()]);
+        for at in inside.clone() {
+            found.push(samples.times[at], samples.values[at], samples.start(at));
+        }
         let last = around(inside.end).filter(|((time, _), _)| is_slope && *time < end);
         if let Some((before, after)) = last {
             // Where both ends of the range lie between the same two samples, the line goes on.
@@ -123,15 +123,13 @@ impl<'s> Thinned<'s> {
                 .zip(found.values.first())
                 .filter(|_| inside.is_empty());
             let before = from.map_or(before, |(_, value)| (start, *value));
-            found.times.push(end);
-            found.values.push(between.right(before, after, end));
+            found.push(end, between.right(before, after, end), 0);
         }
         if let Some(before) = inside.start.checked_sub(1).and_then(point)
             && found.times.is_empty()
             && self.spans(before.0, end)
         {
-            found.times.push(before.0);
-            found.values.push(before.1);
+            found.push(before.0, before.1, 0);
             found.borrow(before.1);
         }
     }
@@ -179,8 +177,15 @@ impl InRange {
     pub(super) fn clear(&mut self, dropped: Rest) {
         self.times.clear();
         self.values.clear();
+        self.starts.clear();
         self.histograms.clear();
         self.dropped = dropped;
+    }
+
+    fn push(&mut self, time: i64, value: f64, start: i64) {
+        self.times.push(time);
+        self.values.push(value);
+        self.starts.push(start);
     }
 
     /// The newest sample before the range stands for the dropped ones, and is none of them.

@@ -132,8 +132,7 @@ impl Span {
                 dropped = thinned.dropped(start, end);
                 found.clear(dropped);
                 thinned.floats(samples, from..to, (start, end), between, &mut found);
-                // What was made coarse does not know since when each value counts.
-                (times, values, starts) = (&found.times, &found.values, &[]);
+                (times, values, starts) = (&found.times, &found.values, &found.starts);
                 dropped = found.dropped;
             }
             if times.is_empty() {
@@ -231,8 +230,7 @@ impl Span {
                 inside.clear(thinned.dropped(start, end));
                 thinned.floats(samples, floats, (start, end), between, &mut inside);
                 thinned.histograms(samples, histograms, (start, end), between, &mut inside);
-                // What was made coarse does not know since when each value counts.
-                (times, values, starts) = (&inside.times, &inside.values, &[]);
+                (times, values, starts) = (&inside.times, &inside.values, &inside.starts);
                 (of_range, dropped) = (&inside.histograms, inside.dropped);
             }
             if times.is_empty() && of_range.is_empty() {

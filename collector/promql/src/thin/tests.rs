@@ -307,6 +307,73 @@ fn samples_that_come_late_count() {
     }
 }
 
+/// Two rests that end at a sample which a late marker parted from all before it: nothing is taken
+/// together there, and what has no length counts where it lies.
+#[test]
+fn a_rest_without_a_length_is_none_or_counts_whole() {
+    let rest = |start| Rest {
+        start,
+        end: T0 + HOUR,
+        count: 4.0,
+        sum: 8.0,
+        ..Rest::default()
+    };
+    let mut samples = Samples::default();
+    samples.push(T0 + 1000, 2.0);
+    samples.push(T0 + HOUR - 1, stale_nan());
+    samples.push(T0 + HOUR, 2.0);
+    samples.rests = vec![rest(T0 + 1000), rest(T0 + 1000)];
+    let thin = Stored(samples.clone(), 0).thinned(HOUR);
+    assert_eq!(thin.0.rests, samples.rests);
+    samples.rests = vec![rest(T0 + HOUR)];
+    let flat = Stored(samples, HOUR);
+    for (stored, count) in [(thin, 10.0), (flat, 6.0)] {
+        for (function, wanted) in [("count", count), ("sum", 2.0 * count), ("avg", 2.0)] {
+            let text = format!("{function}_over_time(x_total[1h])");
+            let found = stored.numbers(&text, T0 + HOUR, T0 + HOUR, HOUR);
+            assert_eq!(found, [(T0 + HOUR, wanted)], "{text}");
+        }
+    }
+}
+
+/// A restart that only the start of a sample shows is seen in recent ranges, whatever was thinned
+/// long before.
+#[test]
+fn recent_samples_say_since_when_they_count_beside_thinned_ones() {
+    let mut old = series(1).0;
+    thin(&mut old, HOUR);
+    assert!(!old.rests.is_empty());
+    let recent = |mut samples: Samples| {
+        for n in 0..20 {
+            let time = T0 + 30 * HOUR + n * MINUTE;
+            // It began anew each five minutes, and came further than before each time.
+            let start = time - 1 - MINUTE * (n % 5);
+            samples.push_since(time, (n * 10) as f64, start);
+        }
+        Stored(samples, HOUR)
+    };
+    let (beside, alone) = (recent(old), recent(Samples::default()));
+    let native = |stored: &Stored| {
+        let mut samples = stored.0.clone();
+        samples.push_histogram(T0 + 40 * HOUR, Arc::new(Histogram::default()));
+        Stored(samples, HOUR)
+    };
+    let both = [(native(&beside), native(&alone)), (beside, alone)];
+    for (beside, alone) in both {
+        for text in ["resets(x_total[11m])", "increase(x_total[11m])"] {
+            // So far back that what was thinned is read too.
+            let recent = |of: &Stored| {
+                let mut all = of.numbers(text, T0, T0 + 31 * HOUR, MINUTE);
+                all.retain(|(time, _)| *time >= T0 + 30 * HOUR);
+                all
+            };
+            let (alone, beside) = (recent(&alone), recent(&beside));
+            same(text, 1, &alone, &beside);
+            assert!(text.starts_with("inc") || alone.iter().any(|(_, resets)| *resets == 2.0));
+        }
+    }
+}
+
 /// Observations of a service whose process is started again now and then.
 fn histograms(seed: u64) -> Stored {
     let mut random = ChaCha8Rng::seed_from_u64(seed);

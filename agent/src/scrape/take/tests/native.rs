@@ -48,14 +48,19 @@ fn body(kind: Kind, histogram: &Histogram) -> Vec<u8> {
 /// The same with classic buckets beside, by hand: the family's name, kind and one metric, whose
 /// histogram has count 3, sum 4.5, a bucket of 2 up to 1, and natively 3 in bucket 1.
 fn both_forms() -> Vec<u8> {
+    // Its delta: zigzag.
+    both_forms_of(|histogram| field(histogram, 13, &[6]))
+}
+
+fn both_forms_of(native: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut bucket = vec![1 << 3, 2];
     fixed(&mut bucket, 2, 1f64.to_bits());
     let mut histogram = vec![1 << 3, 3];
     fixed(&mut histogram, 2, 4.5f64.to_bits());
     field(&mut histogram, 3, &bucket);
-    // Span from 1 of length 1, and its delta: zigzag.
+    // Span from 1 of length 1.
     field(&mut histogram, 12, &[1 << 3, 2, 2 << 3, 1]);
-    field(&mut histogram, 13, &[6]);
+    native(&mut histogram);
     let mut metric = Vec::new();
     field(&mut metric, 7, &histogram);
     let mut family = Vec::new();
@@ -197,7 +202,8 @@ fn what_otlp_cannot_carry_is_left_out_and_told() {
     let mut fraction = one(0, side(&[(0, 2)], &[1]));
     fraction.positive.counts[1] = 1.5;
     fraction.count = 3.5;
-    let far = one(0, side(&[(0, 1), (4095, 1)], &[1]));
+    // No number of joined buckets makes it narrow.
+    let far = one(0, side(&[(-2_000_000_000, 1), (i32::MAX, 1)], &[1]));
     let near = one(0, side(&[(0, 1), (4094, 1)], &[1]));
     for (histogram, is_taken) in [(fraction, false), (far, false), (near, true)] {
         let taken = scrape(&mut taker(NATIVE), 1000, &body(Kind::Histogram, &histogram));
@@ -206,6 +212,36 @@ fn what_otlp_cannot_carry_is_left_out_and_told() {
         let left_out = taken.left_out.get("native_histogram").copied();
         assert_eq!(left_out, (!is_taken).then_some(1));
     }
+}
+
+#[test]
+fn the_classic_buckets_of_one_that_is_left_out_are_taken() {
+    let body = both_forms_of(|histogram| {
+        // Its counts as doubles: 3.5 of all and in the bucket.
+        fixed(histogram, 4, 3.5f64.to_bits());
+        fixed(histogram, 14, 3.5f64.to_bits());
+    });
+    let taken = scrape(&mut taker(NATIVE), 1000, &body);
+    assert_eq!(taken.error, None);
+    assert_eq!(natives(&taken).len(), 0);
+    assert_eq!(numbers(&taken), ["l_bucket", "l_count", "l_sum"]);
+    assert_eq!(taken.left_out.get("native_histogram"), Some(&1));
+}
+
+/// Two neighbours become one, as often as it takes; what they hold stays where it was.
+#[test]
+fn one_that_is_too_wide_is_told_in_coarser_buckets() {
+    let wide = one(3, side(&[(-3, 5), (9000, 2)], &[1, 2, 3, 4]));
+    let body = body(Kind::Histogram, &wide);
+    let taken = scrape(&mut taker(NATIVE), 1000, &body);
+    assert_eq!((taken.error.clone(), taken.left_out.len()), (None, 0));
+    let (_, point) = natives(&taken).remove(0);
+    assert_eq!((point.scale, point.count as f64), (1, wide.count));
+    // A bucket of scale 1 is four of scale 3: -3 to 0, 1 to 4, and 9001 to 9004.
+    let positive = point.positive.unwrap();
+    assert!(positive.bucket_counts.len() <= 4096);
+    let wanted = [(0, 10.0), (1, 1.0), (2251, 5.0)];
+    assert_eq!(held(Some(positive)), wanted);
 }
 
 fn any_side() -> impl Strategy<Value = Buckets> {

@@ -104,6 +104,21 @@ fn runs_that_contradict_their_samples_are_damage() {
     assert_eq!(told(&[], &times), Some(Vec::new()));
 }
 
+/// As many as one request may bring, each before all that came until then and with a start of its
+/// own: who looked at the others for each would not come to an end.
+#[test]
+fn a_million_late_samples_are_noted_at_once() {
+    const LATE: i64 = 1_000_000;
+    let mut starts = Starts::default();
+    starts.push(LATE + 1, 7);
+    (1..=LATE)
+        .rev()
+        .for_each(|time| starts.insert(time, time * 3));
+    assert!((1..=LATE).all(|time| starts.at(time) == time * 3));
+    assert_eq!((starts.at(0), starts.at(LATE + 1)), (0, 7));
+    assert!(starts.bytes() > LATE as usize * size_of::<(i64, i64)>());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -1,6 +1,8 @@
 //! Bodies that are unpacked ahead are applied as those that are not.
 
+use super::{PARTS_MAX, Unpacked};
 use crate::Config;
+use crate::head::groups::Keys;
 use crate::telemetry::Reason;
 use crate::testing::{entry as otlp, *};
 use sonde_proto::remote_write::{Metadata, Series, Version, body};
@@ -131,6 +133,25 @@ fn who_has_no_room_leaves_the_rest_of_a_batch() {
     std::fs::create_dir(bed.dir.path().join("segments")).unwrap();
     bed.store.apply(&entries);
     assert_eq!(bed.store.applied_to(), at(200));
+}
+
+/// A sample can be two bytes of a body, and is many in memory.
+#[test]
+fn a_series_with_too_many_samples_is_not_read_ahead() {
+    for (samples, is_read) in [(PARTS_MAX, true), (PARTS_MAX + 1, false), (5000, false)] {
+        let many = Series {
+            labels: vec![("__name__".to_owned(), "many".to_owned())],
+            samples: (0..samples as i64).map(|n| (NOW_MS + n, 1.0)).collect(),
+            ..Series::default()
+        };
+        for version in Version::ALL {
+            let packed = body(version, &[many.clone()]).unwrap();
+            let mut unpacked = Unpacked::default();
+            unpacked.fill(&Keys::default(), version, &packed);
+            assert_eq!(unpacked.plain().is_some(), is_read, "{samples}");
+            assert!(unpacked.samples.capacity() <= 2 * PARTS_MAX, "{samples}");
+        }
+    }
 }
 
 fn bed() -> Bed {

@@ -285,6 +285,37 @@ fn entries_are_taken_while_a_deletion_waits_for_what_is_before_it_to_be_sealed()
     assert_eq!(bed.samples("m"), all);
 }
 
+/// What came late while a deletion waited is the first at its time, also for a series of which
+/// nothing newer is left.
+#[test]
+fn a_late_sample_that_comes_while_a_deletion_waits_stays_the_first_at_its_time() {
+    let bed = Bed::new(&config());
+    send(&bed, 1, 5, 1.0);
+    let (reached, has_reached) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    at_each_step(bed.dir.path(), move || {
+        // It is told once, and later steps find nobody who tells.
+        if reached.send(()).is_ok() {
+            let _ = may_go_on.lock().recv();
+        }
+        Ok(())
+    });
+    std::thread::scope(|scope| {
+        let deleting = scope.spawn(|| delete(&bed, "m", 0, 10));
+        has_reached.recv().unwrap();
+        send(&bed, 1, 3, 1.0);
+        drop((go_on, has_reached));
+        deleting.join().unwrap();
+    });
+    send(&bed, 1, 3, 2.0);
+    send(&bed, 1, 6, 3.0);
+    let kept = [(3, 1.0), (6, 3.0)];
+    assert_eq!(bed.samples("m"), kept);
+    bed.store.seal(NOW).unwrap();
+    assert_eq!(bed.samples("m"), kept);
+}
+
 /// More series than forget their newest sample at once, some of which are looked up.
 #[test]
 fn many_series_begin_anew_after_their_deletion() {

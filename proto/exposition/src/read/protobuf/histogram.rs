@@ -103,22 +103,22 @@ impl<'a> Reader<'a, '_> {
             }
         }
         let is_native = self.scratch.is_native(&numbers);
-        if is_native {
-            self.native(wire, &numbers, head, shared)?;
-        }
-        if !is_native || (self.options.classic_beside_native && numbers.buckets > 0) {
+        let is_taken = is_native && self.native(wire, &numbers, head, shared)?;
+        let beside = self.options.classic_beside_native || !is_taken;
+        if !is_native || (beside && numbers.buckets > 0) {
             self.classic(wire, &numbers, head, shared)?;
         }
         Ok(())
     }
 
+    /// Gives it, and says whether it was of use.
     fn native(
         &mut self,
         wire: Wire<'a>,
         numbers: &Numbers,
         head: &Head<'a>,
         shared: Shared,
-    ) -> Result<(), Halt> {
+    ) -> Result<bool, Halt> {
         let is_gauge = head.family.kind == Kind::GaugeHistogram;
         let histogram = Histogram {
             schema: i8::try_from(numbers.schema).unwrap_or(i8::MAX),
@@ -139,8 +139,10 @@ impl<'a> Reader<'a, '_> {
             .check(self.options.bounds.buckets)
             .map_err(|wrong| wire.error(format!("the histogram makes no sense: {wrong}")))?;
         let exemplars = self.native_exemplars(wire)?;
+        let is_taken = self.out.sink.takes(&histogram);
         let value = SampleValue::Histogram(Arc::new(histogram));
-        self.give(&head.family.name, value, shared, exemplars)
+        self.give(&head.family.name, value, shared, exemplars)?;
+        Ok(is_taken)
     }
 
     /// Its own exemplars, else those of its classic buckets; only those with a time, because
