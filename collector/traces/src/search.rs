@@ -105,6 +105,7 @@ impl TraceStore {
         let wanted = Wanted {
             narrowing: &narrowing(&search.query),
             times: (search.start, search.end),
+            deadline: &search.deadline,
         };
         let mut fragments = self.candidates(&view, &wanted);
         let bounds = Bounds {
@@ -146,7 +147,8 @@ impl TraceStore {
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
-        let cut = cut.or(in_part);
+        let late = fragments.is_late.then(|| TOO_LATE.to_owned());
+        let cut = cut.or(late).or(in_part);
         let cut = cut.or_else(|| damaged.then(|| "a damaged segment was left out".to_owned()));
         Ok(TraceAnswer {
             traces: best.into_sorted(),
@@ -209,11 +211,12 @@ impl TraceStore {
             ));
         }
         let late = deadline.has_passed();
-        late.then(|| {
-            "the time for this search ran out; narrow the query or the time range".to_owned()
-        })
+        late.then(|| TOO_LATE.to_owned())
     }
 }
+
+/// Why a search stops at its deadline.
+const TOO_LATE: &str = "the time for this search ran out; narrow the query or the time range";
 
 /// How much a search has read.
 #[derive(Debug, Default)]
