@@ -350,3 +350,41 @@ fn a_walk_over_what_cannot_match_ends_at_the_deadline_and_says_so() {
         assert_eq!(told, deadline.has_passed());
     }
 }
+
+#[test]
+fn an_answer_has_the_newest_traces_that_its_bytes_allow() {
+    let found = |start: u64, bytes: usize| {
+        let summary = TraceSummary {
+            trace_id: trace_id(start),
+            root_service: "s".repeat(bytes),
+            root_name: String::new(),
+            start: UnixNanos(start),
+            duration_nanos: 0,
+            spans: 1,
+            errors: 0,
+            services: Vec::new(),
+        };
+        Some(super::FoundTrace {
+            summary,
+            span_sets: Vec::new(),
+        })
+    };
+    let kept = |best: &super::Best| {
+        let starts = best.kept.values().map(|found| found.summary.start.0);
+        starts.collect::<Vec<_>>()
+    };
+    let mut best = super::Best::new(10, 3_500);
+    for start in [1, 5, 3] {
+        best.extend(found(start, 1_000));
+    }
+    assert_eq!((kept(&best), best.why_cut()), (vec![5, 3, 1], None));
+    best.extend(found(4, 1_500));
+    assert_eq!(kept(&best), [5, 4]);
+    assert!(best.why_cut().unwrap().contains("these 2 traces"));
+    // Those that are older are not asked for any more, and none takes their place.
+    assert!(best.is_full_before(UnixNanos(3)));
+    best.extend(found(2, 1));
+    assert_eq!(kept(&best), [5, 4]);
+    best.extend(found(6, 1 << 20));
+    assert_eq!(kept(&best), [6], "one at least");
+}
