@@ -8,7 +8,7 @@ mod tree;
 
 use crate::ast::{Field, Intrinsic, Pipeline, Query, Spansets, Stage};
 use crate::source::Trace;
-use crate::value::{Static, Value};
+use crate::value::{Static, Value, told as told_text};
 use pipeline::Set;
 use serde::Serialize;
 use sonde_proto::{SpanId, UnixNanos};
@@ -167,12 +167,12 @@ impl Context<'_> {
         let span = self.trace.span(at);
         let attribute = |field: &&Field| {
             let value = self.value(field, at);
-            (!value.is_nil()).then(|| (name_of(field), value.into_static()))
+            (!value.is_nil()).then(|| (name_of(field), value.into_told()))
         };
         MatchedSpan {
             span_id: span.id,
-            name: span.name.to_owned(),
-            service: span.service.to_owned(),
+            name: told_text(span.name),
+            service: told_text(span.service),
             start: UnixNanos(span.start),
             duration_nanos: span.nanos(),
             attributes: told.iter().filter_map(attribute).collect(),

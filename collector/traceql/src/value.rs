@@ -32,6 +32,20 @@ pub enum Value<'a> {
     List(Vec<Value<'a>>),
 }
 
+/// How many bytes of a text are told with a found span; nobody reads more in a list of spans,
+/// and a sender may send megabytes.
+const TOLD_BYTES_MAX: usize = 4 << 10;
+
+/// A text as it is told: of a long one the beginning.
+pub(crate) fn told(text: &str) -> String {
+    if text.len() <= TOLD_BYTES_MAX {
+        return text.to_owned();
+    }
+    let starts = text.char_indices().map(|(at, _)| at);
+    let end = starts.take_while(|at| *at <= TOLD_BYTES_MAX).last();
+    format!("{}…", &text[..end.unwrap_or(0)])
+}
+
 /// A value that borrows nothing.
 pub type Static = Value<'static>;
 
@@ -143,6 +157,34 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The same to be told, borrowing nothing: of a long text or list the beginning.
+    pub(crate) fn into_told(self) -> Static {
+        match self {
+            Self::Str(text) if text.len() > TOLD_BYTES_MAX => Value::Str(told(&text).into()),
+            Self::List(values) => {
+                let mut left = TOLD_BYTES_MAX;
+                let fits = |value: &Static| {
+                    left = left.saturating_sub(value.bytes());
+                    left > 0
+                };
+                let values = values.into_iter().map(Self::into_told).take_while(fits);
+                Value::List(values.collect())
+            }
+            other => other.into_static(),
+        }
+    }
+
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Str(text) => text.len(),
+                Self::List(values) => values.iter().map(Value::bytes).sum(),
+                _ => 0,
+            }
+    }
+
     /// Whether it is nothing.
     #[must_use]
     pub fn is_nil(&self) -> bool {
@@ -234,5 +276,30 @@ impl Serialize for Value<'_> {
                 serializer.collect_str(self)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_long_texts_and_lists_the_beginning_is_told() {
+        let short = Value::List(vec![Value::text("é"), Value::Int(1)]);
+        assert_eq!(short.clone().into_told(), short);
+        let long = format!("x{}", "é".repeat(1 << 20));
+        let Value::Str(cut) = Value::text(&long).into_told() else {
+            panic!("a text stays one");
+        };
+        assert_eq!(cut.len(), 4095 + '…'.len_utf8());
+        assert!(long.starts_with(cut.trim_end_matches('…')));
+        let Value::List(few) = Value::List(vec![Value::text(&long); 1000]).into_told() else {
+            panic!("a list stays one");
+        };
+        assert!(few.len() <= 1);
+        let Value::List(some) = Value::List(vec![Value::Int(7); 1 << 20]).into_told() else {
+            panic!("a list stays one");
+        };
+        assert!((10..1000).contains(&some.len()));
     }
 }

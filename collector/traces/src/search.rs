@@ -30,7 +30,7 @@ use fetch::RawTrace;
 use serde::Serialize;
 use sonde_proto::{Deadline, Position, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
-use sonde_traceql::{Bounds, Query, SpanSet};
+use sonde_traceql::{Bounds, MatchedSpan, Query, SpanSet, Static};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -105,6 +105,7 @@ impl TraceStore {
         let wanted = Wanted {
             narrowing: &narrowing(&search.query),
             times: (search.start, search.end),
+            deadline: &search.deadline,
         };
         let mut fragments = self.candidates(&view, &wanted);
         let bounds = Bounds {
@@ -112,7 +113,7 @@ impl TraceStore {
             end: search.end,
             spans_max: search.spans_per_set,
         };
-        let (mut best, mut seen) = (Best::new(search.limit), AHashSet::new());
+        let (mut best, mut seen) = (Best::new(search.limit, ANSWER_BYTES_MAX), AHashSet::new());
         let (mut cut, mut in_part, mut examined) = (None, None, Examined::default());
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
@@ -146,7 +147,8 @@ impl TraceStore {
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
-        let cut = cut.or(in_part);
+        let late = fragments.is_late.then(|| TOO_LATE.to_owned());
+        let cut = cut.or(late).or(best.why_cut()).or(in_part);
         let cut = cut.or_else(|| damaged.then(|| "a damaged segment was left out".to_owned()));
         Ok(TraceAnswer {
             traces: best.into_sorted(),
@@ -209,9 +211,43 @@ impl TraceStore {
             ));
         }
         let late = deadline.has_passed();
-        late.then(|| {
-            "the time for this search ran out; narrow the query or the time range".to_owned()
-        })
+        late.then(|| TOO_LATE.to_owned())
+    }
+}
+
+/// Why a search stops at its deadline.
+const TOO_LATE: &str = "the time for this search ran out; narrow the query or the time range";
+
+/// How much memory the found traces of an answer take.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+impl FoundTrace {
+    /// About how much memory it takes.
+    fn bytes(&self) -> usize {
+        let summary = &self.summary;
+        let services = summary.services.iter();
+        let attributes = |attributes: &[(String, Static)]| -> usize {
+            let of =
+                |(key, value): &(String, Static)| size_of::<String>() + key.len() + value.bytes();
+            attributes.iter().map(of).sum()
+        };
+        let span = |span: &MatchedSpan| {
+            size_of::<MatchedSpan>()
+                + span.name.len()
+                + span.service.len()
+                + attributes(&span.attributes)
+        };
+        let set = |set: &SpanSet| {
+            let spans: usize = set.spans.iter().map(span).sum();
+            size_of::<SpanSet>() + spans + attributes(&set.attributes)
+        };
+        size_of::<Self>()
+            + summary.root_service.len()
+            + summary.root_name.len()
+            + services
+                .map(|s| size_of::<String>() + s.len())
+                .sum::<usize>()
+            + self.span_sets.iter().map(set).sum::<usize>()
     }
 }
 
@@ -233,13 +269,20 @@ impl Examined {
 /// The best traces so far: newest first, then by trace ID.
 struct Best {
     limit: usize,
+    bytes: usize,
+    bytes_max: usize,
+    /// Whether there are fewer than were wanted, since they are large.
+    is_cut: bool,
     kept: std::collections::BTreeMap<(Reverse<UnixNanos>, TraceId), FoundTrace>,
 }
 
 impl Best {
-    fn new(limit: usize) -> Self {
+    fn new(limit: usize, bytes_max: usize) -> Self {
         Self {
             limit,
+            bytes: 0,
+            bytes_max,
+            is_cut: false,
             kept: std::collections::BTreeMap::new(),
         }
     }
@@ -256,11 +299,33 @@ impl Best {
     fn extend(&mut self, found: Option<FoundTrace>) {
         if let Some(found) = found {
             let key = (Reverse(found.summary.start), found.summary.trace_id);
+            self.bytes += found.bytes();
             self.kept.insert(key, found);
         }
-        if self.kept.len() > self.limit {
-            self.kept.pop_last();
+        while self.bytes > self.bytes_max && self.kept.len() > 1 {
+            self.pop_last();
+            // None that is older comes in again.
+            self.limit = self.kept.len();
+            self.is_cut = true;
         }
+        if self.kept.len() > self.limit {
+            self.pop_last();
+        }
+    }
+
+    fn pop_last(&mut self) {
+        let oldest = self.kept.pop_last();
+        self.bytes -= oldest.map_or(0, |(_, found)| found.bytes());
+    }
+
+    fn why_cut(&self) -> Option<String> {
+        self.is_cut.then(|| {
+            format!(
+                "more than these {} traces make an answer of more than {} bytes; ask for fewer spans of each",
+                self.kept.len(),
+                self.bytes_max
+            )
+        })
     }
 
     fn into_sorted(self) -> Vec<FoundTrace> {

@@ -72,7 +72,7 @@ impl Context<'_> {
             let key = format!("{} {value}", value.type_name());
             let place = *places.entry(key).or_insert_with(|| {
                 let mut attributes = set.attributes.clone();
-                attributes.push((format!("by({field})"), value.into_static()));
+                attributes.push((format!("by({field})"), value.into_told()));
                 parts.push(Set {
                     spans: Vec::new(),
                     attributes,

@@ -8,7 +8,7 @@ use super::SearchError;
 use crate::narrow::{Narrowing, Needs};
 use crate::segment::{Fragment, Fragments, Matching, Order, Segment};
 use crate::store::{TraceStore, View};
-use sonde_proto::{TraceId, UnixNanos};
+use sonde_proto::{Deadline, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,6 +18,8 @@ pub(super) struct Wanted<'n> {
     pub(super) narrowing: &'n Narrowing,
     /// A fragment overlaps this time: from, and up to but not including.
     pub(super) times: (UnixNanos, UnixNanos),
+    /// When to stop looking.
+    pub(super) deadline: &'n Deadline,
 }
 
 /// A part of a trace that may match.
@@ -54,8 +56,11 @@ pub(super) struct Candidates<'a> {
     waiting: Vec<&'a Segment>,
     sources: Vec<Source<'a>>,
     heads: BinaryHeap<Reverse<(Order, usize)>>,
+    deadline: Deadline,
     /// Whether something damaged was left out.
     pub(super) damaged: bool,
+    /// Whether the time ran out before everything was looked at.
+    pub(super) is_late: bool,
 }
 
 impl TraceStore {
@@ -74,7 +79,9 @@ impl TraceStore {
             waiting,
             sources: Vec::new(),
             heads: BinaryHeap::new(),
+            deadline: wanted.deadline.clone(),
             damaged: false,
+            is_late: false,
         };
         candidates.choose_leading();
         candidates.add_tails();
@@ -84,6 +91,8 @@ impl TraceStore {
 
 /// So many segments are looked into to find the clause that leads.
 const SAMPLED: usize = 3;
+/// After so many fragments that are not wanted, the time is looked at.
+const STEPS: u32 = 256;
 
 impl<'a> Candidates<'a> {
     /// The next candidate.
@@ -92,6 +101,10 @@ impl<'a> Candidates<'a> {
     /// [`SearchError`] where a segment cannot be read.
     pub(super) fn pop(&mut self) -> Result<Option<Fragment>, SearchError> {
         while let Some(segment) = self.waiting.last() {
+            if self.deadline.has_passed() {
+                self.is_late = true;
+                return Ok(None);
+            }
             let next = self.heads.peek();
             if next.is_some_and(|Reverse(((Reverse(start), _), _))| segment.meta.end < *start) {
                 break;
@@ -166,7 +179,7 @@ impl<'a> Candidates<'a> {
                     segment: Some(segment),
                     head: None,
                     walk: Walk::Segment {
-                        matching: segment.matching(found, first),
+                        matching: segment.matching(found, first, &self.deadline),
                         fragments: Fragments::new(segment),
                     },
                 });
@@ -180,10 +193,16 @@ impl<'a> Candidates<'a> {
     }
 
     fn refill(&mut self, at: usize) -> Result<(), SearchError> {
-        loop {
+        for step in 0_u32.. {
+            if step % STEPS == STEPS - 1 && self.deadline.has_passed() {
+                self.is_late = true;
+                return Ok(());
+            }
             let source = &mut self.sources[at];
             let head = match source.walk.next() {
                 None => {
+                    // It may be why the walk ended.
+                    self.is_late |= self.deadline.has_passed();
                     source.walk = Walk::Tail(Vec::new().into_iter());
                     return Ok(());
                 }
@@ -205,6 +224,7 @@ impl<'a> Candidates<'a> {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     /// Whether the trace may have spans elsewhere than in one source.

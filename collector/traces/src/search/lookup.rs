@@ -106,12 +106,16 @@ impl TraceStore {
             let wanted = Wanted {
                 narrowing: &narrowing,
                 times: (UnixNanos(0), UnixNanos(u64::MAX)),
+                deadline,
             };
             let mut fragments = self.candidates(&view, &wanted);
             let next = || fragments.pop().transpose();
             let ids = std::iter::from_fn(next).map(|found| found.map(|f| f.trace_id));
             self.find(&view, &asked, ids, &mut lookup)?;
             damaged |= fragments.damaged;
+            if fragments.is_late {
+                lookup.stop();
+            }
         }
         // Of one that was found, spans are kept as well as others let go.
         let found: AHashSet<TraceId> = lookup.found.iter().map(|(_, id)| *id).collect();

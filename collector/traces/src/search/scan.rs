@@ -1,7 +1,7 @@
 //! Every trace that a query may find something in, one after the other, newest first.
 
 use super::candidates::Wanted;
-use super::{Examined, SearchError};
+use super::{Examined, SearchError, TOO_LATE};
 use crate::decoded::Decoded;
 use crate::query::narrowing;
 use crate::store::TraceStore;
@@ -36,6 +36,7 @@ impl TraceStore {
         let wanted = Wanted {
             narrowing: &narrowing(query),
             times,
+            deadline,
         };
         let mut fragments = self.candidates(&view, &wanted);
         let mut seen = AHashSet::new();
@@ -60,10 +61,11 @@ impl TraceStore {
         }
         let damaged =
             view.is_partial || fragments.damaged || view.segments.iter().any(|s| s.is_damaged());
+        let late = fragments.is_late.then(|| TOO_LATE.to_owned());
         let damaged = damaged.then(|| "a damaged segment was left out".to_owned());
         Ok(Scanned {
             through: view.applied_to,
-            cut: cut.or(in_part).or(damaged),
+            cut: cut.or(late).or(in_part).or(damaged),
         })
     }
 }

@@ -55,6 +55,8 @@ struct Gathered<K> {
     found: BTreeSet<K>,
     bytes: usize,
     limit: usize,
+    /// Whether one was left out.
+    is_over: bool,
 }
 
 impl<K: Ord> Gathered<K> {
@@ -63,11 +65,14 @@ impl<K: Ord> Gathered<K> {
             found: BTreeSet::new(),
             bytes: 0,
             limit,
+            is_over: false,
         }
     }
 
     fn add(&mut self, key: K, bytes: usize) {
-        if !self.is_full() && self.found.insert(key) {
+        if self.is_full() {
+            self.is_over |= !self.found.contains(&key);
+        } else if self.found.insert(key) {
             self.bytes += bytes + 64;
         }
     }
@@ -154,7 +159,9 @@ impl TraceStore {
             }
             _ => known = false,
         }
-        let mut cut = None;
+        let mut cut = values
+            .is_over
+            .then(|| format!("there are more than these {} values", values.found.len()));
         if !known {
             let visit = |trace: &Decoded, bounds: &Bounds| {
                 query.each_value(tag, trace, bounds, &mut |value| {

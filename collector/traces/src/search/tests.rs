@@ -11,7 +11,7 @@ use crate::token::{kind_name, status_name};
 use crate::{Config, Narrowing, Span, SpanNeeds, Trace, TraceStore, TraceSummary};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use sonde_proto::{TraceId, UnixNanos};
+use sonde_proto::{Deadline, TraceId, UnixNanos};
 use std::collections::{BTreeMap, BTreeSet};
 
 const TRACES: u64 = 60;
@@ -76,6 +76,7 @@ fn candidates(
     let wanted = Wanted {
         narrowing: &narrowing,
         times,
+        deadline: &Deadline::never(),
     };
     let mut found = store.candidates(&view, &wanted);
     let (mut ids, mut before) = (BTreeSet::new(), None);
@@ -309,11 +310,81 @@ fn a_trace_of_200_000_spans_is_stored_paged_and_summarised_whole() {
         end: UnixNanos(u64::MAX),
         limit: 10,
         spans_per_set: 3,
-        deadline: sonde_proto::Deadline::never(),
+        deadline: Deadline::never(),
     };
     let answer = store.search(&tenant(), &search).unwrap();
     let found = &answer.traces[0].summary;
     assert_eq!((found.spans, found.duration_nanos), (200_000, 200_009));
     assert_eq!(found.root_name, "span 199999");
     assert!(answer.cut.unwrap().contains("not judged by all"));
+}
+
+/// Of two thousand traces none may match, so that no trace is read: the walk itself stops.
+#[test]
+fn a_walk_over_what_cannot_match_ends_at_the_deadline_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let span = |n: u64| opentelemetry_proto::tonic::trace::v1::Span {
+        trace_id: trace_id(n).as_bytes().to_vec(),
+        span_id: vec![1; 8],
+        start_time_unix_nano: n,
+        end_time_unix_nano: n,
+        ..Default::default()
+    };
+    store.apply(&[entry(0, &payload("a", (0..2_000).map(span).collect()))]);
+    store.seal(UnixNanos(0)).unwrap();
+    let late = Deadline::never();
+    drop(late.give_up_on_drop());
+    for deadline in [Deadline::never(), late] {
+        let search = crate::Search {
+            query: crate::TraceQuery::parse("{ duration > 1h }").unwrap(),
+            start: UnixNanos(0),
+            end: UnixNanos(u64::MAX),
+            limit: 10,
+            spans_per_set: 3,
+            deadline: deadline.clone(),
+        };
+        let answer = store.search(&tenant(), &search).unwrap();
+        assert!(answer.traces.is_empty());
+        let told = answer.cut.is_some_and(|cut| cut.contains("ran out"));
+        assert_eq!(told, deadline.has_passed());
+    }
+}
+
+#[test]
+fn an_answer_has_the_newest_traces_that_its_bytes_allow() {
+    let found = |start: u64, bytes: usize| {
+        let summary = TraceSummary {
+            trace_id: trace_id(start),
+            root_service: "s".repeat(bytes),
+            root_name: String::new(),
+            start: UnixNanos(start),
+            duration_nanos: 0,
+            spans: 1,
+            errors: 0,
+            services: Vec::new(),
+        };
+        Some(super::FoundTrace {
+            summary,
+            span_sets: Vec::new(),
+        })
+    };
+    let kept = |best: &super::Best| {
+        let starts = best.kept.values().map(|found| found.summary.start.0);
+        starts.collect::<Vec<_>>()
+    };
+    let mut best = super::Best::new(10, 3_500);
+    for start in [1, 5, 3] {
+        best.extend(found(start, 1_000));
+    }
+    assert_eq!((kept(&best), best.why_cut()), (vec![5, 3, 1], None));
+    best.extend(found(4, 1_500));
+    assert_eq!(kept(&best), [5, 4]);
+    assert!(best.why_cut().unwrap().contains("these 2 traces"));
+    // Those that are older are not asked for any more, and none takes their place.
+    assert!(best.is_full_before(UnixNanos(3)));
+    best.extend(found(2, 1));
+    assert_eq!(kept(&best), [5, 4]);
+    best.extend(found(6, 1 << 20));
+    assert_eq!(kept(&best), [6], "one at least");
 }

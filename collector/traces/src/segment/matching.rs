@@ -5,6 +5,7 @@ use super::Segment;
 use super::columns::GROUP;
 use crate::codes::CodeNeeds;
 use crate::narrow::Needs;
+use sonde_proto::Deadline;
 use sonde_segment::blocks::BlockError;
 use std::ops::Range;
 
@@ -23,6 +24,7 @@ pub(crate) struct Matching<'a> {
     from: u32,
     group: u32,
     groups: u32,
+    deadline: Deadline,
     /// What is left of the group before, the next one last.
     found: Vec<Candidate>,
 }
@@ -65,14 +67,20 @@ impl Segment {
     }
 
     /// Fragments that may match, from one ordinal on. They may have a span of the first clause;
-    /// of the others their trace may have one elsewhere.
-    pub(crate) fn matching(&self, clauses: Vec<Clause>, from: u32) -> Matching<'_> {
+    /// of the others their trace may have one elsewhere. Once it is too late, there are no more.
+    pub(crate) fn matching(
+        &self,
+        clauses: Vec<Clause>,
+        from: u32,
+        deadline: &Deadline,
+    ) -> Matching<'_> {
         Matching {
             segment: self,
             clauses,
             from,
             group: from / GROUP,
             groups: self.fragments.div_ceil(GROUP),
+            deadline: deadline.clone(),
             found: Vec::new(),
         }
     }
@@ -87,7 +95,7 @@ impl Segment {
 
 impl Matching<'_> {
     fn fill(&mut self) -> Result<(), BlockError> {
-        while self.found.is_empty() && self.group < self.groups {
+        while self.found.is_empty() && self.group < self.groups && !self.deadline.has_passed() {
             self.found = self.read(self.group)?;
             self.found
                 .retain(|candidate| candidate.ordinal >= self.from);

@@ -123,6 +123,19 @@ fn values_are_those_of_the_spans_that_a_query_finds() {
     );
     assert_eq!(values("rootServiceName", ""), ["string web"]);
     assert_eq!(values("span.nothing", ""), [""; 0]);
+    for (tag, limit, is_cut) in [
+        ("name", 2, true),
+        ("name", 3, false),
+        ("resource.service.name", 1, true),
+        ("status", 1, true),
+        ("kind", 6, false),
+    ] {
+        let tag = Field::parse_tag(tag).unwrap();
+        let answer = store.tag_values(&tenant(), &tag, &search("", limit));
+        let answer = answer.unwrap();
+        assert_eq!(answer.values.len(), limit);
+        assert_eq!(answer.cut.is_some(), is_cut, "{tag:?}");
+    }
     for tag in ["what", "1", "{}", "a = b", ""] {
         assert!(Field::parse_tag(tag).is_err(), "{tag}");
     }
