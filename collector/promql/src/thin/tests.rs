@@ -461,6 +461,25 @@ fn the_answer_says_that_samples_were_thinned() {
     assert_eq!(infos(&raw.thinned(HOUR)), [told]);
 }
 
+/// Floats that were thinned, and histograms since.
+#[test]
+fn changes_and_resets_of_dropped_floats_count_beside_histograms() {
+    for seed in (0..SERIES).filter(|seed| seed % 3 != 0) {
+        let raw = series(seed);
+        let with_histogram = |stored: &Stored| {
+            let mut samples = stored.0.clone();
+            samples.push_histogram(T0 + 25 * HOUR - 1, Arc::new(Histogram::default()));
+            Stored(samples, stored.1)
+        };
+        let thin = with_histogram(&raw.thinned(HOUR));
+        let raw = with_histogram(&raw);
+        for text in ["changes(x_total[1d])", "resets(x_total[1d])"] {
+            let numbers = |of: &Stored| of.numbers(text, T0, T0 + 26 * HOUR, HOUR);
+            same(text, seed, &numbers(&raw), &numbers(&thin));
+        }
+    }
+}
+
 #[test]
 fn a_mixed_series_and_gauges_stay_as_they_are() {
     let mut mixed = histograms(3).0;
