@@ -461,6 +461,32 @@ fn the_answer_says_that_samples_were_thinned() {
     assert_eq!(infos(&raw.thinned(HOUR)), [told]);
 }
 
+/// The store has thinned segments there, but nothing of what is looked at was dropped.
+#[test]
+fn of_series_that_were_not_thinned_it_does_not_say_so() {
+    let mut recent = Samples::default();
+    (0..60).for_each(|n| recent.push(T0 + n * MINUTE, 1.0));
+    let answer = |samples: &Samples, start, end| {
+        let stored = Stored(samples.clone(), HOUR);
+        stored.answer("rate(x_total[10m])", start, end, MINUTE)
+    };
+    assert!(answer(&recent, T0, T0 + HOUR).infos.is_empty());
+    // Read it is, as far around as something may have been dropped.
+    let rest = Rest {
+        start: T0 + 20 * MINUTE,
+        end: T0 + 30 * MINUTE,
+        count: 4.0,
+        ..Rest::default()
+    };
+    recent.rests = vec![rest];
+    assert!(
+        answer(&recent, T0 + 45 * MINUTE, T0 + HOUR)
+            .infos
+            .is_empty()
+    );
+    assert_eq!(answer(&recent, T0 + 35 * MINUTE, T0 + HOUR).infos.len(), 1);
+}
+
 /// Floats that were thinned, and histograms since.
 #[test]
 fn changes_and_resets_of_dropped_floats_count_beside_histograms() {
