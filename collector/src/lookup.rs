@@ -22,7 +22,7 @@ use sonde_alerts::{AlertStatus, Alerts};
 use sonde_logs::{Belonging, LogRecord};
 use sonde_proto::{Deadline, Position, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_signals::{Change, Changes};
-use sonde_traces::Trace;
+use sonde_traces::{Carriers, Trace};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use timeline::{Moment, Parts};
@@ -103,8 +103,10 @@ pub(crate) fn lookup(
     };
     let mut logs = Lines::default();
     logs.add(stores.logs.by_id(tenant, id, LOGS_MAX, deadline))?;
-    let (kind, mut trace_ids) = trace_ids(stores, tenant, id)?;
+    let (kind, carriers) = trace_ids(stores, tenant, id, deadline)?;
+    let mut trace_ids = carriers.trace_ids;
     let mut cuts = Cuts::default();
+    cuts.note("traces", carriers.cut);
     cuts.note(
         "traces",
         (trace_ids.len() >= TRACES_MAX)
@@ -220,7 +222,12 @@ fn kind_of(kind: Kind, nothing: bool) -> Kind {
     if nothing { Kind::None } else { kind }
 }
 
-fn trace_ids(stores: &Stores, tenant: &Tenant, id: &str) -> Result<(Kind, Vec<TraceId>), String> {
+fn trace_ids(
+    stores: &Stores,
+    tenant: &Tenant,
+    id: &str,
+    deadline: &Deadline,
+) -> Result<(Kind, Carriers), String> {
     if let Ok(trace) = TraceId::from_hex(id)
         && stores
             .traces
@@ -228,18 +235,25 @@ fn trace_ids(stores: &Stores, tenant: &Tenant, id: &str) -> Result<(Kind, Vec<Tr
             .map_err(|e| e.to_string())?
             .is_some()
     {
-        return Ok((Kind::Trace, vec![trace]));
+        let trace_ids = vec![trace];
+        return Ok((
+            Kind::Trace,
+            Carriers {
+                trace_ids,
+                cut: None,
+            },
+        ));
     }
-    let traces = stores
+    let found = stores
         .traces
-        .lookup(tenant, id, TRACES_MAX)
+        .lookup(tenant, id, TRACES_MAX, deadline)
         .map_err(|e| e.to_string())?;
     let kind = match (TraceId::from_hex(id).is_ok(), SpanId::from_hex(id).is_ok()) {
-        (true, _) if traces.is_empty() => Kind::Trace,
+        (true, _) if found.trace_ids.is_empty() => Kind::Trace,
         (_, true) => Kind::Span,
         _ => Kind::Request,
     };
-    Ok((kind, traces))
+    Ok((kind, found))
 }
 
 /// The logs of the traces, and those that carry the identifier itself.

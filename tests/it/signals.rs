@@ -195,22 +195,27 @@ async fn a_request_is_one_line_of_time_with_what_had_changed_and_what_it_waited_
     let payment = [("service", "payment")];
     let changes = sonde.get("/sonde/v1/signals/changes", &payment).await;
     assert_eq!(list(&changes, "changes").len(), 1, "{changes:#}");
+    // Calls, their latency and the graph are told in batches of their own, one after the other.
     let rated = |red: &Value| {
-        list(red, "operations")
-            .iter()
-            .any(|o| o["rate"].is_number())
+        let operations = list(red, "operations");
+        operations.iter().any(|o| o["rate"].is_number()) && !list(red, "exemplars").is_empty()
     };
     let red = sonde.until("/sonde/v1/signals/red", &payment, rated).await;
     let exemplar = &list(&red, "exemplars")[0];
     let trace = format!("/sonde/v1/trace/{}", exemplar["trace_id"].as_str().unwrap());
     let trace = sonde.get(&trace, &[]).await;
     assert!(!list(&trace, "spans").is_empty(), "{exemplar:#}");
-    let golden = sonde.get("/sonde/v1/signals/golden", &[]).await;
-    let service = &list(&golden, "services")[0];
-    assert_eq!(service["calls"], 3.0, "{golden:#}");
-    let graph = sonde.get("/sonde/v1/signals/graph", &[]).await;
-    let nodes: Vec<_> = list(&graph, "nodes").iter().map(|n| &n["name"]).collect();
-    assert_eq!(nodes, ["payment", "user"], "{graph:#}");
+    let all_counted = |golden: &Value| golden["services"][0]["calls"] == 3.0;
+    sonde
+        .until("/sonde/v1/signals/golden", &[], all_counted)
+        .await;
+    let has_both_ends = |graph: &Value| {
+        let nodes = list(graph, "nodes").iter();
+        nodes.map(|n| &n["name"]).eq(["payment", "user"])
+    };
+    sonde
+        .until("/sonde/v1/signals/graph", &[], has_both_ends)
+        .await;
 
     let url = format!("--url=http://{}", sonde.address("http"));
     let printed = crate::harness::sonde(&["lookup", &url, "req-4711-abc"]).await;

@@ -2,6 +2,7 @@
 
 mod field;
 mod pipeline;
+mod several;
 mod structure;
 mod tree;
 

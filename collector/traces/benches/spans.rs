@@ -178,7 +178,8 @@ fn read(c: &mut Criterion) {
     group.bench_function("request_id_over_20_segments", |b| {
         b.iter(|| {
             let id = format!("req-{:016x}", rng.random_range(0..10_000));
-            assert_eq!(store.lookup(&tenant, &id, 10).expect("readable").len(), 1);
+            let found = store.lookup(&tenant, &id, 10, &Deadline::never());
+            assert_eq!(found.expect("readable").trace_ids.len(), 1);
         });
     });
     let query = TraceQuery::parse(

@@ -68,6 +68,8 @@ pub(crate) enum Refusal {
     TraceId,
     SpanId,
     TooLarge,
+    /// Its resource and scope would be written too often.
+    Repeated,
 }
 
 impl RawSpan {
@@ -113,6 +115,8 @@ fn split_resource(
     refuse: &mut impl FnMut(Refusal),
 ) -> Result<(), WireError> {
     let resource = last_message(resource_spans, 1)?;
+    // Once: there may be very many scopes.
+    let resource_hash = hash64(resource).rotate_left(1);
     for field in fields(resource_spans) {
         let (2, Field::Bytes(scope_spans)) = field? else {
             continue;
@@ -121,7 +125,7 @@ fn split_resource(
         let context = Arc::new(Context {
             resource: payload.slice_ref(resource),
             scope: payload.slice_ref(scope),
-            key: hash64(resource).rotate_left(1) ^ hash64(scope),
+            key: resource_hash ^ hash64(scope),
         });
         for field in fields(scope_spans) {
             let (2, Field::Bytes(span)) = field? else {

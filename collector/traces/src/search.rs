@@ -15,6 +15,7 @@ mod metrics;
 mod tags;
 
 pub use fetch::SpanPlace;
+pub use lookup::Carriers;
 pub use metrics::{MetricsAnswer, MetricsSearch};
 pub use otlp::OtlpTrace;
 pub use tags::{TagAnswer, TagSearch, ValueAnswer};

@@ -175,20 +175,22 @@ impl Segment {
     }
 
     /// Visits the segment's spans of a trace, of which no more than a value is held at a time.
+    /// After the value in which `visit` wants no more, none is read.
     pub(crate) fn each_span_of(
         &self,
         trace_id: &TraceId,
-        mut visit: impl FnMut(RawSpan),
+        mut visit: impl FnMut(RawSpan) -> bool,
     ) -> Result<(), BlockError> {
         if !self.may_have(trace_id) {
             return Ok(());
         }
+        let mut goes_on = true;
         for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
             let (key, value) = entry?;
-            if key[..] != trace_id.as_bytes()[..] {
+            if !goes_on || key[..] != trace_id.as_bytes()[..] {
                 break;
             }
-            split(&value, |_, span| visit(span), |_| {})
+            split(&value, |_, span| goes_on &= visit(span), |_| {})
                 .map_err(|_| BlockError::Damaged("a trace's spans cannot be read"))?;
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod seal;
 mod keep;
 mod merge;
+mod repeated;
 mod view;
 mod usage;
 
@@ -13,15 +14,16 @@ use crate::codes::{self, SpanCode};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Stats;
-use crate::raw::split;
+use crate::raw::{Refusal, split};
 use crate::segment::{IdsOnly, Segment};
-use crate::tail::{Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
+use crate::tail::{NAME_BYTES_MAX, Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
 use crate::token;
 use crate::wire::WireError;
 use ahash::{AHashMap, AHashSet};
 use keep::Keeper;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
+use repeated::Repeated;
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use sonde_segment::{SegmentDir, SwapError};
@@ -333,6 +335,14 @@ fn parse(
         |trace_id, span| raw.push((trace_id, span)),
         |refusal| metrics.drop_span(refusal),
     )?;
+    let mut repeated = Repeated::of_payload(entry.payload.len());
+    raw.retain(|(trace_id, span)| {
+        let is_taken = repeated.takes(*trace_id, span);
+        if !is_taken {
+            metrics.drop_span(Refusal::Repeated);
+        }
+        is_taken
+    });
     let mut last: Option<(*const crate::raw::Context, usize)> = None;
     for (trace_id, span) in raw {
         let context = match last {
@@ -343,7 +353,7 @@ fn parse(
                     token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?;
                 parsed.contexts.push(ParsedContext {
                     code: codes::service(&service).unwrap_or(0),
-                    service: service.into(),
+                    service: (service.len() <= NAME_BYTES_MAX).then(|| service.into()),
                     tokens: from..parsed.tokens.len(),
                 });
                 last = Some((Arc::as_ptr(&span.context), parsed.contexts.len() - 1));

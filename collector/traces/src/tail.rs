@@ -14,6 +14,10 @@ use std::sync::Arc;
 
 /// How many pairs of service and operation a segment lists.
 pub(crate) const NAMES_MAX: usize = 10_000;
+/// A service and an operation that are longer together are not listed; a search finds them.
+pub(crate) const NAME_BYTES_MAX: usize = 1 << 10;
+/// What a listed pair takes beside its bytes.
+const NAME_OVERHEAD: usize = 2 * size_of::<(Arc<str>, Box<str>)>() + 16;
 /// What a raw span takes beside its bytes.
 const SPAN_OVERHEAD: usize = size_of::<RawSpan>() + size_of::<SpanCode>() + 16;
 /// What a trace takes beside its spans: its place in a table that may be half empty, and the
@@ -45,7 +49,8 @@ pub(crate) struct ParsedSpan {
 /// A resource's service, and which of the tokens are its own.
 #[derive(Debug)]
 pub(crate) struct ParsedContext {
-    pub(crate) service: Box<str>,
+    /// `None` where it is too long to be listed.
+    pub(crate) service: Option<Box<str>>,
     pub(crate) code: u32,
     pub(crate) tokens: std::ops::Range<usize>,
 }
@@ -86,8 +91,8 @@ impl Tail {
         let mut seen = AHashSet::new();
         for span in parsed.spans {
             let context = &parsed.contexts[span.context];
-            if let Some(name) = span.name {
-                self.add_name(&context.service, name);
+            if let (Some(service), Some(name)) = (&context.service, span.name) {
+                self.add_name(service, name);
             }
             let trace = match self.traces.entry(span.trace_id) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -120,8 +125,10 @@ impl Tail {
     }
 
     fn add_name(&mut self, service: &str, operation: Box<str>) {
-        if self.names.len() < NAMES_MAX {
-            self.names.insert((service.into(), operation));
+        let bytes = service.len() + operation.len();
+        let is_listed = self.names.len() < NAMES_MAX && bytes <= NAME_BYTES_MAX;
+        if is_listed && self.names.insert((service.into(), operation)) {
+            self.bytes += bytes + NAME_OVERHEAD;
         }
     }
 }

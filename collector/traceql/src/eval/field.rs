@@ -5,7 +5,7 @@
 //! - Of a list, one element is enough for `=`, `=~` and an ordering; for `!=` and `!~` no
 //!   element may be equal or match.
 
-use super::Context;
+use super::{Context, several};
 use crate::ast::{Attribute, Compare, Field, FieldOp, Intrinsic, Math};
 use crate::pattern::Pattern;
 use crate::value::Value;
@@ -176,18 +176,13 @@ impl Comparing for Compare {
             let ordering = left.compare(right);
             return ordering.is_some_and(|ordering| self.accepts(ordering));
         }
-        let orderings = each_pair(left, right);
-        match self {
-            Self::NotEqual => {
-                !orderings.is_empty() && orderings.iter().all(|ordering| ordering.is_ne())
-            }
-            _ => orderings.iter().any(|ordering| self.accepts(*ordering)),
-        }
+        several::holds(self, left, right)
     }
 }
 
 impl Compare {
-    fn accepts(self, ordering: Ordering) -> bool {
+    /// Whether it holds of values that stand so to one another.
+    pub(super) fn accepts(self, ordering: Ordering) -> bool {
         match self {
             Self::Equal => ordering.is_eq(),
             Self::NotEqual => ordering.is_ne(),
@@ -196,15 +191,6 @@ impl Compare {
             Self::Greater => ordering.is_gt(),
             Self::GreaterEqual => ordering.is_ge(),
         }
-    }
-}
-
-/// How the elements of one side stand to those of the other, as far as they can be compared.
-fn each_pair(left: &Value<'_>, right: &Value<'_>) -> Vec<Ordering> {
-    match (left, right) {
-        (Value::List(values), other) => values.iter().flat_map(|v| each_pair(v, other)).collect(),
-        (other, Value::List(values)) => values.iter().flat_map(|v| each_pair(other, v)).collect(),
-        _ => left.compare(right).into_iter().collect(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! by the page and by [`super::large::HEADS_MAX`], however many spans a trace has.
 
 use super::SearchError;
-use super::large::Totals;
+use super::large::{HEADS_MAX, Totals};
 use crate::model::{Span, Trace};
 use crate::raw::{RawSpan, collapse};
 use crate::segment::Segment;
@@ -71,6 +71,9 @@ pub(super) struct PageLimits {
     pub(super) bytes: usize,
     /// A trace of more bytes is not read at once.
     pub(super) small_bytes: usize,
+    /// So many spans of a large trace are looked at, and up to twice as many where they are
+    /// all.
+    pub(super) heads: usize,
 }
 
 /// A page of a trace, which is not decoded.
@@ -105,11 +108,6 @@ impl TraceStore {
         Ok(decode(id, &raw))
     }
 
-    /// The first page of a trace.
-    pub(super) fn fetch(&self, view: &View, id: &TraceId) -> Result<Option<Trace>, SearchError> {
-        Ok(decode(id, &self.raw(view, id)?))
-    }
-
     /// The first page of a trace, not decoded.
     pub(super) fn raw(&self, view: &View, id: &TraceId) -> Result<RawTrace, SearchError> {
         self.raw_page(view, id, None, &self.page_limits())
@@ -122,6 +120,7 @@ impl TraceStore {
             spans,
             bytes,
             small_bytes: bytes.min(SMALL_BYTES),
+            heads: HEADS_MAX,
         }
     }
 

@@ -5,6 +5,7 @@ use super::fetch::{PageLimits, RawTrace, SpanPlace, why_cut};
 use crate::model::{Span, TraceSummary};
 use crate::raw::{Context, RawSpan};
 use crate::store::{TraceStore, View};
+use crate::tail::NAME_BYTES_MAX;
 use crate::token;
 use crate::wire::{Field, fields};
 use ahash::{AHashMap, AHashSet};
@@ -17,6 +18,8 @@ use std::sync::Arc;
 /// So many spans of a trace are looked at, copies not counted; the answer says when there are
 /// more.
 pub(super) const HEADS_MAX: usize = 1 << 20;
+/// So many services of a trace are named.
+const SERVICES_MAX: usize = 10_000;
 
 /// What is kept of every span while a page is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -76,7 +79,7 @@ impl Totals {
 #[derive(Default)]
 struct Heads {
     heads: Vec<Head>,
-    services: Vec<String>,
+    services: AHashMap<String, u32>,
     /// The last context, and its service.
     context: Option<(Arc<Context>, u32)>,
 }
@@ -107,14 +110,32 @@ impl Heads {
         }
         let name = token::of_context(context, &[], &mut Vec::new());
         let name = name.map_or(token::SERVICE_UNKNOWN.into(), |name| name);
-        let known = self.services.iter().position(|service| **service == *name);
-        let number = known.unwrap_or_else(|| {
-            self.services.push(name.into_owned());
-            self.services.len() - 1
-        });
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let number = match self.services.get(&*name) {
+            Some(known) => *known,
+            None => self.add_service(&name),
+        };
         self.context = Some((Arc::clone(context), number));
         number
+    }
+
+    /// A number for a service; that of no service where it is too long or one too many.
+    fn add_service(&mut self, name: &str) -> u32 {
+        if self.services.len() >= SERVICES_MAX || name.len() > NAME_BYTES_MAX {
+            return u32::MAX;
+        }
+        let number = u32::try_from(self.services.len()).unwrap_or(u32::MAX);
+        self.services.insert(name.to_owned(), number);
+        number
+    }
+
+    /// Makes room for another head, where copies of spans leave some. It is looked for when as
+    /// many came as may stay, so that each head is sorted a few times and not once for each other.
+    fn has_room(&mut self, heads_max: usize) -> bool {
+        if self.heads.len() < heads_max.saturating_mul(2) {
+            return true;
+        }
+        self.collapse();
+        self.heads.len() <= heads_max
     }
 
     /// Leaves one head of every span, as [`crate::raw::collapse`] does.
@@ -130,7 +151,8 @@ impl Heads {
         let start = self.heads.iter().map(|h| h.place.start).min();
         let last = self.heads.iter().map(|h| h.end.max(h.place.start)).max();
         let used: AHashSet<u32> = self.heads.iter().map(|h| h.service).collect();
-        let services = used.iter().filter_map(|n| self.services.get(*n as usize));
+        let services = self.services.iter().filter(|(_, n)| used.contains(n));
+        let services = services.map(|(name, _)| name);
         Totals {
             start: start.unwrap_or_default(),
             last: last.unwrap_or_default(),
@@ -151,17 +173,17 @@ impl TraceStore {
         limits: &PageLimits,
     ) -> Result<RawTrace, SearchError> {
         let (mut heads, mut is_all) = (Heads::default(), true);
-        self.each_source(view, id, |source, at, span| match span {
-            Some(span) => {
-                if heads.heads.len() >= 2 * HEADS_MAX {
-                    heads.collapse();
+        self.each_source(view, id, |source, at, span| {
+            match span {
+                Some(span) => {
+                    is_all = heads.has_room(limits.heads);
+                    if is_all {
+                        heads.add(&span, source, at);
+                    }
                 }
-                is_all &= heads.heads.len() < 2 * HEADS_MAX;
-                if is_all {
-                    heads.add(&span, source, at);
-                }
+                None => heads.heads.retain(|head| head.source != source),
             }
-            None => heads.heads.retain(|head| head.source != source),
+            is_all
         })?;
         heads.collapse();
         let mut totals = heads.totals();
@@ -182,7 +204,7 @@ impl TraceStore {
         } else {
             Some(format!(
                 "the trace has more than {} spans; these are {} of them",
-                2 * HEADS_MAX,
+                limits.heads,
                 page.len()
             ))
         };
@@ -205,48 +227,48 @@ impl TraceStore {
         let root = root.map(|head| (head.source, head.at));
         let wanted: AHashSet<(u32, u32)> = page.iter().map(|h| (h.source, h.at)).collect();
         let (mut spans, mut root_span) = (Vec::with_capacity(page.len()), None);
-        let mut contexts: AHashMap<*const Context, (Arc<Context>, Arc<Context>)> = AHashMap::new();
+        let (mut copies, mut left) = (Copies::default(), wanted.len());
         self.each_source(view, id, |source, at, span| {
-            let Some(span) = span else { return };
+            let Some(span) = span else { return true };
             if Some((source, at)) == root {
                 root_span = Some(span.clone());
             }
             if wanted.contains(&(source, at)) {
-                let from = Arc::as_ptr(&span.context);
-                let copied = || (Arc::clone(&span.context), Arc::new(span.context.copied()));
-                let (_, context) = contexts.entry(from).or_insert_with(copied);
-                spans.push(RawSpan {
-                    context: Arc::clone(context),
-                    bytes: bytes::Bytes::copy_from_slice(&span.bytes),
-                    ..span
-                });
+                left -= 1;
+                spans.push(copies.of(&span));
             }
+            left > 0 || root_span.is_none() && root.is_some()
         })?;
         spans.sort_unstable_by_key(SpanPlace::of);
         Ok((spans, root_span))
     }
 
-    /// Visits every span of every tail and segment, in the same order each time. `None` takes
-    /// back what was seen of a source, which turned out to be damaged.
-    fn each_source(
+    /// Visits every span of every tail and segment, in the same order each time, until `visit`
+    /// wants no more. `None` takes back what was seen of a source, which turned out to be
+    /// damaged.
+    pub(super) fn each_source(
         &self,
         view: &View,
         id: &TraceId,
-        mut visit: impl FnMut(u32, u32, Option<RawSpan>),
+        mut visit: impl FnMut(u32, u32, Option<RawSpan>) -> bool,
     ) -> Result<(), SearchError> {
-        let mut source = 0;
+        let (mut source, mut goes_on) = (0, true);
         view.each_tail(|tail| {
             let spans = tail.traces.get(id).into_iter().flat_map(|t| &t.spans);
-            (0..)
-                .zip(spans)
-                .for_each(|(at, span)| visit(source, at, Some(span.clone())));
+            for (at, span) in (0..).zip(spans) {
+                goes_on = goes_on && visit(source, at, Some(span.clone()));
+            }
             source += 1;
         });
         for segment in &view.segments {
+            if !goes_on {
+                return Ok(());
+            }
             let mut at = 0;
             let read: Result<(), BlockError> = segment.each_span_of(id, |span| {
-                visit(source, at, Some(span));
+                goes_on = goes_on && visit(source, at, Some(span));
                 at += 1;
+                goes_on
             });
             if let Err(error) = read {
                 visit(source, 0, None);
@@ -255,6 +277,31 @@ impl TraceStore {
             source += 1;
         }
         Ok(())
+    }
+}
+
+/// Copies spans out of the values they lie in.
+#[derive(Default)]
+struct Copies {
+    /// The last context, and its copy: those of one context lie side by side. Of more than the
+    /// last nothing is kept, or every value that a page has a span of stayed in memory.
+    last: Option<(Arc<Context>, Arc<Context>)>,
+}
+
+impl Copies {
+    fn of(&mut self, span: &RawSpan) -> RawSpan {
+        let known = self.last.as_ref();
+        let known = known.filter(|(from, _)| Arc::ptr_eq(from, &span.context));
+        let context = match known {
+            Some((_, copy)) => Arc::clone(copy),
+            None => Arc::new(span.context.copied()),
+        };
+        self.last = Some((Arc::clone(&span.context), Arc::clone(&context)));
+        RawSpan {
+            context,
+            bytes: bytes::Bytes::copy_from_slice(&span.bytes),
+            ..*span
+        }
     }
 }
 
@@ -293,3 +340,6 @@ fn named(span: &RawSpan) -> Option<(String, String)> {
     let span = Span::decode(span)?;
     Some((span.service, span.name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,6 +200,7 @@ fn pages(store: &TraceStore, id: &TraceId, spans: usize, small_bytes: usize) -> 
         spans,
         bytes: 1 << 20,
         small_bytes,
+        heads: 1 << 20,
     };
     let (mut pages, mut after) = (Vec::new(), None);
     loop {

@@ -10,6 +10,7 @@ use sonde_proto::Tenant;
 use sonde_segment::blocks::BlockError;
 use sonde_segment::work::Pace;
 use sonde_segment::{SegmentDir, SegmentMeta, plan};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A merge that was tried.
@@ -18,7 +19,7 @@ pub(super) struct Merging {
     id: u64,
     tenant: Tenant,
     inputs: Vec<u64>,
-    outcome: Result<SegmentMeta, BlockError>,
+    outcome: Result<SegmentMeta, StoreError>,
 }
 
 /// A merge to be done.
@@ -63,6 +64,18 @@ impl TraceStore {
     }
 
     fn start_merge(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
+        let Some(task) = self.next_merge(keeper) else {
+            return Ok(());
+        };
+        match keeper.merging.start(move || task.run(Task::write)) {
+            // There was no thread for it.
+            Some(merged) => self.publish_merge(keeper, Some(merged)),
+            None => Ok(()),
+        }
+    }
+
+    /// What is to be merged next.
+    fn next_merge(&self, keeper: &mut Keeper) -> Option<Task> {
         let limits = plan::MergeLimits {
             fan_in: self.config.merge_fan_in,
             segment_bytes_max: self.config.merge_segment_bytes_max,
@@ -70,25 +83,15 @@ impl TraceStore {
         keeper.barred.forget_before(keeper.now);
         let mut segments = keeper.manifest.segments.clone();
         segments.retain(|s| !keeper.barred.contains(s.id) && !IdsOnly::is_meant(s));
-        let Some(inputs) = plan::merge(&segments, &limits) else {
-            return Ok(());
-        };
-        let inputs = self.segments(&inputs);
-        let Some(tenant) = inputs.first().map(|s| s.meta.tenant.clone()) else {
-            return Ok(());
-        };
-        let task = Task {
+        let inputs = self.segments(&plan::merge(&segments, &limits)?);
+        let tenant = inputs.first()?.meta.tenant.clone();
+        Some(Task {
             dir: Arc::clone(&self.dir),
             pace: Arc::clone(&keeper.pace),
             id: keeper.manifest.take_id(),
             tenant,
             inputs,
-        };
-        match keeper.merging.start(move || task.run()) {
-            // There was no thread for it.
-            Some(merged) => self.publish_merge(keeper, Some(merged)),
-            None => Ok(()),
-        }
+        })
     }
 
     /// Puts the segment of a merge in the place of its inputs.
@@ -119,7 +122,8 @@ impl TraceStore {
             self.dir.remove(&tenant, id);
             return Ok(());
         }
-        let opened = outcome.and_then(|meta| Segment::open(&self.dir.path(&tenant, id), meta));
+        let open = |meta| Ok(Segment::open(&self.dir.path(&tenant, id), meta)?);
+        let opened = outcome.and_then(open);
         match opened {
             Ok(segment) => {
                 if let Err(error) = self.replace(keeper, &inputs, Some(segment), Vec::new()) {
@@ -134,12 +138,13 @@ impl TraceStore {
             }
             Err(error) => {
                 self.dir.remove(&tenant, id);
-                if is_damage(&error) && self.find_damage(&inputs) {
+                let is_damage = matches!(&error, StoreError::Segment(error) if is_damage(error));
+                if is_damage && self.find_damage(&inputs) {
                     keeper.merge_due = true;
                     return self.move_damaged_aside(keeper);
                 }
                 keeper.barred.add(inputs, keeper.now);
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -167,9 +172,14 @@ impl TraceStore {
 }
 
 impl Task {
-    fn run(self) -> Merging {
+    /// Also a merge that panics is known afterwards, so that it is tidied up and let alone.
+    fn run(self, write: impl FnOnce(&Self) -> Result<SegmentMeta, BlockError>) -> Merging {
+        let outcome = match catch_unwind(AssertUnwindSafe(|| write(&self))) {
+            Ok(written) => written.map_err(StoreError::from),
+            Err(_) => Err(StoreError::Panicked("merging")),
+        };
         Merging {
-            outcome: self.write(),
+            outcome,
             inputs: self.inputs.iter().map(|s| s.meta.id).collect(),
             id: self.id,
             tenant: self.tenant,
@@ -191,3 +201,6 @@ impl Task {
         Ok(meta)
     }
 }
+
+#[cfg(test)]
+mod tests;

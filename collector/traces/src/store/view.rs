@@ -3,7 +3,7 @@
 use super::TraceStore;
 use crate::segment::{IdsOnly, Segment};
 use crate::tail::{SharedTail, Tail};
-use sonde_proto::{Position, Tenant, TraceId};
+use sonde_proto::{Position, Tenant};
 use sonde_segment::blocks::BlockError;
 use std::sync::Arc;
 
@@ -57,12 +57,6 @@ impl TraceStore {
 }
 
 impl View {
-    /// Whether there may be spans of a trace.
-    pub(crate) fn may_have(&self, id: &TraceId) -> bool {
-        let in_tail = |tail: &SharedTail| tail.read().traces.contains_key(id);
-        self.segments.iter().any(|s| s.may_have(id)) || self.tails.iter().any(in_tail)
-    }
-
     /// Visits every tail.
     pub(crate) fn each_tail(&self, mut visit: impl FnMut(&Tail)) {
         self.tails.iter().for_each(|tail| visit(&tail.read()));

@@ -1,10 +1,13 @@
 //! What one sender could make large: resources, single traces, hashes, failed seals.
 
-use super::model::{entry, open, payload, tenant, trace_id};
+use super::model::{entry, lookup, open, payload, tenant, trace_id};
 use crate::raw::{collapse, encode, split};
 use crate::{Config, Search, TraceQuery};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
 use prost::Message as _;
+use rand::distr::Alphanumeric;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, UnixNanos, otlp};
 use std::fs;
 
@@ -59,7 +62,7 @@ fn a_resource_of_10_000_attributes_is_found_by_each_and_not_copied_to_every_trac
         }
         assert_eq!(found(&store, "{ .key.9999 = \"value 1\" }"), 0);
         assert_eq!(found(&store, "{ resource.service.name = \"narrow\" }"), 1);
-        assert_eq!(store.lookup(&tenant(), "req-last", 5).unwrap().len(), 5);
+        assert_eq!(lookup(&store, "req-last", 5).len(), 5);
         store.seal(UnixNanos(0)).unwrap();
     }
 }
@@ -268,4 +271,49 @@ fn what_senders_do_is_stored_found_and_summarised() {
             assert_eq!(found(&store, query), 1, "{query}");
         }
     }
+}
+
+#[test]
+fn names_are_counted_as_memory_and_long_ones_are_found_but_not_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let (long, short) = ("l".repeat(2_000), "s".repeat(900));
+    let spans = |first: u64| (first..first + 1_000).map(|n| span(n, n + 1)).collect();
+    store.apply(&[entry(0, &payload(&long, spans(0)))]);
+    let before = store.stats().tail_bytes;
+    store.apply(&[entry(1, &payload(&short, spans(1_000)))]);
+    let more = store.stats().tail_bytes - before;
+    assert!(before < 1 << 20, "{before}");
+    assert!(more > 900 * 1_000, "{more}");
+    for _ in 0..2 {
+        assert_eq!(store.services(&tenant()), [short.as_str()]);
+        assert_eq!(store.operations(&tenant(), &short).len(), 1_000);
+        let of = |service| format!("{{ resource.service.name = `{service}` }}");
+        assert_eq!(found(&store, &of(&long)), 1_000);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+}
+
+/// As one resource of 2 MiB for each of 1,000 traces it would be 2 GB on disk.
+#[test]
+fn what_traces_share_is_not_written_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let noise: String = (0..2 << 20)
+        .map(|_| rng.sample(Alphanumeric) as char)
+        .collect();
+    let mut wide = payload("wide", (0..1_000).map(|n| span(n, n + 1)).collect());
+    let resource = wide.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes.push(otlp::kv("noise", noise));
+    let small = payload("small", (2_000..3_000).map(|n| span(n, n + 1)).collect());
+    store.apply(&[entry(0, &wide), entry(1, &small)]);
+    store.seal(UnixNanos(0)).unwrap();
+    let wide = found(&store, "{ resource.service.name = \"wide\" }");
+    assert!((20..100).contains(&wide), "{wide}");
+    assert_eq!(
+        found(&store, "{ resource.service.name = \"small\" }"),
+        1_000
+    );
+    assert!(store.stats().bytes < 100 << 20, "{:?}", store.stats());
 }

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use prost::Message as _;
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
-use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
+use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
 use std::path::Path;
 
 pub(crate) const SERVICES: [&str; 4] = ["checkout", "cart", "pay", "mail"];
@@ -27,6 +27,14 @@ pub(crate) fn trace_id(n: u64) -> TraceId {
 
 pub(crate) fn open(path: &Path, config: &Config) -> TraceStore {
     TraceStore::open(path, config, &mut Registry::default(), UnixNanos(0)).unwrap()
+}
+
+/// The traces of an identifier, all that were asked for.
+pub(crate) fn lookup(store: &TraceStore, id: &str, limit: usize) -> Vec<TraceId> {
+    let found = store.lookup(&tenant(), id, limit, &Deadline::never());
+    let found = found.unwrap();
+    assert_eq!(found.cut, None);
+    found.trace_ids
 }
 
 /// A span of one of few traces, at a time of a few seconds, late or repeated at will.

@@ -1,6 +1,6 @@
 //! Limits, damage, retention, and what arrives late or broken.
 
-use super::model::{entry, open, payload, random_entry, random_span, tenant, trace_id};
+use super::model::{entry, lookup, open, payload, random_entry, random_span, tenant, trace_id};
 use crate::{Config, Search, TraceQuery};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use rand::SeedableRng as _;
@@ -474,7 +474,7 @@ fn request_ids_are_known_for_longer_than_their_spans_within_their_own_bounds() {
         span.attributes = vec![sonde_proto::otlp::kv("request.id", "req-1")];
         entry(second, &payload("a", vec![span]))
     };
-    let found = |store: &crate::TraceStore| store.lookup(&tenant(), "req-1", 10).unwrap();
+    let found = |store: &crate::TraceStore| lookup(store, "req-1", 10);
     let ids = |traces: &[u64]| traces.iter().map(|n| trace_id(*n)).collect::<Vec<_>>();
     for (second, trace) in [(10, 1), (20, 2), (200, 3)] {
         store.apply(&[at(second, trace)]);
@@ -484,8 +484,8 @@ fn request_ids_are_known_for_longer_than_their_spans_within_their_own_bounds() {
     }
     for _ in 0..2 {
         assert_eq!(found(&store), ids(&[3, 2, 1]), "newest first");
-        assert_eq!(store.lookup(&tenant(), "req-1", 2).unwrap(), ids(&[3, 2]));
-        assert_eq!(store.lookup(&tenant(), "req-2", 10).unwrap(), []);
+        assert_eq!(lookup(&store, "req-1", 2), ids(&[3, 2]));
+        assert_eq!(lookup(&store, "req-2", 10), []);
         assert_eq!(store.trace(&tenant(), &trace_id(1)).unwrap(), None);
         let stats = store.stats();
         assert_eq!((stats.records, stats.segments), (1, 1));
@@ -528,7 +528,10 @@ fn damaged_request_ids_are_moved_aside() {
         store.seal(UnixNanos(0)).unwrap();
     }
     store.settle(UnixNanos::from_secs(100)).unwrap();
-    let lookup = |id: &str| store.lookup(&tenant(), id, 10).unwrap().len();
+    let lookup = |id: &str| {
+        let found = store.lookup(&tenant(), id, 10, &Deadline::never());
+        found.unwrap().trace_ids.len()
+    };
     assert_eq!((lookup("req-10"), lookup("req-100")), (1, 1));
     let files = segment_files(dir.path());
     let ids = files.iter().find(|file| file.ends_with("ids.blk")).unwrap();
