@@ -68,6 +68,13 @@ pub(crate) struct Engine<'s, S> {
     starts: bool,
 }
 
+/// Where series were looked for, and how much of what is around may have been dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Looked {
+    range: TimeRange,
+    resolution: i64,
+}
+
 impl<'s, S: Source> Engine<'s, S> {
     /// `bounds` are the times that `@ start()` and `@ end()` stand for, `step` what `step()`
     /// does.
@@ -124,7 +131,7 @@ impl<'s, S: Source> Engine<'s, S> {
         &self,
         selector: &Selector,
         range: TimeRange,
-    ) -> Result<Vec<S::Series>, Stop> {
+    ) -> Result<(Vec<S::Series>, Looked), Stop> {
         let mut resolution = self.source.resolution(range);
         let found = loop {
             let around = TimeRange {
@@ -141,15 +148,23 @@ impl<'s, S: Source> Engine<'s, S> {
             }
             resolution = now;
         };
-        if resolution > 0 && !found.is_empty() {
-            self.notes.add(Note::Thinned(resolution), Span::default());
-        }
-        Ok(found)
+        Ok((found, Looked { range, resolution }))
     }
 
     /// The samples of a series that was selected.
-    pub(crate) fn read(&self, series: &S::Series, out: &mut Samples) -> Result<(), Stop> {
+    pub(crate) fn read(
+        &self,
+        series: &S::Series,
+        looked: Looked,
+        out: &mut Samples,
+    ) -> Result<(), Stop> {
         series.read(out)?;
+        let TimeRange { start, end } = looked.range;
+        let mut rests = out.rests.iter();
+        if rests.any(|rest| rest.start <= end && rest.end >= start) {
+            self.notes
+                .add(Note::Thinned(looked.resolution), Span::default());
+        }
         if !self.starts {
             out.forget_starts();
         }

@@ -12,6 +12,7 @@ use crate::chunk::starts::Starts;
 use crate::chunk::{Damaged, histogram};
 use crate::promql::HistogramSample;
 use sonde_proto::{BucketSpan, Histogram};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// So many are kept as they came before they are packed.
@@ -25,6 +26,9 @@ const PACKED_BYTES: usize = 64 << 10;
 /// About what the allocator takes beside the bytes of a pack.
 const PACKED_OVERHEAD: usize = size_of::<Packed>() + 32;
 
+/// About what is taken to know where a late sample is.
+const LATE_PLACE_BYTES: usize = size_of::<(i64, u32)>() * 3 / 2;
+
 /// What one series got since the generation began.
 #[derive(Debug, Default)]
 pub(crate) struct Histograms {
@@ -33,6 +37,9 @@ pub(crate) struct Histograms {
     open: Vec<HistogramSample>,
     open_bytes: usize,
     late_packed: Vec<Packed>,
+    /// In which of them a time is. Those of samples in no order all span the same times, and one
+    /// request may bring as many as a million.
+    late_places: BTreeMap<i64, u32>,
     late: Vec<HistogramSample>,
     late_bytes: usize,
     packed_bytes: usize,
@@ -107,7 +114,7 @@ impl Histograms {
 
     /// Adds a sample that is older than the newest.
     pub(crate) fn push_late(&mut self, sample: HistogramSample) -> (Outcome, isize) {
-        if self.at(sample.time).is_some() {
+        if self.is_taken(sample.time) {
             return (Outcome::Duplicate, 0);
         }
         let before = self.bytes();
@@ -116,10 +123,16 @@ impl Histograms {
         self.late.insert(at, sample);
         if self.late.len() >= PACKED_SAMPLES as usize || self.late_bytes >= OPEN_BYTES_MAX {
             self.late_bytes = 0;
-            let packs: Vec<Packed> = packs_of(&self.late).collect();
+            for piece in histogram::pieces(&self.late) {
+                if let Some(packed) = Packed::of(piece) {
+                    let place = self.late_packed.len() as u32;
+                    let times = piece.iter().map(|sample| (sample.time, place));
+                    self.late_places.extend(times);
+                    self.packed_bytes += bytes_of_pack(&packed);
+                    self.late_packed.push(packed);
+                }
+            }
             self.late.clear();
-            self.packed_bytes += bytes_of_packs(&packs);
-            self.late_packed.extend(packs);
         }
         (Outcome::Late, self.bytes() as isize - before as isize)
     }
@@ -131,10 +144,29 @@ impl Histograms {
                 return Some(Arc::clone(&samples[at].value));
             }
         }
+        let packs = [self.packed_at(time), self.late_packed_at(time)];
+        packs.into_iter().flatten().find_map(|p| at_of(p, time))
+    }
+
+    /// The same, without reading it.
+    fn is_taken(&self, time: i64) -> bool {
+        let is_in = |samples: &[HistogramSample]| {
+            let found = samples.binary_search_by_key(&time, |sample| sample.time);
+            found.is_ok()
+        };
+        is_in(&self.open)
+            || is_in(&self.late)
+            || self.late_places.contains_key(&time)
+            || self.packed_at(time).is_some_and(|packed| has(packed, time))
+    }
+
+    fn packed_at(&self, time: i64) -> Option<&Packed> {
         let next = self.packed.partition_point(|packed| packed.last < time);
-        let in_order = self.packed.get(next).into_iter();
-        let mut packs = in_order.chain(&self.late_packed);
-        packs.find_map(|packed| at_of(packed, time))
+        self.packed.get(next)
+    }
+
+    fn late_packed_at(&self, time: i64) -> Option<&Packed> {
+        self.late_packed.get(*self.late_places.get(&time)? as usize)
     }
 
     /// Moves what is open into packs, the last of which may take more.
@@ -179,6 +211,7 @@ impl Histograms {
         let samples = self.open.capacity() + self.late.capacity();
         size_of::<Self>()
             + self.packed_bytes
+            + self.late_places.len() * LATE_PLACE_BYTES
             + samples * size_of::<HistogramSample>()
             + self.open_bytes
             + self.late_bytes
@@ -197,8 +230,13 @@ fn packs_of(samples: &[HistogramSample]) -> impl Iterator<Item = Packed> {
     histogram::pieces(samples).filter_map(Packed::of)
 }
 
+fn has(packed: &Packed, time: i64) -> bool {
+    let times = || packed.times().unwrap_or_default();
+    packed.overlaps(time, time) && times().binary_search(&time).is_ok()
+}
+
 fn at_of(packed: &Packed, time: i64) -> Option<Arc<Histogram>> {
-    if !packed.overlaps(time, time) || packed.times().ok()?.binary_search(&time).is_err() {
+    if !has(packed, time) {
         return None;
     }
     let mut samples = Samples::default();

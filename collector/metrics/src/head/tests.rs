@@ -4,9 +4,11 @@ use super::groups::{Group, Key, Keys, Refusal};
 use super::{Head, Outcome, Room};
 use crate::chunk::open::SAMPLES_MAX;
 use crate::postings::Index as _;
+use crate::promql::HistogramSample;
 use crate::translate::labels::LabelMap;
 use crate::{Samples, stale_nan};
 use proptest::prelude::*;
+use sonde_proto::Histogram;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -72,6 +74,39 @@ fn many_late_samples_are_taken_at_once() {
     assert!(kept.times.iter().copied().eq(1..LATE));
     assert!(kept.iter().all(|(time, value)| time as f64 == value));
     assert_eq!(read(&head, id, 5, 6).times, [5, 6]);
+}
+
+/// The same of histograms, which are packed meanwhile.
+#[test]
+fn many_late_histograms_are_taken_at_once() {
+    const LATE: i64 = 50_021;
+    let (mut head, id) = one_series();
+    let sample = |time: i64| HistogramSample {
+        time,
+        value: Arc::new(Histogram {
+            count: time as f64,
+            zero_count: time as f64,
+            ..Histogram::default()
+        }),
+        start: 0,
+    };
+    head.push_histogram(id, sample(LATE));
+    for n in 1..LATE {
+        let late = sample(n * 7_919 % LATE);
+        assert_eq!(head.push_histogram(id, late), Outcome::Late);
+    }
+    for time in 1..LATE {
+        assert_eq!(head.push_histogram(id, sample(time)), Outcome::Duplicate);
+    }
+    let found = head.histogram_at(id, 77).map(|found| found.count);
+    assert_eq!(found, Some(77.0));
+    assert_eq!(head.histogram_at(id, LATE + 1), None);
+    let kept = read(&head, id, 1, LATE - 1).histograms;
+    assert!(kept.iter().map(|sample| sample.time).eq(1..LATE));
+    assert!(
+        kept.iter()
+            .all(|sample| sample.value.count == sample.time as f64)
+    );
 }
 
 #[test]

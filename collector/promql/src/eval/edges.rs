@@ -164,11 +164,11 @@ impl<S: Source> Engine<'_, S> {
             start: inside.start.saturating_sub(self.lookback),
             end: inside.end.saturating_add(beyond),
         };
-        let found = self.find(selector, range)?;
+        let (found, looked) = self.find(selector, range)?;
         self.spend_columns(found.len(), grid)?;
         let mut samples = Samples::default();
         for series in found {
-            self.read(&series, &mut samples)?;
+            self.read(&series, looked, &mut samples)?;
             self.spend(samples.weight())?;
             self.work(grid.len as u64)?;
             drop_stale(&mut samples);

@@ -88,10 +88,10 @@ impl<S: Source> Engine<'_, S> {
     ) -> Result<(), Stop> {
         let span = Span::new(&selector.when, self.lookback, self.bounds);
         let mut samples = Samples::default();
-        let found = self.find(selector, span.range(grid))?;
+        let (found, looked) = self.find(selector, span.range(grid))?;
         self.spend_columns(found.len(), grid)?;
         for series in found {
-            self.read(&series, &mut samples)?;
+            self.read(&series, looked, &mut samples)?;
             self.spend(samples.weight())?;
             self.work(grid.len as u64)?;
             let mut values = vec![ABSENT; grid.len];
@@ -312,10 +312,10 @@ impl<S: Source> Engine<'_, S> {
             ExprKind::Matrix(selector, length) => {
                 let span = Span::new(&selector.when, length.millis(), self.bounds);
                 let mut samples = Samples::default();
-                let found = self.find(selector, span.range(grid))?;
+                let (found, looked) = self.find(selector, span.range(grid))?;
                 self.spend_columns(found.len(), grid)?;
                 for series in found {
-                    self.read(&series, &mut samples)?;
+                    self.read(&series, looked, &mut samples)?;
                     self.spend(samples.weight())?;
                     drop_stale(&mut samples);
                     sink(&series.labels(), &samples, &span)?;

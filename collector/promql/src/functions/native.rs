@@ -26,8 +26,10 @@ pub(super) const INCREASE: Native = Native::Computed(|w, about| rated(w, about, 
 pub(super) const DELTA: Native = Native::Computed(|w, about| rated(w, about, false, false));
 pub(super) const IRATE: Native = Native::Computed(|w, about| last_change(w, about, true));
 pub(super) const IDELTA: Native = Native::Computed(|w, about| last_change(w, about, false));
-pub(super) const CHANGES: Native = Native::Computed(|w, _| count_pairs(w, is_change));
-pub(super) const RESETS: Native = Native::Computed(|w, _| count_pairs(w, begins_anew));
+pub(super) const CHANGES: Native =
+    Native::Computed(|w, _| count_pairs(w, is_change, w.dropped.changes));
+pub(super) const RESETS: Native =
+    Native::Computed(|w, _| count_pairs(w, begins_anew, w.dropped.resets));
 pub(super) const SUM: Native = Native::Computed(|w, about| totalled(w, about, false));
 pub(super) const AVG: Native = Native::Computed(|w, about| totalled(w, about, true));
 pub(super) const COUNT: Native = Native::Computed(|w, _| {
@@ -290,10 +292,15 @@ fn histogram_change(
     }
 }
 
-fn count_pairs(w: &Window<'_>, counts: fn(Seen<'_>, Seen<'_>) -> bool) -> Option<SampleValue> {
+/// How many neighbours count, and what is known of floats among those that were dropped.
+fn count_pairs(
+    w: &Window<'_>,
+    counts: fn(Seen<'_>, Seen<'_>) -> bool,
+    dropped: f64,
+) -> Option<SampleValue> {
     let all = merged(w);
     let pairs = all.windows(2).filter(|pair| counts(pair[0], pair[1]));
-    Some(SampleValue::Float(pairs.count() as f64))
+    Some(SampleValue::Float((pairs.count() as f64 + dropped).round()))
 }
 
 fn is_change(before: Seen<'_>, now: Seen<'_>) -> bool {

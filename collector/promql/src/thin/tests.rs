@@ -461,6 +461,51 @@ fn the_answer_says_that_samples_were_thinned() {
     assert_eq!(infos(&raw.thinned(HOUR)), [told]);
 }
 
+/// The store has thinned segments there, but nothing of what is looked at was dropped.
+#[test]
+fn of_series_that_were_not_thinned_it_does_not_say_so() {
+    let mut recent = Samples::default();
+    (0..60).for_each(|n| recent.push(T0 + n * MINUTE, 1.0));
+    let answer = |samples: &Samples, start, end| {
+        let stored = Stored(samples.clone(), HOUR);
+        stored.answer("rate(x_total[10m])", start, end, MINUTE)
+    };
+    assert!(answer(&recent, T0, T0 + HOUR).infos.is_empty());
+    // Read it is, as far around as something may have been dropped.
+    let rest = Rest {
+        start: T0 + 20 * MINUTE,
+        end: T0 + 30 * MINUTE,
+        count: 4.0,
+        ..Rest::default()
+    };
+    recent.rests = vec![rest];
+    assert!(
+        answer(&recent, T0 + 45 * MINUTE, T0 + HOUR)
+            .infos
+            .is_empty()
+    );
+    assert_eq!(answer(&recent, T0 + 35 * MINUTE, T0 + HOUR).infos.len(), 1);
+}
+
+/// Floats that were thinned, and histograms since.
+#[test]
+fn changes_and_resets_of_dropped_floats_count_beside_histograms() {
+    for seed in (0..SERIES).filter(|seed| seed % 3 != 0) {
+        let raw = series(seed);
+        let with_histogram = |stored: &Stored| {
+            let mut samples = stored.0.clone();
+            samples.push_histogram(T0 + 25 * HOUR - 1, Arc::new(Histogram::default()));
+            Stored(samples, stored.1)
+        };
+        let thin = with_histogram(&raw.thinned(HOUR));
+        let raw = with_histogram(&raw);
+        for text in ["changes(x_total[1d])", "resets(x_total[1d])"] {
+            let numbers = |of: &Stored| of.numbers(text, T0, T0 + 26 * HOUR, HOUR);
+            same(text, seed, &numbers(&raw), &numbers(&thin));
+        }
+    }
+}
+
 #[test]
 fn a_mixed_series_and_gauges_stay_as_they_are() {
     let mut mixed = histograms(3).0;

@@ -145,7 +145,7 @@ fn a_series_with_too_many_samples_is_not_read_ahead() {
             ..Series::default()
         };
         for version in Version::ALL {
-            let packed = body(version, &[many.clone()]).unwrap();
+            let packed = body(version, std::slice::from_ref(&many)).unwrap();
             let mut unpacked = Unpacked::default();
             unpacked.fill(&Keys::default(), version, &packed);
             assert_eq!(unpacked.plain().is_some(), is_read, "{samples}");
