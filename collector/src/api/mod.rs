@@ -6,6 +6,7 @@ mod answer;
 mod conditions;
 mod follow;
 mod health;
+mod items;
 mod jaeger;
 mod loki;
 mod native;

@@ -27,6 +27,8 @@ pub(super) struct Bed {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: String,
+    /// Why there may be more than it has.
+    pub(super) warning: String,
     pub(super) body: Vec<u8>,
 }
 
@@ -85,7 +87,7 @@ impl Bed {
         &self.sent
     }
 
-    async fn send(&self, traces: &TracesData) {
+    pub(super) async fn send(&self, traces: &TracesData) {
         let body = traces.encode_to_vec();
         let head = format!(
             "POST /v1/traces HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",
@@ -129,12 +131,14 @@ async fn exchange(address: std::net::SocketAddr, request: &[u8]) -> Answer {
         .unwrap();
     let body = answer.split_off(end + 4);
     let head = String::from_utf8(answer).unwrap().to_lowercase();
-    let content_type = head
-        .lines()
-        .find_map(|line| line.strip_prefix("content-type: "));
+    let header = |name: &str| {
+        let value = head.lines().find_map(|line| line.strip_prefix(name));
+        value.unwrap_or_default().to_owned()
+    };
     Answer {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),
-        content_type: content_type.unwrap_or_default().to_owned(),
+        content_type: header("content-type: "),
+        warning: header("warning: "),
         body,
     }
 }

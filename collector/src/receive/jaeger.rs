@@ -33,8 +33,6 @@ use sonde_proto::otlp::{any_kv, text, trace};
 use sonde_proto::{Signal, SpanId, TraceId, semconv};
 use std::sync::Arc;
 
-/// What a tag, a log or a reference takes at least, once read.
-const PART_BYTES: usize = 128;
 /// What a span takes at least, once read.
 const SPAN_BYTES: usize = 400;
 

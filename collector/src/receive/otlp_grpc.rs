@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Status};
@@ -98,6 +99,12 @@ async fn unimplemented_method() -> Response<tonic::body::Body> {
     .into_http()
 }
 
+/// A request's turn, as long as anything of it is kept.
+#[derive(Clone, Debug)]
+struct Turn {
+    _permit: Arc<OwnedSemaphorePermit>,
+}
+
 /// The `Export` method of one signal.
 struct Export<R> {
     signal: Signal,
@@ -171,11 +178,16 @@ impl<R: ExportResponse> tower::Service<Request<Body>> for Export<R> {
                 .max_decoding_message_size(limit);
             let (signal, admission) = (method.signal, Arc::clone(&method.admission));
             let called = Arc::clone(&method.called);
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
             let (turn, message) = match arrived(&admission, signal, body, limit + PREFIX).await {
                 Ok(arrived) => arrived,
                 Err(refusal) => return Ok(status(&refusal).into_http()),
             };
+            // Whoever leaves while its request is read on another thread has its turn until then.
+            let turn = Turn {
+                _permit: Arc::new(turn),
+            };
+            head.extensions.insert(turn.clone());
             let request = Request::from_parts(head, Body::from(message));
             let taken = tokio::time::timeout(TAKEN_WITHIN, grpc.unary(method, request)).await;
             drop(turn);
@@ -206,7 +218,8 @@ impl<R: ExportResponse> tonic::server::UnaryService<Bytes> for Export<R> {
         self.called.store(true, Ordering::Relaxed);
         let method = self.clone();
         Box::pin(async move {
-            let (metadata, _, payload) = request.into_parts();
+            let (metadata, mut extensions, payload) = request.into_parts();
+            let turn = extensions.remove::<Turn>();
             let tenant = super::tenant(&metadata.into_headers())
                 .map_err(Refusal::from)
                 .map_err(|refusal| {
@@ -214,7 +227,8 @@ impl<R: ExportResponse> tonic::server::UnaryService<Bytes> for Export<R> {
                     status(&refusal)
                 })?;
             if let Some(translate) = method.translate {
-                method.take_translated(translate, tenant, payload).await?;
+                let taken = method.take_translated(turn, translate, tenant, payload);
+                taken.await?;
                 return Ok(tonic::Response::new(R::of(Taken::default())));
             }
             let admitted = method.admission.admit(tenant, method.signal, payload).await;
@@ -227,16 +241,17 @@ impl<R: ExportResponse> tonic::server::UnaryService<Bytes> for Export<R> {
 impl<R> Export<R> {
     async fn take_translated(
         &self,
+        turn: Option<Turn>,
         translate: Translate,
         tenant: Tenant,
         payload: Bytes,
     ) -> Result<(), Status> {
-        let read = translated::read_apart((), payload, translate).await;
+        let read = translated::read_apart(turn, payload, translate).await;
         let read = read.map_err(|refusal| {
             self.admission.refused(self.signal, &refusal);
             status(&refusal)
         });
-        let ((), read) = read?;
+        let (_turn, read) = read?;
         let faults = read.admit(&self.admission, tenant).await;
         match faults.map_err(|refusal| status(&refusal))? {
             None => Ok(()),

@@ -24,7 +24,7 @@ use std::sync::Arc;
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 /// What the largest message of OTLP takes once decoded, about.
-const OBJECT_BYTES: usize = 300;
+pub(super) const OBJECT_BYTES: usize = 300;
 /// What every JSON request may need once decoded, and how many times its own bytes beside.
 const DECODED_BYTES_MIN: usize = 64 << 20;
 const DECODED_TIMES: usize = 8;
@@ -183,9 +183,9 @@ fn protobuf_of_json<T: Message + serde::de::DeserializeOwned>(
 
 /// Refuses JSON whose objects would need far more memory than their text has bytes, as
 /// millions of `{}` would: admission bounds what is decoded, and JSON has to be decoded first.
-pub(super) fn bound_objects(body: &[u8]) -> Result<(), String> {
+fn bound_objects(body: &[u8]) -> Result<(), String> {
     let allowed = decoded_bytes_max(body.len());
-    let needed = objects(body) * OBJECT_BYTES;
+    let needed = outside_strings(body, b'{') * OBJECT_BYTES;
     if needed > allowed {
         return Err(format!(
             "decoded, the request would need about {needed} bytes, and {allowed} are allowed; send smaller batches"
@@ -199,15 +199,15 @@ pub(super) fn decoded_bytes_max(request_bytes: usize) -> usize {
     DECODED_BYTES_MIN.saturating_add(DECODED_TIMES.saturating_mul(request_bytes))
 }
 
-/// How many objects a JSON text has: its braces outside of strings.
-fn objects(body: &[u8]) -> usize {
+/// How often a mark stands in a JSON text outside of its strings; `{` does once an object.
+pub(super) fn outside_strings(body: &[u8], mark: u8) -> usize {
     let (mut found, mut in_string, mut escaped) = (0, false, false);
     for byte in body {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,
-            b'{' if !in_string => found += 1,
+            _ if !in_string && *byte == mark => found += 1,
             _ => {}
         }
     }
@@ -292,7 +292,9 @@ mod tests {
 
     #[test]
     fn braces_in_strings_are_no_objects() {
-        let check = |text: &str, expected| assert_eq!(objects(text.as_bytes()), expected, "{text}");
+        let check = |text: &str, expected| {
+            assert_eq!(outside_strings(text.as_bytes(), b'{'), expected, "{text}");
+        };
         check(r#"{"a": {"b": "{{{"}, "c": "\"{", "d": [{}, {}]}"#, 4);
         check(r#""\\{""#, 0);
         check("", 0);

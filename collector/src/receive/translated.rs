@@ -22,6 +22,9 @@ use std::collections::HashMap;
 /// How many faults one answer tells; the rest is counted.
 const FAULTS_TOLD_MAX: usize = 5;
 
+/// What a tag, a log or a reference takes at least, once read.
+pub(super) const PART_BYTES: usize = 128;
+
 /// How much memory what is read of a request may take: as much as OTLP's JSON may.
 #[derive(Debug)]
 pub(super) struct Room(usize);
@@ -167,33 +170,33 @@ impl Translated {
 fn take_fields(span: &mut Span) -> (String, String) {
     let (mut scope, mut version) = (String::new(), String::new());
     let (mut old_name, mut old_version) = (String::new(), String::new());
-    let mut error = None;
+    let mut why = None;
     let mut told = None;
     let mut message = String::new();
     let count = |kv: &KeyValue| text_of(kv).parse().unwrap_or(0);
-    let mut kept = Vec::with_capacity(span.attributes.len());
-    for kv in std::mem::take(&mut span.attributes) {
+    let mut attributes = std::mem::take(&mut span.attributes);
+    attributes.retain(|kv| {
         match kv.key.as_str() {
-            "otel.scope.name" => scope = text_of(&kv),
-            "otel.scope.version" => version = text_of(&kv),
+            "otel.scope.name" => scope = text_of(kv),
+            "otel.scope.version" => version = text_of(kv),
             // As it was called before.
-            "otel.library.name" => old_name = text_of(&kv),
-            "otel.library.version" => old_version = text_of(&kv),
-            "otel.dropped_attributes_count" => span.dropped_attributes_count = count(&kv),
-            "otel.dropped_events_count" => span.dropped_events_count = count(&kv),
-            "otel.dropped_links_count" => span.dropped_links_count = count(&kv),
-            "otel.status_code" => match text_of(&kv).as_str() {
+            "otel.library.name" => old_name = text_of(kv),
+            "otel.library.version" => old_version = text_of(kv),
+            "otel.dropped_attributes_count" => span.dropped_attributes_count = count(kv),
+            "otel.dropped_events_count" => span.dropped_events_count = count(kv),
+            "otel.dropped_links_count" => span.dropped_links_count = count(kv),
+            "otel.status_code" => match text_of(kv).as_str() {
                 "OK" => told = Some(StatusCode::Ok),
                 "ERROR" => told = Some(StatusCode::Error),
                 _ => {}
             },
-            "otel.status_description" => message = text_of(&kv),
-            "error" => error = Some(kv),
-            _ => kept.push(kv),
+            "otel.status_description" => message = text_of(kv),
+            "error" => why = Some(text_of(kv)),
+            _ => return true,
         }
-    }
+        false
+    });
     // `error` marks a failed span by being there; its text, if it is more than a mark, says why.
-    let why = error.map(|kv| text_of(&kv));
     match why.as_deref() {
         None | Some("false") => {}
         Some(why) => {
@@ -203,7 +206,7 @@ fn take_fields(span: &mut Span) -> (String, String) {
             }
         }
     }
-    span.attributes = kept;
+    span.attributes = attributes;
     if let Some(code) = told {
         let code = code as i32;
         span.status = Some(Status { code, message });

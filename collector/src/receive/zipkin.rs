@@ -18,9 +18,11 @@
 //! server's gets one of its own, made of the shared one, with the client's as its parent; spans
 //! of the same service and request whose parent is the shared ID follow it.
 
-use super::otlp_http::bound_objects;
+use super::otlp_http::{OBJECT_BYTES, outside_strings};
 use super::refused::refused;
-use super::translated::{self, Translated, attribute, malformed, nanos_of_micros};
+use super::translated::{
+    self, PART_BYTES, Room, Translated, attribute, malformed, nanos_of_micros,
+};
 use crate::admit::Admission;
 use axum::body::Body;
 use axum::extract::State;
@@ -80,9 +82,15 @@ async fn spans(
 
 /// Reads a request that arrived at `now`.
 pub(super) fn read(body: &[u8], now: UnixNanos) -> Result<Translated, String> {
-    bound_objects(body)?;
+    let mut room = Room::of(body.len());
+    room.take(needed(body))?;
     let spans: Vec<ZipkinSpan> = serde_json::from_slice(body)
         .map_err(|error| format!("it is no list of Zipkin's spans in JSON: {error}"))?;
+    // Their texts become attributes as well.
+    let annotations = spans.iter().filter_map(|span| span.annotations.as_ref());
+    for text in annotations.flatten().filter_map(|one| one.value.as_ref()) {
+        room.take(needed(text.as_bytes()))?;
+    }
     let shared: HashSet<_> = spans
         .iter()
         .filter(|span| span.shared == Some(true))
@@ -108,6 +116,12 @@ pub(super) fn read(body: &[u8], now: UnixNanos) -> Result<Translated, String> {
         }
     }
     Ok(all)
+}
+
+/// How much memory a JSON text needs at most once read: each of its objects, and each part of
+/// one, as a tag is, however short its text.
+fn needed(text: &[u8]) -> usize {
+    outside_strings(text, b'{') * OBJECT_BYTES + outside_strings(text, b',') * PART_BYTES
 }
 
 /// Whose span it is, of all that may share its ID.

@@ -51,6 +51,13 @@ impl IntoResponse for JaegerError {
     }
 }
 
+/// What stands around a list of traces, whose number is known after the last.
+pub(super) const LIST_OPEN: &str = r#"{"data":["#;
+
+pub(super) fn list_close(total: usize) -> String {
+    format!(r#"],"total":{total},"limit":0,"offset":0,"errors":null}}"#)
+}
+
 /// A list.
 pub(super) fn list<T: Serialize>(data: Vec<T>) -> Response {
     #[derive(Serialize)]

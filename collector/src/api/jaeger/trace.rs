@@ -8,7 +8,8 @@
 //! events       logs, of which the field `event` is the event's name
 //! ```
 
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde_json::{Value, json};
 use sonde_proto::otlp::common::{KeyValue, any_value::Value as Any};
 use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::trace::{
@@ -16,35 +17,84 @@ use sonde_proto::otlp::trace::{
 };
 use sonde_proto::otlp::{kv, text};
 use sonde_proto::{TraceId, semconv};
+use std::collections::HashMap;
 
 /// What is said of a resource without a name.
 const SERVICE_UNKNOWN: &str = "unknown_service";
 
-/// A trace, and why it may have more spans.
-pub(super) fn trace(id: &TraceId, data: &TracesData, cut: Option<&str>) -> Value {
-    let mut processes = Map::new();
-    let mut spans = Vec::new();
-    let mut known: Vec<Value> = Vec::new();
-    for resource_spans in &data.resource_spans {
-        let process = process(resource_spans.resource.as_ref());
-        let number = known.iter().position(|other| *other == process);
-        let number = number.unwrap_or_else(|| {
-            known.push(process.clone());
-            processes.insert(format!("p{}", known.len()), process);
-            known.len() - 1
-        });
-        let key = format!("p{}", number + 1);
-        for scope_spans in &resource_spans.scope_spans {
-            let all = scope_spans.spans.iter();
-            spans.extend(all.map(|one| span(id, scope_spans, one, &key)));
+/// A trace, written a span at a time: as JSON in memory, its spans would take many times the
+/// text's bytes.
+pub(super) struct Trace<'a> {
+    id: &'a TraceId,
+    data: &'a TracesData,
+    /// Why it may have more spans.
+    cut: Option<&'a str>,
+    /// The number of each resource's process.
+    numbers: Vec<usize>,
+    /// Where among the resources each process stands first.
+    processes: Vec<usize>,
+}
+
+impl<'a> Trace<'a> {
+    pub(super) fn new(id: &'a TraceId, data: &'a TracesData, cut: Option<&'a str>) -> Self {
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let mut numbers = Vec::with_capacity(data.resource_spans.len());
+        let mut processes = Vec::new();
+        for (at, resource_spans) in data.resource_spans.iter().enumerate() {
+            let process = process(resource_spans.resource.as_ref()).to_string();
+            numbers.push(*known.entry(process).or_insert_with(|| {
+                processes.push(at);
+                processes.len()
+            }));
+        }
+        Self {
+            id,
+            data,
+            cut,
+            numbers,
+            processes,
         }
     }
-    json!({
-        "traceID": id,
-        "spans": spans,
-        "processes": processes,
-        "warnings": cut.map(|message| vec![message]),
-    })
+}
+
+impl Serialize for Trace<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut fields = to.serialize_struct("Trace", 4)?;
+        fields.serialize_field("traceID", self.id)?;
+        fields.serialize_field("spans", &Spans(self))?;
+        fields.serialize_field("processes", &Processes(self))?;
+        fields.serialize_field("warnings", &self.cut.map(|message| [message]))?;
+        fields.end()
+    }
+}
+
+struct Spans<'a>(&'a Trace<'a>);
+
+impl Serialize for Spans<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self(trace) = self;
+        let resources = trace.data.resource_spans.iter().zip(&trace.numbers);
+        to.collect_seq(resources.flat_map(|(resource_spans, number)| {
+            let key = format!("p{number}");
+            let scopes = resource_spans.scope_spans.iter();
+            let spans = scopes.flat_map(|scope| scope.spans.iter().map(move |one| (scope, one)));
+            spans.map(move |(scope, one)| span(trace.id, scope, one, &key))
+        }))
+    }
+}
+
+struct Processes<'a>(&'a Trace<'a>);
+
+impl Serialize for Processes<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self(trace) = self;
+        let processes = trace.processes.iter().enumerate();
+        to.collect_map(processes.map(|(before, at)| {
+            let resource = trace.data.resource_spans.get(*at);
+            let resource = resource.and_then(|of| of.resource.as_ref());
+            (format!("p{}", before + 1), process(resource))
+        }))
+    }
 }
 
 fn process(resource: Option<&Resource>) -> Value {
@@ -167,4 +217,46 @@ fn text_of(kv: &KeyValue) -> String {
 
 fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sonde_proto::otlp::trace::ResourceSpans;
+
+    fn of(host: &str) -> ResourceSpans {
+        ResourceSpans {
+            resource: Some(Resource {
+                attributes: vec![kv("service.name", "web"), kv("host.name", host)],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                spans: vec![Span::default()],
+                ..ScopeSpans::default()
+            }],
+            ..ResourceSpans::default()
+        }
+    }
+
+    /// As many as a trace may have: comparing each with all before it would take minutes.
+    #[test]
+    fn resources_that_are_alike_are_one_process_however_many_there_are() {
+        const COUNT: usize = 50_000;
+        let mut resource_spans: Vec<_> = (0..COUNT).map(|n| of(&n.to_string())).collect();
+        resource_spans.push(of("7"));
+        let data = TracesData { resource_spans };
+        let id = TraceId::from_short_hex("aa").unwrap();
+        let trace = Trace::new(&id, &data, Some("more"));
+        let text = serde_json::to_vec(&trace).unwrap();
+        let found: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(found["processes"].as_object().unwrap().len(), COUNT);
+        let spans = found["spans"].as_array().unwrap();
+        assert_eq!(spans.len(), COUNT + 1);
+        for (at, host) in [(0, "0"), (7, "7"), (COUNT - 1, "49999"), (COUNT, "7")] {
+            let process = &found["processes"][spans[at]["processID"].as_str().unwrap()];
+            assert_eq!(process["tags"][0]["value"], host);
+        }
+        assert_eq!(spans[COUNT]["processID"], spans[7]["processID"]);
+        assert_eq!(found["warnings"], json!(["more"]));
+    }
 }

@@ -1,10 +1,12 @@
 //! `GET /api/traces/{id}` and `GET /api/traces`
 
-use super::answer::{JaegerError, list};
+use super::answer::{JaegerError, LIST_OPEN, list_close};
 use super::parameters::Parameters;
 use super::search::{Asked, Names};
-use super::{Api, tenant, trace};
+use super::trace::Trace;
+use super::{Api, tenant};
 use crate::api::answer::cut_short;
+use crate::api::items::Items;
 use crate::api::{ApiError, Sources};
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -25,9 +27,12 @@ pub(super) async fn by_id(
     parameters.time("start")?;
     parameters.time("end")?;
     let found = api.of(&tenant).ask(move |sources, _| {
-        let found = read(sources, &tenant, &id)?;
-        let found = found.map(|(data, cut)| trace::trace(&id, &data, cut.as_deref()));
-        Ok(found.map(|trace| list(vec![trace])))
+        let Some((data, cut)) = read(sources, &tenant, &id)? else {
+            return Ok(None);
+        };
+        let mut items = Items::after(LIST_OPEN);
+        items.push(&Trace::new(&id, &data, cut.as_deref()))?;
+        Ok(Some(items.into_response(&list_close(1))))
     });
     found.await?.ok_or_else(JaegerError::no_trace)
 }
@@ -60,46 +65,62 @@ pub(super) async fn search(
         ids.extend(found.traces.iter().map(|found| found.summary.trace_id));
         cut = found.cut;
     }
-    let render = |id: &TraceId, data: &TracesData, cut: Option<&str>| trace::trace(id, data, cut);
-    let (traces, in_part) = rendered(&api, &headers, ids, render).await?;
-    Ok((cut_short(cut.or(in_part).as_deref()), list(traces)).into_response())
+    let put = |items: &mut Items, id: &TraceId, data: &TracesData, cut: Option<&str>| {
+        items.push(&Trace::new(id, data, cut))
+    };
+    let close = |traces| list_close(traces);
+    let (answer, in_part) = written(&api, &headers, ids, LIST_OPEN, put, close).await?;
+    Ok((cut_short(cut.or(in_part).as_deref()), answer).into_response())
 }
 
-/// How many spans one answer has; the largest traces have more, and are alone then.
-const SPANS_MAX: usize = 200_000;
+/// After so many bytes an answer takes no further trace; it has one at least, however large.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// Traces, each as `render` has it, as far as one answer may go, and whether it goes no further.
-pub(super) async fn rendered<T: Send + 'static>(
+/// An answer of traces, each as `put` writes it, as far as one may go, and whether it goes no
+/// further. It is text before the turn ends: a trace is many times as large in memory.
+pub(super) async fn written(
     api: &Api,
     headers: &HeaderMap,
     ids: Vec<TraceId>,
-    render: impl Fn(&TraceId, &TracesData, Option<&str>) -> T + Send + 'static,
-) -> Result<(Vec<T>, Option<String>), JaegerError> {
+    open: &'static str,
+    put: impl Fn(&mut Items, &TraceId, &TracesData, Option<&str>) -> Result<(), ApiError>
+    + Send
+    + 'static,
+    close: impl FnOnce(usize) -> String + Send + 'static,
+) -> Result<(Response, Option<String>), JaegerError> {
     let tenant = tenant(headers)?;
     let answer = api.of(&tenant).ask(move |sources, deadline| {
-        let mut traces = Vec::new();
-        let mut spans = 0;
-        for id in &ids {
-            if spans >= SPANS_MAX || deadline.has_passed() {
-                let cut = format!(
-                    "these are {} of {} traces; ask for fewer",
-                    traces.len(),
-                    ids.len()
-                );
-                return Ok((traces, Some(cut)));
-            }
-            if let Some((data, cut)) = read(sources, &tenant, id)? {
-                let scopes = data
-                    .resource_spans
-                    .iter()
-                    .flat_map(|resource| &resource.scope_spans);
-                spans += scopes.map(|scope| scope.spans.len()).sum::<usize>();
-                traces.push(render(id, &data, cut.as_deref()));
-            }
-        }
-        Ok((traces, None))
+        let mut items = Items::after(open);
+        let has_room = |items: &Items| items.bytes() < ANSWER_BYTES_MAX && !deadline.has_passed();
+        let (traces, cut) = each(&ids, &mut items, has_room, |items, id| {
+            let Some((data, cut)) = read(sources, &tenant, id)? else {
+                return Ok(false);
+            };
+            put(items, id, &data, cut.as_deref())?;
+            Ok(true)
+        })?;
+        Ok((items.into_response(&close(traces)), cut))
     });
     Ok(answer.await?)
+}
+
+/// Puts traces, where they are there, as long as there is room; how many were put, and whether
+/// there are more.
+fn each(
+    ids: &[TraceId],
+    items: &mut Items,
+    has_room: impl Fn(&Items) -> bool,
+    mut put: impl FnMut(&mut Items, &TraceId) -> Result<bool, ApiError>,
+) -> Result<(usize, Option<String>), ApiError> {
+    let mut traces = 0;
+    for id in ids {
+        if !has_room(items) {
+            let cut = format!("these are {traces} of {} traces; ask for fewer", ids.len());
+            return Ok((traces, Some(cut)));
+        }
+        traces += usize::from(put(items, id)?);
+    }
+    Ok((traces, None))
 }
 
 pub(super) fn trace_id(text: &str) -> Result<TraceId, JaegerError> {
@@ -126,4 +147,34 @@ pub(super) fn read(
     let Some(found) = found else { return Ok(None) };
     let data = TracesData::decode(found.bytes.as_slice()).map_err(|error| failed(&error))?;
     Ok(Some((data, found.cut)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_takes_no_further_trace_when_its_bytes_are_enough() {
+        let ids: Vec<_> = (1..=9_u128)
+            .map(|n| TraceId::from_slice(&n.to_be_bytes()).unwrap())
+            .collect();
+        let put = |items: &mut Items, id: &TraceId| {
+            // One that is gone since it was found.
+            if *id == ids[1] {
+                return Ok(false);
+            }
+            items.push(&"x".repeat(1000)).map(|()| true)
+        };
+        let check = |bytes_max: usize, expected: usize, cut: Option<&str>| {
+            let mut items = Items::after("[");
+            let has_room = |items: &Items| items.bytes() < bytes_max;
+            let (traces, found) = each(&ids, &mut items, has_room, put).unwrap();
+            assert_eq!((traces, found.as_deref()), (expected, cut));
+            // Each with its quotes, and a comma or the bracket before it.
+            assert_eq!(items.bytes(), 1003 * expected);
+        };
+        check(usize::MAX, 8, None);
+        check(10, 1, Some("these are 1 of 9 traces; ask for fewer"));
+        check(2500, 3, Some("these are 3 of 9 traces; ask for fewer"));
+    }
 }

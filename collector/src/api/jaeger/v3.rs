@@ -5,10 +5,11 @@ use super::answer::JaegerError;
 use super::names::{operations_named, services_of};
 use super::parameters::Parameters;
 use super::search::{Asked, Names};
-use super::traces::{read, rendered, trace_id};
+use super::traces::{read, trace_id, written};
 use super::{Api, tenant};
 use crate::api::ApiError;
 use crate::api::answer::cut_short;
+use crate::api::items::Items;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -46,8 +47,12 @@ pub(super) async fn by_id(
     let tenant = tenant(&headers)?;
     let id = trace_id(&id)?;
     let found = api.of(&tenant).ask(move |sources, _| {
-        let found = read(sources, &tenant, &id)?;
-        found.map(|(data, _)| result(&data)).transpose()
+        let Some((data, _)) = read(sources, &tenant, &id)? else {
+            return Ok(None);
+        };
+        let mut items = Items::after(RESULT_OPEN);
+        put(&mut items, &id, &data, None)?;
+        Ok(Some(items.into_response(RESULT_CLOSE)))
     });
     found.await?.ok_or_else(JaegerError::no_trace)
 }
@@ -72,10 +77,8 @@ pub(super) async fn search(
         .iter()
         .map(|found| found.summary.trace_id)
         .collect();
-    let spans = |_: &TraceId, data: &TracesData, _: Option<&str>| data.resource_spans.clone();
-    let (traces, in_part) = rendered(&api, &headers, ids, spans).await?;
-    let resource_spans = traces.into_iter().flatten().collect();
-    let answer = result(&TracesData { resource_spans })?;
+    let close = |_| RESULT_CLOSE.to_owned();
+    let (answer, in_part) = written(&api, &headers, ids, RESULT_OPEN, put, close).await?;
     let cut = found.cut.or(in_part);
     Ok((cut_short(cut.as_deref()), answer).into_response())
 }
@@ -127,9 +130,13 @@ async fn found(
         .await
 }
 
-/// Spans in OTLP's JSON.
-fn result(data: &TracesData) -> Result<Response, ApiError> {
-    let spans =
-        serde_json::to_value(data).map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(Json(json!({ "result": spans })).into_response())
+/// What stands around spans in OTLP's JSON.
+const RESULT_OPEN: &str = r#"{"result":{"resourceSpans":["#;
+const RESULT_CLOSE: &str = "]}}";
+
+/// Puts a trace's spans, a resource at a time.
+fn put(items: &mut Items, _: &TraceId, data: &TracesData, _: Option<&str>) -> Result<(), ApiError> {
+    data.resource_spans
+        .iter()
+        .try_for_each(|one| items.push(one))
 }

@@ -6,7 +6,7 @@ use super::parameters::Parameters;
 use super::{Api, tenant};
 use crate::api::ApiError;
 use crate::api::answer::cut_short;
-use axum::Json;
+use crate::api::items::Items;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
@@ -29,10 +29,17 @@ pub(super) async fn range(
     let step = step(&parameters, period)?;
     let window = Window::range(period.0, period.1, step).map_err(TempoError::bad_request)?;
     let exemplars = parameters.count("exemplars", EXEMPLARS_DEFAULT, EXEMPLARS_MAX)?;
-    let answer = counted(&api, &headers, &parameters, window, exemplars).await?;
-    let series: Vec<_> = answer.series.iter().map(of_range).collect();
-    let body = Json(json!({ "series": series, "metrics": {} }));
-    Ok((cut_short(answer.cut.as_deref()), body).into_response())
+    let put = |items: &mut Items, series: &Series| items.push(&of_range(series));
+    let asked = (window, exemplars);
+    counted(
+        &api,
+        &headers,
+        &parameters,
+        asked,
+        put,
+        r#"],"metrics":{}}"#,
+    )
+    .await
 }
 
 pub(super) async fn instant(
@@ -42,20 +49,23 @@ pub(super) async fn instant(
 ) -> Result<Response, TempoError> {
     let (start, end) = period(&parameters, api.now())?;
     let window = Window::instant(start, end).map_err(TempoError::bad_request)?;
-    let answer = counted(&api, &headers, &parameters, window, 0).await?;
+    let put = |items: &mut Items, series: &Series| match of_instant(series) {
+        Some(series) => items.push(&series),
+        None => Ok(()),
+    };
     // Clients refuse fields that they do not know.
-    let series: Vec<_> = answer.series.iter().filter_map(of_instant).collect();
-    let body = Json(json!({ "series": series }));
-    Ok((cut_short(answer.cut.as_deref()), body).into_response())
+    counted(&api, &headers, &parameters, (window, 0), put, "]}").await
 }
 
+/// Counts, and answers with the series as `put` writes them.
 async fn counted(
     api: &Api,
     headers: &HeaderMap,
     parameters: &Parameters,
-    window: Window,
-    exemplars: usize,
-) -> Result<MetricsAnswer, TempoError> {
+    (window, exemplars): (Window, usize),
+    put: impl Fn(&mut Items, &Series) -> Result<(), ApiError> + Send + 'static,
+    close: &'static str,
+) -> Result<Response, TempoError> {
     let tenant = tenant(headers)?;
     let text = parameters.get("q").or_else(|| parameters.get("query"));
     let text = text
@@ -75,11 +85,21 @@ async fn counted(
             deadline: deadline.clone(),
         };
         let found = sources.stores.traces.metrics(&tenant, &search);
-        found.map_err(|error| ApiError::internal(error.to_string()))
+        let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
+        let Some(MetricsAnswer { series, cut, .. }) = found else {
+            return Ok(None);
+        };
+        let mut items = Items::after(r#"{"series":["#);
+        series.iter().try_for_each(|one| put(&mut items, one))?;
+        Ok(Some((
+            cut_short(cut.as_deref()),
+            items.into_response(close),
+        )))
     });
-    answer.await?.ok_or_else(|| {
+    let answer = answer.await?.ok_or_else(|| {
         TempoError::bad_request("q asks for spans; end it with what is counted, as in | rate()")
-    })
+    })?;
+    Ok(answer.into_response())
 }
 
 /// `start` and `end`, or the time since `since` ago.

@@ -7,17 +7,19 @@ use super::{Api, tenant};
 use crate::api::ApiError;
 use crate::api::answer::cut_short;
 use crate::api::conditions::Conditions;
-use axum::Json;
+use crate::api::items::Items;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use sonde_traces::{FoundTrace, MatchedSpan, Search, SpanSet, Static, TraceAnswer, TraceQuery};
+use sonde_traces::{FoundTrace, MatchedSpan, Search, SpanSet, Static, TraceQuery};
 
 const TRACES_DEFAULT: usize = 20;
 const TRACES_MAX: usize = 10_000;
 const SPANS_DEFAULT: usize = 3;
 const SPANS_MAX: usize = 1_000;
+/// How many spans an answer may have: fewer of a set are told where there may be many sets.
+const SPANS_OF_ANSWER_MAX: usize = 50_000;
 
 pub(super) async fn search(
     State(api): State<Api>,
@@ -27,7 +29,8 @@ pub(super) async fn search(
     let tenant = tenant(&headers)?;
     let (start, end) = parameters.period(api.now())?;
     let limit = parameters.count("limit", TRACES_DEFAULT, TRACES_MAX)?;
-    let spans_per_set = parameters.count("spss", SPANS_DEFAULT, SPANS_MAX)?;
+    let asked = parameters.count("spss", SPANS_DEFAULT, SPANS_MAX)?;
+    let spans_per_set = asked.min(SPANS_OF_ANSWER_MAX / limit);
     let query = api.of(&tenant).read(move || query(&parameters)).await??;
     if query.metrics.is_some() {
         return Err(TempoError::bad_request(
@@ -44,15 +47,32 @@ pub(super) async fn search(
             deadline: deadline.clone(),
         };
         let found = sources.stores.traces.search(&tenant, &search);
-        found.map_err(|error| ApiError::internal(error.to_string()))
+        let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
+        let mut items = Items::after(r#"{"traces":["#);
+        found
+            .traces
+            .iter()
+            .try_for_each(|one| items.push(&trace(one)))?;
+        let inspected = found.traces.len();
+        let lowered = || fewer_than_asked(&found.traces, asked, spans_per_set);
+        let cut = found.cut.clone().or_else(lowered);
+        let close = format!(
+            r#"],"metrics":{{"inspectedTraces":{inspected},"completedJobs":1,"totalJobs":1}}}}"#
+        );
+        Ok((cut_short(cut.as_deref()), items.into_response(&close)))
     });
-    let TraceAnswer { traces, cut, .. } = answer.await?;
-    let inspected = traces.len();
-    let body = json!({
-        "traces": traces.iter().map(trace).collect::<Vec<_>>(),
-        "metrics": { "inspectedTraces": inspected, "completedJobs": 1, "totalJobs": 1 },
-    });
-    Ok((cut_short(cut.as_deref()), Json(body)).into_response())
+    Ok(answer.await?.into_response())
+}
+
+/// What is said where a set would have more of its spans if the answer might.
+fn fewer_than_asked(traces: &[FoundTrace], asked: usize, told: usize) -> Option<String> {
+    let sets = || traces.iter().flat_map(|found| &found.span_sets);
+    let has_more = told < asked && sets().any(|set| set.spans.len() < set.matched);
+    has_more.then(|| {
+        format!(
+            "spss is {told}, not {asked}: limit times spss may be {SPANS_OF_ANSWER_MAX}; lower limit"
+        )
+    })
 }
 
 fn query(parameters: &Parameters) -> Result<TraceQuery, TempoError> {

@@ -441,3 +441,38 @@ async fn spans_are_counted_over_time_and_at_once() {
         assert_eq!(answer.status, 400, "{bad}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_has_few_spans_of_each_trace_where_it_may_have_many_traces() {
+    let bed = Bed::with_traces().await;
+    let mut many = bed.sent().clone();
+    many.resource_spans.truncate(1);
+    let spans = &mut many.resource_spans[0].scope_spans[0].spans;
+    let one = spans.remove(0);
+    for number in 1..=20_u64 {
+        let mut span = one.clone();
+        span.trace_id = 0xcc_u128.to_be_bytes().to_vec();
+        span.span_id = number.to_be_bytes().to_vec();
+        span.name = "many".into();
+        spans.push(span);
+    }
+    bed.send(&many).await;
+    while bed.get("/tempo/api/traces/cc", &[]).await.status != 200 {
+        tokio::task::yield_now().await;
+    }
+    let check = async |q: &str, parameters: &str, expected: usize, warning: &str| {
+        let path = format!("/tempo/api/search?q={}&{parameters}", escaped(q));
+        let answer = bed.get(&path, &[]).await;
+        let sets = &answer.json()["traces"][0]["spanSets"];
+        let told = sets[0]["spans"].as_array().unwrap().len();
+        assert_eq!(told, expected, "{parameters}");
+        assert!(answer.warning.contains(warning), "{}", answer.warning);
+        assert_eq!(answer.warning.is_empty(), warning.is_empty());
+    };
+    let many = r#"{name="many"}"#;
+    check(many, "limit=20&spss=1000", 20, "").await;
+    check(many, "limit=10000&spss=1000", 5, "spss is 5, not 1000").await;
+    // As asked, and as many as there are.
+    check(many, "limit=10000&spss=5", 5, "").await;
+    check(r#"{name="charge"}"#, "limit=10000&spss=1000", 1, "").await;
+}

@@ -14,8 +14,8 @@
 //! Process   { service_name: string = 1, tags: KeyValue[] = 2 }
 //! ```
 
-use super::super::translated::{Room, Translated};
-use super::{JaegerSpan, Log, PART_BYTES, Process, Reference, SPAN_BYTES, put, tag};
+use super::super::translated::{PART_BYTES, Room, Translated};
+use super::{JaegerSpan, Log, Process, Reference, SPAN_BYTES, put, tag};
 use prost::encoding::{WireType, decode_key, decode_varint};
 use sonde_proto::otlp::common::{KeyValue, any_value::Value};
 

@@ -15,8 +15,8 @@
 //! Log      1 timestamp (µs), 2 fields         Process  1 serviceName, 2 tags
 //! ```
 
-use super::super::translated::{Room, Translated, nanos_of_micros};
-use super::{JaegerSpan, Log, PART_BYTES, Process, Reference, SPAN_BYTES, put, tag};
+use super::super::translated::{PART_BYTES, Room, Translated, nanos_of_micros};
+use super::{JaegerSpan, Log, Process, Reference, SPAN_BYTES, put, tag};
 use sonde_proto::otlp::common::{KeyValue, any_value::Value};
 
 /// How deep unknown fields may be nested.

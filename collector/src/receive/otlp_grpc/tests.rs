@@ -165,3 +165,39 @@ async fn what_jaegers_clients_send_is_taken_as_otlp_and_a_bad_span_told() {
     assert_eq!(send(vec![0x0a, 9]).await.0, Code::InvalidArgument);
     assert_eq!(written(), Position(2));
 }
+
+/// Passed by a request when it is being read, and again before that ends.
+static READING: std::sync::Barrier = std::sync::Barrier::new(2);
+
+async fn passed() {
+    tokio::task::spawn_blocking(|| READING.wait())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn whoever_leaves_while_its_request_is_read_does_not_begin_another() {
+    let behind = Behind::new(
+        &OtlpLimits {
+            requests_max: 1,
+            ..OtlpLimits::default()
+        },
+        Arc::new(SystemClock),
+    );
+    let read = |_: &[u8]| {
+        READING.wait();
+        READING.wait();
+        Err("nothing".to_owned())
+    };
+    let mut export = Export::<PostSpansResponse>::translated(read, &behind.admission);
+    let request = Request::new(Body::from(framed(b"x")));
+    let sent = tokio::spawn(export.call(request));
+    passed().await;
+    sent.abort();
+    assert!(sent.await.is_err_and(|error| error.is_cancelled()));
+    let mut next = Box::pin(behind.admission.turn());
+    let is_free = futures::poll!(&mut next).is_ready();
+    passed().await;
+    assert!(!is_free);
+    assert!(next.await.is_ok());
+}

@@ -198,6 +198,26 @@ fn what_is_no_list_of_spans_is_refused_with_its_place() {
     );
 }
 
+#[test]
+fn a_request_of_nothing_but_short_tags_is_refused_and_an_ordinary_one_is_not() {
+    let tags = format!("{{{}\"\":\"\"}}", "\"\":\"\",".repeat(1 << 21));
+    let of_span = format!("[{{\"tags\":{tags}}}]");
+    let text = json!(format!("\"a\":{tags}"));
+    let of_annotation = format!("[{{\"annotations\":[{{\"timestamp\":1,\"value\":{text}}}]}}]");
+    for body in [of_span, of_annotation] {
+        let error = read(body.as_bytes(), NOW).unwrap_err();
+        assert!(error.contains("smaller batches"), "{error}");
+    }
+    let span = json!({
+        "traceId": "5982fe77008310cc", "id": "67fae42571535f60", "name": "get", "kind": "CLIENT",
+        "timestamp": 1_516_781_775_726_000_u64, "duration": 26000, "localEndpoint": {"serviceName": "api"},
+        "tags": {"http.method": "GET", "http.path": "/api"}, "annotations": [{"timestamp": 1, "value": "a, b"}],
+    });
+    let spans = serde_json::Value::from(vec![span; 50_000]).to_string();
+    assert!(spans.len() > 10 << 20);
+    assert!(read(spans.as_bytes(), NOW).is_ok());
+}
+
 /// Any JSON, with the names and values that mean something more often than others.
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
