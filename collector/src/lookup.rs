@@ -15,7 +15,7 @@ mod timeline;
 
 use crate::stores::Stores;
 use around::{Exemplar, Load};
-pub(crate) use compare::{Comparison, compare};
+pub(crate) use compare::{Comparison, Groups, compare};
 use critical::{CriticalPath, critical_path};
 use serde::Serialize;
 use sonde_alerts::{AlertStatus, Alerts};

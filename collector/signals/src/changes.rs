@@ -4,7 +4,9 @@
 //! For every service and attribute the values seen lately are kept, because old and new run
 //! side by side while a service is rolled out. A value is new when it is not among them, or
 //! when it had not been seen for as long as a series lives: then the service went back to
-//! it. The first value of a service is no change.
+//! it. The first value of a service is no change. Where more values live at once than are
+//! kept, as those of a name that many programs share, a further one says nothing new and is
+//! no change either. Services whose values are all gone make room where it lacks.
 //!
 //! Invariant: what is kept is bounded by [`Limits`] and [`VALUES_MAX`]; it is part of the
 //! snapshot and decided by arrival, so no restart invents or forgets a change.
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 /// How many values of an attribute are known at once.
 const VALUES_MAX: usize = 16;
+/// How often services that are gone are looked for, where there is no room for another.
+const FORGET_EVERY: Duration = Duration::from_secs(60);
 
 /// A service has another value of an attribute than before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,10 +64,29 @@ pub(crate) struct Limits<'a> {
 pub(crate) struct Watched {
     services: BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<Known>>>,
     changes: VecDeque<Change>,
+    /// When services that are gone were last looked for.
+    #[serde(default)]
+    looked: UnixNanos,
+}
+
+/// What came of looking at a resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Values that are changes.
+    pub(crate) changed: u64,
+    /// Values that found no room.
+    pub(crate) unwatched: u64,
+}
+
+/// What came of looking at one value.
+enum Value {
+    Same,
+    Changed { before: Box<str> },
+    NoRoom,
 }
 
 impl Watched {
-    /// Looks at the resource of a service; whether anything changed.
+    /// Looks at the resource of a service.
     pub(crate) fn see(
         &mut self,
         service: &str,
@@ -71,32 +94,40 @@ impl Watched {
         limits: Limits<'_>,
         now: UnixNanos,
         began: impl Fn() -> UnixNanos,
-    ) -> bool {
-        let mut changed = false;
+    ) -> Seen {
+        let mut seen = Seen::default();
         for attribute in limits.attributes {
             if let Some(value) =
                 otlp::attribute_text(resource, attribute).filter(|value| !value.is_empty())
             {
                 let value = cut(&value, limits.value_bytes_max);
-                if let Some(before) = self.see_value(service, attribute, value, limits, now) {
-                    changed = true;
-                    while self.changes.len() >= limits.changes_max.max(1) {
-                        self.changes.pop_front();
+                match self.see_value(service, attribute, value, limits, now) {
+                    Value::Same => {}
+                    Value::NoRoom => seen.unwatched += 1,
+                    Value::Changed { before } => {
+                        seen.changed += 1;
+                        let change = Change {
+                            time: began().clamp(now.minus(LAG_MAX), now),
+                            service: cut(service, limits.value_bytes_max).to_owned(),
+                            attribute: attribute.clone(),
+                            before: before.into(),
+                            after: value.to_owned(),
+                        };
+                        self.note(change, limits);
                     }
-                    self.changes.push_back(Change {
-                        time: began().clamp(now.minus(LAG_MAX), now),
-                        service: cut(service, limits.value_bytes_max).to_owned(),
-                        attribute: attribute.clone(),
-                        before: before.into(),
-                        after: value.to_owned(),
-                    });
                 }
             }
         }
-        changed
+        seen
     }
 
-    /// Notes a value; the one before it where it is a change.
+    fn note(&mut self, change: Change, limits: Limits<'_>) {
+        while self.changes.len() >= limits.changes_max.max(1) {
+            self.changes.pop_front();
+        }
+        self.changes.push_back(change);
+    }
+
     fn see_value(
         &mut self,
         service: &str,
@@ -104,29 +135,34 @@ impl Watched {
         value: &str,
         limits: Limits<'_>,
         now: UnixNanos,
-    ) -> Option<Box<str>> {
-        let known = self.values_of(service, attribute, limits)?;
+    ) -> Value {
+        let Some(known) = self.values_of(service, attribute, limits, now) else {
+            return Value::NoRoom;
+        };
+        let is_gone = |known: &Known| known.last.plus(limits.gone) < now;
         let newest = known.iter().max_by_key(|known| known.last);
         let before = newest.map(|newest| newest.value.clone());
         let is_newest = before.as_deref() == Some(value);
         if let Some(same) = known.iter_mut().find(|known| &*known.value == value) {
-            let was_gone = same.last.plus(limits.gone) < now;
+            let was_gone = is_gone(same);
             same.last = same.last.max(now);
             if is_newest || !was_gone {
-                return None;
+                return Value::Same;
             }
         } else {
-            if known.len() >= VALUES_MAX
-                && let Some(oldest) = (0..known.len()).min_by_key(|at| known[*at].last)
-            {
-                known.swap_remove(oldest);
+            if known.len() >= VALUES_MAX {
+                let oldest = (0..known.len()).min_by_key(|at| known[*at].last);
+                match oldest.filter(|at| is_gone(&known[*at])) {
+                    Some(oldest) => known.swap_remove(oldest),
+                    None => return Value::NoRoom,
+                };
             }
             known.push(Known {
                 value: value.into(),
                 last: now,
             });
         }
-        before
+        before.map_or(Value::Same, |before| Value::Changed { before })
     }
 
     /// The known values; `None` where there is no room for another service.
@@ -135,9 +171,13 @@ impl Watched {
         service: &str,
         attribute: &str,
         limits: Limits<'_>,
+        now: UnixNanos,
     ) -> Option<&mut Vec<Known>> {
         let service = cut(service, limits.value_bytes_max);
         if !self.services.contains_key(service) {
+            if self.services.len() >= limits.services_max {
+                self.forget_gone(limits, now);
+            }
             if self.services.len() >= limits.services_max {
                 return None;
             }
@@ -148,6 +188,19 @@ impl Watched {
             attributes.insert(attribute.into(), Vec::new());
         }
         attributes.get_mut(attribute)
+    }
+
+    /// Forgets the services of which no value lives. Not for every service without room: that
+    /// would look at all the others each time.
+    fn forget_gone(&mut self, limits: Limits<'_>, now: UnixNanos) {
+        if now < self.looked.plus(FORGET_EVERY) {
+            return;
+        }
+        self.looked = now;
+        self.services.retain(|_, attributes| {
+            let mut values = attributes.values().flatten();
+            values.any(|known| known.last.plus(limits.gone) >= now)
+        });
     }
 }
 
@@ -241,6 +294,52 @@ mod tests {
             }
             assert_eq!(watched.changes[0].time, UnixNanos::from_secs(expected));
         }
+    }
+
+    #[test]
+    fn more_values_at_once_than_are_kept_are_no_changes() {
+        let attributes = ["service.version".to_owned()];
+        let mut watched = Watched::default();
+        let mut see = |seconds: u64, version: &str| {
+            let resource = [otlp::kv("service.version", version)];
+            let now = UnixNanos::from_secs(seconds);
+            let limits = Limits {
+                changes_max: 100,
+                ..limits(&attributes)
+            };
+            watched.see("pay", &resource, limits, now, || now)
+        };
+        let mut seen = Vec::new();
+        for seconds in 0..200 {
+            for version in 0..=VALUES_MAX {
+                seen.push(see(seconds, &version.to_string()));
+            }
+        }
+        let changed: u64 = seen.iter().map(|seen| seen.changed).sum();
+        let unwatched: u64 = seen.iter().map(|seen| seen.unwatched).sum();
+        assert_eq!((changed, unwatched), (VALUES_MAX as u64 - 1, 200));
+        // Once the others are gone, there is room again.
+        assert_eq!(see(301, "new").changed, 1);
+        assert_eq!(see(302, "newer").changed, 1);
+    }
+
+    #[test]
+    fn services_whose_values_are_gone_make_room() {
+        let attributes = ["service.version".to_owned()];
+        let mut watched = Watched::default();
+        let mut see = |seconds: u64, service: &str, version: &str| {
+            let resource = [otlp::kv("service.version", version)];
+            let now = UnixNanos::from_secs(seconds);
+            let seen = watched.see(service, &resource, limits(&attributes), now, || now);
+            (seen.changed, seen.unwatched)
+        };
+        assert_eq!(see(1, "a", "1"), (0, 0));
+        assert_eq!(see(70, "b", "1"), (0, 0));
+        assert_eq!(see(100, "c", "1"), (0, 1));
+        assert_eq!(see(161, "c", "1"), (0, 0), "a is gone");
+        assert_eq!(see(162, "c", "2"), (1, 0));
+        assert_eq!(see(163, "b", "2"), (1, 0), "b was kept");
+        assert_eq!(see(164, "a", "2"), (0, 1));
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     pub(crate) overflowed: Counter,
     pub(crate) edges_expired: Counter,
     pub(crate) edges_dropped: Counter,
+    pub(crate) unwatched: Counter,
     pub(crate) series: Gauge,
 }
 
@@ -48,6 +49,11 @@ impl Metrics {
             "sonde_signals_edges_dropped",
             "Sides of requests that found no room to wait.",
             this.edges_dropped.clone(),
+        );
+        registry.register(
+            "sonde_signals_unwatched",
+            "Values of resources that had no room to be watched for changes.",
+            this.unwatched.clone(),
         );
         registry.register(
             "sonde_signals_series",

@@ -64,8 +64,9 @@ impl Counters {
             attributes: attributes(labels),
             start_time_unix_nano: life.start.min(now).0,
             time_unix_nano: time.0,
+            // A counter stops at the largest number that can be told.
             value: Some(Value::AsInt(
-                value.and_then(|n| i64::try_from(n).ok()).unwrap_or(0),
+                value.map_or(0, |n| i64::try_from(n).unwrap_or(i64::MAX)),
             )),
             flags: flags(value.is_some()),
             exemplars: Vec::new(),

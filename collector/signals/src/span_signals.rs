@@ -242,7 +242,9 @@ impl SpanSignals {
                 let starts = spans.map(|span| UnixNanos(span.start_time_unix_nano));
                 starts.min().unwrap_or(now)
             };
-            changed |= signals.watched.see(service, resource, watch, now, began);
+            let seen = signals.watched.see(service, resource, watch, now, began);
+            changed |= seen.changed > 0;
+            self.metrics.unwatched.inc_by(seen.unwatched);
             for span in resource_spans.scope_spans.iter().flat_map(|s| &s.spans) {
                 self.metrics.spans.inc();
                 let Some(span) = Span::of(span, service) else {

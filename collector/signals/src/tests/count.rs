@@ -299,3 +299,27 @@ fn changes_are_shown_at_once_and_after_a_restart() {
     assert_eq!(of(&restored.changes(), 0), found);
     assert!(of(&restored.changes(), 2).is_empty());
 }
+
+#[test]
+fn a_counter_stops_at_the_largest_number_that_can_be_told() {
+    let mut signals = signals(&Config::default());
+    let labels =
+        "service=pay span_name=op span_kind=SPAN_KIND_SERVER status_code=STATUS_CODE_UNSET";
+    let weighs = (1_u64 << 56) * 100;
+    for (at, expected) in [weighs, i64::MAX as u64, i64::MAX as u64]
+        .into_iter()
+        .enumerate()
+    {
+        let at = at as u64;
+        let spans: Vec<_> = (1..=100)
+            .map(|id| {
+                let mut span = span(2, at + 1, id, 0);
+                "ot=th:ffffffffffffff".clone_into(&mut span.trace_state);
+                ("pay", span)
+            })
+            .collect();
+        signals.apply(&[entry(at, at, &spans)]);
+        let found = collect(&mut signals, at + 1);
+        assert_eq!(value(&found, red::CALLS, labels), Some(expected));
+    }
+}

@@ -1,18 +1,18 @@
 //! `GET /signals/compare`: what the slow requests of a service have that its others do not.
 //!
 //! Slow are the traces whose duration is in the slowest tenth of those found, the others are
-//! the faster half.
+//! the faster half, of which some are read from all over it.
 
 use super::signals::quoted;
 use super::{Api, ApiError, SearchParameters, tenant};
 use crate::api::Sources;
-use crate::lookup::{Comparison, compare};
+use crate::lookup::{Comparison, Groups, compare};
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use sonde_proto::{Deadline, Tenant, TraceId, UnixNanos};
-use sonde_traces::{Search, Trace, TraceQuery};
+use sonde_traces::{Search, TraceQuery};
 
 /// How many traces are found, the newest.
 const FOUND_MAX: usize = 1_000;
@@ -33,10 +33,8 @@ pub(super) struct View {
     found: usize,
     /// Traces that took at least so long are slow.
     slow_nanos: u64,
-    slow: usize,
     /// Traces that took no longer than this are the others.
     others_nanos: u64,
-    others: usize,
     #[serde(flatten)]
     comparison: Comparison,
 }
@@ -92,56 +90,82 @@ fn view(
         .map(|found| (found.summary.duration_nanos, found.summary.trace_id))
         .collect();
     found.sort_unstable();
-    let (others, slow) = groups(&found);
-    let read = |ids: &[(u64, TraceId)]| -> Result<Vec<Trace>, ApiError> {
-        let mut traces = Vec::new();
-        for (_, id) in ids.iter().rev().take(READ_MAX) {
-            if deadline.has_passed() {
-                break;
-            }
-            let trace = sources.stores.traces.trace(tenant, id);
-            traces.extend(trace.map_err(|error| ApiError::internal(error.to_string()))?);
-        }
-        Ok(traces)
+    let of = groups(&found);
+    let ids = Groups {
+        slow: spread(of.slow),
+        others: spread(of.others),
     };
-    let (slow_traces, other_traces) = (read(slow)?, read(others)?);
-    let mut comparison = compare(&slow_traces, &other_traces);
-    let over = deadline
-        .has_passed()
-        .then(|| "the time for the query was over before all traces were read".to_owned());
-    comparison.cut = answer.cut.or(over).or(comparison.cut);
+    let read = |id: &TraceId| sources.stores.traces.trace(tenant, id);
+    let mut comparison =
+        compare(&ids, read, deadline).map_err(|error| ApiError::internal(error.to_string()))?;
+    comparison.cut = answer.cut.or(comparison.cut);
     Ok(View {
         query,
         found: found.len(),
-        slow_nanos: slow.first().map_or(0, |(nanos, _)| *nanos),
-        slow: slow_traces.len(),
-        others_nanos: others.last().map_or(0, |(nanos, _)| *nanos),
-        others: other_traces.len(),
+        slow_nanos: of.slow.first().map_or(0, |(nanos, _)| *nanos),
+        others_nanos: of.others.last().map_or(0, |(nanos, _)| *nanos),
         comparison,
     })
 }
 
 /// The faster half and the slowest tenth of what is in order; few leave the others out first.
-fn groups<T>(found: &[T]) -> (&[T], &[T]) {
+fn groups<T>(found: &[T]) -> Groups<&[T]> {
     let slow = found.len().div_ceil(10);
     let half = (found.len() / 2).min(found.len() - slow);
-    (&found[..half], &found[found.len() - slow..])
+    Groups {
+        slow: &found[found.len() - slow..],
+        others: &found[..half],
+    }
+}
+
+/// Which traces are read: no more than may be, at even distances, and in an order that goes
+/// over all of them again and again, so that the first of it are spread evenly too.
+fn spread(of: &[(u64, TraceId)]) -> Vec<TraceId> {
+    const { assert!(READ_MAX <= 128, "seven bits number what is read") };
+    let count = of.len().min(READ_MAX);
+    (0..128_u8)
+        .map(|n| usize::from(n.reverse_bits() >> 1))
+        .filter(|n| *n < count)
+        .map(|n| of[n * of.len() / count].1)
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::groups;
+    use super::*;
 
     #[test]
     fn the_slowest_tenth_and_the_faster_half_never_overlap() {
         for len in 0..50 {
             let all: Vec<_> = (0..len).collect();
-            let (others, slow) = groups(&all);
+            let Groups { slow, others } = groups(&all);
             assert!(others.len() + slow.len() <= all.len(), "{len}");
             assert!(others.last() < slow.first() || slow.is_empty(), "{len}");
         }
         let all: Vec<_> = (0..100).collect();
-        let (others, slow) = groups(&all);
-        assert_eq!((others.len(), slow.len()), (50, 10));
+        let of = groups(&all);
+        assert_eq!((of.others.len(), of.slow.len()), (50, 10));
+    }
+
+    #[test]
+    fn what_is_read_is_each_once_and_from_all_over() {
+        let all: Vec<_> = (0..500_u64)
+            .map(|n| (n, TraceId::from_hex(&format!("{:032x}", n + 1)).unwrap()))
+            .collect();
+        let place = |id: &TraceId| all.iter().position(|(_, one)| one == id).unwrap();
+        for len in [0, 1, 3, 99, 100, 101, 500] {
+            let mut read: Vec<_> = spread(&all[..len]).iter().map(place).collect();
+            assert_eq!(read.len(), len.min(READ_MAX));
+            let mean = |of: &[usize]| of.iter().sum::<usize>() as f64 / of.len() as f64;
+            if len == 500 {
+                let (first, whole) = (mean(&read[..20]), mean(&read));
+                assert!((first - 250.0).abs() < 50.0, "{first}");
+                assert!((whole - 250.0).abs() < 5.0, "{whole}");
+            }
+            read.sort_unstable();
+            let steps = read.windows(2).map(|two| two[1] - two[0]);
+            let wide = len.div_ceil(READ_MAX);
+            assert!(steps.into_iter().all(|step| (1..=wide).contains(&step)));
+        }
     }
 }
