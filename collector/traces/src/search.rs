@@ -95,10 +95,12 @@ impl TraceStore {
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn search(&self, tenant: &Tenant, search: &Search) -> Result<TraceAnswer, SearchError> {
+        // Before the view is taken: what is applied in between was not searched.
+        let applied_to = self.applied_to();
         let Some(view) = self.view(tenant) else {
             return Ok(TraceAnswer {
                 traces: Vec::new(),
-                searched_through: self.applied_to(),
+                searched_through: applied_to,
                 cut: None,
             });
         };

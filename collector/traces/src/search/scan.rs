@@ -27,9 +27,11 @@ impl TraceStore {
         deadline: &Deadline,
         mut visit: impl FnMut(&Decoded) -> bool,
     ) -> Result<Scanned, SearchError> {
+        // Before the view is taken: what is applied in between was not searched.
+        let applied_to = self.applied_to();
         let Some(view) = self.view(tenant) else {
             return Ok(Scanned {
-                through: self.applied_to(),
+                through: applied_to,
                 cut: None,
             });
         };
