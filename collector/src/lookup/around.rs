@@ -5,7 +5,7 @@ use super::quoted_regex;
 use crate::stores::Stores;
 use serde::Serialize;
 use sonde_logs::LogRecord;
-use sonde_metrics::{QueryLimits, QueryValue};
+use sonde_metrics::{MetricStore, QueryLimits, QueryValue};
 use sonde_proto::{Deadline, Labels, SampleValue, Tenant, TraceId, UnixNanos};
 use sonde_signals::{Change, Changes};
 use sonde_traces::Trace;
@@ -136,7 +136,7 @@ pub(super) fn loads(
             r#"{{__name__=~"{prefix}:.+",{label}=~"{}"}}"#,
             names.join("|")
         );
-        match load(stores, tenant, &query, at, deadline) {
+        match load(&stores.metrics, tenant, &query, at, deadline) {
             Ok(found) => loads.extend(found),
             Err(error) => cut = cut.or(Some(error)),
         }
@@ -149,7 +149,7 @@ pub(super) fn loads(
 }
 
 fn load(
-    stores: &Stores,
+    metrics: &MetricStore,
     tenant: &Tenant,
     query: &str,
     at: UnixNanos,
@@ -157,9 +157,9 @@ fn load(
 ) -> Result<Vec<Load>, String> {
     let limits = QueryLimits {
         deadline: deadline.clone(),
-        ..QueryLimits::default()
+        ..metrics.config().query_limits()
     };
-    let answer = stores.metrics.instant(tenant, query, at, &limits);
+    let answer = metrics.instant(tenant, query, at, &limits);
     let QueryValue::Vector(samples) = answer.map_err(|error| error.to_string())?.value else {
         return Ok(Vec::new());
     };
@@ -207,4 +207,43 @@ fn places<'a>(
     }
     found.remove("");
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::registry::Registry;
+    use sonde_proto::Entry;
+    use sonde_proto::remote_write::{Series, Version, body};
+
+    #[test]
+    fn the_load_is_asked_within_the_limits_that_were_configured() {
+        let now = UnixNanos::from_secs(1_700_000_000);
+        let series = |host: &str| Series {
+            labels: [
+                ("__name__", "node:cpu_utilization:ratio"),
+                ("host_name", host),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            samples: vec![(now.as_millis(), 0.5)],
+            ..Series::default()
+        };
+        let body = body(Version::V2, &[series("a"), series("b")]).unwrap();
+        let asked = |query_series_max: usize| {
+            let dir = tempfile::tempdir().unwrap();
+            let config = sonde_metrics::Config {
+                query_series_max,
+                ..sonde_metrics::Config::default()
+            };
+            let (tenant, registry) = (Tenant::default(), &mut Registry::default());
+            let store = MetricStore::open(dir.path(), &config, registry, now).unwrap();
+            let entry = Entry::remote_write(tenant.clone(), Version::V2, now, body.clone().into());
+            store.apply(&[(store.applied_to(), entry)]);
+            let query = r#"{__name__=~"node:.+"}"#;
+            load(&store, &tenant, query, now, &Deadline::never())
+        };
+        assert_eq!(asked(2).map(|loads| loads.len()).unwrap(), 2);
+        assert!(asked(1).is_err());
+    }
 }

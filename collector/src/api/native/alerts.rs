@@ -97,7 +97,7 @@ fn view(
         notifications: notifications
             .filter(|n| n.alerts.contains(&alert.fingerprint))
             .collect(),
-        r#use: super::signals::use_of(sources, tenant, Scope::Node, period, deadline)?,
+        r#use: super::signals::use_of(sources, tenant, Scope::Node, period, deadline)?.0,
         alert,
         service,
         red,

@@ -105,16 +105,29 @@ fn view(
     fill(&quantile(0.99), |s, v| s.p99_seconds = Some(v))?;
     fill(&busy, |s, v| s.under_way = Some(v))?;
     let mut services: Vec<_> = services.into_values().collect();
-    let cut = (services.len() > SERVICES_MAX).then(|| {
-        let all = services.len();
-        format!("there are {all} services; these are the first {SERVICES_MAX} by name")
-    });
+    let mut saturated = saturated(sources, tenant, now, deadline)?;
+    let cut = why_cut(services.len(), saturated.len());
     services.truncate(SERVICES_MAX);
+    saturated.truncate(SATURATED_MAX);
     Ok(Golden {
         services,
-        saturated: saturated(sources, tenant, now, deadline)?,
+        saturated,
         cut,
     })
+}
+
+/// Why a list is not everything, where so many were found.
+fn why_cut(services: usize, saturated: usize) -> Option<String> {
+    let of_services = (services > SERVICES_MAX).then(|| {
+        format!("there are {services} services; these are the first {SERVICES_MAX} by name")
+    });
+    let of_saturated = (saturated > SATURATED_MAX).then(|| {
+        format!(
+            "there are {saturated} saturated resources; these are the {SATURATED_MAX} most saturated"
+        )
+    });
+    let both: Vec<_> = of_services.into_iter().chain(of_saturated).collect();
+    (!both.is_empty()).then(|| both.join("; "))
 }
 
 /// What is saturated, most of it first.
@@ -151,6 +164,20 @@ fn saturated(
             .cmp(&(a.unit == "ratio"))
             .then(b.value.total_cmp(&a.value))
     });
-    found.truncate(SATURATED_MAX);
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_list_that_is_not_everything_is_said() {
+        assert_eq!(why_cut(SERVICES_MAX, SATURATED_MAX), None);
+        let cut = why_cut(SERVICES_MAX, SATURATED_MAX + 1).unwrap();
+        assert!(cut.starts_with("there are 201 saturated"), "{cut}");
+        let cut = why_cut(SERVICES_MAX + 1, SATURATED_MAX + 1).unwrap();
+        assert!(cut.starts_with("there are 1001 services"), "{cut}");
+        assert!(cut.contains("there are 201 saturated"), "{cut}");
+    }
 }

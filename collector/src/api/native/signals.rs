@@ -101,11 +101,11 @@ pub(super) async fn use_signals(
             return Err(ApiError::bad_request(message));
         }
     };
-    let signals = api
+    let (signals, cut) = api
         .of(&tenant)
         .ask(move |sources, deadline| use_of(sources, &tenant, scope, period, deadline))
         .await?;
-    Ok(Json(json!({ "signals": signals })))
+    Ok(Json(json!({ "signals": signals, "cut": cut })))
 }
 
 /// A service's RED over a period.
@@ -135,20 +135,27 @@ pub(super) fn red_of(
     })
 }
 
-/// Every USE signal of nodes, containers or pods over a period, with its last value.
+/// Every USE signal of nodes, containers or pods over a period, with its last value; and why
+/// that is not everything.
 pub(super) fn use_of(
     sources: &Sources,
     tenant: &Tenant,
     scope: Scope,
     period: (UnixNanos, UnixNanos),
     deadline: &Deadline,
-) -> Result<Vec<Use>, ApiError> {
-    let mut signals = Vec::new();
+) -> Result<(Vec<Use>, Option<String>), ApiError> {
+    let (mut signals, mut cut) = (Vec::new(), None);
     for signal in sonde_signals::use_table()
         .iter()
         .filter(|row| row.scope() == scope)
     {
         let series = matrix(sources, tenant, signal.metric, period, deadline)?;
+        if series.len() > SERIES_PER_SIGNAL_MAX {
+            cut.get_or_insert_with(|| {
+                let (all, metric) = (series.len(), signal.metric);
+                format!("{metric} has {all} series; of each signal the first {SERIES_PER_SIGNAL_MAX} are shown")
+            });
+        }
         for series in series.into_iter().take(SERIES_PER_SIGNAL_MAX) {
             let samples = points(&series);
             let mut labels = series.labels.to_builder();
@@ -165,7 +172,7 @@ pub(super) fn use_of(
             });
         }
     }
-    Ok(signals)
+    Ok((signals, cut))
 }
 
 /// The values of an instant query.
