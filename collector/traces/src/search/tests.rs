@@ -3,7 +3,7 @@
 
 use super::candidates::Wanted;
 use super::fetch::{PageLimits, RawTrace};
-use crate::decoded::Decoded;
+use crate::decoded::Decoder;
 use crate::tests::model::{
     OPERATIONS, SERVICES, entry, open, payload, random_entry, tenant, trace_id,
 };
@@ -243,7 +243,8 @@ fn a_trace_read_page_by_page_is_the_trace_large_or_not() {
                     continue;
                 };
                 let all: Vec<_> = pages.iter().flat_map(|page| page.spans.clone()).collect();
-                let expected = TraceSummary::of(*id, &Decoded::of(*id, &all)).unwrap();
+                let expected =
+                    TraceSummary::of(*id, &Decoder::default().decode(*id, &all)).unwrap();
                 let mut summary = TraceSummary {
                     spans: 0,
                     errors: 0,
