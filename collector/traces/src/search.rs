@@ -9,6 +9,7 @@ mod candidates;
 mod fetch;
 mod large;
 mod lookup;
+mod matched;
 mod otlp;
 mod scan;
 mod metrics;
@@ -16,6 +17,7 @@ mod tags;
 
 pub use fetch::SpanPlace;
 pub use lookup::Carriers;
+pub use matched::Matched;
 pub use metrics::{MetricsAnswer, MetricsSearch};
 pub use otlp::OtlpTrace;
 pub use tags::{TagAnswer, TagSearch, ValueAnswer};
