@@ -9,6 +9,7 @@ mod candidates;
 mod fetch;
 mod large;
 mod lookup;
+mod matched;
 mod otlp;
 mod progress;
 mod scan;
@@ -17,6 +18,7 @@ mod tags;
 
 pub use fetch::SpanPlace;
 pub use lookup::Carriers;
+pub use matched::Matched;
 pub use metrics::{MetricsAnswer, MetricsSearch};
 pub use otlp::OtlpTrace;
 pub use progress::{MetricsProgress, SearchProgress};
