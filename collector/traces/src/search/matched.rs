@@ -1,6 +1,7 @@
 //! Which spans of one trace a query finds.
 
-use super::{Decoded, SearchError};
+use super::SearchError;
+use crate::decoded::Decoder;
 use crate::store::TraceStore;
 use sonde_proto::{Tenant, TraceId, UnixNanos};
 use sonde_traceql::{Bounds, Query, SpanSet};
@@ -33,7 +34,8 @@ impl TraceStore {
             end: UnixNanos(u64::MAX),
             spans_max,
         };
-        let span_sets = query.search(&Decoded::of(*id, &raw.spans), &bounds);
+        let decoded = Decoder::default().decode(*id, &raw.spans);
+        let span_sets = query.search(&decoded, &bounds);
         let many = span_sets.iter().any(|set| set.matched > set.spans.len());
         let many = many.then(|| format!("more than {spans_max} spans match; these are the first"));
         Ok(Some((span_sets, raw.cut.or(many))))
