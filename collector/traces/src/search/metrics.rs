@@ -43,9 +43,10 @@ impl TraceStore {
         search: &MetricsSearch,
     ) -> Result<Option<MetricsAnswer>, SearchError> {
         let counting = Counting::new(&search.query, search.window, search.exemplars);
-        let Some(mut counting) = counting else {
+        let Some(counting) = counting else {
             return Ok(None);
         };
+        let mut counting = counting.until(search.deadline.clone());
         let times = search.window.times();
         let visit = |trace: &Decoded| {
             counting.add(trace);
