@@ -5,7 +5,9 @@ use super::model::{OPERATIONS, SERVICES, lookup, open, random_entry, tenant, tra
 use super::plain::plain;
 use crate::decoded::Decoder;
 use crate::raw::{RawSpan, prefer, split};
-use crate::{Config, FoundTrace, Search, Span, Trace, TraceQuery, TraceStore, TraceSummary};
+use crate::{
+    Config, FoundTrace, Search, SearchProgress, Span, Trace, TraceQuery, TraceStore, TraceSummary,
+};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Deadline, Entry, Position, SpanId, TraceId, UnixNanos};
@@ -172,7 +174,18 @@ fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
                     spans_per_set: SPANS_PER_SET,
                     deadline: Deadline::never(),
                 };
-                let answer = store.search(&tenant, &search).unwrap();
+                let mut settled = Vec::new();
+                let tell = |progress: &SearchProgress<'_>| {
+                    settled.push(progress.settled().cloned().collect::<Vec<_>>());
+                };
+                let answer = store.search_telling(&tenant, &search, tell).unwrap();
+                // What was settled on the way is what the answer begins with, and grows.
+                assert!(settled.is_sorted_by_key(Vec::len));
+                assert!(
+                    settled
+                        .iter()
+                        .all(|on_the_way| answer.traces.starts_with(on_the_way))
+                );
                 assert_eq!(
                     answer.traces.iter().map(told).collect::<Vec<_>>(),
                     slow(&traces, &search),
