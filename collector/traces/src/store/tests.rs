@@ -247,7 +247,8 @@ fn what_no_segment_can_hold_is_set_aside_as_otlp_and_told_of() {
     let aside = fs::read_dir(bed.dir.path().join("quarantine")).unwrap();
     let aside = aside.map(|file| fs::read(file.unwrap().path()).unwrap());
     let spans = ExportTraceServiceRequest::decode(&aside.last().unwrap()[..]).unwrap();
-    let spans = spans.resource_spans[0].scope_spans[0].spans.len();
+    let pieces = spans.resource_spans.iter();
+    let spans: usize = pieces.map(|piece| piece.scope_spans[0].spans.len()).sum();
     assert_eq!(spans, 2);
 }
 
