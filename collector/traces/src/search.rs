@@ -9,6 +9,7 @@ mod candidates;
 mod fetch;
 mod large;
 mod lookup;
+mod matched;
 mod otlp;
 mod progress;
 mod scan;
@@ -17,12 +18,13 @@ mod tags;
 
 pub use fetch::SpanPlace;
 pub use lookup::Carriers;
+pub use matched::Matched;
 pub use metrics::{MetricsAnswer, MetricsSearch};
 pub use otlp::OtlpTrace;
 pub use progress::{MetricsProgress, SearchProgress};
 pub use tags::{TagAnswer, TagSearch, ValueAnswer};
 
-use crate::decoded::Decoded;
+use crate::decoded::Decoder;
 use crate::model::{Trace, TraceSummary};
 use crate::query::narrowing;
 use crate::store::TraceStore;
@@ -132,6 +134,7 @@ impl TraceStore {
         };
         let (mut best, mut seen) = (Best::new(search.limit, ANSWER_BYTES_MAX), AHashSet::new());
         let (mut cut, mut in_part, mut examined) = (None, None, Examined::default());
+        let mut decoder = Decoder::default();
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
                 break;
@@ -152,7 +155,7 @@ impl TraceStore {
                     format!("{id} was not judged by all of its spans: {part}")
                 });
             }
-            let decoded = Decoded::of(fragment.trace_id, &raw.spans);
+            let decoded = decoder.decode(fragment.trace_id, &raw.spans);
             let span_sets = search.query.search(&decoded, &bounds);
             if span_sets.is_empty() {
                 continue;

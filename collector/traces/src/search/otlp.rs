@@ -37,7 +37,7 @@ impl TraceStore {
             return Ok(None);
         };
         let mut raw = self.raw(&view, id)?;
-        let bytes = encode(&mut raw.spans).concat();
+        let bytes = encode(&mut raw.spans);
         Ok((!raw.spans.is_empty()).then_some(OtlpTrace {
             bytes,
             cut: raw.cut,

@@ -3,7 +3,7 @@
 
 use super::model::{OPERATIONS, SERVICES, lookup, open, random_entry, tenant, trace_id};
 use super::plain::plain;
-use crate::decoded::Decoded;
+use crate::decoded::Decoder;
 use crate::raw::{RawSpan, prefer, split};
 use crate::{
     Config, FoundTrace, Search, SearchProgress, Span, Trace, TraceQuery, TraceStore, TraceSummary,
@@ -86,7 +86,7 @@ impl Oracle {
         let of = |(id, spans): (&TraceId, &BTreeMap<SpanId, RawSpan>)| {
             let mut raw: Vec<RawSpan> = spans.values().cloned().collect();
             raw.sort_by_key(|span| (span.start, span.span_id));
-            let summary = TraceSummary::of(*id, &Decoded::of(*id, &raw)).unwrap();
+            let summary = TraceSummary::of(*id, &Decoder::default().decode(*id, &raw)).unwrap();
             (summary, plain(*id, &raw))
         };
         let mut all: Vec<_> = self.spans.iter().map(of).collect();
