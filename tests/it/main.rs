@@ -36,4 +36,5 @@ mod series_limits;
 mod signals;
 mod tempo_grafana;
 mod trace_requests;
+mod use_cadvisor;
 mod sdk_names;

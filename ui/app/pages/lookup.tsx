@@ -30,8 +30,8 @@ export function LookupBox({ compact = false, id = '' }: { compact?: boolean; id?
       <input
         ref={input}
         data-testid="lookup-input"
-        aria-label="Request, trace or span ID"
-        placeholder={compact ? 'Any ID…   /' : 'A request ID, trace ID or span ID'}
+        aria-label="Request, trace or span ID, or pod"
+        placeholder={compact ? 'Any ID…   /' : 'A request ID, trace ID, span ID or pod'}
         value={text}
         spellcheck={false}
         autocomplete="off"
@@ -65,7 +65,7 @@ function Found({ id }: { id: string }) {
 const TRACES_SHOWN = 5;
 
 function Everything({ id, kind, traces, logs, alerts, cut, message }: LookupAnswer) {
-  if (!traces.length && !logs.length && !alerts.length) {
+  if (kind === 'none') {
     return (
       <Empty>
         <p><strong>Nothing is known about <code>{id}</code>.</strong></p>
@@ -93,6 +93,6 @@ function Everything({ id, kind, traces, logs, alerts, cut, message }: LookupAnsw
   );
 }
 
-const KINDS: Record<string, string> = { trace: 'is a trace', request: 'is a request', span: 'is a span' };
+const KINDS: Record<string, string> = { trace: 'is a trace', request: 'is a request', span: 'is a span', pod: 'is a pod', pod_uid: 'is a pod', container: 'is a container' };
 
 export const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? '' : 's'}`;
