@@ -11,6 +11,7 @@ mod websocket;
 
 mod bad_input;
 mod command;
+mod compare;
 mod command_logs;
 mod command_follow;
 mod dashboards;

@@ -1,7 +1,9 @@
-//! `GET /signals/compare`: what the slow requests of a service have that its others do not.
+//! `GET /signals/compare`: what the slow or the failed requests of a service have that its
+//! others do not.
 //!
 //! Slow are the traces whose duration is in the slowest tenth of those found, the others are
-//! the faster half, of which some are read from all over it.
+//! the faster half; failed are those with a span that failed, the others those without. Of
+//! each some are read from all over it.
 
 use super::signals::quoted;
 use super::{Api, ApiError, SearchParameters, tenant};
@@ -23,6 +25,18 @@ const READ_MAX: usize = 100;
 #[derive(Debug, Deserialize)]
 pub(super) struct CompareParameters {
     operation: Option<String>,
+    by: Option<By>,
+}
+
+/// What sets the traces apart that are asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    /// They are slow.
+    #[default]
+    Duration,
+    /// They failed.
+    Errors,
 }
 
 /// A comparison, and what it is of.
@@ -30,11 +44,14 @@ pub(super) struct CompareParameters {
 pub(super) struct View {
     /// The query that found the traces.
     query: String,
+    by: By,
     found: usize,
     /// Traces that took at least so long are slow.
-    slow_nanos: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_nanos: Option<u64>,
     /// Traces that took no longer than this are the others.
-    others_nanos: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others_nanos: Option<u64>,
     #[serde(flatten)]
     comparison: Comparison,
 }
@@ -43,7 +60,7 @@ pub(super) async fn compared(
     State(api): State<Api>,
     headers: HeaderMap,
     Query(parameters): Query<SearchParameters>,
-    Query(CompareParameters { operation }): Query<CompareParameters>,
+    Query(CompareParameters { operation, by }): Query<CompareParameters>,
 ) -> Result<Json<View>, ApiError> {
     let tenant = tenant(&headers)?;
     let period = parameters.period(api.now())?;
@@ -57,7 +74,10 @@ pub(super) async fn compared(
         quoted(&service)
     );
     api.of(&tenant)
-        .ask(move |sources, deadline| view(sources, &tenant, query, period, deadline))
+        .ask(move |sources, deadline| {
+            let by = by.unwrap_or_default();
+            view(sources, &tenant, (query, by), period, deadline)
+        })
         .await
         .map(Json)
 }
@@ -65,7 +85,7 @@ pub(super) async fn compared(
 fn view(
     sources: &Sources,
     tenant: &Tenant,
-    query: String,
+    (query, by): (String, By),
     (start, end): (UnixNanos, UnixNanos),
     deadline: &Deadline,
 ) -> Result<View, ApiError> {
@@ -84,13 +104,23 @@ fn view(
         .traces
         .search(tenant, &search)
         .map_err(|error| ApiError::unprocessable(error.to_string()))?;
-    let mut found: Vec<(u64, TraceId)> = answer
-        .traces
-        .iter()
-        .map(|found| (found.summary.duration_nanos, found.summary.trace_id))
-        .collect();
+    let (count, mut failed) = (answer.traces.len(), Vec::new());
+    let mut found: Vec<(u64, TraceId)> = Vec::new();
+    for trace in &answer.traces {
+        let summary = &trace.summary;
+        let has_failed = by == By::Errors && summary.errors > 0;
+        let group = if has_failed { &mut failed } else { &mut found };
+        group.push((summary.duration_nanos, summary.trace_id));
+    }
     found.sort_unstable();
-    let of = groups(&found);
+    failed.sort_unstable();
+    let of = match by {
+        By::Duration => groups(&found),
+        By::Errors => Groups {
+            slow: &failed[..],
+            others: &found[..],
+        },
+    };
     let ids = Groups {
         slow: spread(of.slow),
         others: spread(of.others),
@@ -99,11 +129,13 @@ fn view(
     let mut comparison =
         compare(&ids, read, deadline).map_err(|error| ApiError::internal(error.to_string()))?;
     comparison.cut = answer.cut.or(comparison.cut);
+    let is_slow = by == By::Duration;
     Ok(View {
         query,
-        found: found.len(),
-        slow_nanos: of.slow.first().map_or(0, |(nanos, _)| *nanos),
-        others_nanos: of.others.last().map_or(0, |(nanos, _)| *nanos),
+        by,
+        found: count,
+        slow_nanos: is_slow.then(|| of.slow.first().map_or(0, |(nanos, _)| *nanos)),
+        others_nanos: is_slow.then(|| of.others.last().map_or(0, |(nanos, _)| *nanos)),
         comparison,
     })
 }
