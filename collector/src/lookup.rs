@@ -126,11 +126,18 @@ pub(crate) fn lookup(
             break;
         }
         let trace = stores.traces.trace(tenant, trace_id);
-        traces.extend(trace.map_err(|e| e.to_string())?);
+        let trace = trace.map_err(|e| e.to_string())?;
+        let why_not = stores.traces.not_kept(tenant, trace_id);
+        if let (None, Some(why)) = (&trace, why_not) {
+            cuts.note("traces", Some(format!("trace {trace_id}: {why}")));
+        }
+        traces.extend(trace);
     }
     cuts.note("traces", traces.iter().find_map(|trace| trace.cut.clone()));
     let own = TraceId::from_hex(id).ok();
     let without_spans = own.filter(|own| !trace_ids.contains(own));
+    let not_kept = without_spans.and_then(|own| stores.traces.not_kept(tenant, &own));
+    cuts.note("traces", not_kept.map(str::to_owned));
     for trace_id in trace_ids.iter().chain(&without_spans) {
         logs.add(stores.logs.by_trace(tenant, trace_id, LOGS_MAX, deadline))?;
     }
@@ -178,9 +185,9 @@ pub(crate) fn lookup(
         searched_through,
         cut: cuts.first,
         cuts: cuts.by_part,
-        message: nothing.then_some(
+        message: nothing.then_some(not_kept.unwrap_or(
             "nothing carries this ID: check it for typing errors; it may be older than what is kept, or not have arrived yet",
-        ),
+        )),
     })
 }
 

@@ -83,6 +83,9 @@ pub(crate) struct Edge {
     pub(crate) client: Histogram,
     /// The slowest request since the last collection.
     pub(crate) example: Option<Example>,
+    /// When one was told last.
+    #[serde(default)]
+    pub(crate) example_told: UnixNanos,
 }
 
 /// One side of a request that waits for the other.
@@ -350,6 +353,7 @@ impl Edge {
             server: Histogram::default(),
             client: Histogram::default(),
             example: None,
+            example_told: UnixNanos::default(),
         }
     }
 }
