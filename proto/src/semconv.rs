@@ -33,8 +33,10 @@ pub const K8S_CONTAINER_NAME: &str = "k8s.container.name";
 pub const K8S_CONTAINER_RESTART_COUNT: &str = "k8s.container.restart_count";
 
 /// Attributes that carry a request's own identifier, unless configured otherwise.
-pub const REQUEST_ID_KEYS: [&str; 6] = [
+/// Instrumentation of Python writes the names of headers with underscores.
+pub const REQUEST_ID_KEYS: [&str; 7] = [
     "http.request.header.x-request-id",
+    "http.request.header.x_request_id",
     "request.id",
     "request_id",
     "x-request-id",

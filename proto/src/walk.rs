@@ -35,7 +35,7 @@ pub mod remote_write;
 
 pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
 pub use measure::Measure;
-pub use unkept::{Bounds, Unkept};
+pub use unkept::{Bounds, SPAN_BYTES_MAX, Unkept};
 pub use validate::Counts;
 pub use value::{Attribute, Attributes, List, Unread, UnreadAttribute, UnreadAttributes, Value};
 

@@ -14,12 +14,13 @@ export function commandLine(script) {
     options: {
       url: { type: 'string' },
       screenshots: { type: 'string' },
+      otlp: { type: 'string' },
       chromium: { type: 'string', default: process.env.CHROMIUM ?? '/usr/bin/chromium' },
       timeout: { type: 'string', default: '30' },
     },
   });
   if (!values.url || !values.screenshots) {
-    console.error(`usage: node ${script}.mjs --url URL --screenshots DIRECTORY [--chromium PATH] [--timeout SECONDS]`);
+    console.error(`usage: node ${script}.mjs --url URL --screenshots DIRECTORY [--otlp URL] [--chromium PATH] [--timeout SECONDS]`);
     process.exit(2);
   }
   return { ...values, origin: new URL(values.url).origin, timeout: Number(values.timeout) * 1000 };

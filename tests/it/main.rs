@@ -38,3 +38,4 @@ mod signals;
 mod tempo_grafana;
 mod trace_requests;
 mod sdk_names;
+mod shop;

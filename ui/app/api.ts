@@ -63,6 +63,24 @@ export interface Span {
 export interface Trace {
   trace_id: string;
   spans: Span[];
+  /** Why there may be more spans, and what to ask for to get them. */
+  cut?: string;
+  next?: string;
+}
+
+export interface MatchedSpan {
+  span_id: string;
+  name: string;
+  service: string;
+  start: Nanos;
+  duration_nanos: number;
+  attributes: [string, unknown][];
+}
+
+export interface SpanSet {
+  matched: number;
+  attributes: [string, unknown][];
+  spans: MatchedSpan[];
 }
 
 export interface TraceSummary {
@@ -74,6 +92,7 @@ export interface TraceSummary {
   spans: number;
   errors: number;
   services: string[];
+  span_sets?: SpanSet[];
 }
 
 export interface TraceAnswer {
@@ -110,7 +129,39 @@ export interface Red {
   service: string;
   rate: Sample[];
   errors: Sample[];
+  p50_seconds?: Sample[];
+  p95_seconds?: Sample[];
   p99_seconds: Sample[];
+  operations?: Operation[];
+  exemplars?: Exemplar[];
+  cut?: string | null;
+}
+
+export interface Operation {
+  name: string;
+  rate: number | null;
+  error_ratio: number | null;
+  p50_seconds: number | null;
+  p95_seconds: number | null;
+  p99_seconds: number | null;
+}
+
+/** A call that stands for many. */
+export interface Exemplar {
+  time: Nanos;
+  trace_id: string;
+  span_id: string | null;
+  operation: string;
+  status_code: string;
+  seconds: number;
+}
+
+export interface Change {
+  time: Nanos;
+  service: string;
+  attribute: string;
+  before: string;
+  after: string;
 }
 
 export interface UseSignal {
@@ -134,22 +185,108 @@ export interface AlertAnswer {
   logs: LogRecord[];
 }
 
+export interface CriticalPath {
+  trace_id: string;
+  root: string;
+  duration_nanos: number;
+  steps: { span_id: string; start: Nanos; end: Nanos }[];
+  operations: { service: string; name: string; nanos: number; share: number }[];
+  cut?: string;
+}
+
+export interface Load {
+  metric: string;
+  resource: string;
+  method: string;
+  unit: string;
+  help: string;
+  labels: LabelMap;
+  value: number;
+}
+
+export type MomentKind = 'change' | 'alert' | 'alert_end' | 'span' | 'span_event' | 'log' | 'exemplar';
+
+export interface Moment {
+  time: Nanos;
+  kind: MomentKind;
+  service: string;
+  text: string;
+  is_bad: boolean;
+  duration_nanos?: number;
+  trace_id?: string;
+  span_id?: string;
+}
+
 export interface LookupAnswer {
   id: string;
   kind: string;
   traces: Trace[];
   logs: LogRecord[];
   alerts: Alert[];
+  changes?: Change[];
+  load?: Load[];
+  critical_paths?: CriticalPath[];
+  timeline?: Moment[];
   cut: string | null;
+  /** Why a part is not everything, by its name. */
+  cuts?: Record<string, string>;
   message?: string;
+}
+
+export interface GraphNode {
+  name: string;
+  kind: string;
+  rate: number;
+  failed_ratio: number | null;
 }
 
 export interface Edge {
   client: string;
   server: string;
+  connection_type?: string;
   rate: number | null;
   failed_ratio: number | null;
   p95_seconds: number | null;
+}
+
+export interface Graph {
+  nodes?: GraphNode[];
+  edges: Edge[];
+}
+
+export interface Golden {
+  services: GoldenService[];
+  saturated: Saturated[];
+  cut: string | null;
+}
+
+export interface GoldenService extends Operation {
+  rate_1m: number | null;
+  rate_5m: number | null;
+  rate_15m: number | null;
+  calls: number | null;
+  under_way: number | null;
+}
+
+export interface Saturated {
+  metric: string;
+  unit: string;
+  help: string;
+  labels: LabelMap;
+  value: number;
+}
+
+export interface Comparison {
+  query: string;
+  found: number;
+  of: 'slow' | 'failed';
+  slow_nanos?: number;
+  others_nanos?: number;
+  slow: number;
+  others: number;
+  attributes: { name: string; value: string; slow: number; others: number; difference: number }[];
+  operations: { service: string; name: string; slow_nanos: number; others_nanos: number; difference_nanos: number }[];
+  cut: string | null;
 }
 
 /** A question that was not answered, in words for the reader. */
@@ -183,8 +320,8 @@ function headers(): Record<string, string> {
   return all;
 }
 
-/** A path of the native API, or one of Loki's, which begins with its name. */
-const addressOf = (path: string): string => (path.startsWith('/loki/') ? path : `/sonde/v1${path}`);
+/** A path of the native API, or one of another dialect, which begins with its name. */
+const addressOf = (path: string): string => (/^\/(loki|prometheus|tempo)\//.test(path) ? path : `/sonde/v1${path}`);
 
 /**
  * The body's text, so that a caller can tell an unchanged answer from a new one.

@@ -2,44 +2,52 @@
 
 import { useEffect } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import { Lookup, LookupBox } from './pages/lookup';
 import { Alerts } from './pages/alerts';
-import { AlertPage } from './pages/alert';
 import { Overview } from './pages/overview';
-import { ServicePage } from './pages/service';
-import { Status } from './pages/status';
-import { TracePage } from './pages/trace';
-import { Traces } from './pages/traces';
 import { Late } from './parts/late';
+import { LookupBox } from './parts/lookup';
 import { place } from './router';
 import { nextTheme, theme } from './theme';
 
+const alert = () => import('./pages/alert').then(({ AlertPage }) => AlertPage);
 const logs = () => import('./pages/logs').then(({ Logs }) => Logs);
+const lookup = () => import('./pages/lookup').then(({ Lookup }) => Lookup);
+const nodes = () => import('./pages/nodes').then(({ Nodes }) => Nodes);
+const service = () => import('./pages/service').then(({ ServicePage }) => ServicePage);
+const services = () => import('./pages/services').then(({ Services }) => Services);
+const status = () => import('./pages/status').then(({ Status }) => Status);
+const trace = () => import('./pages/trace').then(({ TracePage }) => TracePage);
+const traces = () => import('./pages/traces').then(({ Traces }) => Traces);
 
 const ROUTES: [RegExp, (argument: string) => ComponentChildren][] = [
   [/^\/$/, () => <Overview />],
-  [/^\/services\/([^/]+)$/, (name) => <ServicePage name={name} />],
+  [/^\/services$/, () => <Late load={services} of={{}} />],
+  [/^\/services\/([^/]+)$/, (name) => <Late load={service} of={{ name }} />],
+  [/^\/nodes$/, () => <Late load={nodes} of={{}} />],
   [/^\/alerts$/, () => <Alerts />],
-  [/^\/alerts\/([^/]+)$/, (fingerprint) => <AlertPage fingerprint={fingerprint} />],
-  [/^\/lookup(?:\/(.+))?$/, (id) => <Lookup id={id || (place.value.query.get('id') ?? '')} />],
-  [/^\/trace\/([^/]+)$/, (id) => <TracePage id={id} />],
-  [/^\/logs$/, () => <Late load={logs} />],
-  [/^\/traces$/, () => <Traces />],
-  [/^\/status$/, () => <Status />],
+  [/^\/alerts\/([^/]+)$/, (fingerprint) => <Late load={alert} of={{ fingerprint }} />],
+  [/^\/lookup(?:\/(.+))?$/, (id) => <Late load={lookup} of={{ id: id || (place.value.query.get('id') ?? '') }} />],
+  [/^\/trace\/([^/]+)$/, (id) => <Late load={trace} of={{ id }} />],
+  [/^\/logs$/, () => <Late load={logs} of={{}} />],
+  [/^\/traces$/, () => <Late load={traces} of={{}} />],
+  [/^\/status$/, () => <Late load={status} of={{}} />],
 ];
 
 const SECTIONS: [string, string, RegExp][] = [
-  ['/', 'Overview', /^\/($|services)/],
+  ['/', 'Overview', /^\/$/],
+  ['/services', 'Services', /^\/services/],
   ['/alerts', 'Alerts', /^\/alerts/],
   ['/traces', 'Traces', /^\/trace/],
   ['/logs', 'Logs', /^\/logs/],
   ['/lookup', 'Lookup', /^\/lookup/],
+  ['/nodes', 'Nodes', /^\/nodes/],
   ['/status', 'Status', /^\/status/],
 ];
 
 export function App() {
   const { path } = place.value;
   useSlash();
+  useEffect(() => document.querySelector('.top nav [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [path]);
   return (
     <>
       <a class="skip" href="#main">Skip to the page</a>

@@ -43,11 +43,18 @@ export function startRouter(): void {
   });
 }
 
+function withParameters(path: string, parameters: Record<string, string | undefined>): string {
+  const given = Object.entries(parameters).filter((one): one is [string, string] => Boolean(one[1]));
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}
+
 /** Addresses of the pages, in one place. */
 export const to = {
   alert: (fingerprint: string) => `/alerts/${encodeURIComponent(fingerprint)}`,
-  trace: (id: string, span?: string) => `/trace/${encodeURIComponent(id)}${span ? `?span=${encodeURIComponent(span)}` : ''}`,
+  /** `query`: what searched for it, so that its spans are marked. */
+  trace: (id: string, span?: string, query?: string) => withParameters(`/trace/${encodeURIComponent(id)}`, { span, query }),
   lookup: (id: string) => `/lookup?${new URLSearchParams({ id })}`,
+  place: (scope: string, of: string) => withParameters('/nodes', { scope: scope === 'node' ? undefined : scope, of }),
   service: (name: string) => `/services/${encodeURIComponent(name)}`,
   logs: (query: string, range?: string) => `/logs?${new URLSearchParams(range ? { query, range } : { query })}`,
   traces: (query: string, range?: string) => `/traces?${new URLSearchParams(range ? { query, range } : { query })}`,
@@ -56,6 +63,18 @@ export const to = {
 /** A value as it stands in a query of any language: quoted, with `\` and `"` escaped. */
 export function quoted(value: string): string {
   return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+}
+
+/** The address of this page with some parameters changed; `undefined` takes one away. */
+export function hereWith(changes: Record<string, string | number | undefined>): string {
+  const { path, query } = place.value;
+  const next = new URLSearchParams(query);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value === undefined || value === '') next.delete(name);
+    else next.set(name, String(value));
+  }
+  const text = next.toString();
+  return text ? `${path}?${text}` : path;
 }
 
 /** The TraceQL query of the spans of a service that satisfy the other conditions too. */

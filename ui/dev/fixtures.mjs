@@ -123,9 +123,36 @@ const red = (service) => {
     service,
     rate: series(3, from, 15_000, (time, random) => 12 + 2 * Math.sin(time / 4e5) + random),
     errors: series(5, from, 15_000, (time, random) => (bad(time) ? 0.09 + 0.05 * random : 0.002 * random)),
+    p50_seconds: series(9, from, 15_000, (_, random) => 0.06 + 0.02 * random),
+    p95_seconds: series(11, from, 15_000, (time, random) => (bad(time) ? 1.1 : 0.16) + 0.04 * random),
     p99_seconds: series(7, from, 15_000, (time, random) => (bad(time) ? 2.2 + 0.3 * random : 0.21 + 0.06 * random)),
+    operations: SERVICES.slice(0, 3).map(({ rate, ...rest }, n) => ({ ...rest, name: ['POST /pay', 'GET /cards', 'POST /refund'][n], rate: rate / (n + 2) })),
+    exemplars: Array.from({ length: 12 }, (_, n) => ({
+      time: (now() - n * 5 * MINUTE - 20_000) * NS, trace_id: TRACE, span_id: hex(8 + n, 16), operation: 'POST /pay',
+      status_code: n % 3 ? 'STATUS_CODE_UNSET' : 'STATUS_CODE_ERROR', seconds: 0.2 + 1.8 * noise(n)(),
+    })),
+    cut: null,
   };
 };
+
+const changes = () => [
+  { time: (now() - FAULT - 90_000) * NS, service: 'payments', attribute: 'service.version', before: '2.14.0', after: '2.15.0' },
+  { time: (now() - 31 * MINUTE) * NS, service: 'inventory', attribute: 'k8s.replicaset.name', before: 'inventory-5b7f', after: 'inventory-77cd' },
+];
+
+const golden = () => ({
+  services: SERVICES.filter(({ rate }) => rate !== null).map(({ alerts: _, rate, ...rest }) => ({ ...rest, rate_1m: rate, rate_5m: rate * 0.98, rate_15m: rate * 1.02, calls: Math.round(rate * 5e4), under_way: rate * rest.p50_seconds })),
+  saturated: use().filter(({ method, value }) => method === 'saturation' && value > 0.01).map(({ metric, unit, help, labels, value }) => ({ metric, unit, help, labels, value })),
+  cut: null,
+});
+
+const comparison = (query) => ({
+  query: query.get('query') || '{ }', found: 812, of: query.get('of') ?? 'slow', slow: 81, others: 100,
+  ...(query.get('of') === 'failed' ? {} : { slow_nanos: 1.9e9, others_nanos: 8.1e7 }),
+  attributes: [['resource.service.version', '2.15.0', 0.98, 0.12], ['span.card.network', 'visa', 0.71, 0.34], ['span.http.response.status_code', '502', 0.66, 0.01]].map(([name, value, slow, others]) => ({ name, value, slow, others, difference: slow - others })),
+  operations: [['payments', 'POST card-gateway', 1.7e9, 3e7], ['inventory', 'SELECT stock', 9e6, 8e6]].map(([service, name, slow_nanos, others_nanos]) => ({ service, name, slow_nanos, others_nanos, difference_nanos: slow_nanos - others_nanos })),
+  cut: null,
+});
 
 const use = () => [
   ['cpu', 'utilization', 'node:cpu_utilization:ratio', 'ratio', 0.42, {}],
@@ -167,10 +194,35 @@ const summaries = () => Array.from({ length: 14 }, (_, index) => {
 const edges = [
   ['user', 'frontend', 48.2, 0.031, 0.18], ['frontend', 'checkout', 12.6, 0.118, 0.91], ['checkout', 'payments', 12.4, 0.121, 0.84],
   ['checkout', 'inventory', 12.5, 0, 0.009], ['payments', 'card-gateway', 12.4, 0.12, 0.8],
-].map(([client, server, rate, failed_ratio, p95_seconds]) => ({ client, server, rate, failed_ratio, p95_seconds }));
+].map(([client, server, rate, failed_ratio, p95_seconds]) => ({ client, server, connection_type: '', rate, failed_ratio, p95_seconds }));
+
+const nodes = () => [...new Set(edges.flatMap(({ client, server }) => [client, server]))].sort().map((name) => {
+  const asked = edges.find(({ server }) => server === name);
+  return { name, kind: name === 'user' || name === 'card-gateway' ? 'virtual' : 'service', rate: asked?.rate ?? 0, failed_ratio: asked?.failed_ratio ?? null };
+});
 
 const ok = (body) => ({ status: 200, body });
 const failed = (status, error) => ({ status, body: { error } });
+
+function signals(method, query) {
+  switch (method) {
+    case 'graph': return { nodes: nodes(), edges };
+    case 'use': return { signals: (query.get('scope') ?? 'node') === 'node' ? use() : [], cut: null };
+    case 'golden': return golden();
+    case 'changes': return { changes: changes().filter(({ service }) => !query.get('service') || service === query.get('service')), cut: null };
+    case 'compare': return comparison(query);
+    default: return red(query.get('service'));
+  }
+}
+
+/** What PromQL says of every service: a line each. */
+export const prometheusAnswer = (query) => ({
+  status: 'success',
+  data: { resultType: 'matrix', result: SERVICES.filter(({ rate }) => rate !== null).map((service, n) => ({
+    metric: { service: service.name },
+    values: series(40 + n, now() - 60 * MINUTE, 30_000, (_, random) => 0.5 + random).map(([time, value]) => [time / 1000, String(value * (query.get('query').includes('STATUS_CODE_ERROR') ? service.error_ratio : service.rate))]),
+  })) },
+});
 
 /** What the collector would say; `?` addresses as in its native API. */
 export function answer(path, query) {
@@ -180,9 +232,10 @@ export function answer(path, query) {
     case 'services': return ok({ services: SERVICES });
     case 'alerts': return id ? alert(id) : ok({ alerts: alerts() });
     case 'lookup': return lookup(id);
-    case 'trace': return id === TRACE ? ok(trace()) : failed(404, `no span of trace ${id} is kept`);
+    case 'trace': if (path.endsWith('/matched')) return ok({ span_sets: [{ matched: 1, attributes: [], spans: [{ span_id: hex(8, 16) }] }], cut: null });
+      return id === TRACE ? ok(trace()) : failed(404, `no span of trace ${id} is kept`);
     case 'traces': return (query.get('query') ?? '').includes('nothing') ? ok({ traces: [], searched_through: 4, cut: null }) : ok({ traces: summaries(), searched_through: 4, cut: null });
-    case 'signals': return id === 'graph' ? ok({ edges }) : id === 'use' ? ok({ signals: use() }) : ok(red(query.get('service')));
+    case 'signals': return ok(signals(id, query));
     case 'status': return ok(status());
     default: return failed(404, `nothing at ${path}`);
   }
@@ -195,10 +248,32 @@ function alert(fingerprint) {
   return ok({ alert: found, service: found.labels.service, notifications: notifications(), red: red(found.labels.service), use: use(), example_trace: trace(), logs: logs() });
 }
 
+/** What stands around the trace: what it waited for, all of it in the order of time. */
+function around() {
+  const { spans } = trace();
+  const moment = (time, kind, service, text, is_bad, more = {}) => ({ time, kind, service, text, is_bad, ...more });
+  const timeline = [
+    ...changes().slice(0, 1).map((one) => moment(one.time, 'change', one.service, `${one.attribute}: ${one.before} → ${one.after}`, false)),
+    ...alerts().slice(0, 1).map((one) => moment(one.starts_at, 'alert', one.labels.service, `${one.labels.alertname} fires`, true)),
+    ...spans.map((one) => moment(one.start, 'span', one.service, one.name, one.status === 'error', { duration_nanos: one.end - one.start, trace_id: TRACE, span_id: one.span_id })),
+    ...logs().map((one) => moment(one.time, 'log', one.labels.service_name, `${one.level} ${one.body}`, /error|fatal/.test(one.level), one.trace_id ? { trace_id: TRACE, span_id: one.span_id } : {})),
+  ].sort((a, b) => a.time - b.time);
+  const slow = spans[8];
+  return {
+    changes: changes().slice(0, 1), timeline, cut: null, cuts: {},
+    load: use().map(({ samples: _, ...one }) => one),
+    critical_paths: [{
+      trace_id: TRACE, root: spans[0].span_id, duration_nanos: spans[0].end - spans[0].start,
+      steps: [{ span_id: spans[0].span_id, start: spans[0].start, end: slow.start }, { span_id: slow.span_id, start: slow.start, end: slow.end }, { span_id: spans[0].span_id, start: slow.end, end: spans[0].end }],
+      operations: [{ service: slow.service, name: slow.name, nanos: slow.end - slow.start, share: 0.83 }, { service: 'frontend', name: spans[0].name, nanos: 4.1e8, share: 0.17 }],
+    }],
+  };
+}
+
 function lookup(id) {
   const searched_through = { logs: 812, spans: 641 };
   if (id === TRACE || id === REQUEST) {
-    return ok({ id, kind: id === TRACE ? 'trace' : 'request', traces: [trace()], logs: logs(), alerts: alerts().slice(0, 1), searched_through });
+    return ok({ id, kind: id === TRACE ? 'trace' : 'request', traces: [trace()], logs: logs(), alerts: alerts().slice(0, 1), searched_through, ...around() });
   }
   return { status: 404, body: { id, kind: 'none', traces: [], logs: [], alerts: [], searched_through, message: `Neither a span nor a log line names ${id}.` } };
 }

@@ -11,7 +11,7 @@ import { build } from 'esbuild';
 const app = join(dirname(fileURLToPath(import.meta.url)), '../app');
 const out = mkdtempSync(join(tmpdir(), 'sonde-ui-test-'));
 await build({
-  entryPoints: ['format.ts', 'logql.ts', 'loki.ts', 'logs/buckets.ts', 'logs/inside.ts', 'logs/marked.tsx', 'logs/older.ts', 'logs/period.ts', 'logs/shown.ts', 'logs/tail.ts', 'parts/scale.ts', 'parts/tree.ts'].map((file) => join(app, file)),
+  entryPoints: ['format.ts', 'logql.ts', 'loki.ts', 'logs/buckets.ts', 'logs/inside.ts', 'logs/marked.tsx', 'logs/older.ts', 'logs/period.ts', 'logs/shown.ts', 'logs/tail.ts', 'parts/scale.ts', 'parts/tree.ts', 'lookup/kinds.ts', 'nodes/places.ts', 'services/layout.ts', 'services/series.ts', 'traces/durations.ts', 'traces/traceql.ts'].map((file) => join(app, file)),
   bundle: true,
   jsx: 'automatic',
   jsxImportSource: 'preact',
@@ -24,7 +24,9 @@ await build({
 const load = (name) => import(join(out, `${name}.mjs`));
 const { bytes, compact, inUnit, percent, seconds, since } = await load('format');
 const { nearest, runs, ticksAround, timeTicks, valueTicks } = await load('parts/scale');
-const { layout } = await load('parts/tree');
+// What these need of a browser when they are loaded.
+globalThis.window ??= { location: { pathname: '/', search: '', origin: '' } };
+const { layout, says, unfolded, withAncestors } = await load('parts/tree');
 
 function check(cases, write) {
   for (const [value, expected] of cases) assert.equal(write(value), expected, `${value}`);
@@ -94,6 +96,160 @@ test('a_span_without_its_parent_is_a_root_and_circles_are_shown_once', () => {
   assert.equal(order([span('a', 'b', 0), span('b', 'a', 1)]), 'a0 b1');
   assert.equal(order([span('a', 'a', 0)]), 'a0');
   assert.equal(order([]), '');
+});
+
+test('rows_know_what_is_above_them_which_parents_are_missing_and_whose_clock_is_early', () => {
+  const { rows } = layout({ spans: [span('a', null, 10, 50), span('b', 'a', 7), span('c', 'b', 9), span('x', 'gone', 20)] });
+  const told = rows.map(({ span: { span_id }, above, isOrphan, early }) => [span_id, above, isOrphan, early]);
+  assert.deepEqual(told, [['a', -1, false, 0], ['b', 0, false, 3], ['c', 1, false, 0], ['x', -1, true, 0]]);
+});
+
+test('what_is_folded_hides_all_below_it_and_what_is_wanted_keeps_all_above_it', () => {
+  const { rows } = layout({ spans: [span('a', null, 0), span('b', 'a', 1), span('c', 'b', 2), span('d', 'a', 3), span('e', null, 4)] });
+  const ids = (of) => of.map(({ span: { span_id } }) => span_id).join('');
+  assert.equal(ids(unfolded(rows, new Set(['a']))), 'ae');
+  assert.equal(ids(unfolded(rows, new Set(['b']))), 'abde');
+  assert.equal(ids(withAncestors(rows, ({ span_id }) => span_id === 'c')), 'abc');
+  assert.equal(ids(withAncestors(rows, () => false)), '');
+});
+
+test('a_wide_and_a_deep_trace_of_many_spans_are_laid_out_in_no_time', () => {
+  const count = 50_000;
+  const wide = [span('0', null, 0), ...Array.from({ length: count }, (_, n) => span(`${n + 1}`, '0', n + 1))];
+  const deep = Array.from({ length: count }, (_, n) => span(`${n}`, n ? `${n - 1}` : null, n));
+  const begun = process.cpuUsage().user;
+  assert.equal(layout({ spans: wide }).rows.length, count + 1);
+  const { rows } = layout({ spans: deep });
+  assert.equal(rows.at(-1).depth, count - 1);
+  assert.equal(unfolded(rows, new Set(['10'])).length, 11);
+  assert.equal(withAncestors(rows, ({ span_id }) => span_id === '99').length, 100);
+  assert.ok(process.cpuUsage().user - begun < 5e6, 'it takes time that grows with the square');
+});
+
+test('a_text_is_found_in_whatever_a_span_says', () => {
+  const one = { ...span('a', null, 0), name: 'GET /', status_message: 'Timed out', attributes: [['http.route', '/pay']], events: [{ name: 'exception', attributes: [['why', 'Full']] }] };
+  check([['get', true], ['timed', true], ['ROUTE', true], ['/pay', true], ['full', true], ['nothing', false]], (text) => says(one, text));
+});
+
+const { field, has, narrowed } = await load('traces/traceql');
+
+test('a_condition_comes_into_the_braces_where_there_are_only_these', () => {
+  check([
+    ['', '{ a = 1 }'],
+    ['{ }', '{ a = 1 }'],
+    ['{ true }', '{ a = 1 }'],
+    ['{ b = 2 }', '{ b = 2 && a = 1 }'],
+    ['{b = "}" }', '{ b = "}" && a = 1 }'],
+    ['{ b = 2 || c = 3 }', '{ (b = 2 || c = 3) && a = 1 }'],
+    ['{ b = "||" }', '{ b = "||" && a = 1 }'],
+    ['{ b = 2 } >> { c = 3 }', '{ a = 1 }'],
+    ['{ b = 2 } | count() > 1', '{ a = 1 }'],
+    ['nonsense', '{ a = 1 }'],
+  ], (query) => narrowed(query, 'a = 1'));
+});
+
+test('attributes_and_values_are_quoted_as_traceql_has_them', () => {
+  check([['span.http.route', 'span.http.route'], ['resource.k8s.pod.name', 'resource.k8s.pod.name'], ['span.a b', 'span."a b"'], ['span.x"y', 'span."x\\"y"']], field);
+  assert.equal(has('span.a', 'x"y\\'), 'span.a = "x\\"y\\\\"');
+  assert.equal(has('span.a', '500'), '(span.a = 500 || span.a = "500")');
+  assert.equal(has('span.a', 'true'), '(span.a = true || span.a = "true")');
+  assert.equal(has('span.a', '12345678901234567890'), 'span.a = "12345678901234567890"');
+});
+
+const { columnsOf: durationColumns } = await load('traces/durations');
+
+test('every_trace_is_in_one_column_and_columns_meet', () => {
+  let state = 7;
+  const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+  for (let round = 0; round < 200; round += 1) {
+    const traces = Array.from({ length: 1 + Math.floor(random() * 50) }, () => ({ duration_nanos: Math.floor(10 ** (random() * (round % 12))), errors: random() < 0.3 ? 1 : 0 }));
+    const columns = durationColumns(traces);
+    assert.ok(columns.length >= 1 && columns.length <= 45, `${columns.length}`);
+    assert.equal(columns.reduce((sum, { all }) => sum + all, 0), traces.length);
+    for (const [index, { from, until, all, failed }] of columns.entries()) {
+      if (index) assert.equal(from, columns[index - 1].until);
+      const within = traces.filter(({ duration_nanos }) => duration_nanos >= from && duration_nanos < until);
+      assert.deepEqual([within.length, within.filter(({ errors }) => errors).length], [all, failed]);
+    }
+  }
+  assert.deepEqual(durationColumns([]), []);
+});
+
+const { around, planOf } = await load('services/layout');
+const node = (name, rate = 1) => ({ name, kind: 'service', rate, failed_ratio: 0 });
+const edge = (client, server) => ({ client, server, connection_type: '', rate: 1, failed_ratio: 0, p95_seconds: 1 });
+const placed = (names, pairs, max) => planOf([...names].map((name) => node(name)), pairs.map(([a, b]) => edge(a, b)), max);
+
+test('who_asks_stands_left_of_who_is_asked', () => {
+  const plan = placed('abcd', ['ab', 'bc', 'ac', 'cd']);
+  assert.deepEqual(plan.nodes.map(({ name, layer }) => name + layer), ['a0', 'b1', 'c2', 'd3']);
+});
+
+test('circles_and_services_that_ask_themselves_end', () => {
+  const plan = placed('abc', ['ab', 'bc', 'ca', 'aa']);
+  assert.deepEqual(plan.nodes.map(({ name, layer }) => name + layer), ['a0', 'b1', 'c2']);
+  assert.equal(plan.edges.length, 3);
+  assert.deepEqual(placed('', []).nodes, []);
+});
+
+test('no_two_services_stand_at_one_place_and_the_busiest_stay', () => {
+  const names = Array.from({ length: 100 }, (_, n) => `s${n}`);
+  const edges = names.flatMap((name, n) => [edge(names[(n * 7) % 100], name), edge(names[(n * n) % 100], name)]);
+  const plan = planOf(names.map((name, n) => node(name, n)), edges, 40);
+  assert.equal(plan.nodes.length, 40);
+  assert.equal(plan.rest, 60);
+  assert.equal(new Set(plan.nodes.map(({ layer, row }) => `${layer} ${row}`)).size, 40);
+  assert.ok(plan.nodes.some(({ name }) => name === 's99') && !plan.nodes.some(({ name }) => name === 's0'));
+  assert.ok(plan.nodes.every(({ layer, row }) => layer < plan.layers && row < plan.rows));
+});
+
+test('around_a_service_stand_those_it_speaks_with', () => {
+  const near = around('b', [...'abcd'].map((name) => node(name)), [edge('a', 'b'), edge('b', 'c'), edge('c', 'd')]);
+  assert.deepEqual([near.nodes.map(({ name }) => name).join(''), near.edges.length], ['abc', 2]);
+});
+
+const { latelyOf } = await load('services/series');
+
+test('series_of_services_have_numbers_and_gaps', () => {
+  const result = [{ metric: { service: 'a' }, values: [[1, '2'], [2, 'NaN']] }];
+  assert.deepEqual([...latelyOf({ data: { result } })], [['a', [[1000, 2], [2000, null]]]]);
+  assert.equal(latelyOf(undefined).size, 0);
+});
+
+const { columnsOf: signalColumns, heatOf, placeOf, placesOf, restOf } = await load('nodes/places');
+const use = (resource, method, value, labels, more = {}) => ({ metric: `node:${resource}_${method}:ratio`, resource, method, unit: 'ratio', help: '', samples: [], value, labels, ...more });
+
+test('what_waits_stands_before_what_is_only_busy', () => {
+  const signals = [
+    use('cpu', 'utilization', 1, { host_name: 'busy' }), use('cpu', 'saturation', 0, { host_name: 'busy' }),
+    use('cpu', 'utilization', 0.2, { host_name: 'waits' }), use('cpu', 'saturation', 0.4, { host_name: 'waits' }),
+    use('disk', 'utilization', 0.3, { host_name: 'idle', device: 'a' }), use('disk', 'utilization', 0.1, { host_name: 'idle', device: 'b' }),
+    use('cpu', 'saturation', 9, { host_name: 'idle' }, { metric: 'node:cpu_load:ratio' }),
+  ];
+  const places = placesOf(signals);
+  assert.deepEqual(places.map(({ name }) => name), ['waits', 'busy', 'idle']);
+  assert.equal(places[2].cells.get('node:disk_utilization:ratio').labels.device, 'a');
+  assert.equal(placesOf(signals, 'node:cpu_utilization:ratio')[0].name, 'busy');
+  assert.deepEqual(signalColumns(signals).map(({ resource, method }) => `${resource} ${method}`), ['cpu utilization', 'cpu saturation', 'cpu saturation', 'disk utilization']);
+});
+
+test('pods_are_named_with_their_namespace_and_heat_is_of_the_method', () => {
+  assert.equal(placeOf({ namespace: 'n', pod: 'p', container: 'c' }), 'n/p/c');
+  assert.deepEqual(restOf({ host_name: 'h', job: 'j', device: 'sda' }), ['sda']);
+  check([[0.5, 'hot'], [0.2, 'warm'], [0.01, '']], (value) => heatOf(use('cpu', 'saturation', value, {})));
+  check([[0.96, 'hot'], [0.85, 'warm'], [0.5, '']], (value) => heatOf(use('cpu', 'utilization', value, {})));
+  check([[0, ''], [0.01, 'hot']], (value) => heatOf(use('network', 'errors', value, {}, { unit: '1/s' })));
+  assert.equal(heatOf(use('cpu', 'saturation', 0.9, {}, { metric: 'node:cpu_load:ratio' })), '');
+});
+
+const { leftOut, periodOf: periodOfMoments, toggled } = await load('lookup/kinds');
+
+test('kinds_are_left_out_and_taken_in_by_name', () => {
+  assert.deepEqual([...leftOut('log,nonsense,span')].sort(), ['log', 'span']);
+  assert.equal(toggled(leftOut(null), 'log'), 'log');
+  assert.equal(toggled(leftOut('log'), 'log'), undefined);
+  assert.deepEqual(periodOfMoments([{ kind: 'alert', time: 1 }, { kind: 'span', time: 5, duration_nanos: 9 }, { kind: 'log', time: 7 }]), { start: 5, end: 14 });
+  assert.equal(periodOfMoments([{ kind: 'change', time: 1 }]), null);
 });
 
 const { counted, fieldStage, hasMatcher, hasStage, mistake, skeleton, sought, streamSelector, withField, withMatcher, withoutMatcher, withoutStage } = await load('logql');

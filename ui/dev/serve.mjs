@@ -1,7 +1,7 @@
 // The pages against made-up answers, for working on them without a collector.
 //
 //   npm run dev            http://127.0.0.1:7071, bundled anew at every page load
-//   npm run dev -- URL     the same, but /sonde/v1 and /loki are asked of the collector at URL
+//   npm run dev -- URL     the same, but what is no page is asked of the collector at URL
 //
 // Served with the same content security policy as the collector's, so that what it
 // forbids fails here first.
@@ -13,7 +13,7 @@ import { dirname, extname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { bundle } from '../bundle.mjs';
-import { answer } from './fixtures.mjs';
+import { answer, prometheusAnswer } from './fixtures.mjs';
 import { followed, lokiAnswer } from './lines.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -27,7 +27,7 @@ const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '
 const server = createServer(async (request, response) => {
   const url = new URL(request.url, 'http://localhost');
   try {
-    if (/^\/(sonde|loki)\//.test(url.pathname)) return await api(url, request, response);
+    if (/^\/(sonde|loki|prometheus|tempo|metrics|v1)\//.test(url.pathname)) return await api(url, request, response);
     return await page(url.pathname, response);
   } catch (error) {
     response.writeHead(500, { 'content-type': 'text/plain' }).end(String(error?.stack ?? error));
@@ -36,6 +36,11 @@ const server = createServer(async (request, response) => {
 
 async function api(url, request, response) {
   if (upstream) return passed(url, request, response);
+  if (/^\/(prometheus|tempo)\//.test(url.pathname)) {
+    const body = url.pathname.endsWith('/query_range') ? prometheusAnswer(url.searchParams) : { tagValues: [{ type: 'string', value: 'node-a' }] };
+    return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  }
+  if (url.pathname === '/loki/api/v1/series') return response.writeHead(200, { 'content-type': 'application/json' }).end('{"data":[]}');
   if (url.pathname === '/sonde/v1/logs/follow') return followed(response);
   if (url.pathname.startsWith('/loki/api/v1/')) {
     const { status, body } = lokiAnswer(url.pathname.slice('/loki/api/v1/'.length), url.searchParams);

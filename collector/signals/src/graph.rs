@@ -38,14 +38,17 @@ pub const CONNECTION_TYPE: &str = "connection_type";
 
 /// The client of requests that come from outside.
 const USER: &str = "user";
-const DATABASE_KEYS: [&str; 5] = [
+const DATABASE_KEYS: [&str; 6] = [
+    "service.peer.name",
     "peer.service",
     "db.namespace",
     "db.name",
     "db.system.name",
     "db.system",
 ];
-const PEER_KEYS: [&str; 4] = [
+/// The first was called the second before.
+const PEER_KEYS: [&str; 5] = [
+    "service.peer.name",
     "peer.service",
     "server.address",
     "net.peer.name",

@@ -70,6 +70,10 @@ fn message(unkept: &Unkept) -> String {
             "spans have no span ID of 8 bytes that are not all zero; correct what makes the IDs",
         ),
         (
+            unkept.too_large,
+            "spans have more than 32 MiB; send less with them",
+        ),
+        (
             unkept.too_old,
             "data points are older than metrics.late_max_seconds allows; send them sooner or raise it",
         ),

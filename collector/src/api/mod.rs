@@ -5,6 +5,7 @@
 mod answer;
 mod conditions;
 mod follow;
+mod grpc;
 mod health;
 mod items;
 mod jaeger;
@@ -181,6 +182,8 @@ pub(crate) fn router(api: Api, push: Router) -> Router {
         .merge(site)
         .nest("/loki/api/v1", loki::router())
         .nest("/tempo", tempo::router())
+        .merge(tempo::grpc())
+        .merge(jaeger::grpc())
         .nest("/jaeger", jaeger::router())
         .merge(health::router())
         .fallback(pages::page)

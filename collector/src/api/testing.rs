@@ -12,6 +12,8 @@ use sonde_proto::{Clock as _, SystemClock};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::MetadataMap;
 
 /// A trace of two services, of which the call failed.
 pub(super) const TRACE_ID: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -105,6 +107,34 @@ impl Bed {
             .collect();
         let head = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{lines}\r\n");
         exchange(self.collector.addresses().http, head.as_bytes()).await
+    }
+
+    /// Asks over gRPC, as a client does; all parts, and what stands behind them.
+    pub(super) async fn call<Q, A>(
+        &self,
+        path: &'static str,
+        tenant: &str,
+        question: Q,
+    ) -> Result<(Vec<A>, MetadataMap), tonic::Status>
+    where
+        Q: prost::Message + 'static,
+        A: prost::Message + Default + 'static,
+    {
+        let url = format!("http://{}", self.collector.addresses().http);
+        let channel = tonic::transport::Endpoint::new(url).unwrap();
+        let mut client = tonic::client::Grpc::new(channel.connect().await.unwrap());
+        client.ready().await.unwrap();
+        let mut request = tonic::Request::new(question);
+        let headers = request.metadata_mut();
+        headers.insert("x-scope-orgid", tenant.parse().unwrap());
+        let codec = tonic_prost::ProstCodec::<Q, A>::default();
+        let answer = client.server_streaming(request, PathAndQuery::from_static(path), codec);
+        let mut answer = answer.await?.into_inner();
+        let mut parts = Vec::new();
+        while let Some(part) = answer.message().await? {
+            parts.push(part);
+        }
+        Ok((parts, answer.trailers().await?.unwrap_or_default()))
     }
 
     pub(super) async fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {

@@ -61,7 +61,7 @@ pub struct Exemplar {
 }
 
 /// Counts the spans of one trace after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Counting<'q> {
     query: &'q Query,
     metrics: &'q Metrics,
@@ -74,7 +74,7 @@ pub struct Counting<'q> {
 }
 
 /// One series while it is counted.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Counted {
     labels: Vec<(String, Static)>,
     cells: BTreeMap<u64, Cell>,

@@ -1,6 +1,7 @@
 //! The trace store at the size of its budgets: spans of about 300 bytes, ten a trace, over an
 //! hour. `SONDE_BENCH_SPANS` says how many (a million); one line a budget, and what the store
-//! takes on disk and in memory.
+//! takes on disk and in memory. `SONDE_BENCH_PODS` gives every service so many resources, each of
+//! fifteen attributes, in the place of one of three.
 //!
 //! Everything is told in processor time, so that another program on the machine does not change it
 //! much: rates in that of the whole process without what making the spans took, seals and merges
@@ -13,6 +14,7 @@
 )]
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prometheus_client::registry::Registry;
@@ -187,12 +189,16 @@ fn entry(rng: &mut ChaCha8Rng, position: u64, traces: u64) -> Entry {
             by_service[rng.random_range(0..SERVICES.len())].push(span(rng, trace, number, start));
         }
     }
+    let pods = pods();
     let resource_spans = SERVICES.iter().zip(by_service).map(|(service, spans)| {
-        let attributes = vec![
+        let mut attributes = vec![
             otlp::kv("service.name", *service),
             otlp::kv("host.name", "node-1"),
             otlp::kv("k8s.pod.name", "shop-5d8f-x2x"),
         ];
+        if pods > 0 {
+            attributes = of_pod(service, rng.random_range(0..pods));
+        }
         ResourceSpans {
             resource: Some(Resource {
                 attributes,
@@ -214,6 +220,34 @@ fn entry(rng: &mut ChaCha8Rng, position: u64, traces: u64) -> Entry {
         UnixNanos(received),
         request.encode_to_vec().into(),
     )
+}
+
+fn pods() -> u64 {
+    let pods = std::env::var("SONDE_BENCH_PODS").ok();
+    pods.and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// What an SDK and a collector's enrichment say of a pod.
+fn of_pod(service: &str, pod: u64) -> Vec<KeyValue> {
+    let mut rng = ChaCha8Rng::seed_from_u64(pod);
+    let mut id = || format!("{:016x}{:016x}", rng.random::<u64>(), rng.random::<u64>());
+    vec![
+        otlp::kv("service.name", service),
+        otlp::kv("service.instance.id", id()),
+        otlp::kv("service.version", "2026.11.3"),
+        otlp::kv("k8s.pod.uid", id()),
+        otlp::kv("container.id", id() + &id()),
+        otlp::kv("k8s.pod.name", format!("{service}-5d8f-{pod}")),
+        otlp::kv("k8s.namespace.name", "shop"),
+        otlp::kv("k8s.deployment.name", service),
+        otlp::kv("k8s.node.name", format!("node-{}", pod % 7)),
+        otlp::kv("k8s.cluster.name", "production-eu-west-1"),
+        otlp::kv("cloud.availability_zone", "eu-west-1b"),
+        otlp::kv("host.arch", "amd64"),
+        otlp::kv("os.type", "linux"),
+        otlp::kv("telemetry.sdk.language", "java"),
+        otlp::kv("telemetry.sdk.version", "1.43.0"),
+    ]
 }
 
 /// The first span of a trace is always slow, the others seldom.

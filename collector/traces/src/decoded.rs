@@ -1,14 +1,17 @@
-//! The spans of a trace as a query sees them: decoded once, values with their types.
+//! The spans of a trace as a query sees them: decoded once, values with their types; what many
+//! traces share once for all of them ([`Decoder`]).
 
-use crate::raw::{Context, RawSpan};
+use crate::raw::{Context, RawSpan, Shell};
 use crate::token::SERVICE_UNKNOWN;
+use crate::wire::put_bytes;
 use ahash::AHashMap;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1 as wire;
 use prost::Message as _;
-use sonde_proto::{SpanId, TraceId, otlp, semconv};
+use sonde_proto::walk::measure;
+use sonde_proto::{Signal, SpanId, TraceId, otlp, semconv};
 use sonde_traceql::{Kind, Scope, Span, Status, Trace, Value};
 use std::sync::Arc;
 
@@ -30,21 +33,46 @@ struct DecodedSpan {
 
 #[derive(Debug)]
 struct DecodedContext {
-    service: String,
-    resource: Resource,
-    scope: InstrumentationScope,
+    resource: Arc<DecodedResource>,
+    scope: Arc<InstrumentationScope>,
 }
 
-impl Decoded {
+#[derive(Debug)]
+struct DecodedResource {
+    service: String,
+    resource: Resource,
+}
+
+/// Decodes one trace after the other, and what they share when it comes for the first time.
+#[derive(Default)]
+pub(crate) struct Decoder {
+    resources: Kept<DecodedResource>,
+    scopes: Kept<InstrumentationScope>,
+    /// About how much memory these take.
+    bytes: usize,
+}
+
+/// What shells say, by where they are; which they stay as long as they are held. `None` where they
+/// say nothing that can be read, which the doors do not let in.
+type Kept<T> = AHashMap<*const Shell, (Arc<Shell>, Option<Arc<T>>)>;
+
+/// When decoded resources and scopes take more, they are let go before the next trace; not where
+/// it is one resource alone, which may be as large as it likes.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+
+impl Decoder {
     /// Decodes collapsed spans in their order. What is no span is left out; the doors do not
     /// let it in.
-    pub(crate) fn of(id: TraceId, raw: &[RawSpan]) -> Self {
+    pub(crate) fn decode(&mut self, id: TraceId, raw: &[RawSpan]) -> Decoded {
+        if self.bytes > KEPT_BYTES_MAX && self.resources.len() > 1 {
+            *self = Self::default();
+        }
         let (mut spans, mut contexts) = (Vec::with_capacity(raw.len()), Vec::new());
         let mut known: AHashMap<*const Context, Option<usize>> = AHashMap::new();
         for raw in raw {
             let key = Arc::as_ptr(&raw.context);
             let place = *known.entry(key).or_insert_with(|| {
-                contexts.push(DecodedContext::of(&raw.context)?);
+                contexts.push(self.context(&raw.context)?);
                 Some(contexts.len() - 1)
             });
             if let (Some(context), Ok(span)) = (place, wire::Span::decode(raw.bytes.clone())) {
@@ -56,23 +84,59 @@ impl Decoded {
                 });
             }
         }
-        Self {
+        Decoded {
             id,
             spans,
             contexts,
         }
     }
 
+    fn context(&mut self, context: &Context) -> Option<DecodedContext> {
+        let (resource, scope) = (&context.resource, &context.scope);
+        let bytes = &mut self.bytes;
+        let resource = kept(&mut self.resources, resource, bytes, DecodedResource::of)?;
+        let scope = kept(&mut self.scopes, scope, bytes, |shell| {
+            let scope = wire::ScopeSpans::decode(shell.bytes.clone()).ok()?.scope;
+            Some(scope.unwrap_or_default())
+        })?;
+        Some(DecodedContext { resource, scope })
+    }
+}
+
+/// What a shell says, decoded where it was not yet.
+fn kept<T>(
+    known: &mut Kept<T>,
+    shell: &Arc<Shell>,
+    bytes: &mut usize,
+    decode: impl FnOnce(&Shell) -> Option<T>,
+) -> Option<Arc<T>> {
+    let (_, decoded) = known.entry(Arc::as_ptr(shell)).or_insert_with(|| {
+        *bytes += shell.bytes.len() + bytes_decoded(shell);
+        (Arc::clone(shell), decode(shell).map(Arc::new))
+    });
+    decoded.clone()
+}
+
+/// About how much memory a shell takes once it is decoded: two bytes may become sixty. That of a
+/// scope is measured as if it were a resource's, which is as large or larger.
+fn bytes_decoded(shell: &Shell) -> usize {
+    let mut request = Vec::with_capacity(shell.bytes.len() + 16);
+    put_bytes(&mut request, 1, &shell.bytes);
+    let decoded = measure(Signal::Spans, &request).map_or(0, |measure| measure.decoded_bytes);
+    usize::try_from(decoded).unwrap_or(usize::MAX / 2)
+}
+
+impl Decoded {
     fn parts(&self, at: usize) -> (&wire::Span, &DecodedContext) {
         let span = &self.spans[at];
         (&span.span, &self.contexts[span.context])
     }
 }
 
-impl DecodedContext {
-    fn of(context: &Context) -> Option<Self> {
-        let resource = Resource::decode(context.resource.clone()).ok()?;
-        let scope = InstrumentationScope::decode(context.scope.clone()).ok()?;
+impl DecodedResource {
+    fn of(shell: &Shell) -> Option<Self> {
+        let decoded = wire::ResourceSpans::decode(shell.bytes.clone()).ok()?;
+        let resource = decoded.resource.unwrap_or_default();
         let mut named = resource.attributes.iter().rev();
         let service = named.find_map(|kv| {
             let value = kv.value.as_ref().map(otlp::text)?;
@@ -81,7 +145,6 @@ impl DecodedContext {
         Some(Self {
             service: service.unwrap_or_else(|| SERVICE_UNKNOWN.to_owned()),
             resource,
-            scope,
         })
     }
 }
@@ -108,7 +171,7 @@ impl Trace for Decoded {
             kind: Kind::of_code(span.kind),
             status: Status::of_code(status.map_or(0, |status| status.code)),
             status_message: status.map_or("", |status| &status.message),
-            service: &context.service,
+            service: &context.resource.service,
             instrumentation: (&context.scope.name, &context.scope.version),
         }
     }
@@ -117,11 +180,11 @@ impl Trace for Decoded {
         let (span, context) = self.parts(at);
         match scope {
             Scope::Any => match find(&span.attributes, name) {
-                Value::Nil => find(&context.resource.attributes, name),
+                Value::Nil => find(&context.resource.resource.attributes, name),
                 found => found,
             },
             Scope::Span => find(&span.attributes, name),
-            Scope::Resource => find(&context.resource.attributes, name),
+            Scope::Resource => find(&context.resource.resource.attributes, name),
             Scope::Instrumentation => find(&context.scope.attributes, name),
             Scope::Event => several(span.events.iter().map(|e| find(&e.attributes, name))),
             Scope::Link => several(span.links.iter().map(|l| find(&l.attributes, name))),
@@ -136,7 +199,7 @@ impl Trace for Decoded {
             }
         };
         all(Scope::Span, &span.attributes);
-        all(Scope::Resource, &context.resource.attributes);
+        all(Scope::Resource, &context.resource.resource.attributes);
         all(Scope::Instrumentation, &context.scope.attributes);
         span.events
             .iter()

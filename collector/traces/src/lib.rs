@@ -36,8 +36,8 @@ pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
 pub use sampling::{DecisionCache, Policies, Policy, Sampling, SamplingCount, Vote};
 pub use search::{
-    Carriers, FoundTrace, MetricsAnswer, MetricsSearch, OtlpTrace, Search, SearchError, SpanPlace,
-    TagAnswer, TagSearch, TraceAnswer, ValueAnswer,
+    Carriers, FoundTrace, Matched, MetricsAnswer, MetricsProgress, MetricsSearch, OtlpTrace,
+    Search, SearchError, SearchProgress, SpanPlace, TagAnswer, TagSearch, TraceAnswer, ValueAnswer,
 };
 pub use sonde_traceql::{
     Exemplar, Field, Intrinsic, Kind, MatchedSpan, ParseError, Query as TraceQuery, Scope, Series,

@@ -94,7 +94,6 @@ impl Metrics {
             Refusal::TraceId => "bad_trace_id",
             Refusal::SpanId => "bad_span_id",
             Refusal::TooLarge => "too_large",
-            Refusal::Repeated => "resource_too_large",
         };
         self.dropped.get_or_create(&Reason { reason }).inc();
     }

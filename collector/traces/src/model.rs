@@ -2,8 +2,7 @@
 
 use crate::raw::RawSpan;
 use crate::token::{SERVICE_UNKNOWN, kind_name, status_name};
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1 as wire;
 use prost::Message as _;
 use serde::Serialize;
@@ -134,12 +133,11 @@ impl Span {
     /// Decodes a span. `None` when its bytes are no span, which the doors do not let in.
     pub(crate) fn decode(raw: &RawSpan) -> Option<Self> {
         let span = wire::Span::decode(raw.bytes.clone()).ok()?;
-        let resource = pairs(
-            &Resource::decode(raw.context.resource.clone())
-                .ok()?
-                .attributes,
-        );
-        let scope = InstrumentationScope::decode(raw.context.scope.clone()).ok()?;
+        let context = &raw.context;
+        let resource = wire::ResourceSpans::decode(context.resource.bytes.clone()).ok()?;
+        let resource = pairs(&resource.resource.unwrap_or_default().attributes);
+        let scope = wire::ScopeSpans::decode(context.scope.bytes.clone()).ok()?;
+        let scope = scope.scope.unwrap_or_default();
         let service = resource
             .iter()
             .rev()

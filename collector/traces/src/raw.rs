@@ -1,11 +1,14 @@
 //! Raw spans: cut out of a payload, not decoded, and put together again by trace.
 //!
-//! What is stored for a trace is an OTLP `TracesData` message of its spans, so that the
-//! store keeps everything it was given, fields it does not know included:
+//! What is kept of a payload are its spans as they came, and the messages around them without the
+//! spans ([`Shell`]), fields included that nothing here knows:
 //!
 //! ```text
-//! TracesData.resource_spans[] { resource, scope_spans[1] { scope, spans[] } }
+//! TracesData.resource_spans[] { resource, schema_url, …, scope_spans[] }   a shell: all but scope_spans
+//!            scope_spans[]    { scope, schema_url, …, spans[] }            a shell: all but spans
 //! ```
+//!
+//! Fields of the request itself that OTLP does not have are not kept.
 
 use crate::wire::{Field, WireError, field_len, fields, put_bytes, put_head};
 use bytes::Bytes;
@@ -14,41 +17,130 @@ use sonde_segment::blocks::hash64;
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
-/// The largest stored value: a trace with more is cut into several.
-const CHUNK_BYTES: usize = 1 << 20;
 /// A single span larger than this is refused.
-pub(crate) const SPAN_BYTES_MAX: usize = 32 << 20;
+pub(crate) const SPAN_BYTES_MAX: usize = sonde_proto::walk::SPAN_BYTES_MAX;
+/// In both messages that have a shell, the field that is not part of it.
+const INSIDE: u64 = 2;
 
-/// The resource and scope that spans of one payload share.
+/// A `ResourceSpans` or a `ScopeSpans` without what is in it.
 #[derive(Debug)]
-pub(crate) struct Context {
-    pub(crate) resource: Bytes,
-    pub(crate) scope: Bytes,
-    key: u64,
+pub(crate) struct Shell {
+    pub(crate) bytes: Bytes,
+    hash: u64,
+    place: Place,
 }
 
-impl Context {
-    /// Whether both say the same. The keys bring equal ones together; a sender can make keys
-    /// of different ones collide, so they do not decide.
-    fn is_as(self: &Arc<Self>, other: &Arc<Self>) -> bool {
-        let equal = || {
-            (self.key, &self.resource, &self.scope) == (other.key, &other.resource, &other.scope)
-        };
-        Arc::ptr_eq(self, other) || equal()
+/// Where a shell's bytes lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the payload or value that it was cut out of, which is held as long as it is.
+    Within,
+    /// In memory of their own.
+    Apart,
+    /// In the list that a merge is going to write, under this number.
+    Listed(u32),
+}
+
+impl Shell {
+    /// The shell of a message that lies in `within`.
+    fn of(within: &Bytes, message: &[u8]) -> Result<Self, WireError> {
+        let (mut walk, mut kept, mut joined) = (fields(message), 0..0, Vec::new());
+        loop {
+            let from = message.len() - walk.left();
+            let Some(field) = walk.next() else { break };
+            let (number, _) = field?;
+            let to = message.len() - walk.left();
+            if number == INSIDE {
+                continue;
+            }
+            if joined.is_empty() && (kept.is_empty() || kept.end == from) {
+                kept = if kept.is_empty() { from } else { kept.start }..to;
+                continue;
+            }
+            if joined.is_empty() {
+                joined.extend_from_slice(&message[kept.clone()]);
+            }
+            joined.extend_from_slice(&message[from..to]);
+        }
+        Ok(match joined.is_empty() {
+            true => Self::new(within.slice_ref(&message[kept]), Place::Within),
+            false => Self::new(joined.into(), Place::Apart),
+        })
+    }
+
+    /// One whose bytes lie in memory of their own.
+    pub(crate) fn apart(bytes: Bytes) -> Self {
+        Self::new(bytes, Place::Apart)
+    }
+
+    /// Stands for one with this number and hash among others whose numbers are in the order of
+    /// their bytes: it compares with these as the one it stands for.
+    pub(crate) fn listed(number: u32, hash: u64) -> Self {
+        Self {
+            bytes: Bytes::copy_from_slice(&number.to_be_bytes()),
+            hash,
+            place: Place::Listed(number),
+        }
+    }
+
+    fn new(bytes: Bytes, place: Place) -> Self {
+        Self {
+            hash: hash64(&bytes),
+            bytes,
+            place,
+        }
+    }
+
+    /// Its number, where it stands for one that is listed.
+    pub(crate) fn number(&self) -> Option<u32> {
+        match self.place {
+            Place::Listed(number) => Some(number),
+            Place::Within | Place::Apart => None,
+        }
+    }
+
+    /// The bytes of memory that it takes for itself.
+    pub(crate) fn bytes_apart(&self) -> usize {
+        match self.place {
+            Place::Within => 0,
+            Place::Apart | Place::Listed(_) => self.bytes.len(),
+        }
     }
 
     /// The same in memory of its own.
-    pub(crate) fn copied(&self) -> Self {
-        Self {
-            resource: Bytes::copy_from_slice(&self.resource),
-            scope: Bytes::copy_from_slice(&self.scope),
-            key: self.key,
+    pub(crate) fn set_apart(self: &Arc<Self>) -> Arc<Self> {
+        match self.place {
+            Place::Within => Arc::new(Self {
+                bytes: Bytes::copy_from_slice(&self.bytes),
+                hash: self.hash,
+                place: Place::Apart,
+            }),
+            Place::Apart | Place::Listed(_) => Arc::clone(self),
         }
+    }
+
+    /// Whether both say the same. The hashes bring equal ones together; a sender can make hashes
+    /// of different ones collide, so they do not decide.
+    fn is_as(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        Arc::ptr_eq(self, other) || (self.hash, &self.bytes) == (other.hash, &other.bytes)
+    }
+}
+
+/// The resource and scope that spans share.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) resource: Arc<Shell>,
+    pub(crate) scope: Arc<Shell>,
+}
+
+impl Context {
+    fn key(&self) -> u64 {
+        self.resource.hash.rotate_left(1) ^ self.scope.hash
     }
 
     /// How many bytes it has.
     fn len(&self) -> usize {
-        self.resource.len() + self.scope.len()
+        self.resource.bytes.len() + self.scope.bytes.len()
     }
 }
 
@@ -68,8 +160,6 @@ pub(crate) enum Refusal {
     TraceId,
     SpanId,
     TooLarge,
-    /// Its resource and scope would be written too often.
-    Repeated,
 }
 
 impl RawSpan {
@@ -85,7 +175,7 @@ impl RawSpan {
 
     /// A hash of all that the span says.
     pub(crate) fn content_hash(&self) -> u64 {
-        hash64(&self.bytes) ^ self.context.key
+        hash64(&self.bytes) ^ self.context.key()
     }
 
     /// How long the span ran.
@@ -114,21 +204,17 @@ fn split_resource(
     each: &mut impl FnMut(TraceId, RawSpan),
     refuse: &mut impl FnMut(Refusal),
 ) -> Result<(), WireError> {
-    let resource = last_message(resource_spans, 1)?;
-    // Once: there may be very many scopes.
-    let resource_hash = hash64(resource).rotate_left(1);
+    let resource = Arc::new(Shell::of(payload, resource_spans)?);
     for field in fields(resource_spans) {
-        let (2, Field::Bytes(scope_spans)) = field? else {
+        let (INSIDE, Field::Bytes(scope_spans)) = field? else {
             continue;
         };
-        let scope = last_message(scope_spans, 1)?;
         let context = Arc::new(Context {
-            resource: payload.slice_ref(resource),
-            scope: payload.slice_ref(scope),
-            key: resource_hash ^ hash64(scope),
+            resource: Arc::clone(&resource),
+            scope: Arc::new(Shell::of(payload, scope_spans)?),
         });
         for field in fields(scope_spans) {
-            let (2, Field::Bytes(span)) = field? else {
+            let (INSIDE, Field::Bytes(span)) = field? else {
                 continue;
             };
             match read_head(&context, payload.slice_ref(span))? {
@@ -140,7 +226,8 @@ fn split_resource(
     Ok(())
 }
 
-fn read_head(
+/// A span, from its bytes.
+pub(crate) fn read_head(
     context: &Arc<Context>,
     bytes: Bytes,
 ) -> Result<Result<(TraceId, RawSpan), Refusal>, WireError> {
@@ -178,18 +265,6 @@ fn read_head(
     )))
 }
 
-/// The last message of a field that should come once; empty where it is missing.
-fn last_message(message: &[u8], number: u64) -> Result<&[u8], WireError> {
-    let mut found = &message[..0];
-    for field in fields(message) {
-        match field? {
-            (n, Field::Bytes(bytes)) if n == number => found = bytes,
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
 /// Which of two spans with one ID is kept: the earlier start, then the later end, then the
 /// one that says more. A rule on content alone, so that no order of arrival and no merge
 /// changes it; the earlier start, so that a trace never starts before any fragment of it.
@@ -199,8 +274,8 @@ pub(crate) fn prefer(a: &RawSpan, b: &RawSpan) -> Ordering {
     let whole = |s: &RawSpan| {
         (
             s.bytes.clone(),
-            s.context.resource.clone(),
-            s.context.scope.clone(),
+            s.context.resource.bytes.clone(),
+            s.context.scope.bytes.clone(),
         )
     };
     rank(a)
@@ -215,59 +290,36 @@ pub(crate) fn collapse(spans: &mut Vec<RawSpan>) {
     spans.dedup_by_key(|span| span.span_id);
 }
 
-/// The stored values of a trace, from collapsed spans: spans of one resource and scope
-/// together, by start.
-pub(crate) fn encode(spans: &mut [RawSpan]) -> Vec<Vec<u8>> {
-    spans.sort_unstable_by(|a, b| {
-        (a.context.key, a.start, a.span_id).cmp(&(b.context.key, b.start, b.span_id))
+/// An OTLP `TracesData` message of spans: those of one resource together, by scope and start.
+pub(crate) fn encode(spans: &mut [RawSpan]) -> Vec<u8> {
+    spans.sort_unstable_by_key(|span| {
+        let context = &span.context;
+        (
+            context.resource.hash,
+            context.scope.hash,
+            span.start,
+            span.span_id,
+        )
     });
-    let mut chunks = vec![Vec::new()];
-    for group in spans.chunk_by(|a, b| a.context.is_as(&b.context)) {
-        let mut rest = group;
-        while !rest.is_empty() {
-            let (fitting, later) = rest.split_at(fitting(rest));
-            let full = chunks
-                .last()
-                .is_some_and(|chunk| chunk.len() + bytes_of(fitting) > CHUNK_BYTES);
-            if full && chunks.last().is_some_and(|chunk| !chunk.is_empty()) {
-                chunks.push(Vec::new());
+    let mut out = Vec::new();
+    for of_resource in spans.chunk_by(|a, b| a.context.resource.is_as(&b.context.resource)) {
+        let scopes = || of_resource.chunk_by(|a, b| a.context.scope.is_as(&b.context.scope));
+        let resource = &of_resource[0].context.resource.bytes;
+        let inside: usize = scopes().map(|spans| field_len(scope_len(spans))).sum();
+        put_head(&mut out, 1, resource.len() + inside);
+        out.extend_from_slice(resource);
+        for spans in scopes() {
+            put_head(&mut out, 2, scope_len(spans));
+            out.extend_from_slice(&spans[0].context.scope.bytes);
+            for span in spans {
+                put_bytes(&mut out, 2, &span.bytes);
             }
-            if let Some(chunk) = chunks.last_mut() {
-                put_group(chunk, fitting);
-            }
-            rest = later;
         }
     }
-    chunks
+    out
 }
 
-/// How many spans of a group fit one value; at least one.
-fn fitting(group: &[RawSpan]) -> usize {
-    let mut bytes = 0;
-    let fits = |span: &&RawSpan| {
-        bytes += field_len(span.bytes.len());
-        bytes <= CHUNK_BYTES
-    };
-    group.iter().take_while(fits).count().max(1)
-}
-
-fn bytes_of(group: &[RawSpan]) -> usize {
-    group.iter().map(|span| field_len(span.bytes.len())).sum()
-}
-
-fn put_group(out: &mut Vec<u8>, group: &[RawSpan]) {
-    let Some(first) = group.first() else { return };
-    let context = &first.context;
-    let scope_spans = field_len(context.scope.len()) + bytes_of(group);
-    put_head(
-        out,
-        1,
-        field_len(context.resource.len()) + field_len(scope_spans),
-    );
-    put_bytes(out, 1, &context.resource);
-    put_head(out, 2, scope_spans);
-    put_bytes(out, 1, &context.scope);
-    for span in group {
-        put_bytes(out, 2, &span.bytes);
-    }
+fn scope_len(spans: &[RawSpan]) -> usize {
+    let inside: usize = spans.iter().map(|span| field_len(span.bytes.len())).sum();
+    spans[0].context.scope.bytes.len() + inside
 }

@@ -9,18 +9,22 @@ mod candidates;
 mod fetch;
 mod large;
 mod lookup;
+mod matched;
 mod otlp;
+mod progress;
 mod scan;
 mod metrics;
 mod tags;
 
 pub use fetch::SpanPlace;
 pub use lookup::Carriers;
+pub use matched::Matched;
 pub use metrics::{MetricsAnswer, MetricsSearch};
 pub use otlp::OtlpTrace;
+pub use progress::{MetricsProgress, SearchProgress};
 pub use tags::{TagAnswer, TagSearch, ValueAnswer};
 
-use crate::decoded::Decoded;
+use crate::decoded::Decoder;
 use crate::model::{Trace, TraceSummary};
 use crate::query::narrowing;
 use crate::store::TraceStore;
@@ -95,6 +99,19 @@ impl TraceStore {
     /// # Errors
     /// [`SearchError`] when a segment could not be read.
     pub fn search(&self, tenant: &Tenant, search: &Search) -> Result<TraceAnswer, SearchError> {
+        self.search_telling(tenant, search, |_| ())
+    }
+
+    /// The same, telling how far it has come before each trace that it judges.
+    ///
+    /// # Errors
+    /// [`SearchError`] when a segment could not be read.
+    pub fn search_telling(
+        &self,
+        tenant: &Tenant,
+        search: &Search,
+        mut tell: impl FnMut(&SearchProgress<'_>),
+    ) -> Result<TraceAnswer, SearchError> {
         // Before the view is taken: what is applied in between was not searched.
         let applied_to = self.applied_to();
         let Some(view) = self.view(tenant) else {
@@ -117,6 +134,7 @@ impl TraceStore {
         };
         let (mut best, mut seen) = (Best::new(search.limit, ANSWER_BYTES_MAX), AHashSet::new());
         let (mut cut, mut in_part, mut examined) = (None, None, Examined::default());
+        let mut decoder = Decoder::default();
         while let Some(fragment) = fragments.pop()? {
             if best.is_full_before(fragment.start) {
                 break;
@@ -124,6 +142,7 @@ impl TraceStore {
             if !seen.insert(fragment.trace_id) {
                 continue;
             }
+            tell(&SearchProgress::new(&examined, fragment.start, &best));
             cut = self.why_stop(&search.deadline, &examined);
             if cut.is_some() {
                 break;
@@ -136,7 +155,7 @@ impl TraceStore {
                     format!("{id} was not judged by all of its spans: {part}")
                 });
             }
-            let decoded = Decoded::of(fragment.trace_id, &raw.spans);
+            let decoded = decoder.decode(fragment.trace_id, &raw.spans);
             let span_sets = search.query.search(&decoded, &bounds);
             if span_sets.is_empty() {
                 continue;
@@ -269,6 +288,7 @@ impl Examined {
 }
 
 /// The best traces so far: newest first, then by trace ID.
+#[derive(Debug)]
 struct Best {
     limit: usize,
     bytes: usize,
@@ -296,6 +316,13 @@ impl Best {
                     .kept
                     .last_key_value()
                     .is_some_and(|((Reverse(worst), _), _)| start < *worst))
+    }
+
+    /// Those that start after a time.
+    fn after(&self, time: UnixNanos) -> impl Iterator<Item = &FoundTrace> {
+        let kept = self.kept.iter();
+        kept.take_while(move |((Reverse(start), _), _)| *start > time)
+            .map(|(_, found)| found)
     }
 
     fn extend(&mut self, found: Option<FoundTrace>) {

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! spans.blk   key  trace ID, 16 B
-//!             value  OTLP TracesData of the trace's spans; a large trace has several
+//!             value  the trace's spans, see [`value`]; a large trace has several
 //! index.blk   key  'c' group, column                     value  codes of spans, see [`columns`]
+//!             key  'd' number                            value  a resource or a scope, see [`shells`]
 //!             key  'n' service 0x00 operation            value empty: a name that occurs
 //!             key  'r' token of a request ID           value  the traces that carry it, see [`ids`]
 //!             key  's' ordinal u32 big endian            value fragment, below
@@ -16,6 +17,8 @@
 //! newest first (then by trace ID), so that every list is in the order a search wants, and a
 //! number costs a byte or two where a trace ID would cost sixteen.
 
+mod shells;
+mod value;
 mod columns;
 mod ordinals;
 mod matching;
@@ -26,9 +29,10 @@ mod merge;
 pub(crate) use ids::{IdsOnly, Where};
 pub(crate) use matching::Matching;
 pub(crate) use merge::merge;
+pub(crate) use shells::ShellCache;
 pub(crate) use write::{received, write_tail};
 
-use crate::raw::{RawSpan, split};
+use crate::raw::RawSpan;
 use crate::token;
 use bytes::Bytes;
 use ordinals::{decode_ordinals, intersect, union};
@@ -37,8 +41,12 @@ use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Reader, Scan, put_varint, take_varint};
 use std::ops::Bound;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use value::Values;
 
+/// What is written; the first version had no list of resources and scopes, and is read.
+const FORMAT: u64 = 2;
 const SPANS: &str = "spans.blk";
 const INDEX: &str = "index.blk";
 const NAME: u8 = b'n';
@@ -69,6 +77,7 @@ pub(crate) struct Segment {
     index: Reader,
     /// How many fragments it has, at most.
     fragments: u32,
+    cache: Arc<ShellCache>,
     damaged: AtomicBool,
 }
 
@@ -131,7 +140,19 @@ impl Fragment {
 
 impl Segment {
     /// Opens a segment's files.
-    pub(crate) fn open(path: &Path, meta: SegmentMeta) -> Result<Self, BlockError> {
+    pub(crate) fn open(
+        path: &Path,
+        meta: SegmentMeta,
+        cache: &Arc<ShellCache>,
+    ) -> Result<Self, BlockError> {
+        let format = meta.extra["format"].as_u64().unwrap_or(1);
+        if format > FORMAT {
+            let why = format!("it has format {format}, and this version reads up to {FORMAT}");
+            return Err(BlockError::Io {
+                operation: "open",
+                cause: std::io::Error::other(why),
+            });
+        }
         let (spans, index) = (
             Reader::open(&path.join(SPANS))?,
             Reader::open(&path.join(INDEX))?,
@@ -147,51 +168,54 @@ impl Segment {
             meta,
             spans,
             index,
+            cache: Arc::clone(cache),
             damaged: AtomicBool::new(false),
         })
     }
 
-    /// Adds the segment's spans of a trace, until more than `bytes_max` bytes of them are read;
-    /// returns how many were.
+    /// Adds the segment's spans of a trace, until more than `bytes_max` bytes of them and of what
+    /// they share are read; returns how many were.
     pub(crate) fn spans_of(
         &self,
         trace_id: &TraceId,
         bytes_max: usize,
         out: &mut Vec<RawSpan>,
     ) -> Result<usize, BlockError> {
-        let mut bytes = 0;
-        if !self.spans.may_contain(trace_id.as_bytes()) {
-            return Ok(bytes);
-        }
-        for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
-            let (key, value) = entry?;
-            if key[..] != trace_id.as_bytes()[..] || bytes > bytes_max {
-                break;
-            }
-            bytes += value.len();
-            read_spans(&value, out)?;
-        }
-        Ok(bytes)
+        let mut values = Values::new(self, bytes_max);
+        self.each_value_of(trace_id, |value| {
+            values.each_span(value, |span| {
+                out.push(span);
+                true
+            })
+        })?;
+        Ok(values.bytes)
     }
 
     /// Visits the segment's spans of a trace, of which no more than a value is held at a time.
-    /// After the value in which `visit` wants no more, none is read.
+    /// After the one that `visit` wants as the last, none is read.
     pub(crate) fn each_span_of(
         &self,
         trace_id: &TraceId,
         mut visit: impl FnMut(RawSpan) -> bool,
     ) -> Result<(), BlockError> {
+        let mut values = Values::new(self, usize::MAX);
+        self.each_value_of(trace_id, |value| values.each_span(value, &mut visit))
+    }
+
+    /// Visits the values of a trace until `visit` wants no more.
+    fn each_value_of(
+        &self,
+        trace_id: &TraceId,
+        mut visit: impl FnMut(&Bytes) -> Result<bool, BlockError>,
+    ) -> Result<(), BlockError> {
         if !self.may_have(trace_id) {
             return Ok(());
         }
-        let mut goes_on = true;
         for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
             let (key, value) = entry?;
-            if !goes_on || key[..] != trace_id.as_bytes()[..] {
+            if key[..] != trace_id.as_bytes()[..] || !visit(&value)? {
                 break;
             }
-            split(&value, |_, span| goes_on &= visit(span), |_| {})
-                .map_err(|_| BlockError::Damaged("a trace's spans cannot be read"))?;
         }
         Ok(())
     }
@@ -341,11 +365,6 @@ impl<'a> Fragments<'a> {
 
 fn decode_summary(value: &[u8]) -> Result<Fragment, BlockError> {
     Fragment::decode(value).ok_or(BlockError::Damaged("a summary cannot be read"))
-}
-
-fn read_spans(value: &Bytes, out: &mut Vec<RawSpan>) -> Result<(), BlockError> {
-    split(value, |_, span| out.push(span), |_| {})
-        .map_err(|_| BlockError::Damaged("a trace's spans cannot be read"))
 }
 
 fn checksum(spans: u32, index: u32) -> u32 {

@@ -3,7 +3,6 @@
 mod seal;
 mod keep;
 mod merge;
-mod repeated;
 mod view;
 mod usage;
 mod votes;
@@ -15,9 +14,9 @@ use crate::codes::{self, SpanCode};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Stats;
-use crate::raw::{Refusal, split};
+use crate::raw::{Context, Shell, split};
 use crate::sampling::Sampler;
-use crate::segment::{IdsOnly, Segment};
+use crate::segment::{IdsOnly, Segment, ShellCache};
 use crate::tail::{NAME_BYTES_MAX, Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
 use crate::token;
 use crate::wire::WireError;
@@ -25,7 +24,6 @@ use ahash::{AHashMap, AHashSet};
 use keep::Keeper;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use repeated::Repeated;
 use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use sonde_segment::{SegmentDir, SwapError};
@@ -38,6 +36,7 @@ pub struct TraceStore {
     config: Config,
     metrics: Metrics,
     dir: Arc<SegmentDir>,
+    shells: Arc<ShellCache>,
     state: RwLock<State>,
     keeper: Mutex<Keeper>,
     /// Where not everything is kept.
@@ -85,6 +84,11 @@ pub enum StoreError {
     #[error("{0} spans panicked, which is a defect; please report it")]
     Panicked(&'static str),
 }
+
+/// How much of the resources and scopes of segments stays in memory.
+const SHELL_BYTES_MAX: usize = 32 << 20;
+/// What a resource or a scope takes in the tail beside its bytes.
+const SHELL_OVERHEAD: usize = size_of::<Shell>() + size_of::<Context>() + 32;
 
 /// So many troubles are told.
 const TROUBLES_MAX: usize = 16;
@@ -152,13 +156,14 @@ impl TraceStore {
         let (dir, mut manifest) = SegmentDir::open(dir)?;
         let metrics = Metrics::register(registry);
         metrics.damaged.inc_by(dir.quarantined());
+        let shells = Arc::new(ShellCache::new(SHELL_BYTES_MAX));
         let (mut segments, mut ids_only) = (Vec::new(), Vec::new());
         for meta in manifest.segments.clone() {
             let (id, path) = (meta.id, dir.path(&meta.tenant, meta.id));
             let opened = if IdsOnly::is_meant(&meta) {
                 IdsOnly::open(&path, meta).map(|ids| ids_only.push(Arc::new(ids)))
             } else {
-                Segment::open(&path, meta).map(|segment| segments.push(Arc::new(segment)))
+                Segment::open(&path, meta, &shells).map(|segment| segments.push(Arc::new(segment)))
             };
             match opened {
                 Ok(()) => {}
@@ -183,6 +188,7 @@ impl TraceStore {
             config: config.clone(),
             metrics,
             dir,
+            shells,
             state: RwLock::new(state),
             keeper: Mutex::new(Keeper::new(manifest, config, now)),
         };
@@ -352,31 +358,26 @@ fn parse(
         |trace_id, span| raw.push((trace_id, span)),
         |refusal| metrics.drop_span(refusal),
     )?;
-    let mut repeated = Repeated::of_payload(entry.payload.len());
-    raw.retain(|(trace_id, span)| {
-        let is_taken = repeated.takes(*trace_id, span);
-        if !is_taken {
-            metrics.drop_span(Refusal::Repeated);
-        }
-        is_taken
-    });
-    let mut last: Option<(*const crate::raw::Context, usize)> = None;
+    let mut last: Option<(*const Context, *const Shell)> = None;
     for (trace_id, span) in raw {
-        let context = match last {
-            Some((pointer, at)) if std::ptr::eq(pointer, Arc::as_ptr(&span.context)) => at,
-            _ => {
-                let from = parsed.tokens.len();
-                let service =
-                    token::of_context(&span.context, request_id_keys, &mut parsed.tokens)?;
-                parsed.contexts.push(ParsedContext {
-                    code: codes::service(&service).unwrap_or(0),
-                    service: (service.len() <= NAME_BYTES_MAX).then(|| service.into()),
-                    tokens: from..parsed.tokens.len(),
-                });
-                last = Some((Arc::as_ptr(&span.context), parsed.contexts.len() - 1));
-                parsed.contexts.len() - 1
-            }
-        };
+        let shells = &span.context;
+        let place = (Arc::as_ptr(shells), Arc::as_ptr(&shells.resource));
+        if last.is_none_or(|(_, resource)| resource != place.1) {
+            let from = parsed.tokens.len();
+            let service =
+                token::of_resource(&shells.resource, request_id_keys, &mut parsed.tokens)?;
+            parsed.contexts.push(ParsedContext {
+                code: codes::service(&service).unwrap_or(0),
+                service: (service.len() <= NAME_BYTES_MAX).then(|| service.into()),
+                tokens: from..parsed.tokens.len(),
+            });
+            parsed.payload_bytes += shells.resource.bytes_apart() + SHELL_OVERHEAD;
+        }
+        if last.is_none_or(|(context, _)| context != place.0) {
+            parsed.payload_bytes += shells.scope.bytes_apart() + SHELL_OVERHEAD;
+        }
+        last = Some(place);
+        let context = parsed.contexts.len() - 1;
         let from = parsed.tokens.len();
         let (name, flags) = token::of_span(&span.bytes, request_id_keys, &mut parsed.tokens)?;
         let code = SpanCode {

@@ -175,20 +175,10 @@ impl TailTrace {
         alternatives.any(|needs| has_code(needs) && has_tokens(needs))
     }
 
-    /// About how many bytes it takes.
+    /// About how many bytes it takes, without what its spans share with others.
     pub(crate) fn bytes(&self) -> usize {
-        let mut bytes = TRACE_OVERHEAD + self.tokens.len() * 8;
-        let mut context = std::ptr::null();
-        for span in &self.spans {
-            let is_shared = std::ptr::eq(context, Arc::as_ptr(&span.context));
-            bytes += SPAN_OVERHEAD;
-            bytes += match is_shared {
-                true => span.bytes.len(),
-                false => span.bytes_with_context(),
-            };
-            context = Arc::as_ptr(&span.context);
-        }
-        bytes
+        let spans = self.spans.iter().map(|s| SPAN_OVERHEAD + s.bytes.len());
+        TRACE_OVERHEAD + self.tokens.len() * 8 + spans.sum::<usize>()
     }
 
     /// The tokens, perhaps some more than once.

@@ -6,3 +6,4 @@ mod oracle;
 mod tags;
 mod bounds;
 mod store;
+mod shells;

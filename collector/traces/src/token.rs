@@ -4,7 +4,7 @@
 //! values have no token, and a search for one goes without.
 
 use crate::codes;
-use crate::raw::Context;
+use crate::raw::Shell;
 use crate::wire::{Field, WireError, fields, text};
 use prost::Message as _;
 use serde_json::Value;
@@ -97,25 +97,30 @@ pub(crate) fn kind_name(kind: u64) -> &'static str {
 }
 
 /// The service of a resource, and the resource's tokens.
-pub(crate) fn of_context<'a>(
-    context: &'a Context,
+pub(crate) fn of_resource<'a>(
+    shell: &'a Shell,
     request_id_keys: &[String],
     out: &mut Vec<u64>,
 ) -> Result<Cow<'a, str>, WireError> {
     let mut service = Cow::Borrowed(SERVICE_UNKNOWN);
     let (from, mut is_over) = (out.len(), false);
-    for field in fields(&context.resource) {
-        let (1, Field::Bytes(attribute)) = field? else {
+    for field in fields(&shell.bytes) {
+        let (1, Field::Bytes(resource)) = field? else {
             continue;
         };
-        let (key, value) = key_value(attribute)?;
-        if out.len() - from < CONTEXT_TOKENS_MAX {
-            put_attribute(key, &value, request_id_keys, out);
-        } else {
-            is_over = true;
-        }
-        if key == semconv::SERVICE_NAME && !value.is_empty() {
-            service = value;
+        for field in fields(resource) {
+            let (1, Field::Bytes(attribute)) = field? else {
+                continue;
+            };
+            let (key, value) = key_value(attribute)?;
+            if out.len() - from < CONTEXT_TOKENS_MAX {
+                put_attribute(key, &value, request_id_keys, out);
+            } else {
+                is_over = true;
+            }
+            if key == semconv::SERVICE_NAME && !value.is_empty() {
+                service = value;
+            }
         }
     }
     out.extend(token(Kind::Service, "", service.as_bytes()));

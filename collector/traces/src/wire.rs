@@ -16,7 +16,12 @@ pub(crate) enum Field<'a> {
     Fixed32,
     /// Text, bytes, or a message.
     Bytes(&'a [u8]),
+    /// Fields between two marks, as protobuf had them long ago. OTLP has none.
+    Group,
 }
+
+/// How deep groups lie in each other at most, as for the doors.
+const GROUPS_MAX: usize = 100;
 
 /// The fields of one message; ends after the first error.
 pub(crate) struct Fields<'a>(&'a [u8]);
@@ -27,6 +32,11 @@ pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
 }
 
 impl<'a> Fields<'a> {
+    /// How many bytes of the message come behind the last field.
+    pub(crate) fn left(&self) -> usize {
+        self.0.len()
+    }
+
     fn step(&mut self) -> Option<(u64, Field<'a>)> {
         let tag = self.varint()?;
         let field = match tag & 7 {
@@ -40,9 +50,34 @@ impl<'a> Fields<'a> {
                 self.0.split_off(..4)?;
                 Field::Fixed32
             }
+            3 => {
+                self.skip_group(tag >> 3)?;
+                Field::Group
+            }
             _ => return None,
         };
         Some((tag >> 3, field))
+    }
+
+    /// Skips what is left of a group that began.
+    fn skip_group(&mut self, number: u64) -> Option<()> {
+        let mut open = vec![number];
+        while let Some(innermost) = open.last() {
+            let tag = self.varint()?;
+            match tag & 7 {
+                0 => drop(self.varint()?),
+                1 => drop(self.0.split_off(..8)?),
+                2 => {
+                    let len = usize::try_from(self.varint()?).ok()?;
+                    self.0.split_off(..len)?;
+                }
+                3 if open.len() < GROUPS_MAX => open.push(tag >> 3),
+                4 if *innermost == tag >> 3 => drop(open.pop()),
+                5 => drop(self.0.split_off(..4)?),
+                _ => return None,
+            }
+        }
+        Some(())
     }
 
     fn varint(&mut self) -> Option<u64> {

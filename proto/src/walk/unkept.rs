@@ -7,6 +7,9 @@
 use super::wire::{Cursor, DEPTH_MAX, Wire};
 use crate::{Signal, SpanId, TraceId, UnixNanos};
 
+/// A single span of more bytes is not kept.
+pub const SPAN_BYTES_MAX: usize = 32 << 20;
+
 /// When data points have to be.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -23,6 +26,8 @@ pub struct Unkept {
     pub bad_trace_ids: u64,
     /// Other spans whose own ID is not 8 bytes that are not all zero.
     pub bad_span_ids: u64,
+    /// Other spans that are larger than [`SPAN_BYTES_MAX`].
+    pub too_large: u64,
     /// Data points from before the earliest time.
     pub too_old: u64,
     /// Data points from after the latest time.
@@ -40,7 +45,7 @@ impl Unkept {
     /// How many spans or data points that are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let of_spans = self.bad_trace_ids + self.bad_span_ids;
+        let of_spans = self.bad_trace_ids + self.bad_span_ids + self.too_large;
         of_spans + self.too_old + self.too_new + self.too_coarse
     }
 }
@@ -73,6 +78,7 @@ fn each<'a>(mut at: Cursor<'a>, path: &[u32], found: &mut impl FnMut(Cursor<'a>)
 
 impl Unkept {
     fn span(&mut self, mut at: Cursor<'_>) {
+        let is_too_large = at.bytes().len() > SPAN_BYTES_MAX;
         let (mut trace, mut span): (&[u8], &[u8]) = (&[], &[]);
         while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
             match (tag, wire) {
@@ -85,6 +91,8 @@ impl Unkept {
             self.bad_trace_ids += 1;
         } else if SpanId::from_slice(span).is_err() {
             self.bad_span_ids += 1;
+        } else if is_too_large {
+            self.too_large += 1;
         }
     }
 
@@ -169,6 +177,10 @@ mod tests {
             span(&[0; 16], &[1; 8]),
             span(&[1; 15], &[]),
             span(&[1; 16], &[0; 8]),
+            Span {
+                name: "x".repeat(SPAN_BYTES_MAX),
+                ..span(&[1; 16], &[1; 8])
+            },
         ];
         let request = ExportTraceServiceRequest {
             resource_spans: vec![ResourceSpans {
@@ -183,9 +195,10 @@ mod tests {
         let expected = Unkept {
             bad_trace_ids: 2,
             bad_span_ids: 1,
+            too_large: 1,
             ..Unkept::default()
         };
-        assert_eq!((found, found.count()), (expected, 3));
+        assert_eq!((found, found.count()), (expected, 4));
     }
 
     #[test]

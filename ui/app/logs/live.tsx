@@ -4,7 +4,7 @@ import { useEffect, useReducer, useState } from 'preact/hooks';
 import { ApiError } from '../api';
 import { compact } from '../format';
 import type { Line } from '../loki';
-import { count } from '../pages/lookup';
+import { count } from '../parts/words';
 import { Panel } from '../parts/panel';
 import { Empty, ErrorBanner } from '../parts/state';
 import { KEPT_MAX, NOTHING, step, type Action } from './shown';

@@ -44,7 +44,7 @@ function Alarm({ alert, service, red, use, example_trace: trace, logs, notificat
       <Head alert={alert} service={name} />
       {(red || name) && (
         <Panel title={name ? <>Rate, errors, duration of <a href={to.service(name)}>{name}</a></> : 'Rate, errors, duration'} aside="▾ the alert began">
-          <RedCharts red={red} mark={alert.starts_at / 1e6} />
+          <RedCharts red={red} marks={[{ time: alert.starts_at / 1e6, kind: 'alert', text: `the alert began at ${moment(alert.starts_at)}` }]} />
         </Panel>
       )}
       <div class="beside">

@@ -21,7 +21,7 @@ import { ServiceLinks } from '../parts/services';
 import { Answer, Empty, ErrorBanner } from '../parts/state';
 import { useResource } from '../resource';
 import { navigate } from '../router';
-import { count } from './lookup';
+import { count } from '../parts/words';
 
 const POINTS = 200;
 

@@ -1,19 +1,24 @@
 // How it is going: what fires, and every service's rate, errors and durations.
 
-import type { Alert, Edge, Service } from '../api';
+import { withQuery, type Alert, type Change, type Golden, type Saturated, type Service } from '../api';
 import { percent, rate, seconds } from '../format';
+import { shownValue } from '../nodes/table';
 import { AlertList, byUrgency, isFiring } from '../parts/alerts';
+import { Changes } from '../parts/changes';
+import { errorHeat } from '../parts/heat';
 import { Panel, useTitle } from '../parts/panel';
 import { Answer, Empty } from '../parts/state';
 import { useResource } from '../resource';
 import { quoted, spansOf, to } from '../router';
+import { NoServices } from '../services/none';
 
 const EVERY = 5000;
 
 export function Overview() {
   const services = useResource<{ services: Service[] }>('/services', { every: EVERY });
   const alerts = useResource<{ alerts: Alert[] }>('/alerts', { every: EVERY });
-  const graph = useResource<{ edges: Edge[] }>('/signals/graph', { every: 3 * EVERY });
+  const golden = useResource<Golden>('/signals/golden', { every: 3 * EVERY });
+  const changes = useResource<{ changes: Change[] }>(withQuery('/signals/changes', { start: '-1h', limit: 5 }), { every: 3 * EVERY });
   const firing = byUrgency((alerts.data?.alerts ?? []).filter(isFiring));
   useTitle(firing.length ? `(${firing.length}) Overview` : 'Overview');
   return (
@@ -24,14 +29,21 @@ export function Overview() {
           {() => (firing.length ? <AlertList alerts={firing} /> : <Empty><p><span class="good">●</span> Nothing fires.</p></Empty>)}
         </Answer>
       </Panel>
-      <Panel title="Services" aside="last minute">
+      <Panel title="Services" aside={<>last minute, <a href="/services">all their signals</a></>}>
         <Answer of={services} what="services">
           {(data) => (data.services.length ? <ServiceTable services={data.services} /> : <NoServices />)}
         </Answer>
       </Panel>
-      {graph.data && graph.data.edges.length > 0 && (
-        <Panel title="Who calls whom" aside="last minute"><Edges edges={graph.data.edges} /></Panel>
-      )}
+      <div class="columns wide">
+        <Panel title="Saturated now" aside={<a href="/nodes">all nodes</a>}>
+          <Answer of={golden} what="what is saturated">{({ saturated }) => <Saturation saturated={saturated} />}</Answer>
+        </Panel>
+        <Panel title="Changed lately" aside={<a href="/services">all services</a>}>
+          <Answer of={changes} what="changes">
+            {(data) => (data.changes.length ? <Changes changes={data.changes} /> : <Empty><p>No service changed its version, image or replica set in the last hour.</p></Empty>)}
+          </Answer>
+        </Panel>
+      </div>
     </>
   );
 }
@@ -77,43 +89,15 @@ function ServiceTable({ services }: { services: Service[] }) {
   );
 }
 
-export const errorHeat = (ratio: number | null): string => (ratio === null ? 'muted' : ratio >= 0.05 ? 'hot' : ratio >= 0.01 ? 'warm' : '');
+const SATURATED_SHOWN = 5;
 
-export function Edges({ edges }: { edges: Edge[] }) {
+function Saturation({ saturated }: { saturated: Saturated[] }) {
+  if (saturated.length === 0) return <Empty><p><span class="good">●</span> Nothing waits for a resource.</p></Empty>;
   return (
-    <div class="scroll">
-      <table class="list">
-        <thead>
-          <tr>
-            <th scope="col">From</th>
-            <th scope="col">To</th>
-            <th scope="col" class="number">Requests</th>
-            <th scope="col" class="number">Failed</th>
-            <th scope="col" class="number">p95</th>
-          </tr>
-        </thead>
-        <tbody>
-          {edges.map((edge) => (
-            <tr key={`${edge.client} ${edge.server}`}>
-              <td><a href={to.service(edge.client)}>{edge.client}</a></td>
-              <td><span class="muted">→ </span><a href={to.service(edge.server)}>{edge.server}</a></td>
-              <td class="number">{rate(edge.rate)}</td>
-              <td class={`number ${errorHeat(edge.failed_ratio)}`}>{percent(edge.failed_ratio)}</td>
-              <td class="number">{seconds(edge.p95_seconds)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
-}
-
-function NoServices() {
-  return (
-    <Empty>
-      <p><strong>No service has sent spans yet.</strong></p>
-      <p>Point an OpenTelemetry SDK here and the first request shows up within seconds:</p>
-      <pre>OTEL_EXPORTER_OTLP_ENDPOINT=http://{window.location.hostname}:4317</pre>
-    </Empty>
+    <ul class="plain">
+      {saturated.slice(0, SATURATED_SHOWN).map(({ metric, labels, unit, value, help }) => (
+        <li key={`${metric} ${JSON.stringify(labels)}`} class="line" title={metric}><b>{shownValue({ metric, unit, value })}</b> <span>{Object.values(labels).join(' ')}</span> <span class="muted">{help}</span></li>
+      ))}
+    </ul>
   );
 }

@@ -5,17 +5,23 @@ import { useEffect, useState } from 'preact/hooks';
 import { ApiError } from '../api';
 import { ErrorBanner, Loading } from './state';
 
-export function Late({ load }: { load: () => Promise<ComponentType> }) {
-  const [Page, setPage] = useState<ComponentType | null>(null);
+interface LateProps<P> {
+  load: () => Promise<ComponentType<P>>;
+  of: P;
+}
+
+export function Late<P extends object>({ load, of }: LateProps<P>) {
+  const [loaded, setLoaded] = useState<{ from: unknown; Page: ComponentType<P> } | null>(null);
   const [failed, setFailed] = useState(false);
   useEffect(() => {
     let isHere = true;
-    load().then((page) => isHere && setPage(() => page), () => isHere && setFailed(true));
+    load().then((Page) => isHere && setLoaded({ from: load, Page }), () => isHere && setFailed(true));
     return () => {
       isHere = false;
     };
   }, [load]);
-  if (Page) return <Page />;
+  // The page before is not this one, however long this one takes.
+  if (loaded?.from === load) return <loaded.Page {...of} />;
   // A newer collector has other files: the frame around the page must be its own too.
   if (failed) return <ErrorBanner error={new ApiError('The page could not be loaded. The collector may be another one now.', 0)} retry={() => window.location.reload()} />;
   return <Loading what="the page" />;

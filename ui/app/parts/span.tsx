@@ -1,12 +1,14 @@
 // Everything one span says.
 
-import type { Pairs, Span } from '../api';
+import type { LogRecord, Pairs, Span } from '../api';
 import { instant, moment, nanoseconds } from '../format';
-import { to } from '../router';
+import { LogTable } from '../logs/table';
+import { quoted, spansOf, to } from '../router';
+import { has } from '../traces/traceql';
 
-export function SpanDetails({ span, start }: { span: Span; start: number }) {
+export function SpanDetails({ span, start, logs = [] }: { span: Span; start: number; logs?: LogRecord[] }) {
   return (
-    <div class="details">
+    <div class="details" data-testid="span-details">
       <dl class="facts">
         <Fact name="started">
           <span title={instant(span.start)}>{moment(span.start, true)}</span> (+{nanoseconds(span.start - start)})
@@ -15,9 +17,15 @@ export function SpanDetails({ span, start }: { span: Span; start: number }) {
         <Fact name="kind">{span.kind}</Fact>
         <Fact name="status">{span.status}{span.status_message && `: ${span.status_message}`}</Fact>
         <Fact name="span"><code>{span.span_id}</code></Fact>
+        {span.parent && <Fact name="parent"><code>{span.parent}</code></Fact>}
         {span.scope && <Fact name="scope">{span.scope}</Fact>}
       </dl>
-      <Attributes title="Attributes" pairs={span.attributes} />
+      <p class="line small">
+        <a href={to.traces(spansOf(span.service, `name = ${quoted(span.name)}`))}>other calls of it</a>
+        <a href={to.service(span.service)}>{span.service}</a>
+      </p>
+      {logs.length > 0 && <><h4>Log lines</h4><LogTable records={logs} inTrace /></>}
+      <Attributes title="Attributes" pairs={span.attributes} scope="span" />
       {span.events.length > 0 && (
         <>
           <h4>Events</h4>
@@ -34,12 +42,12 @@ export function SpanDetails({ span, start }: { span: Span; start: number }) {
           <h4>Linked traces</h4>
           <ul>
             {span.links.map((link) => (
-              <li key={link.trace_id + link.span_id}><a href={to.trace(link.trace_id, link.span_id)}><code>{link.trace_id}</code></a></li>
+              <li key={link.trace_id + link.span_id}><a href={to.trace(link.trace_id, link.span_id)}><code>{link.trace_id}</code></a> <Attributes pairs={link.attributes} /></li>
             ))}
           </ul>
         </>
       )}
-      <Attributes title="Resource" pairs={span.resource} />
+      <Attributes title="Resource" pairs={span.resource} scope="resource" />
     </div>
   );
 }
@@ -48,7 +56,8 @@ function Fact({ name, children }: { name: string; children: preact.ComponentChil
   return <div><dt>{name}</dt><dd>{children}</dd></div>;
 }
 
-export function Attributes({ title, pairs }: { title?: string; pairs: Pairs }) {
+/** `scope`: where a search finds them. */
+export function Attributes({ title, pairs, scope }: { title?: string; pairs: Pairs; scope?: 'span' | 'resource' }) {
   if (pairs.length === 0) return null;
   return (
     <>
@@ -57,7 +66,9 @@ export function Attributes({ title, pairs }: { title?: string; pairs: Pairs }) {
         <tbody>
           {pairs.map(([name, value], index) => (
             <tr key={index}>
-              <th scope="row">{name}</th>
+              <th scope="row">
+                {scope ? <a class="quiet-link" href={to.traces(`{ ${has(`${scope}.${name}`, value)} }`)} title="Traces that have this value">{name}</a> : name}
+              </th>
               <td><Value name={name} value={value} /></td>
             </tr>
           ))}

@@ -1,13 +1,13 @@
 // Utilisation, saturation and errors of what a node has, each with its last hour.
 
 import { useState } from 'preact/hooks';
-import type { LabelMap, UseSignal } from '../api';
-import { inUnit } from '../format';
+import type { UseSignal } from '../api';
+import { aspectOf, heatOf, placeOf, restOf } from '../nodes/places';
+import { shownValue } from '../nodes/table';
 import { Spark } from './chart';
 
 const RESOURCES = ['cpu', 'memory', 'disk', 'network'];
 const METHODS = ['utilization', 'saturation', 'errors'];
-const NODE_LABELS = ['host_name', 'instance', 'node', 'host'];
 
 /** How many disks, file systems or interfaces are shown of one signal, busiest first. */
 const ALIKE_FIRST = 3;
@@ -50,18 +50,12 @@ function UseRow({ signal, first }: { signal: UseSignal; first: boolean }) {
       <th scope="row">{first ? title(signal.resource) : ''}</th>
       <td title={`${signal.help}\n${signal.metric}`}>
         {signal.method}
-        <span class="muted small">{aspect(signal)}<Rest labels={signal.labels} /></span>
+        <span class="muted small">{[aspectOf(signal), ...restOf(signal.labels)].map((word) => word && ` ${word}`)}</span>
       </td>
-      <td class={`number ${heat(signal)}`}>{inUnit(signal.value, signal.unit)}</td>
+      <td class={`number ${heatOf(signal)}`}>{shownValue(signal)}</td>
       <td><Spark samples={signal.samples ?? []} ceiling={isRatio(signal) ? 1 : undefined} /></td>
     </tr>
   );
-}
-
-/** What tells signals of one method apart: `load` in `node:cpu_load:ratio`. */
-function aspect({ metric, resource, method }: UseSignal): string {
-  const words = (metric.split(':')[1] ?? '').split('_').filter((word) => word !== resource && word !== method);
-  return words.length ? ` ${words.join(' ')}` : '';
 }
 
 function busiest(signals: UseSignal[]): UseSignal[] {
@@ -72,8 +66,6 @@ function busiest(signals: UseSignal[]): UseSignal[] {
     return count < ALIKE_FIRST;
   });
 }
-
-const nodeOf = (signal: UseSignal): string => NODE_LABELS.map((name) => signal.labels[name]).find(Boolean) ?? '';
 
 const key = (signal: UseSignal): string => `${signal.metric} ${JSON.stringify(signal.labels)}`;
 
@@ -88,22 +80,8 @@ function byNode(signals: UseSignal[]): Map<string, UseSignal[]> {
     rank(a) - rank(b) || metrics.indexOf(a.metric) - metrics.indexOf(b.metric) || (b.value ?? 0) - (a.value ?? 0);
   const nodes = new Map<string, UseSignal[]>();
   for (const signal of [...signals].sort(order)) {
-    const node = nodeOf(signal);
+    const node = placeOf(signal.labels);
     nodes.set(node, [...(nodes.get(node) ?? []), signal]);
   }
   return nodes;
-}
-
-/** Which disk, which interface: the labels that do not name the node. */
-function Rest({ labels }: { labels: LabelMap }) {
-  const rest = Object.entries(labels).filter(([name]) => !NODE_LABELS.includes(name) && name !== '__name__' && name !== 'job');
-  return rest.length ? <> {rest.map(([, value]) => value).join(' ')}</> : null;
-}
-
-/** Where a look is worth it: busy above 80 %, full above 95 %, any error at all. */
-function heat({ method, unit, value }: UseSignal): string {
-  if (value === null) return 'muted';
-  if (method === 'errors') return value > 0 ? 'hot' : '';
-  if (unit !== 'ratio' && unit !== '1') return '';
-  return value >= 0.95 ? 'hot' : value >= 0.8 ? 'warm' : '';
 }

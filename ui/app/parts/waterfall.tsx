@@ -1,63 +1,126 @@
-// A trace, span under span, over time.
+// A trace, span under span, over time; with what the request waited for, and what a search
+// found in it.
+//
+// Of a long one, only the rows near what is in view are drawn: a row has one height, so the
+// room of the others is known. The open span stands in the address.
 
+import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { LogRecord, Span, Trace } from '../api';
+import type { CriticalPath, LogRecord, Span, Trace } from '../api';
 import { nanoseconds } from '../format';
-import { place } from '../router';
-import { SpanDetails } from './span';
-import { isError, layout, type Layout, type Row } from './tree';
+import { hereWith, navigate, place } from '../router';
+import { SpanRow } from './row';
+import { layout, unfolded, withAncestors, type Row } from './tree';
 
-const ROWS_FIRST = 300;
+const BRIEF_ROWS = 12;
+/** Up to so many rows all are drawn. */
+const ALL_ROWS = 200;
+/** Rows that are drawn together. */
+const CHUNK = 50;
+/** Pixels; as in trace.css. */
+const ROW_HEIGHT = 25;
 
 interface WaterfallProps {
-  trace: Trace;
+  trace: Pick<Trace, 'spans'>;
   logs?: LogRecord[];
+  path?: CriticalPath | undefined;
+  /** The spans that a search found. */
+  matched?: ReadonlySet<string> | undefined;
+  /** Show these only, and those above them. */
+  only?: ((span: Span) => boolean) | undefined;
   /** Fewer rows, no details: a look, not the page. */
   brief?: boolean;
 }
 
-export function Waterfall({ trace, logs = [], brief = false }: WaterfallProps) {
+export function Waterfall({ trace, logs = [], path, matched, only, brief = false }: WaterfallProps) {
   const plan = useMemo(() => layout(trace), [trace]);
-  const wanted = brief ? null : place.value.query.get('span');
-  const [open, setOpen] = useState<string | null>(wanted);
+  const [openHere, setOpenHere] = useState<string | null>(null);
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
-  const [limit, setLimit] = useState(brief ? 12 : ROWS_FIRST);
-  const visible = plan.rows.filter((row) => !row.above.some((id) => folded.has(id)));
-  const logCounts = useMemo(() => countBySpan(logs), [logs]);
+  const wanted = brief ? openHere : place.value.query.get('span');
+  const visible = useMemo(() => {
+    const kept = only && new Set(withAncestors(plan.rows, only));
+    return unfolded(plan.rows, folded).filter((row) => !kept || kept.has(row));
+  }, [plan, folded, only]);
+  const lines = useMemo(() => bySpan(logs), [logs]);
+  const steps = useMemo(() => stepsBySpan(path), [path]);
+  const open = (id: string) => {
+    const next = wanted === id ? null : id;
+    if (brief) setOpenHere(next);
+    else navigate(hereWith({ span: next ?? undefined }), true);
+  };
   const fold = (id: string) => {
     const next = new Set(folded);
     if (!next.delete(id)) next.add(id);
     setFolded(next);
   };
   if (plan.rows.length === 0) return <p class="muted">This trace has no spans yet.</p>;
+  const row = (of: Row) => {
+    const { span_id, service } = of.span;
+    return (
+      <SpanRow
+        key={span_id}
+        row={of}
+        plan={plan}
+        tone={plan.services.indexOf(service) % 8}
+        logs={lines.get(span_id) ?? NONE}
+        steps={steps.get(span_id) ?? NONE}
+        isMatched={matched?.has(span_id) ?? false}
+        open={wanted === span_id}
+        folded={folded.has(span_id)}
+        scroll={!brief}
+        onOpen={open}
+        onFold={fold}
+      />
+    );
+  };
+  const shown = brief ? visible.slice(0, BRIEF_ROWS) : visible;
   return (
-    <div class={brief ? 'waterfall brief' : 'waterfall'} data-testid="trace-waterfall" onKeyDown={moveFocus}>
+    <div class={brief ? 'waterfall brief' : 'waterfall'} data-testid="trace-waterfall" data-rows={visible.length} onKeyDown={moveFocus}>
       <div class="services">
         {plan.services.map((service, index) => (
           <span key={service} class={`legend svc-${index % 8}`}><i />{service}</span>
         ))}
+        {path && <span class="legend legend-path"><i />the request waited for this</span>}
+        {matched && <span class="legend legend-matched"><i />found by the search</span>}
       </div>
       <Ruler duration={plan.duration} />
-      {visible.slice(0, limit).map((row) => (
-        <SpanRow
-          key={row.span.span_id}
-          row={row}
-          plan={plan}
-          logs={logCounts.get(row.span.span_id) ?? 0}
-          open={open === row.span.span_id}
-          folded={folded.has(row.span.span_id)}
-          wanted={wanted === row.span.span_id}
-          onOpen={() => setOpen(open === row.span.span_id ? null : row.span.span_id)}
-          onFold={() => fold(row.span.span_id)}
-        />
+      {chunks(shown).map((rows, index) => (
+        <Chunk key={index} count={rows.length} first={index < 2} keep={shown.length <= ALL_ROWS || rows.some(({ span }) => span.span_id === wanted)}>
+          {() => rows.map(row)}
+        </Chunk>
       ))}
-      {visible.length > limit && (
-        <button type="button" class="more" onClick={() => setLimit(limit + 1000)}>
-          {visible.length - limit} more spans
-        </button>
-      )}
+      {shown.length < visible.length && <p class="muted small">{visible.length - shown.length} more spans</p>}
     </div>
   );
+}
+
+const NONE: never[] = [];
+
+function chunks(rows: Row[]): Row[][] {
+  const all: Row[][] = [];
+  for (let from = 0; from < rows.length; from += CHUNK) all.push(rows.slice(from, from + CHUNK));
+  return all;
+}
+
+interface ChunkProps {
+  count: number;
+  /** Drawn before it is known what is in view. */
+  first: boolean;
+  /** Drawn wherever it is. */
+  keep: boolean;
+  children: () => ComponentChildren;
+}
+
+function Chunk({ count, first, keep, children }: ChunkProps) {
+  const self = useRef<HTMLDivElement>(null);
+  const [near, setNear] = useState(first);
+  useEffect(() => {
+    const observer = new IntersectionObserver((entries) => setNear(entries.at(-1)!.isIntersecting), { rootMargin: '800px 0px' });
+    observer.observe(self.current!);
+    return () => observer.disconnect();
+  }, []);
+  const drawn = near || keep;
+  return <div ref={self} style={{ minHeight: drawn ? '0' : `${count * ROW_HEIGHT}px` }}>{drawn && children()}</div>;
 }
 
 function Ruler({ duration }: { duration: number }) {
@@ -75,72 +138,30 @@ function Ruler({ duration }: { duration: number }) {
   );
 }
 
-interface SpanRowProps {
-  row: Row;
-  plan: Layout;
-  logs: number;
-  open: boolean;
-  folded: boolean;
-  wanted: boolean;
-  onOpen(): void;
-  onFold(): void;
+function bySpan(logs: LogRecord[]): Map<string, LogRecord[]> {
+  const all = new Map<string, LogRecord[]>();
+  for (const record of logs) {
+    if (!record.span_id) continue;
+    const own = all.get(record.span_id);
+    if (own) own.push(record);
+    else all.set(record.span_id, [record]);
+  }
+  return all;
 }
 
-function SpanRow({ row, plan, logs, open, folded, wanted, onOpen, onFold }: SpanRowProps) {
-  const { span } = row;
-  const self = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    if (wanted) self.current?.scrollIntoView({ block: 'center' });
-  }, [wanted]);
-  const tone = `svc-${plan.services.indexOf(span.service) % 8}`;
-  return (
-    <div ref={self} class={open ? `span ${tone} open` : `span ${tone}`} data-testid="trace-span">
-      <div class={isError(span) ? 'span-row error' : 'span-row'}>
-        <span class="span-name" style={{ paddingLeft: `${Math.min(row.depth, 24) * 14}px` }}>
-          {row.children > 0 ? (
-            <button type="button" class="fold" aria-expanded={!folded} aria-label={`${folded ? 'Show' : 'Hide'} the ${row.children} spans below`} onClick={onFold}>
-              {folded ? '▸' : '▾'}
-            </button>
-          ) : <i class="leaf" />}
-          <button type="button" class="span-open" aria-expanded={open} onClick={onOpen}>
-            <span class="span-text"><b>{span.service}</b> {span.name}</span>
-            {isError(span) && <span class="state state-error">error</span>}
-            {logs > 0 && <span class="log-count" title={`${logs} log lines`}>{logs} {logs === 1 ? 'log' : 'logs'}</span>}
-          </button>
-        </span>
-        <span class="track" onClick={onOpen}><span class="lane"><Bar span={span} plan={plan} /></span></span>
-      </div>
-      {open && <SpanDetails span={span} start={plan.start} />}
-    </div>
-  );
-}
-
-function Bar({ span, plan }: { span: Span; plan: Layout }) {
-  const left = ((span.start - plan.start) / plan.duration) * 100;
-  const width = Math.max(((span.end - span.start) / plan.duration) * 100, 0.15);
-  return (
-    <>
-      <i class="bar" style={{ left: `${left}%`, width: `${width}%` }} />
-      {span.events.map((event, index) => (
-        <i key={index} class="event" title={event.name} style={{ left: `${((event.time - plan.start) / plan.duration) * 100}%` }} />
-      ))}
-      <span class="took" style={{ left: `${left + width}%` }}>{nanoseconds(span.end - span.start)}</span>
-    </>
-  );
-}
-
-function countBySpan(logs: LogRecord[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { span_id } of logs) if (span_id) counts.set(span_id, (counts.get(span_id) ?? 0) + 1);
-  return counts;
+function stepsBySpan(path: CriticalPath | undefined): Map<string, CriticalPath['steps']> {
+  const all = new Map<string, CriticalPath['steps']>();
+  for (const step of path?.steps ?? []) all.set(step.span_id, [...(all.get(step.span_id) ?? []), step]);
+  return all;
 }
 
 /** Up and down go from span to span. */
 function moveFocus(event: KeyboardEvent) {
   const direction = { ArrowUp: -1, ArrowDown: 1 }[event.key];
-  if (!direction) return;
+  const here = document.activeElement as HTMLElement | null;
+  if (!direction || !here?.classList.contains('span-open')) return;
   const rows = [...(event.currentTarget as Element).querySelectorAll<HTMLElement>('.span-open')];
-  const next = rows[rows.indexOf(document.activeElement as HTMLElement) + direction];
+  const next = rows[rows.indexOf(here) + direction];
   if (!next) return;
   event.preventDefault();
   next.focus();

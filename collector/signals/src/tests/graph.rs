@@ -89,6 +89,16 @@ fn databases_users_and_named_peers_are_virtual_nodes() {
             1,
         )],
     );
+    for key in ["service.peer.name", "peer.service"] {
+        let named = with(
+            span(3, 1, 10, 0),
+            &[("server.address", "10.0.0.7"), (key, "tokens")],
+        );
+        check(
+            &[("web", named)],
+            &[("client=web server=tokens connection_type=virtual_node", 1)],
+        );
+    }
     check(
         &[("web", outside), ("api", span(2, 1, 11, 10))],
         &[("client=web server=api", 1)],

@@ -10,8 +10,8 @@ use serde_json::json;
 /// A refusal.
 #[derive(Debug)]
 pub(super) struct JaegerError {
-    status: StatusCode,
-    message: String,
+    pub(super) status: StatusCode,
+    pub(super) message: String,
 }
 
 impl JaegerError {

@@ -1,9 +1,10 @@
 //! Jaeger's HTTP APIs: the one that its older pages and Grafana call, and version 3
 //! (<https://www.jaegertracing.io/docs/latest/architecture/apis/>), at the URL of a data source
-//! that ends in `/jaeger`.
+//! that ends in `/jaeger`; and version 3 over gRPC.
 
 mod answer;
 mod dependencies;
+mod grpc;
 mod names;
 mod parameters;
 mod search;
@@ -34,6 +35,11 @@ pub(super) fn router() -> Router<Api> {
         .route("/api/v3/traces", get(v3::search))
         .route("/api/v3/trace-summaries", get(v3::summaries))
         .route("/api/v3/traces/{id}", get(v3::by_id))
+}
+
+/// The methods of gRPC, which stand at the root of the port.
+pub(super) fn grpc() -> Router<Api> {
+    grpc::router()
 }
 
 fn tenant(headers: &HeaderMap) -> Result<Tenant, JaegerError> {

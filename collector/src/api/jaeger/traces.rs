@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use prost::Message as _;
 use sonde_proto::otlp::trace::TracesData;
 use sonde_proto::{Tenant, TraceId};
+use sonde_traces::OtlpTrace;
 
 /// A trace. No time range is needed; `start` and `end` are read and left.
 pub(super) async fn by_id(
@@ -27,14 +28,20 @@ pub(super) async fn by_id(
     parameters.time("start")?;
     parameters.time("end")?;
     let found = api.of(&tenant).ask(move |sources, _| {
-        let Some((data, cut)) = read(sources, &tenant, &id)? else {
+        let Some(trace) = read(sources, &tenant, &id)? else {
             return Ok(None);
         };
         let mut items = Items::after(LIST_OPEN);
-        items.push(&Trace::new(&id, &data, cut.as_deref()))?;
+        put(&mut items, &id, &trace)?;
         Ok(Some(items.into_response(&list_close(1))))
     });
     found.await?.ok_or_else(JaegerError::no_trace)
+}
+
+fn put(items: &mut Items, id: &TraceId, trace: &OtlpTrace) -> Result<(), ApiError> {
+    let data = TracesData::decode(trace.bytes.as_slice());
+    let data = data.map_err(|error| ApiError::internal(error.to_string()))?;
+    items.push(&Trace::new(id, &data, trace.cut.as_deref()))
 }
 
 const NAMES: Names = Names {
@@ -65,16 +72,13 @@ pub(super) async fn search(
         ids.extend(found.traces.iter().map(|found| found.summary.trace_id));
         cut = found.cut;
     }
-    let put = |items: &mut Items, id: &TraceId, data: &TracesData, cut: Option<&str>| {
-        items.push(&Trace::new(id, data, cut))
-    };
     let close = |traces| list_close(traces);
     let (answer, in_part) = written(&api, &headers, ids, LIST_OPEN, put, close).await?;
     Ok((cut_short(cut.or(in_part).as_deref()), answer).into_response())
 }
 
 /// After so many bytes an answer takes no further trace; it has one at least, however large.
-const ANSWER_BYTES_MAX: usize = 64 << 20;
+pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// An answer of traces, each as `put` writes it, as far as one may go, and whether it goes no
 /// further. It is text before the turn ends: a trace is many times as large in memory.
@@ -83,9 +87,7 @@ pub(super) async fn written(
     headers: &HeaderMap,
     ids: Vec<TraceId>,
     open: &'static str,
-    put: impl Fn(&mut Items, &TraceId, &TracesData, Option<&str>) -> Result<(), ApiError>
-    + Send
-    + 'static,
+    put: impl Fn(&mut Items, &TraceId, &OtlpTrace) -> Result<(), ApiError> + Send + 'static,
     close: impl FnOnce(usize) -> String + Send + 'static,
 ) -> Result<(Response, Option<String>), JaegerError> {
     let tenant = tenant(headers)?;
@@ -93,10 +95,10 @@ pub(super) async fn written(
         let mut items = Items::after(open);
         let has_room = |items: &Items| items.bytes() < ANSWER_BYTES_MAX && !deadline.has_passed();
         let (traces, cut) = each(&ids, &mut items, has_room, |items, id| {
-            let Some((data, cut)) = read(sources, &tenant, id)? else {
+            let Some(trace) = read(sources, &tenant, id)? else {
                 return Ok(false);
             };
-            put(items, id, &data, cut.as_deref())?;
+            put(items, id, &trace)?;
             Ok(true)
         })?;
         Ok((items.into_response(&close(traces)), cut))
@@ -132,21 +134,14 @@ pub(super) fn trace_id(text: &str) -> Result<TraceId, JaegerError> {
     })
 }
 
-/// A trace, and why it may have more spans.
+/// A trace.
 pub(super) fn read(
     sources: &Sources,
     tenant: &Tenant,
     id: &TraceId,
-) -> Result<Option<(TracesData, Option<String>)>, ApiError> {
-    let failed = |error: &dyn std::error::Error| ApiError::internal(error.to_string());
-    let found = sources
-        .stores
-        .traces
-        .otlp(tenant, id)
-        .map_err(|error| failed(&error))?;
-    let Some(found) = found else { return Ok(None) };
-    let data = TracesData::decode(found.bytes.as_slice()).map_err(|error| failed(&error))?;
-    Ok(Some((data, found.cut)))
+) -> Result<Option<OtlpTrace>, ApiError> {
+    let found = sources.stores.traces.otlp(tenant, id);
+    found.map_err(|error| ApiError::internal(error.to_string()))
 }
 
 #[cfg(test)]

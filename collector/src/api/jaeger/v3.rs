@@ -14,10 +14,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use prost::Message as _;
 use serde_json::{Value, json};
 use sonde_proto::TraceId;
-use sonde_proto::otlp::trace::TracesData;
-use sonde_traces::{TraceAnswer, TraceSummary};
+use sonde_proto::otlp::trace::ResourceSpans;
+use sonde_traces::{OtlpTrace, TraceAnswer, TraceSummary};
 
 pub(super) async fn services(
     State(api): State<Api>,
@@ -47,11 +48,11 @@ pub(super) async fn by_id(
     let tenant = tenant(&headers)?;
     let id = trace_id(&id)?;
     let found = api.of(&tenant).ask(move |sources, _| {
-        let Some((data, _)) = read(sources, &tenant, &id)? else {
+        let Some(trace) = read(sources, &tenant, &id)? else {
             return Ok(None);
         };
         let mut items = Items::after(RESULT_OPEN);
-        put(&mut items, &id, &data, None)?;
+        put(&mut items, &id, &trace)?;
         Ok(Some(items.into_response(RESULT_CLOSE)))
     });
     found.await?.ok_or_else(JaegerError::no_trace)
@@ -113,7 +114,7 @@ fn summary(summary: &TraceSummary) -> Value {
     })
 }
 
-async fn found(
+pub(super) async fn found(
     api: &Api,
     headers: &HeaderMap,
     parameters: &Parameters,
@@ -134,9 +135,10 @@ async fn found(
 const RESULT_OPEN: &str = r#"{"result":{"resourceSpans":["#;
 const RESULT_CLOSE: &str = "]}}";
 
-/// Puts a trace's spans, a resource at a time.
-fn put(items: &mut Items, _: &TraceId, data: &TracesData, _: Option<&str>) -> Result<(), ApiError> {
-    data.resource_spans
-        .iter()
-        .try_for_each(|one| items.push(one))
+/// Puts a trace's spans, a part of them at a time.
+fn put(items: &mut Items, _: &TraceId, trace: &OtlpTrace) -> Result<(), ApiError> {
+    trace.resource_spans().try_for_each(|message| {
+        let one = ResourceSpans::decode(message);
+        items.push(&one.map_err(|error| ApiError::internal(error.to_string()))?)
+    })
 }

@@ -38,6 +38,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/explain/metrics", get(metric_explain::explain))
         .route("/traces", get(traces::search))
         .route("/trace/{id}", get(traces::trace))
+        .route("/trace/{id}/matched", get(traces::matched))
         .route("/services", get(services::services))
         .route("/alerts", get(alerts::list))
         .route("/alerts/{fingerprint}", get(alerts::alert))

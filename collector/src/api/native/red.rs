@@ -23,7 +23,7 @@ pub(super) struct View {
     red: Red,
     /// By name; numbers are those of the period's last minute.
     operations: Vec<Operation>,
-    /// The latest first. Each trace is in the store.
+    /// The latest first, from all over the period. Each trace is in the store.
     exemplars: Vec<Exemplar>,
     /// Why a list is not everything.
     cut: Option<String>,
@@ -153,17 +153,83 @@ fn exemplars(
             })
         }));
     }
-    all.sort_by_key(|exemplar| (std::cmp::Reverse(exemplar.time), exemplar.trace_id));
+    all.sort_by_key(|exemplar| (exemplar.time, exemplar.trace_id));
     all.dedup_by_key(|exemplar| (exemplar.trace_id, exemplar.span_id));
-    let mut shown = Vec::new();
-    for exemplar in all.into_iter().take(LOOKED_FOR_MAX) {
-        if shown.len() >= EXEMPLARS_MAX || deadline.has_passed() {
-            break;
-        }
-        let found = sources.stores.traces.trace(tenant, &exemplar.trace_id);
-        if matches!(found, Ok(Some(_))) {
-            shown.push(exemplar);
+    let (mut shown, mut looked_for) = (Vec::new(), 0);
+    for slot in slots(all, (start, end)) {
+        for exemplar in slot {
+            if looked_for >= LOOKED_FOR_MAX || deadline.has_passed() {
+                break;
+            }
+            looked_for += 1;
+            let found = sources.stores.traces.trace(tenant, &exemplar.trace_id);
+            if matches!(found, Ok(Some(_))) {
+                shown.push(exemplar);
+                break;
+            }
         }
     }
     Ok(shown)
+}
+
+/// Exemplars by the part of the period they are of, the last part first; the longest of each
+/// first. So they stand for all of the period, not for its last seconds.
+fn slots(all: Vec<Exemplar>, (start, end): (UnixNanos, UnixNanos)) -> Vec<Vec<Exemplar>> {
+    let count = EXEMPLARS_MAX as u64;
+    let wide = (end.0.saturating_sub(start.0) / count).saturating_add(1);
+    let mut slots: BTreeMap<_, Vec<Exemplar>> = BTreeMap::new();
+    for exemplar in all {
+        let slot = exemplar.time.0.saturating_sub(start.0) / wide;
+        let slot = std::cmp::Reverse(slot.min(count - 1));
+        slots.entry(slot).or_default().push(exemplar);
+    }
+    let longest = |a: &Exemplar, b: &Exemplar| b.seconds.total_cmp(&a.seconds);
+    let in_order = |mut slot: Vec<Exemplar>| {
+        slot.sort_by(longest);
+        slot
+    };
+    slots.into_values().map(in_order).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exemplar(time: u64, seconds: f64) -> Exemplar {
+        Exemplar {
+            time: UnixNanos(time),
+            trace_id: TraceId::from_hex(&format!("{:032x}", time + 1)).unwrap(),
+            span_id: None,
+            operation: String::new(),
+            status_code: String::new(),
+            seconds,
+        }
+    }
+
+    #[test]
+    fn exemplars_stand_for_all_of_the_period_the_longest_of_each_part_first() {
+        let period = (UnixNanos(1_000), UnixNanos(3_000));
+        let all = (1_000..=3_000).map(|at| exemplar(at, (at % 100) as f64));
+        let found = slots(all.collect(), period);
+        assert_eq!(found.len(), EXEMPLARS_MAX);
+        assert_eq!(found.iter().map(Vec::len).sum::<usize>(), 2_001);
+        let first: Vec<_> = found.iter().map(|slot| slot[0].time.0).collect();
+        assert!(first.is_sorted_by(|a, b| a > b), "{first:?}");
+        assert!(found.iter().all(|slot| slot[0].seconds >= 98.0));
+        assert!(
+            found
+                .iter()
+                .all(|slot| slot.is_sorted_by(|a, b| a.seconds >= b.seconds))
+        );
+    }
+
+    #[test]
+    fn a_period_of_no_time_has_one_part() {
+        let found = slots(
+            vec![exemplar(5, 1.0), exemplar(5, 2.0)],
+            (UnixNanos(5), UnixNanos(5)),
+        );
+        assert_eq!(found.len(), 1);
+        assert!(slots(Vec::new(), (UnixNanos(5), UnixNanos(5))).is_empty());
+    }
 }

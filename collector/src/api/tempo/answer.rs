@@ -9,8 +9,8 @@ use sonde_traces::Value;
 /// A refusal.
 #[derive(Debug)]
 pub(super) struct TempoError {
-    status: StatusCode,
-    message: String,
+    pub(super) status: StatusCode,
+    pub(super) message: String,
 }
 
 impl TempoError {

@@ -2,21 +2,19 @@
 //! enumerations names, where OTLP's own JSON has hex digits and numbers.
 
 use serde_json::{Map, Value};
-use sonde_proto::otlp::trace::{TracesData, span::SpanKind, status::StatusCode};
+use sonde_proto::otlp::trace::{ResourceSpans, span::SpanKind, status::StatusCode};
 
-/// The list of a trace's `ResourceSpans`.
-pub(super) fn resource_spans(trace: &TracesData) -> serde_json::Result<Value> {
-    let mut all = serde_json::to_value(&trace.resource_spans)?;
-    for resource in all.as_array_mut().into_iter().flatten() {
-        for scope in items(resource, "scopeSpans") {
-            for span in items(scope, "spans") {
-                if let Some(span) = span.as_object_mut() {
-                    rewrite(span);
-                }
+/// One of a trace's `ResourceSpans`.
+pub(super) fn resource_spans(resource_spans: &ResourceSpans) -> serde_json::Result<Value> {
+    let mut one = serde_json::to_value(resource_spans)?;
+    for scope in items(&mut one, "scopeSpans") {
+        for span in items(scope, "spans") {
+            if let Some(span) = span.as_object_mut() {
+                rewrite(span);
             }
         }
     }
-    Ok(all)
+    Ok(one)
 }
 
 fn items<'a>(value: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut Value> {

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use sonde_proto::UnixNanos;
+use sonde_proto::{Deadline, Tenant, UnixNanos};
 use sonde_traces::{Exemplar, MetricsAnswer, MetricsSearch, Series, Static, TraceQuery, Window};
 use std::time::Duration;
 
@@ -25,21 +25,9 @@ pub(super) async fn range(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
-    let period = period(&parameters, api.now())?;
-    let step = step(&parameters, period)?;
-    let window = Window::range(period.0, period.1, step).map_err(TempoError::bad_request)?;
-    let exemplars = parameters.count("exemplars", EXEMPLARS_DEFAULT, EXEMPLARS_MAX)?;
+    let asked = Asked::range(&parameters, api.now())?;
     let put = |items: &mut Items, series: &Series| items.push(&of_range(series));
-    let asked = (window, exemplars);
-    counted(
-        &api,
-        &headers,
-        &parameters,
-        asked,
-        put,
-        r#"],"metrics":{}}"#,
-    )
-    .await
+    counted(&api, &headers, asked, put, r#"],"metrics":{}}"#).await
 }
 
 pub(super) async fn instant(
@@ -47,59 +35,115 @@ pub(super) async fn instant(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
-    let (start, end) = period(&parameters, api.now())?;
-    let window = Window::instant(start, end).map_err(TempoError::bad_request)?;
+    let asked = Asked::instant(&parameters, api.now())?;
     let put = |items: &mut Items, series: &Series| match of_instant(series) {
         Some(series) => items.push(&series),
         None => Ok(()),
     };
     // Clients refuse fields that they do not know.
-    counted(&api, &headers, &parameters, (window, 0), put, "]}").await
+    counted(&api, &headers, asked, put, "]}").await
+}
+
+/// What was asked, its query not read yet.
+pub(super) struct Asked {
+    text: String,
+    pub(super) window: Window,
+    exemplars: usize,
+}
+
+impl Asked {
+    pub(super) fn range(parameters: &Parameters, now: UnixNanos) -> Result<Self, TempoError> {
+        let period = period(parameters, now)?;
+        let step = step(parameters, period)?;
+        let window = Window::range(period.0, period.1, step).map_err(TempoError::bad_request)?;
+        let exemplars = parameters.count("exemplars", EXEMPLARS_DEFAULT, EXEMPLARS_MAX)?;
+        Self::of(parameters, window, exemplars)
+    }
+
+    pub(super) fn instant(parameters: &Parameters, now: UnixNanos) -> Result<Self, TempoError> {
+        let (start, end) = period(parameters, now)?;
+        let window = Window::instant(start, end).map_err(TempoError::bad_request)?;
+        Self::of(parameters, window, 0)
+    }
+
+    fn of(parameters: &Parameters, window: Window, exemplars: usize) -> Result<Self, TempoError> {
+        let text = parameters.get("q").or_else(|| parameters.get("query"));
+        let text = text.ok_or_else(|| TempoError::bad_request("parameter \"q\" is missing"))?;
+        Ok(Self {
+            text: text.to_owned(),
+            window,
+            exemplars,
+        })
+    }
+
+    /// Reads the query.
+    pub(super) async fn read(self, api: &Api, tenant: &Tenant) -> Result<Counted, TempoError> {
+        let Self {
+            text,
+            window,
+            exemplars,
+        } = self;
+        let query = api
+            .of(tenant)
+            .read(move || TraceQuery::parse(&text))
+            .await?;
+        let query = query
+            .map_err(|error| TempoError::bad_request(format!("invalid TraceQL query: {error}")))?;
+        Ok(Counted {
+            query,
+            window,
+            exemplars,
+        })
+    }
+}
+
+/// What is to be counted.
+pub(super) struct Counted {
+    query: TraceQuery,
+    window: Window,
+    exemplars: usize,
+}
+
+impl Counted {
+    pub(super) fn until(self, deadline: &Deadline) -> MetricsSearch {
+        let Self {
+            query,
+            window,
+            exemplars,
+        } = self;
+        MetricsSearch {
+            query,
+            window,
+            exemplars,
+            deadline: deadline.clone(),
+        }
+    }
 }
 
 /// Counts, and answers with the series as `put` writes them.
 async fn counted(
     api: &Api,
     headers: &HeaderMap,
-    parameters: &Parameters,
-    (window, exemplars): (Window, usize),
+    asked: Asked,
     put: impl Fn(&mut Items, &Series) -> Result<(), ApiError> + Send + 'static,
     close: &'static str,
 ) -> Result<Response, TempoError> {
     let tenant = tenant(headers)?;
-    let text = parameters.get("q").or_else(|| parameters.get("query"));
-    let text = text
-        .ok_or_else(|| TempoError::bad_request("parameter \"q\" is missing"))?
-        .to_owned();
-    let query = api
-        .of(&tenant)
-        .read(move || TraceQuery::parse(&text))
-        .await?;
-    let query = query
-        .map_err(|error| TempoError::bad_request(format!("invalid TraceQL query: {error}")))?;
+    let asked = asked.read(api, &tenant).await?;
     let answer = api.of(&tenant).ask(move |sources, deadline| {
-        let search = MetricsSearch {
-            query,
-            window,
-            exemplars,
-            deadline: deadline.clone(),
-        };
+        let search = asked.until(deadline);
         let found = sources.stores.traces.metrics(&tenant, &search);
         let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
-        let Some(MetricsAnswer { series, cut, .. }) = found else {
-            return Ok(None);
-        };
+        let MetricsAnswer { series, cut, .. } = found.ok_or_else(asks_for_spans)?;
         let mut items = Items::after(r#"{"series":["#);
         series.iter().try_for_each(|one| put(&mut items, one))?;
-        Ok(Some((
-            cut_short(cut.as_deref()),
-            items.into_response(close),
-        )))
+        Ok((cut_short(cut.as_deref()), items.into_response(close)))
     });
-    let answer = answer.await?.ok_or_else(|| {
-        TempoError::bad_request("q asks for spans; end it with what is counted, as in | rate()")
-    })?;
-    Ok(answer.into_response())
+    Ok(answer.await?.into_response())
+}
+
+pub(super) fn asks_for_spans() -> ApiError {
+    ApiError::bad_request("q asks for spans; end it with what is counted, as in | rate()")
 }
 
 /// `start` and `end`, or the time since `since` ago.
@@ -137,12 +181,14 @@ fn of_range(series: &Series) -> Value {
     })
 }
 
+/// The last sample that is a number.
+pub(super) fn last_number(series: &Series) -> Option<f64> {
+    let mut values = series.samples.iter().rev().map(|(_, value)| *value);
+    values.find(|value| value.is_finite())
+}
+
 fn of_instant(series: &Series) -> Option<Value> {
-    let (_, value) = series
-        .samples
-        .iter()
-        .rev()
-        .find(|(_, value)| value.is_finite())?;
+    let value = last_number(series)?;
     Some(json!({ "labels": labels(&series.labels), "value": value }))
 }
 

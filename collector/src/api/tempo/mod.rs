@@ -1,5 +1,6 @@
 //! Tempo's HTTP API (<https://grafana.com/docs/tempo/latest/api_docs/>), as Grafana calls it
-//! with the URL of a data source that ends in `/tempo`.
+//! with the URL of a data source that ends in `/tempo`, and its gRPC, which Grafana calls where
+//! streaming is on.
 
 mod answer;
 mod json;
@@ -8,6 +9,7 @@ mod parameters;
 mod protobuf;
 mod search;
 mod status;
+mod streaming;
 mod tags;
 mod trace;
 
@@ -32,6 +34,11 @@ pub(super) fn router() -> Router<Api> {
         .route("/api/v2/search/tag/{tag}/values", get(tags::typed_values))
         .route("/api/traces/{id}", get(trace::bare))
         .route("/api/v2/traces/{id}", get(trace::wrapped))
+}
+
+/// The methods of gRPC, which stand at the root of the port.
+pub(super) fn grpc() -> Router<Api> {
+    streaming::router()
 }
 
 fn tenant(headers: &HeaderMap) -> Result<Tenant, TempoError> {

@@ -24,6 +24,15 @@ impl<S: Send + Sync> axum::extract::FromRequest<S> for Parameters {
 }
 
 impl Parameters {
+    /// Those of a question that came otherwise, without what says nothing.
+    pub(super) fn of<const N: usize>(all: [(&str, Option<String>); N]) -> Self {
+        let told = all.into_iter().filter_map(|(name, value)| {
+            let value = value.filter(|value| !value.is_empty())?;
+            Some((name.to_owned(), value))
+        });
+        Self(told.collect())
+    }
+
     /// A parameter that is there and not empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(n, v)| n == name && !v.is_empty());

@@ -1,4 +1,4 @@
-//! What clients read of Tempo's protobuf messages
+//! Tempo's protobuf messages, as far as clients read them
 //! (<https://github.com/grafana/tempo/blob/main/pkg/tempopb/tempo.proto>).
 //!
 //! ```text
@@ -6,9 +6,16 @@
 //!                     message: string = 4 }
 //! Trace             { resourceSpans: ResourceSpans[] = 1 }      as OTLP's TracesData
 //! ```
+//!
+//! What is asked over gRPC, and answered there, is below. Labels and attributes are OTLP's.
 
+use super::parameters::Parameters;
 use axum::http::{HeaderMap, header};
 use prost::Message;
+use sonde_proto::otlp::common::{AnyValue, ArrayValue, KeyValue, any_value::Value as Any};
+use sonde_proto::otlp::kv;
+use sonde_traces::{Exemplar, FoundTrace, MatchedSpan, Static, Value};
+use std::collections::HashMap;
 
 pub(super) const PROTOBUF: &str = "application/protobuf";
 
@@ -40,4 +47,380 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     kinds
         .filter_map(|kind| kind.split(';').next())
         .any(|kind| kind.trim() == PROTOBUF)
+}
+
+/// What is asked, as the parameters of the same question over HTTP. Times are seconds in
+/// searches and nanoseconds in metrics; zero and an empty text say nothing.
+pub(super) trait Question {
+    fn parameters(self) -> Parameters;
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SearchRequest {
+    #[prost(map = "string, string", tag = "1")]
+    pub(super) tags: HashMap<String, String>,
+    #[prost(uint32, tag = "2")]
+    pub(super) min_duration_ms: u32,
+    #[prost(uint32, tag = "3")]
+    pub(super) max_duration_ms: u32,
+    #[prost(uint32, tag = "4")]
+    pub(super) limit: u32,
+    #[prost(uint32, tag = "5")]
+    pub(super) start: u32,
+    #[prost(uint32, tag = "6")]
+    pub(super) end: u32,
+    #[prost(string, tag = "8")]
+    pub(super) query: String,
+    #[prost(uint32, tag = "9")]
+    pub(super) spans_per_span_set: u32,
+}
+
+impl Question for SearchRequest {
+    fn parameters(self) -> Parameters {
+        let mut tags: Vec<String> = self
+            .tags
+            .iter()
+            .map(|(key, value)| format!("{key}={}", sonde_lex::quoted(value)))
+            .collect();
+        tags.sort_unstable();
+        let millis = |millis: u32| number(millis).map(|millis| format!("{millis}ms"));
+        Parameters::of([
+            ("q", Some(self.query)),
+            ("tags", Some(tags.join(" "))),
+            ("minDuration", millis(self.min_duration_ms)),
+            ("maxDuration", millis(self.max_duration_ms)),
+            ("limit", number(self.limit)),
+            ("spss", number(self.spans_per_span_set)),
+            ("start", number(self.start)),
+            ("end", number(self.end)),
+        ])
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TagsRequest {
+    #[prost(string, tag = "1")]
+    pub(super) scope: String,
+    #[prost(string, tag = "2")]
+    pub(super) query: String,
+    #[prost(uint32, tag = "3")]
+    pub(super) start: u32,
+    #[prost(uint32, tag = "4")]
+    pub(super) end: u32,
+    #[prost(uint32, tag = "5")]
+    pub(super) max_tags_per_scope: u32,
+}
+
+impl Question for TagsRequest {
+    fn parameters(self) -> Parameters {
+        Parameters::of([
+            ("scope", Some(self.scope)),
+            ("q", Some(self.query)),
+            ("limit", number(self.max_tags_per_scope)),
+            ("start", number(self.start)),
+            ("end", number(self.end)),
+        ])
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ValuesRequest {
+    #[prost(string, tag = "1")]
+    pub(super) tag_name: String,
+    #[prost(string, tag = "2")]
+    pub(super) query: String,
+    #[prost(uint32, tag = "4")]
+    pub(super) start: u32,
+    #[prost(uint32, tag = "5")]
+    pub(super) end: u32,
+    #[prost(uint32, tag = "6")]
+    pub(super) max_tag_values: u32,
+}
+
+impl Question for ValuesRequest {
+    fn parameters(self) -> Parameters {
+        Parameters::of([
+            ("q", Some(self.query)),
+            ("limit", number(self.max_tag_values)),
+            ("start", number(self.start)),
+            ("end", number(self.end)),
+        ])
+    }
+}
+
+/// Over time, and, without a step, at once.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct MetricsRequest {
+    #[prost(string, tag = "1")]
+    pub(super) query: String,
+    #[prost(uint64, tag = "2")]
+    pub(super) start: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) end: u64,
+    #[prost(uint64, tag = "4")]
+    pub(super) step: u64,
+    #[prost(uint32, tag = "16")]
+    pub(super) exemplars: u32,
+}
+
+impl Question for MetricsRequest {
+    fn parameters(self) -> Parameters {
+        Parameters::of([
+            ("q", Some(self.query)),
+            ("start", number(self.start)),
+            ("end", number(self.end)),
+            ("step", seconds(self.step)),
+            ("exemplars", number(self.exemplars)),
+        ])
+    }
+}
+
+fn seconds(nanos: u64) -> Option<String> {
+    let seconds = |_| format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+    number(nanos).map(seconds)
+}
+
+fn number(number: impl Into<u64>) -> Option<String> {
+    let number = number.into();
+    (number > 0).then(|| number.to_string())
+}
+
+/// How far a search has come, of so many parts of the time that is searched.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct SearchMetrics {
+    #[prost(uint32, tag = "1")]
+    pub(super) inspected_traces: u32,
+    #[prost(uint64, tag = "2")]
+    pub(super) inspected_bytes: u64,
+    #[prost(uint32, tag = "4")]
+    pub(super) completed_jobs: u32,
+    #[prost(uint32, tag = "5")]
+    pub(super) total_jobs: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SearchResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) traces: Vec<FoundMessage>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) metrics: Option<SearchMetrics>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FoundMessage {
+    #[prost(string, tag = "1")]
+    pub(super) trace_id: String,
+    #[prost(string, tag = "2")]
+    pub(super) root_service_name: String,
+    #[prost(string, tag = "3")]
+    pub(super) root_trace_name: String,
+    #[prost(uint64, tag = "4")]
+    pub(super) start_time_unix_nano: u64,
+    #[prost(uint32, tag = "5")]
+    pub(super) duration_ms: u32,
+    /// The first of the sets, for older clients.
+    #[prost(message, optional, tag = "6")]
+    pub(super) span_set: Option<SetMessage>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) span_sets: Vec<SetMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SetMessage {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) spans: Vec<SpanMessage>,
+    #[prost(uint32, tag = "2")]
+    pub(super) matched: u32,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SpanMessage {
+    #[prost(string, tag = "1")]
+    pub(super) span_id: String,
+    #[prost(string, tag = "2")]
+    pub(super) name: String,
+    #[prost(uint64, tag = "3")]
+    pub(super) start_time_unix_nano: u64,
+    #[prost(uint64, tag = "4")]
+    pub(super) duration_nanos: u64,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) attributes: Vec<KeyValue>,
+}
+
+impl FoundMessage {
+    pub(super) fn of(found: &FoundTrace) -> Self {
+        let summary = &found.summary;
+        let span = |span: &MatchedSpan| SpanMessage {
+            span_id: span.span_id.to_string(),
+            name: span.name.clone(),
+            start_time_unix_nano: span.start.0,
+            duration_nanos: span.duration_nanos,
+            attributes: labels(&span.attributes),
+        };
+        let sets = found.span_sets.iter().map(|set| SetMessage {
+            spans: set.spans.iter().map(span).collect(),
+            matched: small(set.matched),
+            attributes: labels(&set.attributes),
+        });
+        let span_sets: Vec<_> = sets.collect();
+        Self {
+            trace_id: summary.trace_id.to_string(),
+            root_service_name: summary.root_service.clone(),
+            root_trace_name: summary.root_name.clone(),
+            start_time_unix_nano: summary.start.0,
+            duration_ms: (summary.duration_nanos / 1_000_000)
+                .try_into()
+                .unwrap_or(u32::MAX),
+            span_set: span_sets.first().cloned(),
+            span_sets,
+        }
+    }
+}
+
+/// How far a search for tags has come: they are told at once.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct TagMetrics {
+    #[prost(uint32, tag = "2")]
+    pub(super) total_jobs: u32,
+    #[prost(uint32, tag = "3")]
+    pub(super) completed_jobs: u32,
+}
+
+impl TagMetrics {
+    pub(super) const DONE: Option<Self> = Some(Self {
+        total_jobs: 1,
+        completed_jobs: 1,
+    });
+}
+
+/// Names of tags, or values of one as texts: both messages are alike.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct TextsResponse {
+    #[prost(string, repeated, tag = "1")]
+    pub(super) texts: Vec<String>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) metrics: Option<TagMetrics>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ScopesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) scopes: Vec<ScopeMessage>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) metrics: Option<TagMetrics>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ScopeMessage {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, repeated, tag = "2")]
+    pub(super) tags: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ValuesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) values: Vec<ValueMessage>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) metrics: Option<TagMetrics>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ValueMessage {
+    #[prost(string, tag = "1")]
+    pub(super) kind: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
+}
+
+/// Series over time or at once, which differ in `S`.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SeriesResponse<S: Message + Default + std::fmt::Debug> {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) series: Vec<S>,
+    #[prost(message, optional, tag = "2")]
+    pub(super) metrics: Option<SearchMetrics>,
+    #[prost(enumeration = "PartialStatus", tag = "3")]
+    pub(super) status: i32,
+    #[prost(string, tag = "4")]
+    pub(super) message: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RangeSeries {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) labels: Vec<KeyValue>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) samples: Vec<SampleMessage>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) exemplars: Vec<ExemplarMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct InstantSeries {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) labels: Vec<KeyValue>,
+    #[prost(double, tag = "2")]
+    pub(super) value: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+pub(super) struct SampleMessage {
+    #[prost(double, tag = "1")]
+    pub(super) value: f64,
+    #[prost(int64, tag = "2")]
+    pub(super) timestamp_ms: i64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ExemplarMessage {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) labels: Vec<KeyValue>,
+    #[prost(double, tag = "2")]
+    pub(super) value: f64,
+    #[prost(int64, tag = "3")]
+    pub(super) timestamp_ms: i64,
+}
+
+impl ExemplarMessage {
+    pub(super) fn of(exemplar: &Exemplar) -> Self {
+        Self {
+            labels: vec![
+                kv("trace:id", exemplar.trace_id.to_string()),
+                kv("span:id", exemplar.span_id.to_string()),
+            ],
+            value: exemplar.value,
+            timestamp_ms: exemplar.time_ms,
+        }
+    }
+}
+
+pub(super) fn labels(labels: &[(String, Static)]) -> Vec<KeyValue> {
+    let label = |(key, value): &(String, Static)| KeyValue {
+        key: key.clone(),
+        value: Some(any_value(value)),
+        ..KeyValue::default()
+    };
+    labels.iter().map(label).collect()
+}
+
+/// A value as in JSON ([`super::answer::any_value`]).
+fn any_value(value: &Value<'_>) -> AnyValue {
+    let value = match value {
+        Value::Int(number) => Any::IntValue(*number),
+        Value::Float(number) => Any::DoubleValue(*number),
+        Value::Bool(is) => Any::BoolValue(*is),
+        Value::List(values) => Any::ArrayValue(ArrayValue {
+            values: values.iter().map(any_value).collect(),
+        }),
+        other => Any::StringValue(other.to_string()),
+    };
+    AnyValue { value: Some(value) }
+}
+
+fn small(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

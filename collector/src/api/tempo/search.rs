@@ -12,7 +12,8 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
-use sonde_traces::{FoundTrace, MatchedSpan, Search, SpanSet, Static, TraceQuery};
+use sonde_proto::{Deadline, Tenant};
+use sonde_traces::{FoundTrace, MatchedSpan, Search, SpanSet, Static, TraceAnswer, TraceQuery};
 
 const TRACES_DEFAULT: usize = 20;
 const TRACES_MAX: usize = 10_000;
@@ -27,24 +28,11 @@ pub(super) async fn search(
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
     let tenant = tenant(&headers)?;
-    let (start, end) = parameters.period(api.now())?;
-    let limit = parameters.count("limit", TRACES_DEFAULT, TRACES_MAX)?;
-    let asked = parameters.count("spss", SPANS_DEFAULT, SPANS_MAX)?;
-    let spans_per_set = asked.min(SPANS_OF_ANSWER_MAX / limit);
-    let query = api.of(&tenant).read(move || query(&parameters)).await??;
-    if query.metrics.is_some() {
-        return Err(TempoError::bad_request(
-            "q asks for numbers; ask /api/metrics/query_range, or leave out what follows the spans",
-        ));
-    }
+    let asked = read(&api, &tenant, parameters).await?;
     let answer = api.of(&tenant).ask(move |sources, deadline| {
         let search = Search {
-            query,
-            start,
-            end,
-            limit,
-            spans_per_set,
             deadline: deadline.clone(),
+            ..asked.search.clone()
         };
         let found = sources.stores.traces.search(&tenant, &search);
         let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
@@ -54,14 +42,59 @@ pub(super) async fn search(
             .iter()
             .try_for_each(|one| items.push(&trace(one)))?;
         let inspected = found.traces.len();
-        let lowered = || fewer_than_asked(&found.traces, asked, spans_per_set);
-        let cut = found.cut.clone().or_else(lowered);
+        let cut = asked.cut(&found);
         let close = format!(
             r#"],"metrics":{{"inspectedTraces":{inspected},"completedJobs":1,"totalJobs":1}}}}"#
         );
         Ok((cut_short(cut.as_deref()), items.into_response(&close)))
     });
     Ok(answer.await?.into_response())
+}
+
+/// What was asked.
+pub(super) struct Asked {
+    /// Without the time it may take.
+    pub(super) search: Search,
+    /// How many spans of a set were asked for, which may be more than are told.
+    spans_per_set: usize,
+}
+
+/// Reads what is asked.
+pub(super) async fn read(
+    api: &Api,
+    tenant: &Tenant,
+    parameters: Parameters,
+) -> Result<Asked, TempoError> {
+    let (start, end) = parameters.period(api.now())?;
+    let limit = parameters.count("limit", TRACES_DEFAULT, TRACES_MAX)?;
+    let spans_per_set = parameters.count("spss", SPANS_DEFAULT, SPANS_MAX)?;
+    let query = api.of(tenant).read(move || query(&parameters)).await??;
+    if query.metrics.is_some() {
+        return Err(TempoError::bad_request(
+            "q asks for numbers; ask /api/metrics/query_range, or leave out what follows the spans",
+        ));
+    }
+    let search = Search {
+        query,
+        start,
+        end,
+        limit,
+        spans_per_set: spans_per_set.min(SPANS_OF_ANSWER_MAX / limit),
+        deadline: Deadline::never(),
+    };
+    Ok(Asked {
+        search,
+        spans_per_set,
+    })
+}
+
+impl Asked {
+    /// Why there may be more than was found.
+    pub(super) fn cut(&self, found: &TraceAnswer) -> Option<String> {
+        let told = self.search.spans_per_set;
+        let lowered = || fewer_than_asked(&found.traces, self.spans_per_set, told);
+        found.cut.clone().or_else(lowered)
+    }
 }
 
 /// What is said where a set would have more of its spans if the answer might.

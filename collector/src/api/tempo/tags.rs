@@ -42,8 +42,7 @@ pub(super) async fn bare_names(
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
     let TagAnswer { scopes, cut } = names(&api, &headers, &parameters).await?;
-    let names: BTreeSet<String> = scopes.into_iter().flat_map(|(_, names)| names).collect();
-    let body = Json(json!({ "tagNames": names, "metrics": {} }));
+    let body = Json(json!({ "tagNames": without_scopes(scopes), "metrics": {} }));
     Ok((cut_short(cut.as_deref()), body).into_response())
 }
 
@@ -54,7 +53,7 @@ pub(super) async fn typed_values(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
-    let tag = named(&name).ok_or_else(|| no_tag(&name))?;
+    let tag = named(&name)?;
     let ValueAnswer { values, cut } = values(&api, &headers, tag, &parameters).await?;
     let value = |(kind, text): (&str, String)| json!({ "type": type_of(kind), "value": text });
     let values: Vec<_> = values.into_iter().map(value).collect();
@@ -62,30 +61,38 @@ pub(super) async fn typed_values(
     Ok((cut_short(cut.as_deref()), body).into_response())
 }
 
-/// Values as texts. A tag may be named without a scope, as before there were any.
+/// Values as texts.
 pub(super) async fn bare_values(
     State(api): State<Api>,
     Path(name): Path<String>,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
-    let tag = named(&name).or_else(|| named(&format!(".{name}")));
-    let tag = tag.ok_or_else(|| no_tag(&name))?;
+    let tag = named_long_ago(&name)?;
     let ValueAnswer { values, cut } = values(&api, &headers, tag, &parameters).await?;
-    let texts: BTreeSet<String> = values.into_iter().map(|(_, text)| text).collect();
-    let body = Json(json!({ "tagValues": texts, "metrics": {} }));
+    let body = Json(json!({ "tagValues": without_types(values), "metrics": {} }));
     Ok((cut_short(cut.as_deref()), body).into_response())
 }
 
+pub(super) fn without_scopes(scopes: Vec<(&str, Vec<String>)>) -> Vec<String> {
+    let names: BTreeSet<String> = scopes.into_iter().flat_map(|(_, names)| names).collect();
+    names.into_iter().collect()
+}
+
+pub(super) fn without_types(values: Vec<(&str, String)>) -> Vec<String> {
+    let texts: BTreeSet<String> = values.into_iter().map(|(_, text)| text).collect();
+    texts.into_iter().collect()
+}
+
 /// What Tempo calls a type: the words of the language are keywords.
-fn type_of(kind: &str) -> &str {
+pub(super) fn type_of(kind: &str) -> &str {
     match kind {
         "status" | "kind" => "keyword",
         other => other,
     }
 }
 
-async fn names(
+pub(super) async fn names(
     api: &Api,
     headers: &HeaderMap,
     parameters: &Parameters,
@@ -121,7 +128,7 @@ fn intrinsics() -> TagAnswer {
     }
 }
 
-async fn values(
+pub(super) async fn values(
     api: &Api,
     headers: &HeaderMap,
     tag: Field,
@@ -176,9 +183,19 @@ fn no_tag(name: &str) -> TempoError {
     ))
 }
 
+/// Reads a tag with its scope.
+pub(super) fn named(text: &str) -> Result<Field, TempoError> {
+    tag_of(text).ok_or_else(|| no_tag(text))
+}
+
+/// Reads a tag that may be named without a scope, as before there were any.
+pub(super) fn named_long_ago(text: &str) -> Result<Field, TempoError> {
+    named(text).or_else(|error| tag_of(&format!(".{text}")).ok_or(error))
+}
+
 /// Reads a tag, which may be escaped once more than the URL demands, and whose name may have
 /// signs that a query would have to quote.
-fn named(text: &str) -> Option<Field> {
+fn tag_of(text: &str) -> Option<Field> {
     let text = unescaped(text);
     if text.len() > NAME_BYTES_MAX {
         return None;
@@ -229,7 +246,7 @@ mod tests {
     fn a_tag_is_read_with_its_scope_however_it_is_escaped() {
         let check = |text: &str, expected: Option<&str>| {
             let expected = expected.map(|text| Field::parse_tag(text).unwrap());
-            assert_eq!(named(text), expected, "{text}");
+            assert_eq!(tag_of(text), expected, "{text}");
         };
         check("resource.service.name", Some("resource.service.name"));
         check(".service.name", Some("resource.service.name"));
@@ -246,6 +263,6 @@ mod tests {
         ] {
             check(nothing, None);
         }
-        assert_eq!(named(&"a".repeat(1 << 20)), None);
+        assert_eq!(tag_of(&"a".repeat(1 << 20)), None);
     }
 }

@@ -6,14 +6,14 @@ use super::parameters::Parameters;
 use super::protobuf::{self, PartialStatus, TraceById};
 use super::{Api, json, tenant};
 use crate::api::ApiError;
-use axum::Json;
+use crate::api::items::Items;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 use prost::Message as _;
-use serde_json::{Value, json};
+use serde_json::json;
 use sonde_proto::TraceId;
-use sonde_proto::otlp::trace::TracesData;
+use sonde_proto::otlp::trace::ResourceSpans;
 use sonde_traces::OtlpTrace;
 
 /// The bare trace.
@@ -23,17 +23,13 @@ pub(super) async fn bare(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
-    let trace = found(&api, &headers, &id, &parameters).await?;
-    if protobuf::is_wanted(&headers) {
-        return Ok(written(trace.bytes));
-    }
-    in_json(
-        &api,
-        &headers,
-        trace,
-        |spans, _| json!({ "batches": spans }),
-    )
-    .await
+    let write = |trace: OtlpTrace, in_protobuf: bool| {
+        if in_protobuf {
+            return Ok(written(trace.bytes));
+        }
+        in_json(&trace, r#"{"batches":["#, "]}")
+    };
+    answered(&api, &headers, &id, &parameters, write).await
 }
 
 /// The trace, and whether it is whole.
@@ -43,37 +39,37 @@ pub(super) async fn wrapped(
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
-    let trace = found(&api, &headers, &id, &parameters).await?;
-    if protobuf::is_wanted(&headers) {
-        let status = if trace.cut.is_some() {
-            PartialStatus::Partial
-        } else {
-            PartialStatus::Complete
+    let write = |trace: OtlpTrace, in_protobuf: bool| {
+        if !in_protobuf {
+            let rest = trace.cut.as_ref().map_or_else(
+                || "}".to_owned(),
+                |message| format!(r#","status":"PARTIAL","message":{}}}"#, json!(message)),
+            );
+            let close = format!(r#"]}},"metrics":{{}}{rest}"#);
+            return in_json(&trace, r#"{"trace":{"resourceSpans":["#, &close);
+        }
+        let status = match trace.cut {
+            Some(_) => PartialStatus::Partial,
+            None => PartialStatus::Complete,
         };
         let response = TraceById {
             trace: Some(trace.bytes),
             status: status as i32,
             message: trace.cut.unwrap_or_default(),
         };
-        return Ok(written(response.encode_to_vec()));
-    }
-    let wrap = |spans: Value, cut: Option<String>| {
-        let mut answer = json!({ "trace": { "resourceSpans": spans }, "metrics": {} });
-        if let Some(message) = cut {
-            answer["status"] = "PARTIAL".into();
-            answer["message"] = message.into();
-        }
-        answer
+        Ok(written(response.encode_to_vec()))
     };
-    in_json(&api, &headers, trace, wrap).await
+    answered(&api, &headers, &id, &parameters, write).await
 }
 
-async fn found(
+/// Finds a trace and writes it, in one turn.
+async fn answered(
     api: &Api,
     headers: &HeaderMap,
     id: &str,
     parameters: &Parameters,
-) -> Result<OtlpTrace, TempoError> {
+    write: impl FnOnce(OtlpTrace, bool) -> Result<Response, ApiError> + Send + 'static,
+) -> Result<Response, TempoError> {
     let tenant = tenant(headers)?;
     let read = TraceId::from_short_hex(id).map_err(|_| {
         let shown: String = id.chars().take(40).collect();
@@ -82,9 +78,11 @@ async fn found(
         ))
     })?;
     parameters.hints(api.now())?;
+    let in_protobuf = protobuf::is_wanted(headers);
     let found = api.of(&tenant).ask(move |sources, _| {
         let found = sources.stores.traces.otlp(&tenant, &read);
-        found.map_err(|error| ApiError::internal(error.to_string()))
+        let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
+        found.map(|trace| write(trace, in_protobuf)).transpose()
     });
     // An empty answer would be taken for a trace that is empty.
     found
@@ -96,19 +94,13 @@ fn written(bytes: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, protobuf::PROTOBUF)], bytes).into_response()
 }
 
-async fn in_json(
-    api: &Api,
-    headers: &HeaderMap,
-    trace: OtlpTrace,
-    wrap: impl FnOnce(Value, Option<String>) -> Value + Send + 'static,
-) -> Result<Response, TempoError> {
-    let tenant = tenant(headers)?;
-    let answer = api.of(&tenant).ask(move |_, _| {
-        let damaged = |error: &dyn std::error::Error| ApiError::internal(error.to_string());
-        let decoded =
-            TracesData::decode(trace.bytes.as_slice()).map_err(|error| damaged(&error))?;
-        let spans = json::resource_spans(&decoded).map_err(|error| damaged(&error))?;
-        Ok(Json(wrap(spans, trace.cut)).into_response())
-    });
-    Ok(answer.await?)
+/// Writes a part of the trace after the other: in JSON, one takes many times its bytes.
+fn in_json(trace: &OtlpTrace, open: &str, close: &str) -> Result<Response, ApiError> {
+    let damaged = |error: &dyn std::error::Error| ApiError::internal(error.to_string());
+    let mut items = Items::after(open);
+    for message in trace.resource_spans() {
+        let decoded = ResourceSpans::decode(message).map_err(|error| damaged(&error))?;
+        items.push(&json::resource_spans(&decoded).map_err(|error| damaged(&error))?)?;
+    }
+    Ok(items.into_response(close))
 }

@@ -19,7 +19,7 @@ const COUNTS_MAX: usize = 1_000_000;
 pub(super) type Counts = BTreeMap<u64, u64>;
 
 /// Both sides: of each attribute its values by type and text, each with both its counts.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Sides {
     pub(super) attributes: BTreeMap<String, Values>,
     pub(super) dropped: bool,
@@ -27,7 +27,7 @@ pub(super) struct Sides {
 }
 
 /// The values of one attribute.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Values {
     pub(super) values: AHashMap<String, (Static, [Counts; 2])>,
     pub(super) totals: [Counts; 2],

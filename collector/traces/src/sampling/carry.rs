@@ -1,7 +1,7 @@
 //! What of a tail waits when a seal begins, and goes on in the next tail.
 
 use super::{HELD_BYTES_MAX, Ripe, Sampler};
-use crate::raw::{Context, RawSpan};
+use crate::raw::{Context, RawSpan, Shell};
 use crate::tail::{SharedTail, Tail, TailTrace};
 use crate::token;
 use crate::wire::{Field, fields};
@@ -66,7 +66,7 @@ impl Sampler {
             from: waiting.iter().map(|w| w.first).min(),
             ..Carried::default()
         };
-        let mut copies = AHashMap::new();
+        let mut copies = Copies::default();
         for one in waiting {
             let Some(trace) = guards[one.tail].traces.get(&one.id) else {
                 continue;
@@ -77,7 +77,13 @@ impl Sampler {
             ids.insert(one.id);
         }
         carried.tails.values_mut().for_each(Tail::name_all);
-        carried.bytes = carried.tails.values().map(|tail| tail.bytes).sum();
+        carried.bytes = copies.bytes + carried.tails.values().map(|tail| tail.bytes).sum::<usize>();
+        if carried.bytes > self.waiting_bytes_max.saturating_mul(2) / 4 * 3 {
+            // What they share takes too much. The tail must have room for others.
+            let traces = carried.waiting.values().map(|ids| ids.len() as u64);
+            self.note_early(traces.sum());
+            return Carried::default();
+        }
         carried
     }
 
@@ -112,20 +118,20 @@ impl Tail {
 
     /// Lists the services and operations of traces that were adopted.
     pub(super) fn name_all(&mut self) {
-        let mut services: AHashMap<*const Context, Option<String>> = AHashMap::new();
+        let mut services: AHashMap<*const Shell, Option<String>> = AHashMap::new();
         let (mut tokens, mut found, mut pairs) = (Vec::new(), AHashSet::new(), Vec::new());
         for span in self.traces.values().flat_map(|trace| &trace.spans) {
-            let context = Arc::as_ptr(&span.context);
-            let service = services.entry(context).or_insert_with(|| {
+            let resource = Arc::as_ptr(&span.context.resource);
+            let service = services.entry(resource).or_insert_with(|| {
                 tokens.clear();
-                let service = token::of_context(&span.context, &[], &mut tokens);
+                let service = token::of_resource(&span.context.resource, &[], &mut tokens);
                 service.ok().map(std::borrow::Cow::into_owned)
             });
             let (Some(service), Some(name)) = (service, name(span)) else {
                 continue;
             };
             let key = sonde_segment::blocks::hash64(name.as_bytes());
-            if found.insert((context, key)) {
+            if found.insert((resource, key)) {
                 pairs.push((service.clone(), Box::from(name)));
             }
         }
@@ -147,15 +153,46 @@ fn name(span: &RawSpan) -> Option<&str> {
 
 impl TailTrace {
     /// The same in memory of its own: its spans no longer hold the requests they came in.
-    fn copied(&self, contexts: &mut AHashMap<*const Context, Arc<Context>>) -> Self {
+    fn copied(&self, copies: &mut Copies) -> Self {
         let mut copy = self.clone();
         for span in &mut copy.spans {
-            let context = contexts
-                .entry(Arc::as_ptr(&span.context))
-                .or_insert_with(|| Arc::new(span.context.copied()));
-            span.context = Arc::clone(context);
+            span.context = copies.of(&span.context);
             span.bytes = Bytes::copy_from_slice(&span.bytes);
         }
         copy
+    }
+}
+
+/// Copies of what spans share, each made once. What they were made of is held meanwhile, so that
+/// it is told by its place.
+#[derive(Default)]
+struct Copies {
+    contexts: AHashMap<*const Context, Arc<Context>>,
+    shells: AHashMap<*const Shell, Arc<Shell>>,
+    bytes: usize,
+}
+
+impl Copies {
+    fn of(&mut self, context: &Arc<Context>) -> Arc<Context> {
+        if let Some(copy) = self.contexts.get(&Arc::as_ptr(context)) {
+            return Arc::clone(copy);
+        }
+        let copy = Arc::new(Context {
+            resource: self.shell(&context.resource),
+            scope: self.shell(&context.scope),
+        });
+        self.bytes += size_of::<Context>();
+        self.contexts
+            .insert(Arc::as_ptr(context), Arc::clone(&copy));
+        copy
+    }
+
+    fn shell(&mut self, shell: &Arc<Shell>) -> Arc<Shell> {
+        let copy = self.shells.entry(Arc::as_ptr(shell)).or_insert_with(|| {
+            let copy = shell.set_apart();
+            self.bytes += copy.bytes_apart() + size_of::<Shell>();
+            copy
+        });
+        Arc::clone(copy)
     }
 }

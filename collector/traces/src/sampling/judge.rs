@@ -6,9 +6,10 @@ use super::report::{By, Tally};
 use super::subject::Subject;
 use super::{DECISIONS, Ripe, Sampler, file};
 use crate::store::StoreError;
-use crate::tail::Tail;
+use crate::tail::{Tail, TailTrace};
 use ahash::{AHashMap, AHashSet};
 use sonde_proto::{Position, Tenant, TraceId, UnixNanos};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,9 +80,11 @@ impl Sitting<'_> {
         let mut ripe: Vec<_> = tail.traces.iter().filter(|(id, _)| !waits(id)).collect();
         // In an order that is the same when they are replayed: a rate keeps the first.
         ripe.sort_unstable_by_key(|(id, trace)| (trace.first, **id));
-        let mut kept = Tail::default();
+        let (mut kept, decoder) = (Tail::default(), RefCell::default());
         for (id, trace) in ripe {
-            if self.keeps(tenant, *id, trace) {
+            let voted = self.judge.sampler.voted(tenant, id);
+            let subject = Subject::new(*id, trace, voted, &decoder);
+            if self.keeps(tenant, *id, trace, &subject) {
                 kept.adopt(*id, trace.clone());
             }
         }
@@ -89,9 +92,14 @@ impl Sitting<'_> {
         kept
     }
 
-    fn keeps(&mut self, tenant: &Tenant, id: TraceId, trace: &crate::tail::TailTrace) -> bool {
+    fn keeps(
+        &mut self,
+        tenant: &Tenant,
+        id: TraceId,
+        trace: &TailTrace,
+        subject: &Subject<'_>,
+    ) -> bool {
         let before = self.decisions.of(tenant, &id);
-        let subject = Subject::new(id, trace, self.judge.sampler.voted(tenant, &id));
         if let Some(Decision {
             fate: Fate::Kept | Fate::Partial,
             judged_to,
@@ -100,19 +108,19 @@ impl Sitting<'_> {
         {
             // What is replayed was counted before.
             if trace.first >= judged_to {
-                self.count(By::Late { is_kept: true }, &subject, 0);
+                self.count(By::Late { is_kept: true }, subject, 0);
             }
             return true;
         }
         let second = trace.arrived.0.0 / 1_000_000_000;
-        let by = self.wanted_by(tenant, second, &subject);
+        let by = self.wanted_by(tenant, second, subject);
         let (fate, by, traces) = match (by.is_kept(), before.is_some()) {
             (true, false) => (Fate::Kept, by, 1),
             (true, true) => (Fate::Partial, by, 0),
             (false, false) => (Fate::NotKept, by, 1),
             (false, true) => (Fate::NotKept, By::Late { is_kept: false }, 0),
         };
-        self.count(by, &subject, traces);
+        self.count(by, subject, traces);
         let judged_to = match (fate, before) {
             // A crash must not lose what is kept of it from now on.
             (Fate::Partial, Some(before)) => before.judged_to,

@@ -7,13 +7,13 @@
 use super::chance;
 use super::votes::Voted;
 use crate::codes::CodeNeeds;
-use crate::decoded::Decoded;
+use crate::decoded::{Decoded, Decoder};
 use crate::narrow::{Narrowing, Needs, SpanNeeds};
 use crate::raw::{RawSpan, collapse};
 use crate::tail::TailTrace;
 use sonde_proto::{TraceId, UnixNanos};
 use sonde_traceql::{Bounds, Query, Scope, Status, Trace as _, Value};
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 /// Of a trace with more bytes of spans, the first so many are decoded.
 const DECODED_BYTES_MAX: usize = 16 << 20;
@@ -24,12 +24,18 @@ pub(super) struct Subject<'a> {
     trace: &'a TailTrace,
     /// By their places, one of every ID.
     spans: Vec<RawSpan>,
+    decoder: &'a RefCell<Decoder>,
     decoded: OnceCell<Decoded>,
     voted: Voted,
 }
 
 impl<'a> Subject<'a> {
-    pub(super) fn new(id: TraceId, trace: &'a TailTrace, voted: Voted) -> Self {
+    pub(super) fn new(
+        id: TraceId,
+        trace: &'a TailTrace,
+        voted: Voted,
+        decoder: &'a RefCell<Decoder>,
+    ) -> Self {
         let mut spans = trace.spans.clone();
         collapse(&mut spans);
         spans.sort_unstable_by_key(|span| (span.start, span.span_id));
@@ -37,6 +43,7 @@ impl<'a> Subject<'a> {
             id,
             trace,
             spans,
+            decoder,
             decoded: OnceCell::new(),
             voted,
         }
@@ -77,7 +84,8 @@ impl<'a> Subject<'a> {
                 fitting.is_some()
             };
             let fitting = self.spans.iter().take_while(fits).count();
-            Decoded::of(self.id, &self.spans[..fitting])
+            let mut decoder = self.decoder.borrow_mut();
+            decoder.decode(self.id, &self.spans[..fitting])
         })
     }
 

@@ -3,7 +3,7 @@
 use super::SearchError;
 use super::fetch::{PageLimits, RawTrace, SpanPlace, why_cut};
 use crate::model::{Span, TraceSummary};
-use crate::raw::{Context, RawSpan};
+use crate::raw::{Context, RawSpan, Shell};
 use crate::store::{TraceStore, View};
 use crate::tail::NAME_BYTES_MAX;
 use crate::token;
@@ -80,13 +80,13 @@ impl Totals {
 struct Heads {
     heads: Vec<Head>,
     services: AHashMap<String, u32>,
-    /// The last context, and its service.
-    context: Option<(Arc<Context>, u32)>,
+    /// The last resource, and its service.
+    resource: Option<(Arc<Shell>, u32)>,
 }
 
 impl Heads {
     fn add(&mut self, span: &RawSpan, source: u32, at: u32) {
-        let service = self.service(&span.context);
+        let service = self.service(&span.context.resource);
         let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         self.heads.push(Head {
             place: SpanPlace::of(span),
@@ -102,19 +102,19 @@ impl Heads {
         });
     }
 
-    fn service(&mut self, context: &Arc<Context>) -> u32 {
-        if let Some((known, service)) = &self.context
-            && Arc::ptr_eq(known, context)
+    fn service(&mut self, resource: &Arc<Shell>) -> u32 {
+        if let Some((known, service)) = &self.resource
+            && Arc::ptr_eq(known, resource)
         {
             return *service;
         }
-        let name = token::of_context(context, &[], &mut Vec::new());
+        let name = token::of_resource(resource, &[], &mut Vec::new());
         let name = name.map_or(token::SERVICE_UNKNOWN.into(), |name| name);
         let number = match self.services.get(&*name) {
             Some(known) => *known,
             None => self.add_service(&name),
         };
-        self.context = Some((Arc::clone(context), number));
+        self.resource = Some((Arc::clone(resource), number));
         number
     }
 
@@ -294,7 +294,10 @@ impl Copies {
         let known = known.filter(|(from, _)| Arc::ptr_eq(from, &span.context));
         let context = match known {
             Some((_, copy)) => Arc::clone(copy),
-            None => Arc::new(span.context.copied()),
+            None => Arc::new(Context {
+                resource: span.context.resource.set_apart(),
+                scope: span.context.scope.set_apart(),
+            }),
         };
         self.last = Some((Arc::clone(&span.context), Arc::clone(&context)));
         RawSpan {

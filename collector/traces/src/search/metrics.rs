@@ -1,11 +1,11 @@
 //! Numbers over time of the spans that a query finds.
 
-use super::SearchError;
+use super::{MetricsProgress, SearchError};
 use crate::decoded::Decoded;
 use crate::store::TraceStore;
 use serde::Serialize;
-use sonde_proto::{Deadline, Position, Tenant};
-use sonde_traceql::{Counting, Query, Series, Window};
+use sonde_proto::{Deadline, Position, Tenant, UnixNanos};
+use sonde_traceql::{Counting, Query, Series, Trace as _, Window};
 
 /// What to count.
 #[derive(Clone, Debug)]
@@ -42,13 +42,36 @@ impl TraceStore {
         tenant: &Tenant,
         search: &MetricsSearch,
     ) -> Result<Option<MetricsAnswer>, SearchError> {
+        self.metrics_telling(tenant, search, |_| ())
+    }
+
+    /// The same, telling how far it has come after each trace that it counts.
+    ///
+    /// # Errors
+    /// [`SearchError`] when a segment could not be read.
+    pub fn metrics_telling(
+        &self,
+        tenant: &Tenant,
+        search: &MetricsSearch,
+        mut tell: impl FnMut(&MetricsProgress<'_, '_>),
+    ) -> Result<Option<MetricsAnswer>, SearchError> {
         let counting = Counting::new(&search.query, search.window, search.exemplars);
         let Some(mut counting) = counting else {
             return Ok(None);
         };
         let times = search.window.times();
+        let (mut traces, mut reached) = (0, times.1);
         let visit = |trace: &Decoded| {
             counting.add(trace);
+            traces += 1;
+            if !trace.is_empty() {
+                reached = reached.min(UnixNanos(trace.span(0).start));
+            }
+            tell(&MetricsProgress {
+                traces,
+                reached,
+                counting: &counting,
+            });
             true
         };
         let scanned = self.scan(tenant, &search.query, times, &search.deadline, visit)?;

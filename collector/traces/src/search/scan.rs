@@ -2,7 +2,7 @@
 
 use super::candidates::Wanted;
 use super::{Examined, SearchError, TOO_LATE};
-use crate::decoded::Decoded;
+use crate::decoded::{Decoded, Decoder};
 use crate::query::narrowing;
 use crate::store::TraceStore;
 use ahash::AHashSet;
@@ -41,7 +41,7 @@ impl TraceStore {
             deadline,
         };
         let mut fragments = self.candidates(&view, &wanted);
-        let mut seen = AHashSet::new();
+        let (mut seen, mut decoder) = (AHashSet::new(), Decoder::default());
         let (mut cut, mut in_part, mut examined) = (None, None, Examined::default());
         while let Some(fragment) = fragments.pop()? {
             let id = fragment.trace_id;
@@ -57,7 +57,7 @@ impl TraceStore {
             if let Some(part) = raw.cut {
                 in_part.get_or_insert_with(|| format!("{id} was not read whole: {part}"));
             }
-            if !visit(&Decoded::of(id, &raw.spans)) {
+            if !visit(&decoder.decode(id, &raw.spans)) {
                 break;
             }
         }

@@ -3,7 +3,7 @@
 
 use super::candidates::Wanted;
 use super::fetch::{PageLimits, RawTrace};
-use crate::decoded::Decoded;
+use crate::decoded::Decoder;
 use crate::tests::model::{
     OPERATIONS, SERVICES, entry, open, payload, random_entry, tenant, trace_id,
 };
@@ -243,7 +243,8 @@ fn a_trace_read_page_by_page_is_the_trace_large_or_not() {
                     continue;
                 };
                 let all: Vec<_> = pages.iter().flat_map(|page| page.spans.clone()).collect();
-                let expected = TraceSummary::of(*id, &Decoded::of(*id, &all)).unwrap();
+                let expected =
+                    TraceSummary::of(*id, &Decoder::default().decode(*id, &all)).unwrap();
                 let mut summary = TraceSummary {
                     spans: 0,
                     errors: 0,
@@ -387,4 +388,61 @@ fn an_answer_has_the_newest_traces_that_its_bytes_allow() {
     assert_eq!(kept(&best), [5, 4]);
     best.extend(found(6, 1 << 20));
     assert_eq!(kept(&best), [6], "one at least");
+}
+
+/// A search over everything and a question to each trace say the same, but that the search
+/// leaves out traces without a match.
+#[test]
+fn what_matches_in_one_trace_is_what_a_search_says_of_it() {
+    let mut rng = ChaCha8Rng::seed_from_u64(77);
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    for position in 0..80 {
+        store.apply(&[random_entry(&mut rng, position, TRACES)]);
+        if position % 30 == 29 {
+            store.seal(UnixNanos(0)).unwrap();
+        }
+    }
+    for (query, some_match) in [
+        ("{ status = error }", true),
+        ("{ span.http.route = \"/a\" && duration > 1ms }", true),
+        ("{ kind = server } >> { kind = client }", true),
+        ("{ name = \"never heard of\" }", false),
+    ] {
+        let query = crate::TraceQuery::parse(query).unwrap();
+        let search = crate::Search {
+            query: query.clone(),
+            start: UnixNanos(0),
+            end: UnixNanos(u64::MAX),
+            limit: 10_000,
+            spans_per_set: 10_000,
+            deadline: Deadline::never(),
+        };
+        let found = store.search(&tenant(), &search).unwrap().traces;
+        let mut found: BTreeMap<_, _> = found
+            .into_iter()
+            .map(|found| (found.summary.trace_id, found.span_sets))
+            .collect();
+        assert_eq!(!found.is_empty(), some_match);
+        for id in all_traces(&store).keys() {
+            let (sets, cut) = store
+                .matched(&tenant(), id, &query, 10_000)
+                .unwrap()
+                .unwrap();
+            assert_eq!(cut, None);
+            assert_eq!(sets, found.remove(id).unwrap_or_default(), "{id}");
+        }
+        assert!(found.is_empty());
+    }
+    let query = crate::TraceQuery::parse("{ }").unwrap();
+    let unknown = store.matched(&tenant(), &trace_id(TRACES + 1), &query, 10);
+    assert_eq!(unknown.unwrap(), None);
+    let some = all_traces(&store);
+    let (id, trace) = some.iter().max_by_key(|(_, t)| t.spans.len()).unwrap();
+    let (sets, cut) = store.matched(&tenant(), id, &query, 1).unwrap().unwrap();
+    assert_eq!(
+        (sets[0].matched, sets[0].spans.len()),
+        (trace.spans.len(), 1)
+    );
+    assert!(cut.is_some());
 }

@@ -1,14 +1,16 @@
 //! Makes one segment of several, decoding nothing but traces that are in more than one.
 //!
 //! Memory: the fragments and numbers for each of them (about 70 bytes a trace), one block
-//! a file and the columns of a few groups, and a trace up to [`TRACE_BYTES_MAX`].
+//! a file and the columns of a few groups, a trace up to [`TRACE_BYTES_MAX`] without its resources
+//! and scopes, of which 8 bytes each and 4 for each input are held, and one for each input.
 
 use super::columns::{CodesOf, Columns};
 use super::ids::merge_ids;
 use super::ordinals::{decode_ordinals, encode_ordinals};
+use super::shells::JoinedShells;
 use super::write::{Label, create, meta, received, write_names};
-use super::{Fragment, INDEX, SPANS, Segment, read_spans, summary_key};
-use crate::raw::{collapse, encode};
+use super::{Fragment, INDEX, SPANS, Segment, summary_key, value};
+use crate::raw::collapse;
 use crate::tail::NAMES_MAX;
 use ahash::AHashMap;
 use bytes::Bytes;
@@ -42,7 +44,8 @@ pub(crate) fn merge(
     };
     create(path)?;
     let mut steps = Steps::new(pace);
-    let (spans, records) = merge_spans(path, inputs, &mut steps)?;
+    let shells = JoinedShells::of(inputs)?;
+    let (spans, records) = merge_spans(path, inputs, &shells, &mut steps)?;
     let (fragments, new_ordinals) = number_fragments(inputs)?;
     let index = merge_index(path, inputs, &fragments, &new_ordinals, &mut steps)?;
     let positions = |s: &Arc<Segment>| s.meta.positions;
@@ -80,6 +83,7 @@ pub(crate) fn merge(
 fn merge_spans(
     path: &Path,
     inputs: &[Arc<Segment>],
+    shells: &JoinedShells,
     steps: &mut Steps<'_>,
 ) -> Result<(Written, u64), BlockError> {
     let mut writer = Writer::create(&path.join(SPANS))?;
@@ -88,21 +92,23 @@ fn merge_spans(
         .iter()
         .map(|s| s.spans.scan(Bound::Unbounded))
         .collect();
+    let mut renumbered = Vec::new();
     each_key(scans, TRACE_BYTES_MAX, |key, values| {
         steps.wrote(SPANS, writer.bytes())?;
         if values.iter().all(|(input, _)| *input == values[0].0) {
-            return values
-                .iter()
-                .try_for_each(|(_, value)| writer.add(key, value));
+            return values.iter().try_for_each(|(input, value)| {
+                value::renumber(value, *input, shells, &mut renumbered)?;
+                writer.add(key, &renumbered)
+            });
         }
         let mut spans = Vec::new();
-        values
-            .iter()
-            .try_for_each(|(_, value)| read_spans(value, &mut spans))?;
+        values.iter().try_for_each(|(input, value)| {
+            value::read_for_merge(value, *input, shells, &mut spans)
+        })?;
         let before = spans.len();
         collapse(&mut spans);
         copies += (before - spans.len()) as u64;
-        encode(&mut spans)
+        value::of_merge(spans)
             .iter()
             .try_for_each(|value| writer.add(key, value))
     })?;
@@ -153,6 +159,7 @@ fn merge_index(
 ) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
     write_columns(&mut writer, inputs, new_ordinals)?;
+    JoinedShells::write(&mut writer, inputs)?;
     let mut names = BTreeSet::new();
     for name in inputs.iter().flat_map(|s| s.names()) {
         let name = name?;

@@ -3,8 +3,9 @@
 use super::columns::Columns;
 use super::ids::{Where, write_ids};
 use super::ordinals::encode_ordinals;
-use super::{Fragment, INDEX, SPANS, checksum, name_key, summary_key, token_key};
-use crate::raw::{collapse, encode};
+use super::shells::ShellList;
+use super::{FORMAT, Fragment, INDEX, SPANS, checksum, name_key, summary_key, token_key, value};
+use crate::raw::collapse;
 use crate::tail::Tail;
 use crate::token;
 use sonde_proto::{Position, Tenant, UnixNanos};
@@ -30,8 +31,9 @@ pub(crate) fn write_tail(
     tail: &Tail,
 ) -> Result<SegmentMeta, BlockError> {
     create(path)?;
-    let (spans, records) = write_spans(path, tail)?;
-    let index = write_index(path, tail)?;
+    let shells = ShellList::of(tail);
+    let (spans, records) = write_spans(path, tail, &shells)?;
+    let index = write_index(path, tail, &shells)?;
     let label = Label {
         id,
         tenant: tenant.clone(),
@@ -71,6 +73,7 @@ pub(super) fn meta<'a>(
         records,
         checksum: checksum(spans.checksum, index.checksum),
         extra: serde_json::json!({
+            "format": FORMAT,
             "received": [label.received.0, label.received.1],
             "fragments": count,
         }),
@@ -83,7 +86,7 @@ pub(crate) fn received(meta: &SegmentMeta) -> (UnixNanos, UnixNanos) {
     (at(0).unwrap_or(meta.start), at(1).unwrap_or(meta.end))
 }
 
-fn write_spans(path: &Path, tail: &Tail) -> Result<(Written, u64), BlockError> {
+fn write_spans(path: &Path, tail: &Tail, shells: &ShellList) -> Result<(Written, u64), BlockError> {
     let mut writer = Writer::create(&path.join(SPANS))?;
     let mut traces: Vec<_> = tail.traces.iter().collect();
     traces.sort_unstable_by_key(|(id, _)| **id);
@@ -92,14 +95,14 @@ fn write_spans(path: &Path, tail: &Tail) -> Result<(Written, u64), BlockError> {
         let mut spans = trace.spans.clone();
         collapse(&mut spans);
         records += spans.len() as u64;
-        for value in encode(&mut spans) {
+        for value in value::of_tail(spans, shells) {
             writer.add(id.as_bytes(), &value)?;
         }
     }
     Ok((writer.finish()?, records))
 }
 
-fn write_index(path: &Path, tail: &Tail) -> Result<Written, BlockError> {
+fn write_index(path: &Path, tail: &Tail, shells: &ShellList) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
     let mut traces: Vec<_> = tail.traces.values().collect();
     traces.sort_unstable_by_key(|t| t.fragment.order());
@@ -108,6 +111,7 @@ fn write_index(path: &Path, tail: &Tail) -> Result<Written, BlockError> {
         columns.add(&trace.codes, &mut writer)?;
     }
     columns.finish(&mut writer)?;
+    shells.write(&mut writer)?;
     write_names(&mut writer, tail.names())?;
     let mut tokens: Vec<(u64, u32)> = Vec::new();
     let mut ids: Vec<(u64, Where)> = Vec::new();

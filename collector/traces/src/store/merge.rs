@@ -122,7 +122,13 @@ impl TraceStore {
             self.dir.remove(&tenant, id);
             return Ok(());
         }
-        let open = |meta| Ok(Segment::open(&self.dir.path(&tenant, id), meta)?);
+        let open = |meta| {
+            Ok(Segment::open(
+                &self.dir.path(&tenant, id),
+                meta,
+                &self.shells,
+            )?)
+        };
         let opened = outcome.and_then(open);
         match opened {
             Ok(segment) => {

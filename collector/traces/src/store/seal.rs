@@ -8,7 +8,7 @@ use super::keep::Keeper;
 use super::{State, StoreError, TraceStore};
 use crate::raw::{collapse, encode};
 use crate::sampling::{Carried, Decided, Judge, Ripe};
-use crate::segment::{Segment, write_tail};
+use crate::segment::{Segment, ShellCache, write_tail};
 use crate::tail::{SharedTail, Tail};
 use ahash::AHashMap;
 use parking_lot::RwLock;
@@ -54,6 +54,7 @@ struct Part {
     tenant: Tenant,
     id: u64,
     tail: SharedTail,
+    shells: Arc<ShellCache>,
 }
 
 impl TraceStore {
@@ -117,6 +118,7 @@ impl TraceStore {
             tenant: tenant.clone(),
             id: keeper.manifest.take_id(),
             tail: Arc::clone(tail),
+            shells: Arc::clone(&self.shells),
         };
         let parts: Vec<Part> = frozen.tails.iter().map(part).collect();
         let pace = Arc::clone(&keeper.pace);
@@ -291,9 +293,7 @@ impl Part {
             for trace in tail.traces.values() {
                 let mut spans = trace.spans.clone();
                 collapse(&mut spans);
-                for value in encode(&mut spans) {
-                    out.write_all(&value)?;
-                }
+                out.write_all(&encode(&mut spans))?;
             }
             Ok(())
         };
@@ -309,7 +309,7 @@ impl Part {
         let path = self.dir.create(&self.tenant, self.id)?;
         let meta = write_tail(&path, self.id, &self.tenant, &self.tail.read())?;
         self.dir.persist(&self.tenant, self.id)?;
-        Ok(Segment::open(&path, meta)?)
+        Ok(Segment::open(&path, meta, &self.shells)?)
     }
 
     /// Deletes what was written of the segment.

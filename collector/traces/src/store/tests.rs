@@ -204,10 +204,6 @@ fn what_no_segment_can_hold_is_set_aside_as_otlp_and_told_of() {
         ..Config::default()
     });
     bed.send("a");
-    let resource = sonde_proto::otlp::resource::Resource {
-        attributes: vec![sonde_proto::otlp::kv("large", "x".repeat(65 << 20))],
-        ..Default::default()
-    };
     let span = |n: u64| Span {
         trace_id: vec![9; 16],
         span_id: n.to_be_bytes().into(),
@@ -219,18 +215,21 @@ fn what_no_segment_can_hold_is_set_aside_as_otlp_and_told_of() {
     };
     let request = ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(resource),
             scope_spans: vec![scope_spans],
             ..ResourceSpans::default()
         }],
     };
-    let entry = Entry::otlp(
-        Tenant::new("b").unwrap(),
-        Signal::Spans,
-        UnixNanos(0),
-        request.encode_to_vec().into(),
-    );
+    let tenant = Tenant::new("b").unwrap();
+    let payload = request.encode_to_vec().into();
+    let entry = Entry::otlp(tenant.clone(), Signal::Spans, UnixNanos(0), payload);
     bed.store.apply(&[(Position(1), entry)]);
+    // No door lets one in that is so large; it stands for what nobody thought of.
+    let tail = bed.store.state.read().tails[&tenant][0].clone();
+    for trace in tail.write().traces.values_mut() {
+        let mut large = trace.spans[0].bytes.to_vec();
+        prost::encoding::bytes::encode(100, &vec![0; 65 << 20], &mut large);
+        trace.spans[0].bytes = large.into();
+    }
     assert_eq!(bed.store.seal(UnixNanos(0)).unwrap(), Position(2));
     let stats = bed.store.stats();
     assert_eq!(

@@ -3,9 +3,11 @@
 
 use super::model::{OPERATIONS, SERVICES, lookup, open, random_entry, tenant, trace_id};
 use super::plain::plain;
-use crate::decoded::Decoded;
+use crate::decoded::Decoder;
 use crate::raw::{RawSpan, prefer, split};
-use crate::{Config, FoundTrace, Search, Span, Trace, TraceQuery, TraceStore, TraceSummary};
+use crate::{
+    Config, FoundTrace, Search, SearchProgress, Span, Trace, TraceQuery, TraceStore, TraceSummary,
+};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use sonde_proto::{Deadline, Entry, Position, SpanId, TraceId, UnixNanos};
@@ -84,7 +86,7 @@ impl Oracle {
         let of = |(id, spans): (&TraceId, &BTreeMap<SpanId, RawSpan>)| {
             let mut raw: Vec<RawSpan> = spans.values().cloned().collect();
             raw.sort_by_key(|span| (span.start, span.span_id));
-            let summary = TraceSummary::of(*id, &Decoded::of(*id, &raw)).unwrap();
+            let summary = TraceSummary::of(*id, &Decoder::default().decode(*id, &raw)).unwrap();
             (summary, plain(*id, &raw))
         };
         let mut all: Vec<_> = self.spans.iter().map(of).collect();
@@ -172,7 +174,18 @@ fn compare(store: &TraceStore, oracle: &Oracle, rng: &mut ChaCha8Rng) {
                     spans_per_set: SPANS_PER_SET,
                     deadline: Deadline::never(),
                 };
-                let answer = store.search(&tenant, &search).unwrap();
+                let mut settled = Vec::new();
+                let tell = |progress: &SearchProgress<'_>| {
+                    settled.push(progress.settled().cloned().collect::<Vec<_>>());
+                };
+                let answer = store.search_telling(&tenant, &search, tell).unwrap();
+                // What was settled on the way is what the answer begins with, and grows.
+                assert!(settled.is_sorted_by_key(Vec::len));
+                assert!(
+                    settled
+                        .iter()
+                        .all(|on_the_way| answer.traces.starts_with(on_the_way))
+                );
                 assert_eq!(
                     answer.traces.iter().map(told).collect::<Vec<_>>(),
                     slow(&traces, &search),

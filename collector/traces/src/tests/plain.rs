@@ -2,8 +2,7 @@
 
 use crate::raw::RawSpan;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1 as wire;
 use prost::Message as _;
 use sonde_proto::{SpanId, TraceId};
@@ -19,8 +18,11 @@ pub(super) fn plain(id: TraceId, raw: &[RawSpan]) -> Plain {
 
 fn span(raw: &RawSpan) -> PlainSpan {
     let span = wire::Span::decode(raw.bytes.clone()).unwrap();
-    let resource = Resource::decode(raw.context.resource.clone()).unwrap();
-    let scope = InstrumentationScope::decode(raw.context.scope.clone()).unwrap();
+    let context = &raw.context;
+    let resource = wire::ResourceSpans::decode(context.resource.bytes.clone()).unwrap();
+    let resource = resource.resource.unwrap();
+    let scope = wire::ScopeSpans::decode(context.scope.bytes.clone()).unwrap();
+    let scope = scope.scope.unwrap();
     let mut attributes = Vec::new();
     let mut put = |scope, all: &[KeyValue]| {
         let all = all.iter();

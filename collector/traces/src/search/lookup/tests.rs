@@ -42,6 +42,28 @@ fn the_ids_of_the_last_span_of_a_large_trace_are_found() {
     }
 }
 
+#[test]
+fn an_id_is_found_in_a_header_whichever_way_its_name_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let headers = [
+        "http.request.header.x-request-id",
+        "http.request.header.x_request_id",
+    ];
+    for (number, header) in (0..).zip(headers) {
+        let id = otlp::kv(header, format!("[\"req-{number}\"]"));
+        let spans = vec![Span {
+            attributes: vec![id],
+            ..span(number, 0, UnixNanos(number))
+        }];
+        store.apply(&[entry(number, &payload("a", spans))]);
+    }
+    for number in 0..2 {
+        let found = lookup(&store, &format!("req-{number}"), 10);
+        assert_eq!(found, [trace_id(number)]);
+    }
+}
+
 /// A filter of a segment says of one in 256 traces wrongly that it has them.
 #[test]
 fn what_carried_an_id_is_found_whatever_is_kept_besides() {

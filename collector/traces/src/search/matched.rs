@@ -1,0 +1,42 @@
+//! Which spans of one trace a query finds.
+
+use super::SearchError;
+use crate::decoded::Decoder;
+use crate::store::TraceStore;
+use sonde_proto::{Tenant, TraceId, UnixNanos};
+use sonde_traceql::{Bounds, Query, SpanSet};
+
+/// The span sets, and why there may be more of them.
+pub type Matched = (Vec<SpanSet>, Option<String>);
+
+impl TraceStore {
+    /// What a query finds in one trace, whenever it happened, up to `spans_max` spans of each
+    /// span set. `None` where there is no such trace.
+    ///
+    /// # Errors
+    /// [`SearchError`] when a segment could not be read.
+    pub fn matched(
+        &self,
+        tenant: &Tenant,
+        id: &TraceId,
+        query: &Query,
+        spans_max: usize,
+    ) -> Result<Option<Matched>, SearchError> {
+        let Some(view) = self.view(tenant) else {
+            return Ok(None);
+        };
+        let raw = self.raw(&view, id)?;
+        if raw.spans.is_empty() {
+            return Ok(None);
+        }
+        let bounds = Bounds {
+            start: UnixNanos(0),
+            end: UnixNanos(u64::MAX),
+            spans_max,
+        };
+        let span_sets = query.search(&Decoder::default().decode(*id, &raw.spans), &bounds);
+        let many = span_sets.iter().any(|set| set.matched > set.spans.len());
+        let many = many.then(|| format!("more than {spans_max} spans match; these are the first"));
+        Ok(Some((span_sets, raw.cut.or(many))))
+    }
+}

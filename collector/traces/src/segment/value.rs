@@ -1,0 +1,263 @@
+//! The values of `spans.blk`: spans of one trace.
+//!
+//! ```text
+//! value   1 │ group*
+//! group   resource varint │ scope varint │ bytes of spans varint │ (length varint, OTLP Span)*
+//! ```
+//!
+//! Resource and scope are numbers in the segment's list ([`super::shells`]). A value that begins
+//! with 10 is as all were before there was a list: an OTLP `TracesData` message, whose spans have
+//! their resources and scopes with them. Both may lie in one segment: merging moves the older ones
+//! as they are.
+
+use super::Segment;
+use super::shells::{JoinedShells, ShellList};
+use crate::raw::{Context, RawSpan, Shell, encode, read_head, split};
+use crate::wire::field_len;
+use bytes::Bytes;
+use sonde_segment::blocks::{BlockError, put_varint, take_varint};
+use std::sync::Arc;
+
+const REFERRING: u8 = 1;
+/// The largest value: a trace with more is cut into several.
+const VALUE_BYTES: usize = 1 << 20;
+
+const DAMAGED: BlockError = BlockError::Damaged("a trace's spans cannot be read");
+
+/// Spans of one resource and one scope, as they lie in a value.
+struct Group<'a> {
+    resource: u32,
+    scope: u32,
+    spans: &'a [u8],
+}
+
+/// The groups of a referring value, behind its first byte.
+struct Groups<'a>(&'a [u8]);
+
+impl<'a> Groups<'a> {
+    fn step(&mut self) -> Option<Group<'a>> {
+        let number = |bytes: &mut &[u8]| u32::try_from(take_varint(bytes)?).ok();
+        let (resource, scope) = (number(&mut self.0)?, number(&mut self.0)?);
+        let len = usize::try_from(take_varint(&mut self.0)?).ok()?;
+        let spans = self.0.split_off(..len)?;
+        Some(Group {
+            resource,
+            scope,
+            spans,
+        })
+    }
+}
+
+impl<'a> Iterator for Groups<'a> {
+    type Item = Result<Group<'a>, BlockError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let step = self.step();
+        if step.is_none() {
+            self.0 = &[];
+        }
+        Some(step.ok_or(DAMAGED))
+    }
+}
+
+/// Visits the spans of a value until `visit` wants no more; whether it still does.
+fn each_span(
+    value: &Bytes,
+    mut context: impl FnMut(u32, u32) -> Result<Option<Arc<Context>>, BlockError>,
+    mut visit: impl FnMut(RawSpan) -> bool,
+) -> Result<bool, BlockError> {
+    let Some((&REFERRING, groups)) = value.split_first() else {
+        let mut goes_on = true;
+        split(value, |_, span| goes_on = goes_on && visit(span), |_| {}).map_err(|_| DAMAGED)?;
+        return Ok(goes_on);
+    };
+    for group in Groups(groups) {
+        let group = group?;
+        let Some(context) = context(group.resource, group.scope)? else {
+            return Ok(false);
+        };
+        let mut rest = group.spans;
+        while !rest.is_empty() {
+            let len = take_varint(&mut rest).and_then(|len| usize::try_from(len).ok());
+            let span = len.and_then(|len| rest.split_off(..len)).ok_or(DAMAGED)?;
+            let Ok(Ok((_, span))) = read_head(&context, value.slice_ref(span)) else {
+                return Err(DAMAGED);
+            };
+            if !visit(span) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Reads values of a segment with the resources and scopes that they name.
+pub(super) struct Values<'a> {
+    segment: &'a Segment,
+    last: Option<(u32, Arc<Shell>)>,
+    /// The bytes of values, and of the resources and scopes of their groups, read so far.
+    pub(super) bytes: usize,
+    bytes_max: usize,
+}
+
+impl<'a> Values<'a> {
+    /// Reading goes no further once there are more bytes.
+    pub(super) fn new(segment: &'a Segment, bytes_max: usize) -> Self {
+        Self {
+            segment,
+            last: None,
+            bytes: 0,
+            bytes_max,
+        }
+    }
+
+    /// Visits the spans of a value until `visit` wants no more, or there are too many bytes;
+    /// whether it goes on.
+    pub(super) fn each_span(
+        &mut self,
+        value: &Bytes,
+        visit: impl FnMut(RawSpan) -> bool,
+    ) -> Result<bool, BlockError> {
+        self.bytes += value.len();
+        let context = |resource, scope| {
+            let resource = self.resource(resource)?;
+            let scope = self.segment.cache.get(self.segment, scope)?;
+            self.bytes += scope.bytes.len();
+            let fits = self.bytes <= self.bytes_max;
+            Ok(fits.then(|| Arc::new(Context { resource, scope })))
+        };
+        each_span(value, context, visit)
+    }
+
+    /// Those of one resource lie side by side.
+    fn resource(&mut self, number: u32) -> Result<Arc<Shell>, BlockError> {
+        if let Some((known, shell)) = &self.last
+            && *known == number
+        {
+            return Ok(Arc::clone(shell));
+        }
+        let shell = self.segment.cache.get(self.segment, number)?;
+        self.bytes += shell.bytes.len();
+        self.last = Some((number, Arc::clone(&shell)));
+        Ok(shell)
+    }
+}
+
+/// Adds the spans of a value, with stand-ins for the resources and scopes it names.
+pub(super) fn read_for_merge(
+    value: &Bytes,
+    input: usize,
+    shells: &JoinedShells,
+    out: &mut Vec<RawSpan>,
+) -> Result<(), BlockError> {
+    let context = |resource, scope| {
+        Ok(Some(Arc::new(Context {
+            resource: shells.stand_in(input, resource)?,
+            scope: shells.stand_in(input, scope)?,
+        })))
+    };
+    let visit = |span| {
+        out.push(span);
+        true
+    };
+    each_span(value, context, visit).map(drop)
+}
+
+/// Copies a value of one segment into the list of another.
+pub(super) fn renumber(
+    value: &Bytes,
+    input: usize,
+    shells: &JoinedShells,
+    out: &mut Vec<u8>,
+) -> Result<(), BlockError> {
+    out.clear();
+    let Some((&REFERRING, groups)) = value.split_first() else {
+        out.extend_from_slice(value);
+        return Ok(());
+    };
+    out.push(REFERRING);
+    for group in Groups(groups) {
+        let group = group?;
+        let (resource, scope) = (
+            shells.number(input, group.resource)?,
+            shells.number(input, group.scope)?,
+        );
+        put_group(out, (resource, scope), group.spans.len());
+        out.extend_from_slice(group.spans);
+    }
+    Ok(())
+}
+
+/// The values of a trace, from collapsed spans of a tail.
+pub(super) fn of_tail(spans: Vec<RawSpan>, list: &ShellList) -> Vec<Vec<u8>> {
+    values(spans, |shell| list.number(shell))
+}
+
+/// The values of a trace, from collapsed spans of segments that are merged.
+pub(super) fn of_merge(spans: Vec<RawSpan>) -> Vec<Vec<u8>> {
+    values(spans, |shell| shell.number())
+}
+
+fn values(spans: Vec<RawSpan>, number: impl Fn(&Arc<Shell>) -> Option<u32>) -> Vec<Vec<u8>> {
+    let (mut referring, mut others) = (Vec::with_capacity(spans.len()), Vec::new());
+    for span in spans {
+        let (resource, scope) = (number(&span.context.resource), number(&span.context.scope));
+        match resource.zip(scope) {
+            Some(context) => referring.push((context, span)),
+            None => others.push(span),
+        }
+    }
+    referring.sort_unstable_by_key(|(context, span)| (*context, span.start, span.span_id));
+    let mut values = vec![vec![REFERRING]];
+    for group in referring.chunk_by(|a, b| a.0 == b.0) {
+        let mut rest = group;
+        while !rest.is_empty() {
+            let (fitting, later) = rest.split_at(fitting(rest.iter().map(|(_, span)| span)));
+            let bytes = fitting.iter().map(|(_, span)| len(span)).sum();
+            let is_full = |value: &Vec<u8>| value.len() > 1 && value.len() + bytes > VALUE_BYTES;
+            if values.last().is_some_and(is_full) {
+                values.push(vec![REFERRING]);
+            }
+            if let Some(value) = values.last_mut() {
+                put_group(value, group[0].0, bytes);
+                for (_, span) in fitting {
+                    put_varint(value, span.bytes.len() as u64);
+                    value.extend_from_slice(&span.bytes);
+                }
+            }
+            rest = later;
+        }
+    }
+    values.retain(|value| value.len() > 1);
+    let mut rest = &mut others[..];
+    while !rest.is_empty() {
+        let fitting = fitting(rest.iter());
+        values.push(encode(&mut rest[..fitting]));
+        rest = &mut rest[fitting..];
+    }
+    values
+}
+
+fn put_group(out: &mut Vec<u8>, (resource, scope): (u32, u32), bytes: usize) {
+    for number in [u64::from(resource), u64::from(scope), bytes as u64] {
+        put_varint(out, number);
+    }
+}
+
+/// How many spans fit one value; at least one.
+fn fitting<'a>(spans: impl Iterator<Item = &'a RawSpan>) -> usize {
+    let mut bytes = 0;
+    let fits = |span: &&RawSpan| {
+        bytes += len(span);
+        bytes <= VALUE_BYTES
+    };
+    spans.take_while(fits).count().max(1)
+}
+
+/// How many bytes a span takes with its length.
+fn len(span: &RawSpan) -> usize {
+    field_len(span.bytes.len()) - 1
+}

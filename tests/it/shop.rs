@@ -1,0 +1,357 @@
+//! RED equals what was sent: a shop of five programs in five languages, each on the SDK of its
+//! language and what OpenTelemetry has to instrument its HTTP and gRPC, is put under load, and
+//! every count, trace and edge of the graph is compared with what the load was.
+
+mod asked;
+mod load;
+mod plan;
+mod programs;
+
+use crate::harness::{PATIENCE, Sonde, list};
+use asked::counts;
+use load::{Load, Request};
+use plan::{Operation, Role, Span, shapes};
+use programs::Shop;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+const ORDERS: u32 = 400;
+/// How long one side of a request waits for the other.
+const PENDING_WAIT_MS: u64 = 15_000;
+/// Of which a slow bank takes more.
+const SLOW_NANOS: u64 = 390_000_000;
+/// In the test that kills: how many spans are stored before each kill.
+const KILLS: [u64; 3] = [200, 1_500, 3_000];
+const ORDERS_MAX: u32 = 20_000;
+
+const CALLS_BY: [&str; 4] = ["service", "span_name", "span_kind", "status_code"];
+const REQUESTS_BY: [&str; 3] = ["client", "server", "connection_type"];
+/// Nobody told how long a user waited.
+const NOT_OF_USERS: &str = r#"{client!="user"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn red_graph_and_traces_of_five_languages_equal_what_the_load_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let wait = PENDING_WAIT_MS.to_string();
+    let settings = [
+        ("agent.tail.paths", "[]"),
+        ("agent.node.enabled", "false"),
+        ("signals.pending_wait_ms", &wait),
+    ];
+    let sonde = Sonde::up(dir.path(), &settings).await;
+    let doors = [sonde.address("otlp.grpc"), sonde.address("otlp.http")];
+    let Some(shop) = Shop::open(dir.path(), doors).await else {
+        return;
+    };
+    let mut load = Load::default();
+    load.run(&shop, 0..ORDERS).await;
+    load.is_what_was_planned();
+    counted(&sonde, &load.planned()).await;
+    let waited = jiff::Timestamp::now().as_second() + (PENDING_WAIT_MS / 1_000) as i64 + 1;
+    let stored = traces_are_whole(&sonde, &load).await;
+    timed(&sonde, &stored).await;
+    searches_find_what_failed(&sonde, &load).await;
+    requests_are_looked_up(&sonde, &load).await;
+    pages_show_the_same(&sonde, &load.planned()).await;
+
+    // A side that finds no other is told as such when spans come after its time: there is none.
+    let is_over = |answer: &Value| {
+        let now = answer["data"]["result"][0].as_f64();
+        now.is_some_and(|now| now >= waited as f64)
+    };
+    let now = [("query", "time()")];
+    sonde.until("/api/v1/query", &now, is_over).await;
+    load.run(&shop, ORDERS..ORDERS + 10).await;
+    counted(&sonde, &load.planned()).await;
+    for lost in ["expired", "dropped"] {
+        let lost = format!("sonde_signals_edges_{lost}_total");
+        assert_eq!(asked::own_counter(&sonde, &lost).await, 0.0, "{lost}");
+    }
+
+    let planned = load.planned();
+    let planned = by_service(&planned);
+    for (service, report) in &shop.close().await {
+        assert_eq!(report["spans"], planned[service], "{service}: {report}");
+        assert_eq!(report["spans_acknowledged"], report["spans"], "{service}");
+        assert_eq!(report["logs_acknowledged"], report["logs"], "{service}");
+    }
+    assert!(sonde.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn red_equals_the_spans_that_are_kept_though_the_collector_is_killed_under_load() {
+    let dir = tempfile::tempdir().unwrap();
+    let doors = [free_port(), free_port()];
+    let [grpc, http] = doors.map(|door| door.to_string());
+    let settings = [
+        ("otlp.grpc.listen", grpc.as_str()),
+        ("otlp.http.listen", &http),
+        // Small enough that it is killed between seals too.
+        ("traces.seal_bytes", "200000"),
+        // One side may come only when its program tries again.
+        ("signals.pending_wait_ms", "120000"),
+    ];
+    let names = ["http", "otlp.grpc", "otlp.http"];
+    let collector = || Sonde::start("collector", dir.path(), &settings, &names);
+    let mut sonde = collector().await;
+    let Some(shop) = Shop::open(dir.path(), doors).await else {
+        return;
+    };
+    let mut load = Load::default();
+    let done = AtomicBool::new(false);
+    let killing = async {
+        for spans in KILLS {
+            let stored = |status: &Value| {
+                let records = status["stores"]["traces"]["records"].as_u64();
+                records.is_some_and(|records| records >= spans)
+            };
+            sonde.until("/sonde/v1/status", &[], stored).await;
+            sonde.kill().await;
+            sonde = collector().await;
+        }
+        done.store(true, Ordering::Relaxed);
+        sonde
+    };
+    let loading = async {
+        for first in (0..ORDERS_MAX).step_by(50) {
+            load.run(&shop, first..first + 50).await;
+            if done.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    };
+    let (sonde, ()) = tokio::join!(killing, loading);
+    load.is_what_was_planned();
+    let reports = shop.close().await;
+    let acknowledged = |service: &str| reports[service]["spans_acknowledged"].as_u64();
+    let kept = kept(&sonde, &load, |kept| {
+        let enough = |(service, kept): (&&str, &u64)| Some(*kept) >= acknowledged(service);
+        kept.iter().all(enough)
+    });
+    let kept = kept.await;
+    counted(&sonde, &kept).await;
+    timed(&sonde, &kept).await;
+    let planned = load.planned();
+    let (kept, planned) = (by_service(&kept), by_service(&planned));
+    for (service, report) in &reports {
+        let (kept, planned) = (kept[service], planned[service]);
+        println!("{service}: {report}, {kept} spans kept of {planned}");
+        assert!(kept <= planned, "{service}: {report}, {kept} kept");
+        // Programs try again, if not for ever.
+        assert!(acknowledged(service) >= Some(planned / 2), "{report}");
+    }
+    assert!(sonde.stop().await.success());
+}
+
+/// RED and the graph count these traces: nothing less, nothing more, no edge but theirs.
+async fn counted(sonde: &Sonde, traces: &[Vec<Span>]) {
+    let calls = counts(&asked::calls(traces));
+    for metric in ["calls_total", "latency_count"] {
+        let metric = format!("traces_spanmetrics_{metric}");
+        asked::has(sonde, &metric, &CALLS_BY, &calls).await;
+    }
+    let requests = asked::requests(traces);
+    let (server, client) = (counts(&requests.server), counts(&requests.client));
+    let graph = |metric| format!("traces_service_graph_request_{metric}");
+    asked::has(sonde, &graph("total"), &REQUESTS_BY, &server).await;
+    asked::has(
+        sonde,
+        &graph("failed_total"),
+        &REQUESTS_BY,
+        &requests.failed,
+    )
+    .await;
+    let metric = graph("server_seconds_count");
+    asked::has(sonde, &metric, &REQUESTS_BY, &server).await;
+    let metric = graph("client_seconds_count") + NOT_OF_USERS;
+    asked::has(sonde, &metric, &REQUESTS_BY, &client).await;
+}
+
+/// Every bucket and every sum is that of the spans which are stored.
+async fn timed(sonde: &Sonde, traces: &[Vec<Span>]) {
+    let (calls, requests) = (asked::calls(traces), asked::requests(traces));
+    let red = ("traces_spanmetrics_latency", "");
+    asked::has_times(sonde, red, &CALLS_BY, &calls).await;
+    let server = ("traces_service_graph_request_server_seconds", "");
+    asked::has_times(sonde, server, &REQUESTS_BY, &requests.server).await;
+    let client = ("traces_service_graph_request_client_seconds", NOT_OF_USERS);
+    asked::has_times(sonde, client, &REQUESTS_BY, &requests.client).await;
+}
+
+/// How many spans each service has.
+fn by_service(traces: &[Vec<Span>]) -> BTreeMap<&str, u64> {
+    let mut counts = BTreeMap::new();
+    for span in traces.iter().flatten() {
+        *counts.entry(&*span.service).or_default() += 1;
+    }
+    counts
+}
+
+/// Every trace has the spans that its order leads to, each below its parent, and no other.
+async fn traces_are_whole(sonde: &Sonde, load: &Load) -> Vec<Vec<Span>> {
+    let mut stored = Vec::new();
+    for (request, planned) in load.requests().iter().zip(load.planned()) {
+        let path = format!("/sonde/v1/trace/{}", request.trace_id);
+        let whole = |trace: &Value| list(trace, "spans").len() >= planned.len();
+        let trace = sonde.until(&path, &[], whole).await;
+        let found = asked::spans(&trace);
+        assert_eq!(shapes(&found), shapes(&planned), "{request:?}\n{trace:#}");
+        assert_eq!(found.len(), planned.len(), "{trace:#}");
+        stored.push(found);
+    }
+    let all = [("query", "{}"), ("limit", "10000")];
+    let answer = sonde.get("/sonde/v1/traces", &all).await;
+    assert_eq!(list(&answer, "traces").len(), load.requests().len());
+    stored
+}
+
+/// Every span that is there of the load, trace by trace, once those are enough and RED counts
+/// them and no others.
+async fn kept(
+    sonde: &Sonde,
+    load: &Load,
+    enough: impl Fn(&BTreeMap<&str, u64>) -> bool,
+) -> Vec<Vec<Span>> {
+    let begun = Instant::now();
+    loop {
+        let mut kept = Vec::new();
+        for request in load.requests() {
+            let path = format!("/sonde/v1/trace/{}", request.trace_id);
+            kept.push(asked::spans(&sonde.get(&path, &[]).await));
+        }
+        let metric = "traces_spanmetrics_calls_total";
+        let told = asked::read(sonde, metric, &CALLS_BY).await;
+        if enough(&by_service(&kept)) && told == counts(&asked::calls(&kept)) {
+            return kept;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "RED is\n{told:#?}\nand kept are\n{:#?}\n{}",
+            counts(&asked::calls(&kept)),
+            sonde.log()
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+/// TraceQL over services and their order finds the traces that went wrong, each for its reason.
+async fn searches_find_what_failed(sonde: &Sonde, load: &Load) {
+    use Operation::{Browse, Look, Place};
+    let place = |digits: &'static [u32]| {
+        move |r: &Request| r.operation == Place && digits.contains(&(r.number % 10))
+    };
+    let broken = |operations: &'static [Operation]| {
+        move |r: &Request| r.number % 10 == 6 && operations.contains(&r.operation)
+    };
+    type Wanted<'a> = &'a dyn Fn(&Request) -> bool;
+    let searches: [(&str, Wanted<'_>); 6] = [
+        (
+            r#"{ resource.service.name = "frontend" && kind = server && status = error }"#,
+            &|r| place(&[7])(r) || broken(&[Place, Browse])(r),
+        ),
+        (
+            r#"{ resource.service.name = "frontend" } >> { resource.service.name = "shipping" && status = error }"#,
+            &place(&[7]),
+        ),
+        (
+            r#"{ resource.service.name = "checkout" && kind = client && status = error } > { resource.service.name = "cart" && status != error }"#,
+            &place(&[3]),
+        ),
+        (
+            r#"{ resource.service.name = "payment" && event:name = "exception" }"#,
+            &place(&[5]),
+        ),
+        (r#"{ name = "charge card" && duration > 300ms }"#, &|r| {
+            place(&[9])(r)
+        }),
+        (
+            r#"{ resource.service.name = "cart" && status = error }"#,
+            &broken(&[Place, Browse, Look]),
+        ),
+    ];
+    for (query, wanted) in searches {
+        let parameters = [("q", query), ("limit", "1000")];
+        let answer = sonde.get("/tempo/api/search", &parameters).await;
+        let text = |trace: &Value, key: &str| trace[key].as_str().unwrap_or("").to_owned();
+        let of = |trace: &Value| {
+            let root = ["traceID", "rootServiceName", "rootTraceName"];
+            root.map(|key| text(trace, key))
+        };
+        let found: BTreeSet<_> = list(&answer, "traces").iter().map(of).collect();
+        let requests = load.requests().iter().zip(load.planned());
+        let expected: BTreeSet<_> = requests
+            .filter(|(request, _)| wanted(request))
+            .map(|(request, spans)| {
+                let root = &spans[0];
+                let id = request.trace_id.clone();
+                [id, root.service.clone(), root.name.clone()]
+            })
+            .collect();
+        assert!(!expected.is_empty(), "{query} finds nothing by plan");
+        assert_eq!(found, expected, "{query}");
+    }
+}
+
+/// A request's own ID leads to its whole trace and to the log lines of every service that logs.
+async fn requests_are_looked_up(sonde: &Sonde, load: &Load) {
+    for (request, planned) in load.requests().iter().zip(load.planned()).take(40) {
+        let services: BTreeSet<_> = planned.iter().map(|span| &*span.service).collect();
+        let logging = ["frontend", "cart", "shipping"];
+        let lines = logging.iter().filter(|name| services.contains(**name));
+        let lines = lines.count();
+        let path = format!("/sonde/v1/lookup/{}", request.request_id);
+        let whole = |found: &Value| list(found, "logs").len() >= lines;
+        let found = sonde.until(&path, &[], whole).await;
+        assert_eq!(found["kind"], "request", "{found:#}");
+        assert_eq!(list(&found, "traces").len(), 1, "{found:#}");
+        let trace = &found["traces"][0];
+        assert_eq!(trace["trace_id"], request.trace_id);
+        assert_eq!(shapes(&asked::spans(trace)), shapes(&planned), "{found:#}");
+        assert_eq!(list(&found, "logs").len(), lines, "{found:#}");
+        let of_trace = |line: &Value| line["trace_id"] == request.trace_id;
+        assert!(list(&found, "logs").iter().all(of_trace), "{found:#}");
+        if request.operation == Operation::Place && request.number % 10 == 9 {
+            let operations = list(&found["critical_paths"][0], "operations");
+            let slow = operations.iter().find(|one| one["name"] == "charge card");
+            let nanos = slow.and_then(|one| one["nanos"].as_u64());
+            assert!(nanos >= Some(SLOW_NANOS), "{operations:#?}");
+        }
+    }
+}
+
+/// What the pages are made of has the same operations, calls and edges.
+async fn pages_show_the_same(sonde: &Sonde, planned: &[Vec<Span>]) {
+    let mut operations: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut calls: BTreeMap<&str, f64> = BTreeMap::new();
+    let all = planned.iter().flatten();
+    for span in all.filter(|span| span.role == Role::Server) {
+        let service = &*span.service;
+        operations.entry(service).or_default().insert(&span.name);
+        *calls.entry(service).or_default() += 1.0;
+    }
+    let golden = sonde.get("/sonde/v1/signals/golden", &[]).await;
+    let count = |one: &Value| Some((one["name"].as_str()?.to_owned(), one["calls"].as_f64()?));
+    let shown: BTreeMap<_, _> = list(&golden, "services").iter().filter_map(count).collect();
+    let calls = calls.into_iter().map(|(name, n)| (name.to_owned(), n));
+    assert_eq!(shown, calls.collect(), "{golden:#}");
+    for (service, names) in operations {
+        let of_service = [("service", service)];
+        let red = sonde.get("/sonde/v1/signals/red", &of_service).await;
+        let shown = list(&red, "operations").iter();
+        let shown: BTreeSet<_> = shown.filter_map(|one| one["name"].as_str()).collect();
+        assert_eq!(shown, names, "{red:#}");
+        assert!(!list(&red, "exemplars").is_empty(), "{red:#}");
+    }
+    let graph = sonde.get("/sonde/v1/signals/graph", &[]).await;
+    let ends = |edge: &Value| REQUESTS_BY.map(|key| edge[key].as_str().unwrap().to_owned());
+    let shown = list(&graph, "edges").iter().map(|edge| ends(edge).to_vec());
+    let edges: BTreeSet<_> = asked::requests(planned).server.into_keys().collect();
+    assert_eq!(shown.collect::<BTreeSet<_>>(), edges, "{graph:#}");
+}
+
+fn free_port() -> std::net::SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
