@@ -129,6 +129,8 @@ pub(crate) fn lookup(
     if nothing && let Some(failure) = cuts.failure {
         return Err(failure);
     }
+    let own = TraceId::from_hex(asked.id).ok();
+    let not_kept = own.and_then(|own| stores.traces.not_kept(tenant, &own));
     let critical_paths: Vec<_> = traces.iter().filter_map(critical_path).collect();
     cuts.note(
         "critical_paths",
@@ -157,9 +159,9 @@ pub(crate) fn lookup(
         searched_through,
         cut: cuts.first,
         cuts: cuts.by_part,
-        message: nothing.then_some(
+        message: nothing.then_some(not_kept.unwrap_or(
             "nothing carries this ID: check it for typing errors; it may be older than what is kept, or not have arrived yet",
-        ),
+        )),
     })
 }
 

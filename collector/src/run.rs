@@ -8,7 +8,7 @@
 use crate::admit::{Admission, PointTimes, SeriesGate};
 use crate::api::{Api, Sources};
 use crate::config::Config;
-use crate::consume::{Progress, Pump, SpanConsumer, StoreConsumer};
+use crate::consume::{Consumer, LogConsumer, Progress, Pump, SpanConsumer, StoreConsumer};
 use crate::derive::Derived;
 use crate::evaluate::{Evaluator, Parts, StoreQuery};
 use crate::load;
@@ -186,6 +186,7 @@ impl Collector {
             query: StoreQuery::new(Arc::clone(&stores.metrics)),
             derived,
             alerts: alerts.clone(),
+            traces: Some(Arc::clone(&stores.traces)),
             clock: Arc::clone(&clock),
             runtime,
             state_file: rules_state_file(config),
@@ -557,11 +558,15 @@ fn start_pumps(
         signals_file(config),
         derived.clone(),
     );
-    let consumers: [(Signal, Box<dyn crate::consume::Consumer>); 3] = [
-        (
-            Signal::Logs,
-            Box::new(StoreConsumer(Arc::clone(&stores.logs))),
-        ),
+    let logs: Box<dyn Consumer> = match stores.traces.samples() {
+        true => Box::new(LogConsumer::new(
+            Arc::clone(&stores.logs),
+            Arc::clone(&stores.traces),
+        )),
+        false => Box::new(StoreConsumer(Arc::clone(&stores.logs))),
+    };
+    let consumers: [(Signal, Box<dyn Consumer>); 3] = [
+        (Signal::Logs, logs),
         // Spans stop before metrics: what they lead to is written to the metrics' partition.
         (Signal::Spans, Box::new(spans)),
         (

@@ -50,6 +50,7 @@ fn show(out: &mut Text, status: &Value) {
     render::rows(out, &titles, rows);
     kept(out, &status["retention"]);
     left_out(out, &status["dropped"]);
+    sampled(out, &status["sampling"]);
     for tenant in usage {
         let whose = render::text(tenant, "tenant");
         out.line(Tone::Bold, &format!("services of {whose}, the most first"));
@@ -114,6 +115,26 @@ fn left_out(out: &mut Text, dropped: &Value) {
     for (reason, count) in dropped {
         field(out, reason, &number(count));
     }
+}
+
+/// What was kept by which policy.
+fn sampled(out: &mut Text, counts: &Value) {
+    let Some(counts) = counts.as_array() else {
+        return;
+    };
+    out.line(Tone::Bold, "sampled since the start, by what decided");
+    let rows = counts.iter().map(|count| {
+        let is_kept = count["kept"].as_bool().unwrap_or(false);
+        vec![
+            (if is_kept { "kept" } else { "not kept" }).to_owned(),
+            render::text(count, "policy").to_owned(),
+            number(&count["traces"]),
+            number(&count["spans"]),
+            bytes(&count["bytes"]),
+        ]
+    });
+    let titles = ["DECISION", "POLICY", "TRACES", "SPANS", "BYTES"];
+    render::rows(out, &titles, rows);
 }
 
 /// Bytes on disk of each span there.

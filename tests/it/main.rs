@@ -29,6 +29,7 @@ mod prometheus_differential;
 mod prometheus_grafana;
 mod prometheus_remote_write;
 mod push;
+mod sampling;
 mod scrape;
 mod scrape_native;
 mod scrape_tls;

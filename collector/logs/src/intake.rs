@@ -1,6 +1,9 @@
 //! From journal entries to batches: decode, label, recognise what came before.
 
+mod errors;
 mod known;
+
+pub use errors::each_error;
 
 use crate::config::Config;
 use crate::dedup::{Marks, Uid};

@@ -37,6 +37,7 @@ mod store;
 mod testing;
 
 pub use config::{BodyEncoding, Config, RetentionConfig, StreamRetention, TenantRetention};
+pub use intake::each_error;
 pub use record::{Line, LogRecord};
 pub use search::{
     Belonging, Direction, LogAnswer, Reading, Search, SearchError, StreamVolume, StreamVolumes,

@@ -30,6 +30,9 @@ pub(crate) struct Series {
     pub(crate) latency: Histogram,
     /// The slowest call since the last collection.
     pub(crate) example: Option<Example>,
+    /// When one was told last.
+    #[serde(default)]
+    pub(crate) example_told: UnixNanos,
 }
 
 /// All operations of a tenant.
@@ -103,6 +106,7 @@ impl Red {
             life: Life::new(now),
             latency: Histogram::default(),
             example: None,
+            example_told: UnixNanos::default(),
         };
         self.services
             .entry(service.into())

@@ -3,7 +3,7 @@
 use crate::changes::{self, Changes};
 use crate::config::Config;
 use crate::graph;
-use crate::histogram::{Bounds, LAG_MAX, Shape, Stage};
+use crate::histogram::{Bounds, Example, LAG_MAX, Shape, Stage};
 use crate::metrics::Metrics;
 use crate::otlp_out::{Counters, Histograms, request};
 use crate::red;
@@ -13,7 +13,7 @@ use crate::span::Span;
 use prometheus_client::registry::Registry;
 use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
 use sonde_proto::walk::{self, ResourceSpans};
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos, otlp, semconv};
+use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp, semconv};
 use std::time::Duration;
 
 /// The service of spans whose resource names none.
@@ -141,6 +141,18 @@ impl SpanSignals {
     /// marked as such, once.
     #[must_use]
     pub fn collect(&mut self, now: UnixNanos) -> Vec<(Tenant, ExportMetricsServiceRequest)> {
+        self.collect_with(now, Duration::ZERO, &mut |_, _| true)
+    }
+
+    /// The same, with an exemplar of a series no more often than `every` so long, and only of
+    /// traces of which `keep` says that they are kept.
+    #[must_use]
+    pub fn collect_with(
+        &mut self,
+        now: UnixNanos,
+        every: Duration,
+        keep: &mut dyn FnMut(&Tenant, TraceId) -> bool,
+    ) -> Vec<(Tenant, ExportMetricsServiceRequest)> {
         let limits = self.graph_limits();
         let stale = self.stale();
         let window = Duration::from_secs(self.config.repeat_window_seconds);
@@ -156,8 +168,14 @@ impl SpanSignals {
             let Ok(tenant) = Tenant::new(name) else {
                 continue;
             };
-            let red = collect_red(&mut signals.red, &self.latency.bounds, stale, now);
-            let graph = collect_graph(&mut signals.graph, &self.graph.bounds, stale, now);
+            let mut exemplars = Exemplars {
+                now,
+                every,
+                keep: &mut |id| keep(&tenant, id),
+            };
+            let bounds = (&self.latency.bounds, &self.graph.bounds);
+            let red = collect_red(&mut signals.red, bounds.0, stale, &mut exemplars);
+            let graph = collect_graph(&mut signals.graph, bounds.1, stale, &mut exemplars);
             series += signals.red.len() + signals.graph.len();
             out.extend(
                 red.into_iter()
@@ -286,12 +304,34 @@ fn note(metrics: &Metrics, lost: graph::Lost) {
     metrics.overflowed.inc_by(lost.overflowed);
 }
 
+/// Which examples are told.
+struct Exemplars<'a> {
+    now: UnixNanos,
+    every: Duration,
+    keep: &'a mut dyn FnMut(TraceId) -> bool,
+}
+
+impl Exemplars<'_> {
+    /// The example of a series, where it is time for one; it is let go in any case, for a later
+    /// one is more likely to be kept.
+    fn take(&mut self, example: &mut Option<Example>, told_at: &mut UnixNanos) -> Option<Example> {
+        let example = example.take()?;
+        let is_due = self.now.since(*told_at) >= self.every || self.now < *told_at;
+        let is_told = is_due && (self.keep)(example.trace_id);
+        is_told.then(|| {
+            *told_at = self.now;
+            example
+        })
+    }
+}
+
 fn collect_red(
     all: &mut red::Red,
     bounds: &Bounds,
     stale: Duration,
-    now: UnixNanos,
+    exemplars: &mut Exemplars<'_>,
 ) -> Vec<otlp::metrics::Metric> {
+    let now = exemplars.now;
     let mut calls = Counters::new(
         red::CALLS,
         "Calls that a service answered, by operation and outcome.",
@@ -313,7 +353,7 @@ fn collect_red(
             return true;
         }
         let live = stage == Stage::Live;
-        let example = series.example.take();
+        let example = exemplars.take(&mut series.example, &mut series.example_told);
         calls.add(
             &labels,
             series.life,
@@ -339,8 +379,9 @@ fn collect_graph(
     all: &mut graph::Graph,
     bounds: &Bounds,
     stale: Duration,
-    now: UnixNanos,
+    exemplars: &mut Exemplars<'_>,
 ) -> Vec<otlp::metrics::Metric> {
+    let now = exemplars.now;
     let mut requests = Counters::new(graph::REQUESTS, "Requests between services.");
     let mut failed = Counters::new(
         graph::FAILED,
@@ -367,7 +408,7 @@ fn collect_graph(
             return true;
         }
         let live = stage == Stage::Live;
-        let example = edge.example.take();
+        let example = exemplars.take(&mut edge.example, &mut edge.example_told);
         requests.add(
             &labels,
             edge.life,

@@ -5,10 +5,12 @@
 //! consumer would resume after a crash. Nothing else moves a consumer forward, so its
 //! position alone says what has been seen.
 
+mod logs;
 mod pump;
 mod spans;
 mod store;
 
+pub(crate) use logs::LogConsumer;
 pub(crate) use pump::{Progress, Pump};
 pub(crate) use spans::SpanConsumer;
 pub(crate) use store::StoreConsumer;

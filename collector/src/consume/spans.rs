@@ -4,18 +4,24 @@
 //! journal is trimmed only before both, so counters continue over a crash without a
 //! reset, a gap or a double count. Nothing is emitted while old entries are replayed:
 //! what they had led to was emitted before.
+//!
+//! Where traces are sampled, RED is computed of all of them all the same. An exemplar names a
+//! trace that is kept then: its vote is durable before the exemplar is, and there is one of a
+//! series in a minute.
 
 use super::Consumer;
 use crate::derive::Derived;
 use crate::durable;
-use sonde_proto::{Entry, Position, UnixNanos};
+use sonde_proto::{Entry, Position, Tenant, UnixNanos};
 use sonde_signals::SpanSignals;
-use sonde_traces::TraceStore;
+use sonde_traces::{TraceStore, Vote};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 const EMIT_EVERY: Duration = Duration::from_secs(5);
+/// How often a series has an exemplar where not every trace is kept.
+const EXEMPLAR_EVERY: Duration = Duration::from_secs(60);
 
 /// Feeds the trace store and the signals computed from spans.
 pub(crate) struct SpanConsumer {
@@ -37,6 +43,7 @@ impl SpanConsumer {
         derived: Derived,
     ) -> Self {
         let snapshot_at = signals.applied_to();
+        store.note_replaying(true);
         Self {
             store,
             signals,
@@ -49,7 +56,17 @@ impl SpanConsumer {
 
     fn emit(&mut self, now: UnixNanos) {
         self.emitted = now;
-        for (tenant, request) in self.signals.collect(now) {
+        let store = &self.store;
+        let every = match store.samples() {
+            true => EXEMPLAR_EVERY,
+            false => Duration::ZERO,
+        };
+        let mut keep = |tenant: &Tenant, id| store.vote(tenant, id, Vote::Exemplar, now);
+        let collected = self.signals.collect_with(now, every, &mut keep);
+        if let Err(error) = store.save_votes(Position::START) {
+            tracing::warn!(%error, "after a crash now, an exemplar may name a trace that is not kept");
+        }
+        for (tenant, request) in collected {
             self.derived.append(tenant, &request);
         }
     }
@@ -81,6 +98,7 @@ impl Consumer for SpanConsumer {
     }
 
     fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<(), String> {
+        self.store.note_replaying(!caught_up);
         if caught_up && now.since(self.emitted) >= EMIT_EVERY {
             self.emit(now);
         }
@@ -91,6 +109,7 @@ impl Consumer for SpanConsumer {
     }
 
     fn seal(&mut self, now: UnixNanos, caught_up: bool) -> Result<(), String> {
+        self.store.note_replaying(!caught_up);
         if caught_up {
             self.emit(now);
         }

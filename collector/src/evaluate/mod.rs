@@ -9,6 +9,7 @@
 
 mod query;
 mod results;
+mod votes;
 
 pub(crate) use query::{StoreQuery, check};
 
@@ -18,6 +19,7 @@ use parking_lot::{Condvar, Mutex};
 use sonde_alerts::{Alert, Alerts};
 use sonde_proto::{Clock, Tenant};
 use sonde_rules::{AlertStatus, AlertUpdate, Engine, Evaluation, GroupStatus, Query, RuleFile};
+use sonde_traces::TraceStore;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub(crate) struct Parts<Q = StoreQuery> {
     pub(crate) query: Q,
     pub(crate) derived: Derived,
     pub(crate) alerts: Alerts,
+    /// Where the traces that alerts name are kept.
+    pub(crate) traces: Option<Arc<TraceStore>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) state_file: PathBuf,
@@ -216,6 +220,9 @@ impl<Q: Query> Run<Q> {
             }
         }
         if !evaluation.alerts.is_empty() {
+            if let Some(traces) = &self.parts.traces {
+                votes::vote(traces, &evaluation.alerts, self.parts.clock.now());
+            }
             let alerts = evaluation.alerts.into_iter().map(alert).collect();
             if let Err(error) = self
                 .parts

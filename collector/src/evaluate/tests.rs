@@ -60,6 +60,7 @@ fn parts<Q: Query>(query: Q, now: UnixNanos, dir: &Path, runtime: &Runtime) -> P
         query,
         derived: Derived::new(Arc::new(journal), Arc::clone(&clock), telemetry, handle),
         alerts,
+        traces: None,
         clock,
         runtime: runtime.handle().clone(),
         state_file: dir.join("rules.json"),

@@ -14,7 +14,7 @@ use sonde_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span, Status};
 use sonde_proto::otlp::trace_service::ExportTraceServiceRequest;
 use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp};
 use sonde_segment::blocks::{Reader, Writer};
-use sonde_traces::{Config, Search, TraceQuery, TraceStore};
+use sonde_traces::{Config, Sampling, Search, TraceQuery, TraceStore};
 use std::time::{Duration, Instant};
 
 const TRACES_PER_ENTRY: u64 = 20;
@@ -113,14 +113,28 @@ fn entries(count: u64) -> Vec<(Position, Entry)> {
 }
 
 fn open(dir: &std::path::Path) -> TraceStore {
-    TraceStore::open(
-        dir,
-        &Config::default(),
-        &mut Registry::default(),
-        UnixNanos(0),
-    )
-    .expect("an empty directory opens")
+    open_sampling(dir, "[]")
 }
+
+/// A store that keeps what some policies want.
+fn open_sampling(dir: &std::path::Path, policies: &str) -> TraceStore {
+    let config = Config {
+        sampling: Sampling {
+            policies: serde_json::from_str(policies).expect("policies"),
+            ..Sampling::default()
+        },
+        ..Config::default()
+    };
+    TraceStore::open(dir, &config, &mut Registry::default(), UnixNanos(0))
+        .expect("an empty directory opens")
+}
+
+/// Policies that keep a hundredth by chance, and what fails, whose spans must be decoded.
+const SHARE: &str = r#"[{"name": "share", "type": "probabilistic",
+    "probabilistic": {"sampling_percentage": 1}}]"#;
+const FAILED: &str = r#"[{"name": "failed", "type": "traceql",
+    "traceql": {"query": "{ status = error && .http.response.status_code = `500` }"}}]"#;
+const EVERYTHING: &str = r#"[{"name": "all", "type": "always_sample"}]"#;
 
 fn write(c: &mut Criterion) {
     let entries = entries(200);
@@ -149,6 +163,22 @@ fn write(c: &mut Criterion) {
     group.bench_function("apply_and_seal", |b| {
         b.iter_batched(fresh, apply_and_seal, BatchSize::PerIteration);
     });
+    for (name, policies) in [("share", SHARE), ("failed", FAILED), ("all", EVERYTHING)] {
+        let fresh = || {
+            let dir = tempfile::tempdir().expect("a directory");
+            (open_sampling(dir.path(), policies), dir)
+        };
+        let apply_and_judge = |(store, dir): (TraceStore, tempfile::TempDir)| {
+            store.apply(&entries);
+            store
+                .seal(UnixNanos::from_secs(1000))
+                .expect("the disk has room");
+            (store, dir)
+        };
+        group.bench_function(format!("apply_and_seal_sampling_{name}"), |b| {
+            b.iter_batched(fresh, apply_and_judge, BatchSize::PerIteration);
+        });
+    }
     group.finish();
     let (store, _dir) = apply_and_seal(fresh());
     println!(

@@ -1,5 +1,6 @@
 //! What can be set.
 
+use crate::sampling::Sampling;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sonde_proto::semconv;
@@ -40,6 +41,8 @@ pub struct Config {
     pub request_id_retention_seconds: u64,
     /// How much disk that may take; the oldest goes first.
     pub request_id_bytes_max: u64,
+    /// Which traces are kept; without policies, all are.
+    pub sampling: Sampling,
 }
 
 impl Default for Config {
@@ -58,6 +61,7 @@ impl Default for Config {
             request_id_keys: semconv::REQUEST_ID_KEYS.map(str::to_owned).to_vec(),
             request_id_retention_seconds: 14 * 24 * 3600,
             request_id_bytes_max: 1 << 30,
+            sampling: Sampling::default(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The trace store: spans by trace, search over them, and the lookup of request IDs.
 //!
 //! The path of a span: an entry is cut into raw spans ([`raw`]) without decoding them; they
-//! wait in the tail by trace ([`tail`]), where queries already see them; a seal writes them
+//! wait in the tail by trace ([`tail`]), where queries already see them; where not all are
+//! kept, a seal has them judged ([`sampling`]); it writes them
 //! as a segment ([`segment`]) and moves the manifest; merging makes few segments of many.
 //! Two questions have an index of their own: "this trace" (sorted blocks by trace ID) and
 //! "which traces" (token lists over the traces of a segment, newest first).
@@ -26,12 +27,14 @@ mod segment;
 mod decoded;
 mod query;
 mod search;
+mod sampling;
 mod metrics;
 mod store;
 
 pub use config::Config;
 pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
+pub use sampling::{DecisionCache, Policies, Policy, Sampling, SamplingCount, Vote};
 pub use search::{
     Carriers, FoundTrace, Matched, MetricsAnswer, MetricsProgress, MetricsSearch, OtlpTrace,
     Search, SearchError, SearchProgress, SpanPlace, TagAnswer, TagSearch, TraceAnswer, ValueAnswer,

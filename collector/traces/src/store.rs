@@ -6,6 +6,7 @@ mod leave;
 mod merge;
 mod view;
 mod usage;
+mod votes;
 
 pub use usage::{ServiceUsage, TraceUsage};
 pub(crate) use view::View;
@@ -15,6 +16,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Stats;
 use crate::raw::{Context, Shell, split};
+use crate::sampling::Sampler;
 use crate::segment::{IdsOnly, Segment, ShellCache};
 use crate::tail::{NAME_BYTES_MAX, Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
 use crate::token;
@@ -38,6 +40,8 @@ pub struct TraceStore {
     shells: Arc<ShellCache>,
     state: RwLock<State>,
     keeper: Mutex<Keeper>,
+    /// Where not everything is kept.
+    sampler: Option<Arc<Sampler>>,
 }
 
 /// Why the store could not be opened.
@@ -69,6 +73,14 @@ pub enum StoreError {
     /// A segment could not be written.
     #[error("cannot write to the trace store: {0}")]
     Segment(#[from] BlockError),
+    /// What was decided of traces could not be written.
+    #[error("cannot write what was decided of traces to {}: {cause}", path.display())]
+    Sampling {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// The thread that did it panicked.
     #[error("{0} spans panicked, which is a defect; please report it")]
     Panicked(&'static str),
@@ -170,8 +182,10 @@ impl TraceStore {
             covers: manifest.covers,
             ..State::default()
         };
+        let sampler = Sampler::open(dir.root(), config, registry);
         let dir = Arc::new(dir);
         let store = Self {
+            sampler,
             config: config.clone(),
             metrics,
             dir,
@@ -209,7 +223,10 @@ impl TraceStore {
             if !self.has_room(&mut keeper, *position) {
                 break;
             }
-            let parsed = self.parse(entry);
+            let mut parsed = self.parse(entry);
+            if let (Some(sampler), Some(parsed)) = (&self.sampler, &mut parsed) {
+                sampler.take(&entry.tenant, *position, parsed);
+            }
             let mut state = self.state.write();
             state.applied_to = position.next();
             if let Some(parsed) = parsed {

@@ -32,6 +32,8 @@ pub(crate) struct Parsed {
     pub(crate) contexts: Vec<ParsedContext>,
     pub(crate) payload_bytes: usize,
     pub(crate) received: UnixNanos,
+    /// How many bytes of entries came before, where the store samples.
+    pub(crate) taken: u64,
 }
 
 /// A span and which of the tokens are its own.
@@ -70,8 +72,15 @@ pub(crate) struct Tail {
 }
 
 /// One trace's part of the tail.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TailTrace {
+    /// The first and the last entry it has spans of.
+    pub(crate) first: Position,
+    pub(crate) last: Position,
+    /// When these arrived.
+    pub(crate) arrived: (UnixNanos, UnixNanos),
+    /// How many bytes of entries came before it.
+    pub(crate) taken: u64,
     pub(crate) fragment: Fragment,
     pub(crate) spans: Vec<RawSpan>,
     /// Of each of the spans.
@@ -98,9 +107,15 @@ impl Tail {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => {
                     self.bytes += TRACE_OVERHEAD;
-                    place.insert(TailTrace::new(span.trace_id, &span.span))
+                    let mut trace = TailTrace::new(span.trace_id, &span.span);
+                    trace.first = position;
+                    trace.arrived = (parsed.received, parsed.received);
+                    trace.taken = parsed.taken;
+                    place.insert(trace)
                 }
             };
+            trace.last = position;
+            trace.arrived.1 = trace.arrived.1.max(parsed.received);
             let before = trace.tokens.len();
             if seen.insert((span.trace_id, span.context)) {
                 trace
@@ -124,7 +139,7 @@ impl Tail {
             .map(|(service, operation)| (&**service, &**operation))
     }
 
-    fn add_name(&mut self, service: &str, operation: Box<str>) {
+    pub(crate) fn add_name(&mut self, service: &str, operation: Box<str>) {
         let bytes = service.len() + operation.len();
         let is_listed = self.names.len() < NAMES_MAX && bytes <= NAME_BYTES_MAX;
         if is_listed && self.names.insert((service.into(), operation)) {
@@ -136,6 +151,10 @@ impl Tail {
 impl TailTrace {
     fn new(trace_id: TraceId, span: &RawSpan) -> Self {
         Self {
+            first: Position::START,
+            last: Position::START,
+            arrived: Default::default(),
+            taken: 0,
             fragment: Fragment::new(trace_id, span),
             spans: Vec::new(),
             codes: Vec::new(),
@@ -154,6 +173,12 @@ impl TailTrace {
         let has_code = |needs: &Needs| self.codes.iter().any(|code| needs.code.may_be(code));
         let mut alternatives = alternatives.iter();
         alternatives.any(|needs| has_code(needs) && has_tokens(needs))
+    }
+
+    /// About how many bytes it takes, without what its spans share with others.
+    pub(crate) fn bytes(&self) -> usize {
+        let spans = self.spans.iter().map(|s| SPAN_OVERHEAD + s.bytes.len());
+        TRACE_OVERHEAD + self.tokens.len() * 8 + spans.sum::<usize>()
     }
 
     /// The tokens, perhaps some more than once.

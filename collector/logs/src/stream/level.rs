@@ -30,6 +30,11 @@ impl Level {
         }
     }
 
+    /// Whether it is an error or worse.
+    pub(crate) fn is_error(self) -> bool {
+        self >= Self::Error
+    }
+
     fn of_text(text: &str) -> Self {
         let words: [(&[&str], Self); 6] = [
             (&["trace", "finest", "finer"], Self::Trace),

@@ -36,6 +36,9 @@ pub(crate) struct Edge {
     pub(crate) client: Histogram,
     /// The slowest request since the last collection.
     pub(crate) example: Option<Example>,
+    /// When one was told last.
+    #[serde(default)]
+    pub(crate) example_told: UnixNanos,
 }
 
 /// The same, of names that lie elsewhere.
@@ -133,6 +136,7 @@ impl Edge {
             server: Histogram::default(),
             client: Histogram::default(),
             example: None,
+            example_told: UnixNanos::default(),
         }
     }
 

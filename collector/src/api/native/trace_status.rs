@@ -76,6 +76,7 @@ fn answer(
     });
     if is_operator {
         answer["store"] = json!(store.stats());
+        answer["sampling"] = json!(store.sampling());
         let registries = &sources.observed.lock().registries;
         answer["dropped"] = json!(dropped(
             registries,

@@ -69,16 +69,16 @@ pub(super) async fn trace(
     let after = after.map_err(|error| ApiError::bad_request(format!("after: {error}")))?;
     let id = TraceId::from_hex(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let found = api.of(&tenant).ask(move |sources, _| {
-        sources
-            .stores
-            .traces
-            .trace_after(&tenant, &id, after)
-            .map_err(|error| ApiError::internal(error.to_string()))
+        let traces = &sources.stores.traces;
+        let found = traces.trace_after(&tenant, &id, after);
+        let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
+        found.ok_or_else(|| {
+            let why = traces.not_kept(&tenant, &id);
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            ApiError::not_found(format!("no trace {id} is kept here{why}"))
+        })
     });
-    let found = found.await?;
-    found
-        .map(Json)
-        .ok_or_else(|| ApiError::not_found(format!("no trace {id} is kept here")))
+    found.await.map(Json)
 }
 
 /// What a query finds in one trace.

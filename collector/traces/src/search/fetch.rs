@@ -117,7 +117,9 @@ impl TraceStore {
         let Some(view) = self.view(tenant) else {
             return Ok(None);
         };
-        let raw = self.raw_page(&view, id, after, &self.page_limits())?;
+        let mut raw = self.raw_page(&view, id, after, &self.page_limits())?;
+        let partial = self.not_kept(tenant, id).map(str::to_owned);
+        raw.cut = raw.cut.or(partial);
         Ok(decode(id, &raw))
     }
 

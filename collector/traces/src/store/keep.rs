@@ -94,13 +94,14 @@ impl TraceStore {
         Ok(keeper.manifest.covers)
     }
 
-    /// Seals everything that was applied, and waits for it. Returns the position before which
-    /// the journal may be trimmed.
+    /// Seals everything that was applied, and waits for it; but traces that wait to be judged go
+    /// on waiting. Returns the position before which the journal may be trimmed.
     ///
     /// # Errors
     /// [`StoreError`] when something could not be written; the spans stay searchable.
-    pub fn seal(&self, _now: UnixNanos) -> Result<Position, StoreError> {
+    pub fn seal(&self, now: UnixNanos) -> Result<Position, StoreError> {
         let mut keeper = self.keeper.lock();
+        keeper.now = keeper.now.max(now);
         self.finish_seal(&mut keeper)?;
         if self.applied_to() > keeper.manifest.covers {
             self.freeze(&mut keeper)?;

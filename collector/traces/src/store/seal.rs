@@ -7,8 +7,11 @@
 use super::keep::Keeper;
 use super::{State, StoreError, TraceStore};
 use crate::raw::{collapse, encode};
+use crate::sampling::{Carried, Decided, Judge, Ripe};
 use crate::segment::{Segment, ShellCache, write_tail};
-use crate::tail::SharedTail;
+use crate::tail::{SharedTail, Tail};
+use ahash::AHashMap;
+use parking_lot::RwLock;
 use sonde_proto::{Position, Tenant};
 use sonde_segment::SegmentDir;
 use sonde_segment::blocks::BlockError;
@@ -23,10 +26,12 @@ pub(super) struct Frozen {
     covers: Position,
     tails: Vec<(Tenant, SharedTail)>,
     pub(super) bytes: usize,
+    /// Where not everything is kept.
+    judge: Option<Arc<Judge>>,
 }
 
 /// What the work came to.
-pub(super) type Outcome = Result<Vec<Sealed>, StoreError>;
+pub(super) type Outcome = Result<(Vec<Sealed>, Option<Decided>), StoreError>;
 
 /// What became of a tenant's tail, which waits for the manifest.
 #[derive(Debug)]
@@ -63,14 +68,44 @@ impl TraceStore {
         if keeper.frozen.is_some() {
             return self.advance_seal(keeper);
         }
-        let (tails, covers) = self.state.write().freeze();
-        keeper.frozen = Some(Frozen {
-            covers,
-            tails,
-            bytes: std::mem::take(&mut keeper.active_bytes),
+        let (carried, ripe) = self.carry(keeper);
+        let carried_bytes = carried.bytes;
+        let (tails, applied_to) = self.state.write().freeze(carried.tails);
+        let judge = self.sampler.as_ref().zip(ripe).map(|(sampler, ripe)| {
+            Arc::new(Judge {
+                sampler: Arc::clone(sampler),
+                waiting: carried.waiting,
+                judged_to: applied_to,
+                ripe,
+            })
         });
-        keeper.active_since = None;
+        keeper.frozen = Some(Frozen {
+            covers: carried.from.unwrap_or(applied_to),
+            tails,
+            bytes: std::mem::replace(&mut keeper.active_bytes, carried_bytes),
+            judge,
+        });
+        // What waits is looked at again after as long as anything else.
+        keeper.active_since = (carried_bytes > 0).then_some(keeper.now);
         self.start_seal(keeper)
+    }
+
+    /// The traces that are not judged yet, which go on in the next tails, and which are.
+    fn carry(&self, keeper: &Keeper) -> (Carried, Option<Ripe>) {
+        let Some(sampler) = &self.sampler else {
+            return (Carried::default(), None);
+        };
+        let ripe = sampler.ripe(keeper.now);
+        // Nobody but who holds the keeper adds to a tail.
+        let tails: Vec<_> = {
+            let state = self.state.read();
+            let each = |(tenant, tails): (&Tenant, &Vec<SharedTail>)| {
+                let active = tails.last().cloned();
+                active.map(|tail| (tenant.clone(), tail))
+            };
+            state.tails.iter().filter_map(each).collect()
+        };
+        (sampler.carry(&tails, &ripe), Some(ripe))
     }
 
     /// Starts to write the segments of what is frozen.
@@ -87,21 +122,17 @@ impl TraceStore {
         };
         let parts: Vec<Part> = frozen.tails.iter().map(part).collect();
         let pace = Arc::clone(&keeper.pace);
+        let judge = frozen.judge.clone();
         let work = move || {
             let _merges_wait = pace.sealing();
             let mut sealed = Vec::with_capacity(parts.len());
-            for part in &parts {
-                match part.seal_or_set_aside() {
-                    Ok(done) => sealed.push(done),
-                    Err(error) => {
-                        // The next attempt writes all anew; on a full disk it needs the room.
-                        parts.iter().for_each(Part::discard);
-                        sealed.iter().for_each(|done| done.take_back(&parts));
-                        return Err(error);
-                    }
-                }
+            let done = seal_all(&parts, judge.as_deref(), &mut sealed);
+            if done.is_err() {
+                // The next attempt writes all anew; on a full disk it needs the room.
+                parts.iter().for_each(Part::discard);
+                sealed.iter().for_each(|done| done.take_back(&parts));
             }
-            Ok(sealed)
+            done.map(|decided| (sealed, decided))
         };
         match keeper.sealing.start(work) {
             // There was no thread for it.
@@ -133,7 +164,7 @@ impl TraceStore {
     }
 
     fn publish_seal(&self, keeper: &mut Keeper, result: Option<Outcome>) -> Result<(), StoreError> {
-        let sealed = result.unwrap_or(Err(StoreError::Panicked("sealing")))?;
+        let (sealed, decided) = result.unwrap_or(Err(StoreError::Panicked("sealing")))?;
         let Some(frozen) = &keeper.frozen else {
             return Ok(());
         };
@@ -162,9 +193,35 @@ impl TraceStore {
             state.note_trouble(trouble);
         }
         drop(state);
+        if let (Some(sampler), Some(decided)) = (&self.sampler, decided) {
+            sampler.adopt(decided);
+        }
         keeper.frozen = None;
         Ok(())
     }
+}
+
+/// Writes the segments of all tenants: of what is kept, where not everything is.
+fn seal_all(
+    parts: &[Part],
+    judge: Option<&Judge>,
+    sealed: &mut Vec<Sealed>,
+) -> Result<Option<Decided>, StoreError> {
+    let Some(judge) = judge else {
+        for part in parts {
+            sealed.push(part.seal_or_set_aside()?);
+        }
+        return Ok(None);
+    };
+    let mut sitting = judge.sit();
+    for part in parts {
+        let kept = sitting.judge(&part.tenant, &part.tail.read());
+        if kept.spans > 0 {
+            sealed.push(part.of(kept).seal_or_set_aside()?);
+        }
+    }
+    // Before any manifest lists what follows from it.
+    sitting.finish().map(Some)
 }
 
 impl Sealed {
@@ -210,6 +267,14 @@ impl Sealed {
 }
 
 impl Part {
+    /// The same of another tail.
+    fn of(&self, tail: Tail) -> Self {
+        Self {
+            tail: Arc::new(RwLock::new(tail)),
+            ..self.clone()
+        }
+    }
+
     /// Writes the tail as a segment, durably. A disk that refuses is waited for; but where it
     /// is the spans themselves over which no segment can be written, they are set aside, or
     /// one tenant's would keep those of all others in memory.
@@ -254,12 +319,17 @@ impl Part {
 }
 
 impl State {
-    /// Gives every tenant an empty tail; returns those that have spans, and what they cover.
-    fn freeze(&mut self) -> (Vec<(Tenant, SharedTail)>, Position) {
+    /// Gives every tenant a tail with what is carried on, mostly nothing; returns those before
+    /// that have spans, and what they cover.
+    fn freeze(
+        &mut self,
+        mut carried: AHashMap<Tenant, Tail>,
+    ) -> (Vec<(Tenant, SharedTail)>, Position) {
         let mut frozen = Vec::new();
         for (tenant, tails) in &mut self.tails {
             frozen.extend(tails.iter().cloned().map(|tail| (tenant.clone(), tail)));
-            tails.push(SharedTail::default());
+            let next = carried.remove(tenant).unwrap_or_default();
+            tails.push(Arc::new(RwLock::new(next)));
         }
         frozen.retain(|(_, tail)| tail.read().spans > 0);
         frozen.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -1,0 +1,578 @@
+//! Policies one by one; then the store against a plain pass over all spans, whatever comes late,
+//! is sealed, merged, and replayed after a crash.
+
+use super::{Policies, Sampling, Vote};
+use crate::tests::model::{entry, open, payload, tenant, trace_id};
+use crate::{Config, Search, TraceQuery, TraceStore};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value as Json, json};
+use sonde_proto::period::Period;
+use sonde_proto::{Deadline, Entry, Position, TraceId, UnixNanos, otlp};
+use std::collections::{BTreeMap, BTreeSet};
+
+const MILLI: u64 = 1_000_000;
+const WAIT: u64 = 10;
+const WAIT_MAX: u64 = 40;
+
+fn policies(written: Json) -> Policies {
+    serde_json::from_value(written).unwrap()
+}
+
+fn config(written: Json) -> Config {
+    Config {
+        merge_fan_in: 2,
+        sampling: Sampling {
+            policies: policies(written),
+            decision_wait: Period::of_seconds(WAIT),
+            decision_wait_max: Period::of_seconds(WAIT_MAX),
+            ..Sampling::default()
+        },
+        ..Config::default()
+    }
+}
+
+fn span(trace: u64, number: u64) -> Span {
+    Span {
+        trace_id: trace_id(trace).as_bytes().to_vec(),
+        span_id: (trace * 100 + number + 1).to_be_bytes().to_vec(),
+        name: format!("operation {}", number % 3),
+        start_time_unix_nano: 1_000 * MILLI,
+        end_time_unix_nano: 1_010 * MILLI,
+        ..Span::default()
+    }
+}
+
+fn at(seconds: u64) -> UnixNanos {
+    UnixNanos::from_secs(seconds)
+}
+
+/// The traces there are.
+fn all(store: &TraceStore) -> BTreeSet<TraceId> {
+    let search = Search {
+        query: TraceQuery::parse("").unwrap(),
+        start: UnixNanos(0),
+        end: UnixNanos(u64::MAX),
+        limit: 10_000,
+        spans_per_set: 1,
+        deadline: Deadline::never(),
+    };
+    let answer = store.search(&tenant(), &search).unwrap();
+    let ids = answer.traces.iter().map(|t| t.summary.trace_id);
+    ids.collect()
+}
+
+/// Traces of which each has something that others have not.
+fn samples() -> Vec<Span> {
+    let mut spans: Vec<Span> = (0..8).map(|n| span(n, 0)).collect();
+    let status = |code| {
+        Some(Status {
+            code,
+            ..Status::default()
+        })
+    };
+    spans[1].status = status(2);
+    spans[2].status = status(1);
+    spans[3].end_time_unix_nano = 1_500 * MILLI;
+    spans[4].attributes = vec![otlp::kv("http.route", "/pay")];
+    spans[5].attributes = vec![otlp::any_kv("code", Value::IntValue(503))];
+    spans[6].attributes = vec![otlp::any_kv("retry", Value::BoolValue(true))];
+    // Its spans are short, and far apart.
+    spans.push(Span {
+        start_time_unix_nano: 3_000 * MILLI,
+        end_time_unix_nano: 3_000 * MILLI,
+        ..span(7, 1)
+    });
+    spans
+}
+
+#[track_caller]
+fn check(written: &Json, expected: &[u64]) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &config(written.clone()));
+    store.apply(&[entry(1, &payload("shop", samples()))]);
+    assert_eq!(all(&store).len(), 8, "all are found before they are judged");
+    store.seal(at(1 + WAIT)).unwrap();
+    let expected: BTreeSet<_> = expected.iter().map(|n| trace_id(*n)).collect();
+    assert_eq!(all(&store), expected, "{written}");
+    let report = store.sampling().unwrap();
+    let count = |kept| {
+        let counts = report.iter().filter(|count| count.kept == kept);
+        counts.map(|count| count.traces).sum::<u64>()
+    };
+    assert_eq!(count(true), expected.len() as u64);
+    assert_eq!(count(false), 8 - expected.len() as u64);
+    for n in 0..8 {
+        let is_told = store.not_kept(&tenant(), &trace_id(n)).is_some();
+        assert_eq!(is_told, !expected.contains(&trace_id(n)));
+    }
+}
+
+#[test]
+fn every_policy_keeps_what_it_wants() {
+    check(
+        &json!([{"name": "a", "type": "always_sample"}]),
+        &[0, 1, 2, 3, 4, 5, 6, 7],
+    );
+    let status = |codes: Json| json!([{"name": "a", "type": "status_code", "status_code": {"status_codes": codes}}]);
+    check(&status(json!(["ERROR"])), &[1]);
+    check(&status(json!(["ERROR", "OK"])), &[1, 2]);
+    check(&status(json!(["UNSET"])), &[0, 3, 4, 5, 6, 7]);
+    let latency = |of: Json| json!([{"name": "a", "type": "latency", "latency": of}]);
+    check(&latency(json!({"threshold_ms": 500})), &[3, 7]);
+    check(&latency(json!({"threshold_ms": 501})), &[7]);
+    check(
+        &latency(json!({"threshold_ms": 400, "upper_threshold_ms": 1_999})),
+        &[3],
+    );
+    let text =
+        |of: Json| json!([{"name": "a", "type": "string_attribute", "string_attribute": of}]);
+    check(
+        &text(json!({"key": "http.route", "values": ["/", "/pay"]})),
+        &[4],
+    );
+    check(
+        &text(json!({"key": "service.name", "values": ["shop"]})),
+        &[0, 1, 2, 3, 4, 5, 6, 7],
+    );
+    check(&text(json!({"key": "http.route", "values": ["/p"]})), &[]);
+    check(
+        &text(json!({"key": "http.route", "values": ["^/p"], "enabled_regex_matching": true})),
+        &[4],
+    );
+    check(
+        &text(json!({"key": "http.route", "values": ["/pay"], "invert_match": true})),
+        &[0, 1, 2, 3, 5, 6, 7],
+    );
+    let number =
+        |of: Json| json!([{"name": "a", "type": "numeric_attribute", "numeric_attribute": of}]);
+    check(
+        &number(json!({"key": "code", "min_value": 500, "max_value": 599})),
+        &[5],
+    );
+    check(&number(json!({"key": "code", "min_value": 504})), &[]);
+    let boolean =
+        |of: Json| json!([{"name": "a", "type": "boolean_attribute", "boolean_attribute": of}]);
+    check(&boolean(json!({"key": "retry", "value": true})), &[6]);
+    check(&boolean(json!({"key": "retry", "value": false})), &[]);
+    let query = |text: &str| json!([{"name": "a", "type": "traceql", "traceql": {"query": text}}]);
+    check(&query("{ .code > 500 } || { status = error }"), &[1, 5]);
+    check(&query("{} | count() > 1"), &[7]);
+    check(
+        &json!([{"name": "a", "type": "and", "and": {"and_sub_policy": [
+            {"name": "b", "type": "latency", "latency": {"threshold_ms": 500}},
+            {"name": "c", "type": "traceql", "traceql": {"query": "{} | count() = 1"}},
+        ]}}]),
+        &[3],
+    );
+    check(
+        &json!([
+            {"name": "a", "type": "always_sample"},
+            {"name": "b", "type": "drop", "drop": {"drop_sub_policy": [
+                {"name": "c", "type": "status_code", "status_code": {"status_codes": ["UNSET"]}},
+            ]}},
+        ]),
+        &[1, 2],
+    );
+    check(&json!([{"name": "a", "type": "error_log"}]), &[]);
+}
+
+#[test]
+fn what_is_wrong_with_a_policy_is_said() {
+    let check = |written: Json, expected: &str| {
+        let error = serde_json::from_value::<Policies>(written.clone()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{written}: {error}");
+    };
+    check(json!([{"name": "", "type": "alert"}]), "has no name");
+    check(
+        json!([{"name": "a", "type": "alert"}, {"name": "a", "type": "error_log"}]),
+        "two policies are called \"a\"",
+    );
+    check(
+        json!([{"name": "a", "type": "latency"}]),
+        "says nothing under latency",
+    );
+    check(
+        json!([{"name": "a", "type": "alert", "latency": {"threshold_ms": 1}}]),
+        "says something under latency",
+    );
+    check(
+        json!([{"name": "a", "type": "latency", "latency": {"threshold_ms": 5, "upper_threshold_ms": 5}}]),
+        "not more than its threshold_ms",
+    );
+    check(
+        json!([{"name": "a", "type": "probabilistic", "probabilistic": {"sampling_percentage": 101}}]),
+        "give 0 to 100",
+    );
+    check(
+        json!([{"name": "a", "type": "status_code", "status_code": {"status_codes": []}}]),
+        "names no status",
+    );
+    check(
+        json!([{"name": "a", "type": "string_attribute", "string_attribute":
+            {"key": "k", "values": ["("], "enabled_regex_matching": true}}]),
+        "no regular expression",
+    );
+    check(
+        json!([{"name": "a", "type": "numeric_attribute", "numeric_attribute":
+            {"key": "k", "min_value": 2, "max_value": 1}}]),
+        "no number is both",
+    );
+    check(
+        json!([{"name": "a", "type": "traceql", "traceql": {"query": "{ .a = "}}]),
+        "the query of the policy \"a\"",
+    );
+    check(
+        json!([{"name": "a", "type": "traceql", "traceql": {"query": "{} | rate()"}}]),
+        "counts spans",
+    );
+    check(
+        json!([{"name": "a", "type": "and", "and": {"and_sub_policy": []}}]),
+        "has no and_sub_policy",
+    );
+    check(
+        json!([{"name": "a", "type": "and", "and": {"and_sub_policy": [
+            {"name": "b", "type": "drop", "drop": {"drop_sub_policy": []}}]}}]),
+        "its parts must be of other types",
+    );
+    check(
+        json!([{"name": "a", "type": "drop", "drop": {"drop_sub_policy": [
+            {"name": "b", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 1}}]}}]),
+        "drops by a rate",
+    );
+}
+
+#[test]
+fn policies_are_written_as_they_were_read() {
+    let written = json!([
+        {"name": "a", "type": "error_log"},
+        {"name": "b", "type": "latency", "latency": {"threshold_ms": 5, "upper_threshold_ms": 0}},
+    ]);
+    assert_eq!(
+        serde_json::to_value(policies(written.clone())).unwrap(),
+        written
+    );
+}
+
+#[test]
+fn a_rate_keeps_the_first_of_every_second_and_of_every_tenant() {
+    let dir = tempfile::tempdir().unwrap();
+    let rate =
+        json!([{"name": "a", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 3}}]);
+    let store = open(dir.path(), &config(rate));
+    // Two spans each; three arrive in each of two seconds.
+    for position in 0..6 {
+        let spans = vec![span(position, 0), span(position, 1)];
+        let (at, mut entry) = entry(position, &payload("shop", spans));
+        entry.received_at = UnixNanos::from_secs(100 + position / 3);
+        store.apply(&[(at, entry)]);
+    }
+    store.seal(at(200)).unwrap();
+    assert_eq!(all(&store), [0, 3].map(trace_id).into());
+    // A second that was spent is spent also for one that is judged later.
+    let (at_, mut late) = entry(6, &payload("shop", vec![span(6, 0), span(6, 1)]));
+    late.received_at = UnixNanos::from_secs(101);
+    store.apply(&[(at_, late)]);
+    store.seal(at(200)).unwrap();
+    assert_eq!(all(&store), [0, 3].map(trace_id).into());
+}
+
+#[test]
+fn of_too_many_that_wait_the_oldest_are_judged_early() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(json!([{"name": "a", "type": "alert"}]));
+    config.sampling.num_traces = 5;
+    let store = open(dir.path(), &config);
+    for position in 0..20 {
+        store.apply(&[entry(position, &payload("shop", vec![span(position, 0)]))]);
+    }
+    store.seal(at(20)).unwrap();
+    assert_eq!(all(&store), (15..20).map(trace_id).collect());
+    assert_eq!(store.resume_from(), Position(15));
+    // Within half of the memory that a tail may take, as well, without their names.
+    config.sampling.num_traces = 1000;
+    config.seal_bytes = 20_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &config);
+    for position in 0..200 {
+        store.apply(&[entry(position, &payload("shop", vec![span(position, 0)]))]);
+        assert!(store.stats().tail_bytes < 3 * config.seal_bytes);
+    }
+    store.seal(at(0)).unwrap();
+    assert!(store.stats().tail_bytes <= config.seal_bytes / 4 * 3);
+    assert!(!all(&store).is_empty());
+}
+
+#[test]
+fn while_a_vote_may_be_missing_everything_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(json!([{"name": "a", "type": "error_log"}]));
+    config.sampling.votes_max = 1;
+    let store = open(dir.path(), &config);
+    store.apply(&[entry(0, &payload("shop", vec![span(0, 0)]))]);
+    store.vote(&tenant(), trace_id(7), Vote::ErrorLog, at(1));
+    store.vote(&tenant(), trace_id(8), Vote::ErrorLog, at(1));
+    store.seal(at(50)).unwrap();
+    assert_eq!(all(&store), [trace_id(0)].into());
+    store.apply(&[entry(1000, &payload("shop", vec![span(1, 0)]))]);
+    store.seal(at(1050)).unwrap();
+    assert_eq!(all(&store), [trace_id(0)].into());
+}
+
+#[test]
+fn nothing_is_judged_before_the_logs_were_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(
+        dir.path(),
+        &config(json!([{"name": "a", "type": "error_log"}])),
+    );
+    store.hear(Position(0), UnixNanos(0));
+    store.apply(&[entry(1, &payload("shop", vec![span(0, 0)]))]);
+    store.seal(at(30)).unwrap();
+    assert_eq!((all(&store).len(), store.resume_from()), (1, Position(1)));
+    store.hear(Position(9), at(30));
+    assert!(store.vote(&tenant(), trace_id(0), Vote::ErrorLog, at(30)));
+    store.seal(at(30)).unwrap();
+    assert_eq!((all(&store).len(), store.resume_from()), (1, Position(2)));
+    // While they are replayed, the time is that of the entries.
+    store.note_replaying(true);
+    store.apply(&[entry(31, &payload("shop", vec![span(1, 0)]))]);
+    store.seal(at(1000)).unwrap();
+    assert_eq!((all(&store).len(), store.resume_from()), (2, Position(31)));
+}
+
+/// What a plain pass over all spans comes to.
+#[derive(Default)]
+struct Plain {
+    tail: Vec<(u64, Span)>,
+    decided: BTreeMap<TraceId, bool>,
+    votes: BTreeSet<TraceId>,
+    kept: BTreeMap<TraceId, BTreeSet<Vec<u8>>>,
+    /// How many traces were kept only when spans came late.
+    late: usize,
+}
+
+/// The policies of the random test, as they are written.
+fn written() -> Json {
+    json!([
+        {"name": "failed", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
+        {"name": "slow", "type": "latency", "latency": {"threshold_ms": 100}},
+        {"name": "logged", "type": "error_log"},
+        {"name": "paid", "type": "and", "and": {"and_sub_policy": [
+            {"name": "route", "type": "string_attribute", "string_attribute":
+                {"key": "http.route", "values": ["/pay"]}},
+            {"name": "long", "type": "traceql", "traceql": {"query": "{} | count() > 2"}},
+        ]}},
+        {"name": "share", "type": "probabilistic", "probabilistic": {"sampling_percentage": 25}},
+        {"name": "health", "type": "drop", "drop": {"drop_sub_policy": [
+            {"name": "route", "type": "string_attribute", "string_attribute":
+                {"key": "http.route", "values": ["/health"]}},
+        ]}},
+    ])
+}
+
+impl Plain {
+    /// The same of the spans of one trace.
+    fn wants(&self, id: TraceId, spans: &[&Span]) -> bool {
+        let route = |wanted: &str| {
+            spans.iter().any(|s| {
+                s.attributes.iter().any(|kv| {
+                    kv.key == "http.route" && otlp::text(kv.value.as_ref().unwrap()) == wanted
+                })
+            })
+        };
+        if route("/health") {
+            return false;
+        }
+        let ids: BTreeSet<_> = spans.iter().map(|s| &s.span_id).collect();
+        let failed = spans
+            .iter()
+            .any(|s| s.status.as_ref().is_some_and(|status| status.code == 2));
+        let start = spans.iter().map(|s| s.start_time_unix_nano).min().unwrap();
+        let end = spans.iter().map(|s| s.end_time_unix_nano).max().unwrap();
+        // The second of 8 bytes; a share of a quarter keeps the uppermost quarter.
+        let share = id.as_bytes()[9] >= 192;
+        failed
+            || end - start >= 100 * MILLI
+            || self.votes.contains(&id)
+            || (route("/pay") && ids.len() > 2)
+            || share
+    }
+
+    fn seal(&mut self, now: u64) {
+        let mut traces: BTreeMap<TraceId, Vec<(u64, Span)>> = BTreeMap::new();
+        for (second, span) in std::mem::take(&mut self.tail) {
+            let id = TraceId::from_slice(&span.trace_id).unwrap();
+            traces.entry(id).or_default().push((second, span));
+        }
+        for (id, spans) in traces {
+            let (first, last) = (spans[0].0, spans[spans.len() - 1].0);
+            let before = self.decided.get(&id).copied();
+            let is_ripe = last + WAIT <= now || first + WAIT_MAX <= now;
+            if before.is_none() && !is_ripe {
+                self.tail.extend(spans);
+                continue;
+            }
+            let all: Vec<_> = spans.iter().map(|(_, span)| span).collect();
+            let is_kept = before == Some(true) || self.wants(id, &all);
+            self.late += usize::from(before == Some(false) && is_kept);
+            self.decided.insert(id, is_kept);
+            if is_kept {
+                let ids = spans.into_iter().map(|(_, span)| span.span_id);
+                self.kept.entry(id).or_default().extend(ids);
+            }
+        }
+        self.tail.sort_by_key(|(second, _)| *second);
+    }
+
+    fn visible(&self) -> BTreeMap<TraceId, BTreeSet<Vec<u8>>> {
+        let mut visible = self.kept.clone();
+        for (_, span) in &self.tail {
+            let id = TraceId::from_slice(&span.trace_id).unwrap();
+            visible.entry(id).or_default().insert(span.span_id.clone());
+        }
+        visible
+    }
+}
+
+/// An ID of which the last bytes are as random as they should be.
+fn random_id(n: u64) -> [u8; 16] {
+    let mut rng = ChaCha8Rng::seed_from_u64(n);
+    let mut id = [0; 16];
+    rng.fill(&mut id);
+    id
+}
+
+/// A span of a trace of about now.
+fn random_span(rng: &mut ChaCha8Rng, second: u64) -> Span {
+    let trace = (second / 5).saturating_sub(rng.random_range(0..4) * rng.random_range(0..4));
+    let mut span = span(trace, rng.random_range(0..20));
+    span.trace_id = random_id(trace * 3 + rng.random_range(0..3)).to_vec();
+    // The same for the same span, so that it matters not which copy of it is taken.
+    let mut of_it = ChaCha8Rng::seed_from_u64(
+        u64::from_be_bytes(span.span_id.as_slice().try_into().unwrap())
+            ^ u64::from(span.trace_id[0]) << 32,
+    );
+    let start = trace * 1000 * MILLI;
+    span.start_time_unix_nano = start + of_it.random_range(0..20) * MILLI;
+    span.end_time_unix_nano = span.start_time_unix_nano + of_it.random_range(1..25) * MILLI;
+    if of_it.random_bool(0.03) {
+        span.end_time_unix_nano += 100 * MILLI;
+    }
+    let route = ["/", "/pay", "/health"][of_it.random_range(0..30_usize).saturating_sub(27)];
+    span.attributes = vec![otlp::kv(
+        "http.route",
+        if of_it.random_bool(0.05) {
+            "/pay"
+        } else {
+            route
+        },
+    )];
+    span.status = Some(Status {
+        code: if of_it.random_bool(0.02) { 2 } else { 0 },
+        ..Status::default()
+    });
+    span
+}
+
+fn compare(store: &TraceStore, plain: &Plain) {
+    let visible = plain.visible();
+    assert_eq!(all(store), visible.keys().copied().collect());
+    for (id, expected) in &visible {
+        let found = store.trace(&tenant(), id).unwrap().unwrap();
+        let found: BTreeSet<Vec<u8>> = found
+            .spans
+            .iter()
+            .map(|span| span.span_id.as_bytes().to_vec())
+            .collect();
+        assert_eq!(found, *expected, "{id}");
+    }
+    for (id, is_kept) in &plain.decided {
+        let is_told = store.not_kept(&tenant(), id).is_some();
+        assert!(*is_kept || is_told, "{id}");
+    }
+}
+
+/// One run; returns how much of each kind there was in it.
+fn run(seed: u64) -> [usize; 4] {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(written());
+    let mut store = open(dir.path(), &config);
+    let (mut plain, mut journal) = (Plain::default(), Vec::<(Position, Entry)>::new());
+    let (mut second, mut crashes) = (100, 0);
+    for _ in 0..250 {
+        match rng.random_range(0..20) {
+            0..12 => {
+                second += rng.random_range(0..3);
+                let spans: Vec<Span> = (0..rng.random_range(1..6))
+                    .map(|_| random_span(&mut rng, second))
+                    .collect();
+                let (position, mut entry) =
+                    entry(journal.len() as u64, &payload("shop", spans.clone()));
+                entry.received_at = at(second);
+                plain
+                    .tail
+                    .extend(spans.into_iter().map(|span| (second, span)));
+                journal.push((position, entry));
+                store.apply(&journal[journal.len() - 1..]);
+            }
+            12..15 => {
+                store.seal(at(second)).unwrap();
+                plain.seal(second);
+            }
+            15 => store.merge_all().unwrap(),
+            16..18 => {
+                let trace = (second / 5).saturating_sub(rng.random_range(0..3));
+                let id = random_id(trace * 3 + rng.random_range(0..3));
+                let id = TraceId::from_slice(&id).unwrap();
+                if store.vote(&tenant(), id, Vote::ErrorLog, at(second)) {
+                    plain.votes.insert(id);
+                }
+                store.save_votes(Position(0)).unwrap();
+            }
+            18 => {
+                drop(store);
+                store = open(dir.path(), &config);
+                let from = usize::try_from(store.resume_from().0).unwrap();
+                store.apply(&journal[from..]);
+                crashes += 1;
+            }
+            _ => compare(&store, &plain),
+        }
+        assert_eq!(store.applied_to(), Position(journal.len() as u64));
+    }
+    second += WAIT_MAX;
+    store.seal(at(second)).unwrap();
+    plain.seal(second);
+    assert_eq!(store.resume_from(), store.applied_to());
+    compare(&store, &plain);
+    store.merge_all().unwrap();
+    drop(store);
+    let store = open(dir.path(), &config);
+    compare(&store, &plain);
+    let kept = plain.decided.values().filter(|is_kept| **is_kept).count();
+    [kept, plain.decided.len() - kept, plain.late, crashes]
+}
+
+#[test]
+fn the_store_keeps_exactly_what_a_plain_pass_keeps() {
+    let runs: Vec<[usize; 4]> = (0..10).map(run).collect();
+    // Traces that were kept, that were not, of which spans were kept late, and crashes.
+    for (what, least) in [100, 100, 5, 50].into_iter().enumerate() {
+        let all: usize = runs.iter().map(|run| run[what]).sum();
+        assert!(all >= least, "{runs:?}");
+    }
+}
+
+#[test]
+fn without_policies_everything_is_kept_and_nothing_is_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    assert!(!store.samples() && store.sampling().is_none());
+    store.apply(&[entry(0, &payload("shop", samples()))]);
+    assert_eq!(store.seal(at(0)).unwrap(), Position(1));
+    assert_eq!(all(&store).len(), 8);
+}

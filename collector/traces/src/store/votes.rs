@@ -1,0 +1,60 @@
+//! What others know of traces that are not judged yet, and what was decided of those that are.
+//! Where everything is kept, there is nothing to know.
+
+use super::{StoreError, TraceStore};
+use crate::sampling::{SamplingCount, Vote};
+use sonde_proto::{Position, Tenant, TraceId, UnixNanos};
+
+impl TraceStore {
+    /// Whether traces are judged, and not all kept.
+    #[must_use]
+    pub fn samples(&self) -> bool {
+        self.sampler.is_some()
+    }
+
+    /// Names a trace, so that it is kept, as far as a policy goes by such names. False where it
+    /// is known that the trace was not kept, or where there was no room to note it.
+    pub fn vote(&self, tenant: &Tenant, id: TraceId, vote: Vote, at: UnixNanos) -> bool {
+        let sampler = self.sampler.as_ref();
+        sampler.is_none_or(|sampler| sampler.vote(tenant, id, vote, at))
+    }
+
+    /// Makes the votes durable that were given, where there are new ones or those of logs before
+    /// a position are not; returns up to which position of logs they are.
+    ///
+    /// # Errors
+    /// [`StoreError`] when they cannot be written; the next call tries again.
+    pub fn save_votes(&self, needed: Position) -> Result<Position, StoreError> {
+        let sampler = self.sampler.as_ref();
+        sampler.map_or(Ok(needed), |sampler| sampler.save_votes(needed))
+    }
+
+    /// Says that the logs before a position had their votes, which are all that arrived until a
+    /// time: no trace is judged, but for want of room, whose last span arrived too shortly
+    /// before. Until this is said, all are taken to be there.
+    pub fn hear(&self, position: Position, until: UnixNanos) {
+        if let Some(sampler) = &self.sampler {
+            sampler.hear(position, until);
+        }
+    }
+
+    /// Says whether what is applied is replayed: then the time is that of the newest entry.
+    pub fn note_replaying(&self, is_replaying: bool) {
+        if let Some(sampler) = &self.sampler {
+            sampler.note_replaying(is_replaying);
+        }
+    }
+
+    /// Why nothing or not everything of a trace is here, where it is remembered that it was
+    /// judged and not kept.
+    #[must_use]
+    pub fn not_kept(&self, tenant: &Tenant, id: &TraceId) -> Option<&'static str> {
+        self.sampler.as_ref()?.told(tenant, id)
+    }
+
+    /// How much was kept by which policy, and how much was not, since the start.
+    #[must_use]
+    pub fn sampling(&self) -> Option<Vec<SamplingCount>> {
+        self.sampler.as_ref().map(|sampler| sampler.report())
+    }
+}
