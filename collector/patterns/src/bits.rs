@@ -69,6 +69,19 @@ impl<'a> Packed<'a> {
         (word >> (bit % 8)) & self.mask()
     }
 
+    /// Makes `into` the first `count` numbers, zeros beyond the end; whether their width is one
+    /// of those that can be unpacked so.
+    pub(crate) fn unpack(&self, count: usize, into: &mut Vec<u16>) -> bool {
+        into.clear();
+        let Some(eights) = EIGHTS.get(usize::from(self.width)) else {
+            return false;
+        };
+        into.reserve(count);
+        eights(self.bytes, count / 8, into);
+        into.extend((into.len()..count).map(|at| self.get(at) as u16));
+        true
+    }
+
     /// The eight bytes at `byte`, zeros beyond the end.
     #[cold]
     fn last(&self, byte: usize) -> u64 {
@@ -76,6 +89,49 @@ impl<'a> Packed<'a> {
         let tail = self.bytes.get(byte..).unwrap_or_default();
         word[..tail.len()].copy_from_slice(tail);
         u64::from_le_bytes(word)
+    }
+}
+
+/// Unpacks so many times eight numbers, or fewer near the end of the bytes: one function for
+/// each width, because shifts that are known beforehand are several times as fast.
+type Eights = fn(&[u8], usize, &mut Vec<u16>);
+
+const EIGHTS: [Eights; 17] = [
+    eights::<0>,
+    eights::<1>,
+    eights::<2>,
+    eights::<3>,
+    eights::<4>,
+    eights::<5>,
+    eights::<6>,
+    eights::<7>,
+    eights::<8>,
+    eights::<9>,
+    eights::<10>,
+    eights::<11>,
+    eights::<12>,
+    eights::<13>,
+    eights::<14>,
+    eights::<15>,
+    eights::<16>,
+];
+
+/// Eight numbers take as many bytes as one takes bits; the last of them begins in the
+/// fifteenth of these at most, and is read with the seven bytes behind that.
+const EIGHT_REACH: usize = 22;
+
+fn eights<const WIDTH: usize>(bytes: &[u8], count: usize, into: &mut Vec<u16>) {
+    for n in 0..count {
+        let rest = bytes.get(n * WIDTH..).unwrap_or_default();
+        let Some(near) = rest.first_chunk::<EIGHT_REACH>() else {
+            return;
+        };
+        let eight: [u16; 8] = std::array::from_fn(|at| {
+            let bit = at * WIDTH;
+            let word = near[bit / 8..].first_chunk().unwrap_or(&[0; 8]);
+            (u64::from_le_bytes(*word) >> (bit % 8)) as u16 & (((1_u32 << WIDTH) - 1) as u16)
+        });
+        into.extend_from_slice(&eight);
     }
 }
 

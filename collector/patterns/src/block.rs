@@ -120,9 +120,10 @@ impl<'a> Block<'a> {
     /// When the block is damaged.
     pub fn template_of_rows(&self) -> Result<&[u16], Damage> {
         if self.places.get().is_none() {
-            let places: Vec<u16> = (0..self.rows)
-                .map(|row| self.row_places.get(row) as u16)
-                .collect();
+            let mut places = Vec::new();
+            if !self.row_places.unpack(self.rows, &mut places) {
+                return Err(Damage("a block has more templates than rows can name"));
+            }
             let mut counts = vec![0; self.templates.len()];
             for place in &places {
                 match counts.get_mut(usize::from(*place)) {

@@ -12,6 +12,7 @@
 //!   2 padded   least varint, width u8, digits u8        numbers of one length, with zeros
 //!   3 hex      digits varint                            lower-case, all of one length
 //!   4 text     signature u64, longest varint, raw bytes varint, data length varint
+//!   5 grams    the same, width u8                       text, and which three bytes it has
 //! data, all columns' one after the other, in the order of their heads
 //!   runs       each run's length − 1, packed in `width` bits
 //!   ids        each value's place among the stored, packed
@@ -19,13 +20,15 @@
 //!   hex        four bits a digit, low half first
 //!   text       shortest varint, width u8, zipped bytes varint (0: as they are),
 //!              each length − shortest packed, the bytes
+//!   grams      the same, behind it 2^width bits (see `grams`)
 //! ```
 //!
-//! All but runs and text are read where they lie. Signature and longest say what no value can
-//! contain, so that most columns are never looked at.
+//! All but runs and text are read where they lie. Signature, longest and grams say what no value
+//! can contain, so that most columns are never looked at.
 
 mod view;
 mod text;
+mod grams;
 mod distinct;
 mod write;
 
@@ -38,6 +41,7 @@ use crate::class::{DIGITS, LOWER_HEX, signature};
 use crate::damage::Damage;
 use crate::limits::{BLOCK_BYTES_MAX, VALUES_MAX};
 use crate::wire::Wire;
+use grams::Grams;
 
 const EACH: u8 = 0;
 const RUNS: u8 = 1;
@@ -48,6 +52,7 @@ const WHOLE: u8 = 1;
 const PADDED: u8 = 2;
 const HEX: u8 = 3;
 const TEXT: u8 = 4;
+const GRAMS: u8 = 5;
 
 /// The most digits of a number: each such number fits into the bits that can be packed.
 const NUMBER_DIGITS_MAX: usize = 16;
@@ -66,6 +71,8 @@ pub(crate) struct Column<'a> {
     pub(crate) raw_bytes: usize,
     /// How many of its values are stored.
     pub(crate) stored: usize,
+    /// Which three bytes its values have, where that is known.
+    grams: Option<Grams<'a>>,
     places: Placing<'a>,
     encoding: Encoding<'a>,
 }
@@ -118,6 +125,7 @@ impl<'a> Column<'a> {
             longest: 0,
             raw_bytes: 0,
             stored,
+            grams: None,
             places: placing,
             encoding: Encoding::Const(&[]),
         };
@@ -126,7 +134,8 @@ impl<'a> Column<'a> {
             WHOLE => column.read_number(heads, data, false)?,
             PADDED => column.read_number(heads, data, true)?,
             HEX => column.read_hex(heads, data)?,
-            TEXT => column.read_text(heads, data)?,
+            TEXT => column.read_text(heads, data, false)?,
+            GRAMS => column.read_text(heads, data, true)?,
             _ => return Err(Damage("a column has an encoding that is not known")),
         }
         Ok(column)
@@ -175,19 +184,32 @@ impl<'a> Column<'a> {
         Ok(())
     }
 
-    fn read_text(&mut self, heads: &mut Wire<'a>, data: &mut Wire<'a>) -> Result<(), Damage> {
+    fn read_text(
+        &mut self,
+        heads: &mut Wire<'a>,
+        data: &mut Wire<'a>,
+        has_grams: bool,
+    ) -> Result<(), Damage> {
+        const WRONG: Damage = Damage("the grams of a column have the wrong length");
         self.signature = heads.fixed64()?;
         self.longest = heads.up_to(BLOCK_BYTES_MAX)?;
         self.raw_bytes = heads.up_to(BLOCK_BYTES_MAX)?;
         let length = heads.up_to(data.0.len())?;
         self.encoding = Encoding::Text(data.take(length)?);
+        if has_grams {
+            let width = heads.byte()?;
+            let bits = data.take(grams::bytes_of(width).ok_or(WRONG)?)?;
+            self.grams = Some(Grams::new(bits, width).ok_or(WRONG)?);
+        }
         Ok(())
     }
 
-    /// Whether a value may contain a text of that signature and length.
+    /// Whether a value may contain a text of that signature.
     #[inline]
-    pub(crate) fn may_contain(&self, signature: u64, length: usize) -> bool {
-        signature & !self.signature == 0 && length <= self.longest
+    pub(crate) fn may_contain(&self, signature: u64, text: &[u8]) -> bool {
+        signature & !self.signature == 0
+            && text.len() <= self.longest
+            && self.grams.is_none_or(|grams| grams.may_have(text))
     }
 
     /// Decodes the parts that cannot be read where they lie.

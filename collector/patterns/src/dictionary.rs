@@ -134,10 +134,6 @@ impl Dictionary {
         self.bounds_variables
     }
 
-    pub(crate) fn texts(&self) -> &[u8] {
-        &self.texts
-    }
-
     pub(crate) fn slice(&self, range: (u32, u32)) -> &[u8] {
         &self.texts[range.0 as usize..range.1 as usize]
     }
@@ -168,17 +164,6 @@ impl Dictionary {
             Some(slot) => self.slice((slot.before.1 + 1, text.1)),
             None => self.slice(text),
         }
-    }
-
-    /// The template whose text covers a place of [`Dictionary::texts`].
-    pub(crate) fn template_at(&self, at: usize) -> u32 {
-        let after = |template: &Template| template.text.0 as usize <= at;
-        self.templates.partition_point(after).saturating_sub(1) as u32
-    }
-
-    /// Where a template's text ends in [`Dictionary::texts`].
-    pub(crate) fn text_end(&self, template: u32) -> usize {
-        self.templates[template as usize].text.1 as usize
     }
 
     /// Whether a needle can only be in raw rows, because no template's text or variable has

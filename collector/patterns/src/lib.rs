@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`Encoder`] writes a segment's blocks and their dictionary; [`Dictionary`] and [`Block`]
-//! read them. A [`Needle`] is compiled for a dictionary once: it knows for each template
+//! read them. A [`Needle`] is compiled for a dictionary: it knows for each template
 //! whether all its rows contain the needle, none does, or which of its variables decide, so
 //! that a block's header often answers alone. [`Clusters`] make the patterns.
 //!

@@ -1,5 +1,7 @@
 //! A set of a block's rows.
 
+use std::ops::Range;
+
 /// Rows of one block, a bit each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowSet {
@@ -34,10 +36,21 @@ impl RowSet {
     /// Adds every row.
     pub fn fill(&mut self) {
         self.words.fill(u64::MAX);
+        self.clear_beyond();
+    }
+
+    /// Clears the bits behind the last row.
+    fn clear_beyond(&mut self) {
         let beyond = self.words.len() * 64 - self.rows;
         if let Some(last) = self.words.last_mut() {
-            *last >>= beyond;
+            *last &= u64::MAX >> beyond;
         }
+    }
+
+    /// Makes it those that it has not been.
+    pub fn invert(&mut self) {
+        self.words.iter_mut().for_each(|word| *word = !*word);
+        self.clear_beyond();
     }
 
     /// Adds a row; one that the block does not have is left out.
@@ -67,6 +80,13 @@ impl RowSet {
         self.words.iter().map(|w| w.count_ones() as usize).sum()
     }
 
+    /// How many of them are in a range.
+    #[must_use]
+    pub fn count_in(&self, range: Range<usize>) -> usize {
+        let words = self.words_in(range);
+        words.map(|(_, word)| word.count_ones() as usize).sum()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -81,15 +101,40 @@ impl RowSet {
 
     /// The rows, upwards.
     pub fn iter(&self) -> impl Iterator<Item = usize> {
-        let words = self.words.iter().enumerate();
-        words.flat_map(|(at, word)| {
-            let mut left = *word;
+        self.iter_in(0..self.rows)
+    }
+
+    /// Those in a range, upwards.
+    pub fn iter_in(&self, range: Range<usize>) -> impl Iterator<Item = usize> {
+        self.words_in(range).flat_map(|(at, word)| {
+            let mut left = word;
             std::iter::from_fn(move || {
                 let bit = left.trailing_zeros() as usize;
                 left &= left.wrapping_sub(1);
                 (bit < 64).then_some(at * 64 + bit)
             })
         })
+    }
+
+    /// The words with a range, without the bits that are not in it.
+    fn words_in(&self, range: Range<usize>) -> impl Iterator<Item = (usize, u64)> {
+        let (from, to) = (range.start, range.end.min(self.rows).max(range.start));
+        let words = from / 64..to.div_ceil(64).min(self.words.len());
+        words.map(move |at| {
+            let below = |row: usize| match row.saturating_sub(at * 64) {
+                bits @ 0..64 => (1 << bits) - 1,
+                _ => u64::MAX,
+            };
+            (at, self.words[at] & below(to) & !below(from))
+        })
+    }
+
+    /// Makes it those of 64 rows each that `word` says, by the number of the 64.
+    pub(crate) fn set_words(&mut self, word: impl FnMut(usize) -> u64) {
+        let count = self.words.len();
+        self.words.clear();
+        self.words.extend((0..count).map(word));
+        self.clear_beyond();
     }
 
     /// Keeps only the rows that `other` has too.
@@ -125,7 +170,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn it_is_a_set(rows in 0_usize..200, a in prop::collection::vec(0_usize..250, 0..40), b in prop::collection::vec(0_usize..250, 0..40)) {
+        fn it_is_a_set(rows in 0_usize..200, from in 0_usize..250, to in 0_usize..250, a in prop::collection::vec(0_usize..250, 0..40), b in prop::collection::vec(0_usize..250, 0..40)) {
             let make = |rows_in: &[usize]| {
                 let (mut set, mut oracle) = (RowSet::none(rows), BTreeSet::new());
                 for row in rows_in {
@@ -138,6 +183,18 @@ mod tests {
             prop_assert_eq!(left.iter().collect::<BTreeSet<_>>(), left_oracle.clone());
             prop_assert_eq!(left.count(), left_oracle.len());
             prop_assert_eq!(left.is_empty(), left_oracle.is_empty());
+            for range in [0..rows, from..to, to..from, 0..usize::MAX] {
+                let inside: Vec<usize> = left_oracle.iter().copied().filter(|row| range.contains(row)).collect();
+                prop_assert_eq!(left.count_in(range.clone()), inside.len());
+                prop_assert_eq!(left.iter_in(range).collect::<Vec<_>>(), inside);
+            }
+            let mut same = RowSet::none(rows);
+            same.set_words(|at| left.words[at]);
+            prop_assert_eq!(&same, &left);
+            same.invert();
+            prop_assert_eq!(same.iter().collect::<BTreeSet<_>>(), (0..rows).collect::<BTreeSet<_>>().difference(&left_oracle).copied().collect());
+            same.set_words(|_| u64::MAX);
+            prop_assert_eq!(same, RowSet::all(rows));
             let check = |of: fn(&mut RowSet, &RowSet), expected: BTreeSet<usize>| {
                 let mut set = left.clone();
                 of(&mut set, &right);

@@ -63,7 +63,7 @@ impl Found {
     ) -> Result<Option<usize>, Damage> {
         let column = &block.columns[place];
         let part = needle.part(test);
-        if !column.may_contain(needle.part_signature(test), part.len()) {
+        if !column.may_contain(needle.part_signature(test), part) {
             return Ok(None);
         }
         let key = (place, test);
@@ -183,7 +183,7 @@ impl Block<'_> {
         }
         let mut decisions = Vec::with_capacity(self.templates().len());
         for (place, used) in self.templates().iter().enumerate() {
-            decisions.push(match needle.state(used.template)? {
+            decisions.push(match needle.state(self.dictionary, used.template)? {
                 State::All => Decision::All,
                 State::Look => Decision::Look,
                 State::Columns => self.by_columns(place, &inside, Vec::new())?,
@@ -258,7 +258,6 @@ impl Block<'_> {
         found: &Found,
         rows: &mut RowSet,
     ) -> Result<(), Damage> {
-        let (places, layout) = (self.template_of_rows()?, self.layout()?);
         let mut tested: Vec<usize> = decisions
             .iter()
             .filter_map(|decision| match decision {
@@ -267,8 +266,25 @@ impl Block<'_> {
             })
             .flatten()
             .collect();
+        if tested.is_empty() {
+            let places = self.template_of_rows()?;
+            by_template(decisions, places, rows);
+            return Ok(());
+        }
         tested.sort_unstable();
         tested.dedup();
+        let layout = self.layout()?;
+        if let [Decision::Any(any)] = decisions
+            && tested.iter().all(|column| {
+                let slots = layout.slots(0).iter();
+                slots.filter(|slot| **slot as usize == *column).count() == 1
+            })
+        {
+            // Rows and values are the same then.
+            by_value(any, found, rows);
+            return Ok(());
+        }
+        let places = self.template_of_rows()?;
         // How far each template moves the cursor of each column that is tested.
         let mut moves = Vec::new();
         for place in 0..decisions.len() {
@@ -334,6 +350,30 @@ impl Block<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes `rows` those whose templates are decided for them.
+fn by_template(decisions: &[Decision], places: &[u16], rows: &mut RowSet) {
+    let is_all = |decision| u64::from(matches!(decision, &Decision::All));
+    let is_all: Vec<u64> = decisions.iter().map(is_all).collect();
+    rows.set_words(|at| {
+        let places = places.iter().skip(at * 64).take(64).enumerate();
+        places.fold(0, |word, (n, place)| {
+            word | is_all[usize::from(*place)] << n
+        })
+    });
+}
+
+/// Makes `rows` those with the hits of all tests of a way, where every test's column has one value
+/// a row.
+fn by_value(any: &[Vec<RowTest>], found: &Found, rows: &mut RowSet) {
+    rows.set_words(|at| {
+        let way = |tests: &Vec<RowTest>| {
+            let hits = tests.iter().map(|test| &found.hits[test.hits]);
+            hits.fold(u64::MAX, |word, hits| word & hits.word(at))
+        };
+        any.iter().fold(0, |word, tests| word | way(tests))
+    });
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod write;
 
 pub(super) use encoders::Encoders;
 pub(super) use needles::Needles;
+pub(super) use templated::decide;
 pub(super) use write::BodyWriter;
 
 use super::packing::Unpacker;

@@ -1,7 +1,7 @@
 //! `directory`: what the blocks of a segment are, without looking at them.
 //!
 //! ```text
-//! magic "SONDLOG4" │ blocks u32 │ CRC-32C of words/ u32 │ parts u32
+//! magic "SONDLOG5" │ blocks u32 │ CRC-32C of words/ u32 │ parts u32
 //!       │ head* │ part* (`parts`) │ runs │ CRC-32C of all before
 //! head  168 bytes, little endian:
 //!   offset u64        of the block's first section in `blocks`
@@ -15,7 +15,8 @@
 //! runs  per block, per stream: (ordinal - the one before) varint │ records varint │ bytes varint
 //! ```
 //!
-//! Version 3 is read too: its blocks have no identifiers by page, and all else is the same.
+//! Versions 3 and 4 are read too. Templated bodies of before version 5 have no columns with
+//! grams, blocks of version 3 no identifiers by page; all else is the same.
 //!
 //! Heads have a fixed size so that a query reads those it looks at where they lie, in a
 //! mapping of the file: an open segment holds nothing of them in memory.
@@ -30,9 +31,9 @@ use std::ops::Range;
 use tantivy::directory::OwnedBytes;
 
 pub(super) const FILE: &str = "directory";
-const MAGIC: &[u8; 8] = b"SONDLOG4";
+const MAGIC: &[u8; 8] = b"SONDLOG5";
 /// The magics of the versions that are read.
-const READ: [&[u8; 8]; 2] = [MAGIC, b"SONDLOG3"];
+const READ: [&[u8; 8]; 3] = [MAGIC, b"SONDLOG4", b"SONDLOG3"];
 /// What the magic of every version begins with.
 const NAME: &[u8] = b"SONDLOG";
 const START: usize = 20;

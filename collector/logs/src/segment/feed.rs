@@ -145,15 +145,28 @@ impl Feed<'_, '_> {
             }
             return Ok(());
         }
-        self.read_times()?;
-        let period = (lines.start, lines.end);
-        self.picked.keep_times(&self.scratch.times, period);
+        if !is_within {
+            self.read_times()?;
+            let period = (lines.start, lines.end);
+            self.picked.keep_times(&self.scratch.times, period);
+        }
         if is_plain {
             for run in std::mem::take(&mut self.picked.runs) {
                 self.give_run(&run, false, sink)?;
             }
             return Ok(());
         }
+        if self.chosen.veils().is_none()
+            && !self.picked.runs.is_empty()
+            && let Some(bytes) = self.block.decide_lines(lines.filters, self.scratch)?
+        {
+            self.fed.bytes += bytes as u64;
+            for run in std::mem::take(&mut self.picked.runs) {
+                self.give_matching(&run, sink)?;
+            }
+            return Ok(());
+        }
+        self.read_times()?;
         let mut rows = self.picked.rows();
         if !rows.is_empty() && !lines.filters.is_empty() {
             self.read_ends()?;
@@ -212,6 +225,37 @@ impl Feed<'_, '_> {
         Ok(())
     }
 
+    /// Gives the rows of a run that are among the matching.
+    fn give_matching<S: Sink>(&mut self, run: &PickedRun, sink: &mut S) -> Result<(), Ended> {
+        let count = self.scratch.matching.count_in(run.rows.clone());
+        if count == 0 {
+            return Ok(());
+        }
+        let Some(needs) = self.begin(run, sink)? else {
+            return Ok(());
+        };
+        self.read_times()?;
+        if needs.lines || needs.metadata || needs.lengths {
+            let rows: Vec<usize> = self.scratch.matching.iter_in(run.rows.clone()).collect();
+            return self.give_needed(run, &rows, needs, sink);
+        }
+        let Scratch {
+            times,
+            matching,
+            matching_times,
+            ..
+        } = &mut *self.scratch;
+        self.fed.records += count as u64;
+        if count == run.rows.len() {
+            sink.times(&times[run.rows.clone()], &[])?;
+            return Ok(());
+        }
+        matching_times.clear();
+        matching_times.extend(matching.iter_in(run.rows.clone()).map(|row| times[row]));
+        sink.times(matching_times, &[])?;
+        Ok(())
+    }
+
     /// Gives some rows of a run.
     fn give_rows<S: Sink>(
         &mut self,
@@ -219,9 +263,19 @@ impl Feed<'_, '_> {
         rows: &[usize],
         sink: &mut S,
     ) -> Result<(), Ended> {
-        let Some(needs) = self.begin(run, sink)? else {
-            return Ok(());
-        };
+        match self.begin(run, sink)? {
+            Some(needs) => self.give_needed(run, rows, needs, sink),
+            None => Ok(()),
+        }
+    }
+
+    fn give_needed<S: Sink>(
+        &mut self,
+        run: &PickedRun,
+        rows: &[usize],
+        needs: Needs,
+        sink: &mut S,
+    ) -> Result<(), Ended> {
         if needs.lines || needs.metadata {
             return self.give_records(run, rows, needs, sink);
         }

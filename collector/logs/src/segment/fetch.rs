@@ -9,6 +9,7 @@ use super::reader::{Block, Segment};
 use super::{Damage, guarded};
 use crate::record::{Key, NewRecord, pack};
 use sonde_logql::Scratch as Pipes;
+use sonde_patterns::RowSet;
 use sonde_proto::{Deadline, SpanId, TraceId, UnixNanos};
 
 /// What reading a block needs room for; used again for the next.
@@ -16,6 +17,9 @@ pub(crate) struct Scratch {
     pub(super) unpacker: Unpacker,
     pub(super) numbers: Vec<i64>,
     pub(super) times: Vec<UnixNanos>,
+    /// The rows that lines are asked for of, and their times, stream by stream.
+    pub(super) matching: RowSet,
+    pub(super) matching_times: Vec<UnixNanos>,
     pub(super) ends: Vec<usize>,
     pub(super) bodies: Vec<u8>,
     pub(super) attributes: Vec<u8>,
@@ -40,6 +44,8 @@ impl Scratch {
             unpacker: Unpacker::new()?,
             numbers: Vec::new(),
             times: Vec::new(),
+            matching: RowSet::default(),
+            matching_times: Vec::new(),
             ends: Vec::new(),
             bodies: Vec::new(),
             attributes: Vec::new(),

@@ -339,8 +339,15 @@ impl<'s> Block<'s> {
         bodies.ok_or_else(|| self.nonsense(Section::Bodies))
     }
 
+    /// Whether its bodies are templated, if they are as they were written.
+    pub(super) fn is_templated(&self) -> bool {
+        let bodies = self.head.extent(Section::Bodies);
+        let section = bodies.and_then(|(range, _)| self.segment.blocks.get(range));
+        section.is_some_and(bodies::is_templated)
+    }
+
     /// The templates of its part.
-    fn dictionary(&self) -> Result<&Arc<Dictionary>, Damage> {
+    pub(super) fn dictionary(&self) -> Result<&Arc<Dictionary>, Damage> {
         if let Some(known) = self.dictionary.get() {
             return Ok(known);
         }

@@ -6,7 +6,7 @@
 
 use super::Damage;
 use super::attributes::Attributes;
-use super::bodies::{Kept, Pages, Room};
+use super::bodies::{self, Kept, Pages, Room};
 use super::candidates::Candidate;
 use super::directory::{BY_PAGE, Section};
 use super::fetch::Scratch;
@@ -291,6 +291,33 @@ impl Block<'_> {
         self.bodies(ends)?
             .keep(filters, pages, rows, room)
             .ok_or_else(|| self.nonsense(Section::Bodies))
+    }
+
+    /// Makes `matching` all rows whose lines satisfy all filters, without a look at lines or where
+    /// they end; how many bytes were looked at. Nothing where that cannot be said without.
+    pub(super) fn decide_lines(
+        &self,
+        filters: &[LineFilter],
+        scratch: &mut Scratch,
+    ) -> Result<Option<usize>, Damage> {
+        let is_open = |filter: &LineFilter| filter.as_contains().is_none();
+        if filters.is_empty() || filters.iter().any(is_open) || !self.is_templated() {
+            return Ok(None);
+        }
+        let Scratch {
+            needles, matching, ..
+        } = scratch;
+        let (section, dictionary) = (self.section(Section::Bodies)?, self.dictionary()?);
+        bodies::decide(
+            section,
+            self.records(),
+            dictionary,
+            filters,
+            needles,
+            matching,
+        )
+        .ok_or_else(|| self.nonsense(Section::Bodies))?;
+        Ok(Some(section.len()))
     }
 
     /// Unpacks all bodies, whose ends were read; how many bytes that were.

@@ -19,6 +19,11 @@ proptest! {
             prop_assert_eq!(packed.get(at), *number);
         }
         prop_assert_eq!(packed.get(numbers.len() + 100), 0);
+        let mut unpacked = vec![7; 3];
+        prop_assert_eq!(packed.unpack(numbers.len(), &mut unpacked), width <= 16);
+        if width <= 16 {
+            prop_assert!(unpacked.iter().map(|n| u64::from(*n)).eq(numbers));
+        }
     }
 }
 

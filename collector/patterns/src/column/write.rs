@@ -1,7 +1,8 @@
 //! Choosing the smallest way to lay down a column's values, and doing so.
 
 use super::distinct::Distinct;
-use super::{CONST, EACH, HEX, IDS, NUMBER_DIGITS_MAX, PADDED, RUNS, TEXT, WHOLE};
+use super::grams::GramWriter;
+use super::{CONST, EACH, GRAMS, HEX, IDS, NUMBER_DIGITS_MAX, PADDED, RUNS, TEXT, WHOLE};
 use crate::bits::{pack, width_of};
 use crate::class::{DIGITS, LOWER_HEX, NO_WORD, signature};
 use crate::encode::Zip;
@@ -103,6 +104,9 @@ pub(crate) struct ColumnWriter {
     run_lengths: Vec<u64>,
     numbers: Vec<u64>,
     text: Vec<u8>,
+    grams: GramWriter,
+    /// The width of those that the column has.
+    gram_width: Option<u8>,
 }
 
 impl ColumnWriter {
@@ -127,6 +131,7 @@ impl ColumnWriter {
             write_const(values, bodies, head);
             return (&values[..1], are_words);
         }
+        let kind = head.len();
         let bits = looks.bits(values.len());
         let each = values.len() as f64 * bits;
         let runs = looks.changes as f64 * (bits + run_bits(values.len(), looks.changes));
@@ -152,6 +157,10 @@ impl ColumnWriter {
             head.push(EACH << 4 | encoding_of(&looks));
             put_varint(head, values.len() as u64);
             self.write_stored(values, bodies, &looks, zip, (head, data));
+        }
+        if let Some(width) = self.gram_width.take() {
+            head[kind] += GRAMS - TEXT;
+            head.push(width);
         }
         let values = if repeats {
             &self.distinct.entries
@@ -228,8 +237,11 @@ impl ColumnWriter {
                 self.gather(stored, bodies);
                 put_varint(head, self.text.len() as u64);
                 let before = data.len();
-                self.put_text(stored, zip, data);
+                let zipped = self.put_text(stored, zip, data);
                 put_varint(head, (data.len() - before) as u64);
+                let lengths = stored.iter().map(|value| value.len());
+                self.gram_width =
+                    zipped.and_then(|zipped| self.grams.write(&self.text, lengths, zipped, data));
             }
             _ => self.put_numbers(stored, bodies, looks, head, data),
         }
@@ -268,7 +280,8 @@ impl ColumnWriter {
         }
     }
 
-    fn put_text(&mut self, stored: &[Span], zip: &mut Zip, data: &mut Vec<u8>) {
+    /// Appends texts that were gathered; to how many bytes they were zipped.
+    fn put_text(&self, stored: &[Span], zip: &mut Zip, data: &mut Vec<u8>) -> Option<usize> {
         let lengths = stored.iter().map(|value| value.len());
         let shortest = lengths.clone().min().unwrap_or(0);
         let width = width_of((lengths.clone().max().unwrap_or(0) - shortest) as u64);
@@ -286,6 +299,7 @@ impl ColumnWriter {
             data,
         );
         data.extend_from_slice(zipped.unwrap_or(&self.text));
+        zipped.map(<[u8]>::len)
     }
 }
 

@@ -1,4 +1,5 @@
-//! A needle, compiled for a dictionary.
+//! A needle, compiled for a dictionary: for each template when a block with it is first looked
+//! through, because a rare text is in one block or two, which have few of the templates.
 
 use super::align::{Aligned, align};
 use crate::class::{is_word_byte, signature};
@@ -6,6 +7,7 @@ use crate::damage::Damage;
 use crate::dictionary::{Dictionary, RAW_TEMPLATE};
 use crate::split::BODY_BYTES_MAX;
 use memchr::memmem::{self, Finder};
+use std::cell::{Cell, OnceCell};
 
 /// What a variable has to do with a part of the needle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,7 @@ pub(crate) enum State<'a> {
     Look,
 }
 
+#[derive(Clone)]
 enum Of {
     All,
     Columns,
@@ -64,28 +67,30 @@ pub struct Needle {
     bytes: Vec<u8>,
     finder: Finder<'static>,
     signature: u64,
-    templates: Vec<Of>,
+    /// Whether no template's text and no word can have it.
+    only_raw: bool,
+    one_word: bool,
+    /// Text that has to be static where all variables are words.
+    clue: Option<Finder<'static>>,
+    templates: Vec<OnceCell<Of>>,
+    /// The bytes that all alignments take.
+    aligned: Cell<usize>,
 }
 
 impl Needle {
-    /// Compiles a needle: one pass over the dictionary's texts.
+    /// A needle that nothing is known of yet.
     #[must_use]
     pub fn new(dictionary: &Dictionary, needle: &[u8]) -> Self {
-        let mut new = Self {
+        Self {
             bytes: needle.to_vec(),
             finder: Finder::new(needle).into_owned(),
             signature: signature(needle),
-            templates: Vec::new(),
-        };
-        new.templates
-            .resize_with(dictionary.templates(), || Of::Columns);
-        if needle.is_empty() {
-            new.templates.iter_mut().for_each(|of| *of = Of::All);
-        } else if !Dictionary::only_raw(needle) {
-            new.find_static(dictionary);
-            new.find_alignments(dictionary);
+            only_raw: Dictionary::only_raw(needle),
+            one_word: needle.iter().all(|b| is_word_byte(*b)),
+            clue: static_clue(needle).map(|clue| Finder::new(clue).into_owned()),
+            templates: vec![OnceCell::new(); dictionary.templates()],
+            aligned: Cell::new(0),
         }
-        new
     }
 
     /// What is looked for.
@@ -94,19 +99,11 @@ impl Needle {
         &self.bytes
     }
 
-    /// About how many bytes it takes in memory.
+    /// About how many bytes it takes in memory; more the more blocks were looked through.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let of_alignments = |of: &Of| match of {
-            Of::Aligned(alignments) => {
-                let each = |a: &Alignment| a.capacity() * size_of::<(u32, Test)>();
-                alignments.capacity() * size_of::<Alignment>()
-                    + alignments.iter().map(each).sum::<usize>()
-            }
-            Of::All | Of::Columns | Of::Look => 0,
-        };
-        let aligned: usize = self.templates.iter().map(of_alignments).sum();
-        2 * self.bytes.len() + self.templates.capacity() * size_of::<Of>() + aligned
+        let templates = self.templates.capacity() * size_of::<OnceCell<Of>>();
+        2 * self.bytes.len() + templates + self.aligned.get()
     }
 
     pub(crate) fn finder(&self) -> &Finder<'static> {
@@ -126,50 +123,56 @@ impl Needle {
         }
     }
 
-    pub(crate) fn state(&self, template: u32) -> Result<State<'_>, Damage> {
-        match self.templates.get(template as usize) {
-            Some(Of::All) => Ok(State::All),
-            Some(Of::Columns) => Ok(State::Columns),
-            Some(Of::Aligned(alignments)) => Ok(State::Aligned(alignments)),
-            Some(Of::Look) => Ok(State::Look),
-            None => Err(Damage("a needle was compiled for another dictionary")),
-        }
+    /// What a template of the dictionary says.
+    pub(crate) fn state(
+        &self,
+        dictionary: &Dictionary,
+        template: u32,
+    ) -> Result<State<'_>, Damage> {
+        let is_ours = self.templates.len() == dictionary.templates();
+        let of = self.templates.get(template as usize).filter(|_| is_ours);
+        let of = of.ok_or(Damage("a needle was compiled for another dictionary"))?;
+        Ok(
+            match of.get_or_init(|| self.compile(dictionary, template)) {
+                Of::All => State::All,
+                Of::Columns => State::Columns,
+                Of::Aligned(alignments) => State::Aligned(alignments),
+                Of::Look => State::Look,
+            },
+        )
     }
 
-    /// Marks the templates whose static text contains the needle. Texts stand one after the
-    /// other with bytes between them that the needle has not, so one search finds them all.
-    fn find_static(&mut self, dictionary: &Dictionary) {
-        let mut at = 0;
-        while let Some(found) = self.finder.find(&dictionary.texts()[at..]) {
-            let template = dictionary.template_at(at + found);
-            self.templates[template as usize] = Of::All;
-            at = dictionary.text_end(template);
+    fn compile(&self, dictionary: &Dictionary, template: u32) -> Of {
+        if self.bytes.is_empty() {
+            return Of::All;
         }
-    }
-
-    /// Finds how the needle can lie over static text and variables.
-    fn find_alignments(&mut self, dictionary: &Dictionary) {
-        let one_word = self.bytes.iter().all(|b| is_word_byte(*b));
-        if one_word && dictionary.bounds_variables() || self.bytes.len() > BODY_BYTES_MAX {
-            return;
+        if self.only_raw || template == RAW_TEMPLATE {
+            return Of::Columns;
         }
-        let clue = static_clue(&self.bytes).map(Finder::new);
-        for number in RAW_TEMPLATE + 1..dictionary.templates() as u32 {
-            let of = &mut self.templates[number as usize];
-            let slots = dictionary.slots(number);
-            if matches!(of, Of::All) || slots.is_empty() {
-                continue;
+        let text = dictionary.text(template);
+        if self.finder.find(text).is_some() {
+            return Of::All;
+        }
+        let slots = dictionary.slots(template);
+        let is_inside = self.one_word && dictionary.bounds_variables();
+        if is_inside || slots.is_empty() || self.bytes.len() > BODY_BYTES_MAX {
+            return Of::Columns;
+        }
+        let only_words = slots.iter().all(|slot| !slot.any_text);
+        let impossible = |clue: &Finder<'_>| clue.find(text).is_none();
+        if only_words && self.clue.as_ref().is_some_and(impossible) {
+            return Of::Columns;
+        }
+        match align(dictionary, template, &self.bytes) {
+            Aligned::No => Of::Columns,
+            Aligned::TooMany => Of::Look,
+            Aligned::Ways(ways) => {
+                let each = |a: &Alignment| a.capacity() * size_of::<(u32, Test)>();
+                let bytes =
+                    ways.capacity() * size_of::<Alignment>() + ways.iter().map(each).sum::<usize>();
+                self.aligned.set(self.aligned.get() + bytes);
+                Of::Aligned(ways)
             }
-            let only_words = slots.iter().all(|slot| !slot.any_text);
-            let impossible = |clue: &Finder<'_>| clue.find(dictionary.text(number)).is_none();
-            if only_words && clue.as_ref().is_some_and(impossible) {
-                continue;
-            }
-            *of = match align(dictionary, number, &self.bytes) {
-                Aligned::No => Of::Columns,
-                Aligned::Ways(ways) => Of::Aligned(ways),
-                Aligned::TooMany => Of::Look,
-            };
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Needles of all kinds beside a plain scan: not one difference.
 
 use super::*;
+use crate::column::Column;
 use crate::testing::{Segment, groups, names, prose, rng};
 use ::regex::bytes::Regex;
 use proptest::prelude::*;
@@ -167,9 +168,55 @@ fn a_template_with_too_many_alignments_is_looked_at() {
         check(&segment, &groups, needle.as_bytes());
     }
     let needle = Needle::new(&segment.dictionary, b"a\",\"a");
-    let looked =
-        |used: &crate::TemplateRows| matches!(needle.state(used.template), Ok(needle::State::Look));
+    let looked = |used: &crate::TemplateRows| {
+        matches!(
+            needle.state(&segment.dictionary, used.template),
+            Ok(needle::State::Look)
+        )
+    };
     assert!(segment.block(1).templates().iter().any(looked));
+}
+
+/// A line of a stack of calls: few names in many orders.
+fn call(rng: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut name = |names: &[&str]| names[rng.random_range(0..names.len())].to_owned();
+    let of = name(&["Payment", "Checkout", "Inventory", "Customer", "Session"]);
+    let what = name(&["Gateway", "Controller", "Service", "Repository", "Cache"]);
+    let method = name(&["charge", "submit", "find", "load", "apply"]);
+    let why = name(&["timeout after waiting", "connection reset by peer"]);
+    let line = rng.random_range(20..400);
+    format!("{why} at com.example.shop.{of}{what}.{method}({of}{what}.java:{line})").into()
+}
+
+#[test]
+fn words_that_columns_know_they_have_not_are_where_a_scan_finds_them() {
+    let mut differ = rng(60);
+    let groups: Vec<Vec<Vec<u8>>> = (0..3)
+        .map(|_| (0..1200).map(|_| call(&mut differ)).collect())
+        .collect();
+    let segment = Segment::of(&groups);
+    let block = segment.block(2);
+    let denies = |column: &Column<'_>| column.longest >= 3 && !column.may_contain(0, b"qzq");
+    assert!(block.columns.iter().any(denies), "no column has grams");
+    for text in [
+        "timeout",
+        "time",
+        "out",
+        "Timeout",
+        "shop.Pay",
+        "yGateway.find(",
+        "17)",
+        "a:2",
+    ] {
+        check(&segment, &groups, text.as_bytes());
+    }
+    for _ in 0..100 {
+        let bodies = &groups[differ.random_range(0..groups.len())];
+        let body = &bodies[differ.random_range(0..bodies.len())];
+        let from = differ.random_range(0..body.len());
+        let length = differ.random_range(1..=20.min(body.len() - from));
+        check(&segment, &groups, &body[from..from + length]);
+    }
 }
 
 #[test]

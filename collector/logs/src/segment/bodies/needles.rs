@@ -3,14 +3,7 @@
 use sonde_patterns::{Dictionary, Needle};
 use std::sync::Arc;
 
-/// To compile a needle takes about as long as to look through so many bytes of bodies for
-/// each byte that the dictionary has in memory.
-const TEXT_PER_MEMORY: f64 = 0.5;
-
 /// The needles of a query, on one of its threads.
-///
-/// A needle is compiled when bodies of some bytes were looked through without it: most
-/// identifiers are in one block of a segment, and to look through that is quicker.
 pub(in crate::segment) struct Needles {
     entries: Vec<Entry>,
     bytes: usize,
@@ -19,9 +12,9 @@ pub(in crate::segment) struct Needles {
 
 struct Entry {
     dictionary: Arc<Dictionary>,
-    text: Box<[u8]>,
-    looked_through: usize,
-    needle: Option<Needle>,
+    needle: Needle,
+    /// How many bytes the needle had when it was last looked at: it grows as it is used.
+    needle_bytes: usize,
 }
 
 impl Needles {
@@ -35,32 +28,19 @@ impl Needles {
         }
     }
 
-    /// The needle for `text`, where it is worth to have one for another block with so many
-    /// bytes of bodies.
-    pub(super) fn of(
-        &mut self,
-        dictionary: &Arc<Dictionary>,
-        text: &[u8],
-        bytes: usize,
-    ) -> Option<&Needle> {
-        let is_it = |e: &Entry| Arc::ptr_eq(&e.dictionary, dictionary) && e.text.as_ref() == text;
-        let at = match self.entries.iter().position(is_it) {
+    /// The needle for `text`.
+    pub(super) fn of(&mut self, dictionary: &Arc<Dictionary>, text: &[u8]) -> &Needle {
+        let is_it = |e: &Entry| Arc::ptr_eq(&e.dictionary, dictionary) && e.needle.bytes() == text;
+        // Mostly it is one of the last.
+        let at = match self.entries.iter().rposition(is_it) {
             Some(at) => at,
             None => self.add(dictionary, text),
         };
         let entry = &mut self.entries[at];
-        if entry.needle.is_some() {
-            return self.entries[at].needle.as_ref();
-        }
-        entry.looked_through = entry.looked_through.saturating_add(bytes);
-        if (entry.looked_through as f64) < dictionary.memory() as f64 * TEXT_PER_MEMORY {
-            return None;
-        }
-        let needle = Needle::new(dictionary, text);
-        self.bytes += needle.memory();
-        entry.needle = Some(needle);
+        let before = std::mem::replace(&mut entry.needle_bytes, entry.needle.memory());
+        self.bytes = self.bytes + entry.needle_bytes - before;
         let at = self.keep_within(at);
-        self.entries[at].needle.as_ref()
+        &self.entries[at].needle
     }
 
     fn add(&mut self, dictionary: &Arc<Dictionary>, text: &[u8]) -> usize {
@@ -68,14 +48,15 @@ impl Needles {
         if !self.entries.iter().any(is_kept) {
             self.bytes += dictionary.memory();
         }
-        self.bytes += size_of::<Entry>() + text.len();
+        let needle = Needle::new(dictionary, text);
+        let needle_bytes = needle.memory();
+        self.bytes += size_of::<Entry>() + needle_bytes;
         self.entries.push(Entry {
             dictionary: Arc::clone(dictionary),
-            text: text.into(),
-            looked_through: 0,
-            needle: None,
+            needle,
+            needle_bytes,
         });
-        self.keep_within(self.entries.len() - 1)
+        self.entries.len() - 1
     }
 
     /// Forgets all but the entry at a place if they are too much together, and says where
@@ -86,10 +67,7 @@ impl Needles {
         }
         let entry = self.entries.swap_remove(at);
         self.entries.clear();
-        self.bytes = size_of::<Entry>()
-            + entry.text.len()
-            + entry.dictionary.memory()
-            + entry.needle.as_ref().map_or(0, Needle::memory);
+        self.bytes = size_of::<Entry>() + entry.dictionary.memory() + entry.needle_bytes;
         self.entries.push(entry);
         0
     }
@@ -98,10 +76,10 @@ impl Needles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sonde_patterns::{Encoder, Limits};
+    use sonde_patterns::{Block, Encoder, Limits, RowSet};
 
-    /// A dictionary of its own: with as many templates as there are different words.
-    fn dictionary(words: usize) -> Arc<Dictionary> {
+    /// Lines of as many templates as there are different words, and their dictionary.
+    fn encoded(words: usize) -> (Arc<Dictionary>, Vec<u8>) {
         let mut encoder = Encoder::new(Limits::default());
         let lines: Vec<String> = (0..words)
             .map(|n| format!("{} took 12 ms", "x".repeat(n + 1)))
@@ -111,7 +89,7 @@ mod tests {
         let all = lines.flat_map(|line| [(line, 0); 4]);
         encoder.encode(all, &mut block, |_| {}).unwrap();
         encoder.finish(&mut out);
-        Arc::new(Dictionary::read(&out).unwrap())
+        (Arc::new(Dictionary::read(&out).unwrap()), block)
     }
 
     #[test]
@@ -119,24 +97,24 @@ mod tests {
         let mut needles = Needles::within(20_000);
         let mut cleared = 0;
         for n in 0..50 {
-            let dictionary = dictionary(20 + n);
-            for text in ["x took", "took 12", "ms"] {
+            let (dictionary, block) = encoded(20 + n);
+            let block = Block::read(&dictionary, &block).unwrap();
+            for text in ["x took", "took 12", "ms", "took 12"] {
                 let before = needles.entries.len();
-                assert!(
-                    needles
-                        .of(&dictionary, text.as_bytes(), usize::MAX)
-                        .is_some()
-                );
-                cleared += usize::from(needles.entries.len() <= before);
-                let last = needles.entries.last().unwrap();
-                assert_eq!(last.text.as_ref(), text.as_bytes());
-                let kept = needles.entries.iter().map(|entry| {
-                    entry.text.len() + entry.needle.as_ref().map_or(0, Needle::memory)
-                });
-                let kept: usize = kept.sum();
-                assert!(needles.bytes > kept);
+                let needle = needles.of(&dictionary, text.as_bytes());
+                assert_eq!(needle.bytes(), text.as_bytes());
+                let mut rows = RowSet::default();
+                block.rows_containing(needle, &mut rows).unwrap();
+                assert_eq!(rows.count(), block.rows());
+                cleared += usize::from(needles.entries.len() < before);
                 assert!(needles.bytes <= 20_000 || needles.entries.len() == 1);
             }
+            // What needles grew by is seen when they are next asked for.
+            for text in ["x took", "took 12", "ms"] {
+                needles.of(&dictionary, text.as_bytes());
+            }
+            let kept = needles.entries.iter().map(|entry| entry.needle.memory());
+            assert!(needles.bytes > kept.sum());
         }
         assert!(cleared > 0);
         assert!(Arc::strong_count(&needles.entries[0].dictionary) >= 1);

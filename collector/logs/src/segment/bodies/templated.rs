@@ -8,6 +8,38 @@ use std::sync::Arc;
 /// Of a filter that asks for one of more texts than this, every row is looked at.
 const TEXTS_MAX: usize = 8;
 
+/// Makes `rows` those of a section of so many templated bodies that satisfy all filters, which ask
+/// whether lines contain a text or not. No body is put together for it, and nothing but the section
+/// is needed; nothing where that is damaged.
+pub(in crate::segment) fn decide(
+    section: &[u8],
+    bodies: usize,
+    dictionary: &Arc<Dictionary>,
+    filters: &[LineFilter],
+    needles: &mut Needles,
+    rows: &mut RowSet,
+) -> Option<()> {
+    let block = Block::read(dictionary, section.split_first()?.1).ok()?;
+    (block.rows() == bodies).then_some(())?;
+    let mut found = RowSet::default();
+    for (n, filter) in filters.iter().enumerate() {
+        let (text, negated) = filter.as_contains()?;
+        let into = if n == 0 { &mut *rows } else { &mut found };
+        let needle = needles.of(dictionary, text);
+        block.rows_containing(needle, into).ok()?;
+        if negated {
+            into.invert();
+        }
+        if n > 0 {
+            rows.intersect(&found);
+        }
+        if rows.is_empty() {
+            break;
+        }
+    }
+    Some(())
+}
+
 /// Templated bodies, not put together yet.
 pub(in crate::segment) struct Templated<'a> {
     dictionary: &'a Arc<Dictionary>,
@@ -48,14 +80,10 @@ impl<'a> Templated<'a> {
         for filter in filters {
             let is_decided = match filter.as_contains() {
                 Some((text, negated)) => {
-                    match needles.of(self.dictionary, text, self.block.bytes()) {
-                        Some(needle) => {
-                            self.block.rows_containing(needle, &mut found).ok()?;
-                            rows.retain(|row| found.contains(*row) != negated);
-                            true
-                        }
-                        None => false,
-                    }
+                    let needle = needles.of(self.dictionary, text);
+                    self.block.rows_containing(needle, &mut found).ok()?;
+                    rows.retain(|row| found.contains(*row) != negated);
+                    true
                 }
                 None => {
                     self.narrow(filter, rows, needles)?;
@@ -103,9 +131,7 @@ impl<'a> Templated<'a> {
         }
         let (mut any, mut found) = (RowSet::none(self.ends.len()), RowSet::default());
         for text in &texts {
-            let Some(needle) = needles.of(self.dictionary, text, self.block.bytes()) else {
-                return Some(());
-            };
+            let needle = needles.of(self.dictionary, text);
             self.block.rows_containing(needle, &mut found).ok()?;
             any.unite(&found);
         }

@@ -189,6 +189,51 @@ fn numbers_are_counted_from_directories_times_lines_and_attributes() {
 }
 
 #[test]
+fn lines_that_have_texts_or_lack_them_are_counted_as_a_scan_counts_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let line = |n: u64| format!("user={} {}", n % 7000, "x".repeat(100));
+    let check = |filters: &str, is_kept: &dyn Fn(&str) -> bool| {
+        for (of_line, range) in [("count", 1000), ("count", 730), ("bytes", 730)] {
+            let query =
+                format!("sum by (service_name)({of_line}_over_time({{}} {filters} [{range}s]))");
+            let value = |line: &str| if of_line == "count" { 1 } else { line.len() };
+            let at = |service: u64, time: u64| {
+                let lines = (0..RECORDS).filter(|n| n % 2 == service);
+                let lines = lines.filter(|n| (time - range + 1..=time).contains(&(1 + n / 3)));
+                let kept = lines.map(line).filter(|line| is_kept(line));
+                (time, kept.map(|line| value(&line)).sum::<usize>() as f64)
+            };
+            let times = || (1000..=4000).step_by(1000);
+            let of = |service| times().map(move |time| at(service, time));
+            let expected = [
+                ("even", of(0).collect::<Vec<_>>()),
+                ("odd", of(1).collect()),
+            ];
+            let expected = expected.map(|(service, mut points)| {
+                points.retain(|(_, value)| *value > 0.0);
+                (format!("{{service_name=\"{service}\"}}"), points)
+            });
+            let mut found = numbers(&store, &query);
+            found.sort_by(|a, b| a.0.cmp(&b.0));
+            let expected = expected
+                .into_iter()
+                .filter(|(_, points)| !points.is_empty());
+            assert_eq!(found, expected.collect::<Vec<_>>(), "{query}");
+        }
+    };
+    check("|= \"user=17\"", &|line| line.contains("user=17"));
+    check("!= \"7\"", &|line| !line.contains('7'));
+    check("|= \"3\" != \"33\" |= \"5\"", &|line| {
+        line.contains('3') && !line.contains("33") && line.contains('5')
+    });
+    check("!= \"user\"", &|_| false);
+    check("|= \"r=12\" |~ \"[05] x\"", &|line| {
+        line.contains("r=12") && (line.contains("0 x") || line.contains("5 x"))
+    });
+}
+
+#[test]
 fn streams_have_their_volumes_without_a_body_being_read() {
     let dir = tempfile::tempdir().unwrap();
     let store = filled(dir.path());

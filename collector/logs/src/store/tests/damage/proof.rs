@@ -53,7 +53,7 @@ fn a_segment_of_another_version_is_refused_and_one_with_a_damaged_version_is_mov
     assert_eq!(std::fs::read(&path).unwrap(), other);
 
     let mut damaged = written;
-    damaged[7] ^= 1;
+    damaged[7] ^= 2;
     std::fs::write(&path, damaged).unwrap();
     let store = open(dir.path(), &quiet());
     assert_eq!(bodies(&store, "{}"), ["line 1"]);
