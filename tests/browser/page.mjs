@@ -64,6 +64,8 @@ export class Page {
 
   async open(url) {
     const response = await this.page.goto(url, { waitUntil: 'load', timeout: this.options.timeout });
+    // The page as it was before, with the policy it had.
+    if (response?.status() === 304) return;
     if (!response?.ok()) throw new Error(`${url} answered ${response?.status()}`);
     if (!response.headers()['content-security-policy']) throw new Error(`${url} is served without a content security policy`);
   }

@@ -52,9 +52,8 @@ async function services(page) {
 
 /** With changes of a version, and a graph of many. */
 async function seeded(page) {
-  const { otlp, origin } = page.options;
+  const { otlp } = page.options;
   await versions(otlp, 'seeded-shop');
-  await pods(origin, 12);
   await manyServices(otlp, SERVICES);
   await to(page, '/services/seeded-shop');
   await page.wait(byId('change'), 'the change of its version');
@@ -92,7 +91,7 @@ async function nodes(page) {
   await page.wait(`${byId('place-details')} tbody tr`, 'all its signals');
   await page.waitFor(() => new URLSearchParams(location.search).has('of'), 'the node in the address');
   await looks(page, 'nodes');
-  if (!page.options.otlp) return;
+  await pods(page.options.origin, 12);
   await page.click(byId('scope-container'), 'the containers');
   await page.waitFor((row) => document.querySelectorAll(row).length === 12, 'twelve containers', byId('place-row'));
   const [first] = await texts(page, `${byId('place-row')} th`);
@@ -280,11 +279,11 @@ export async function walkSignals(page) {
   await compare(page);
   await keyboard(page);
   Object.assign(seen, { traces, moments: await lookup(page) });
+  await nodes(page);
   if (page.options.otlp) {
     await seeded(page);
     Object.assign(seen, await large(page));
     await odd(page);
   }
-  await nodes(page);
   return seen;
 }

@@ -66,7 +66,8 @@ impl Container {
     }
 }
 
-fn free_port() -> String {
+/// An address on which nothing listens, for a door whose address must be known before.
+pub(crate) fn free_port() -> String {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

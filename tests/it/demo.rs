@@ -1,11 +1,16 @@
 //! The demo as a newcomer runs it, and its page as a person sees it.
 
+use crate::delivery::free_port;
 use crate::harness::{PATIENCE, sonde};
 use crate::tools::{root, tool};
 use serde_json::Value;
 use std::process::Stdio;
-use std::time::Instant;
-use tokio::process::Command;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// Twenty pages, each of which may take its time on a machine with much to do.
+const WALK_PATIENCE: Duration = Duration::from_secs(400);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_unattended_demo_sees_the_whole_chain() {
@@ -27,48 +32,98 @@ async fn the_unattended_demo_sees_the_whole_chain() {
     assert_eq!(printed.matches('✓').count(), 6, "{printed}");
 }
 
+/// A demo that runs until it is dropped, and the address of its alert's page.
+struct Demo {
+    url: String,
+    _process: Child,
+    _dir: TempDir,
+}
+
+impl Demo {
+    async fn start(settings: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let url_file = dir.path().join("url");
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_sonde"));
+        demo.args(["demo", "--set", "http.listen=127.0.0.1:0"]);
+        for setting in settings {
+            demo.args(["--set", setting]);
+        }
+        demo.arg("--url-file").arg(&url_file);
+        let mut process = demo
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        let url = loop {
+            match std::fs::read_to_string(&url_file) {
+                Ok(url) if !url.is_empty() => break url,
+                _ => assert!(begun.elapsed() < PATIENCE, "the demo did not name its page"),
+            }
+            assert!(
+                process.try_wait().unwrap().is_none(),
+                "the demo ended early"
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        Self {
+            url,
+            _process: process,
+            _dir: dir,
+        }
+    }
+
+    /// What a walk through its pages in a real browser has seen. `None` without a browser.
+    async fn walk(&self, script: &str, arguments: &[&str]) -> Option<Value> {
+        let (browser, chromium) = (tool("BROWSER_DIR")?, tool("CHROMIUM")?);
+        let mut walk = Command::new("node");
+        walk.arg(browser.join(script))
+            .args(["--url", &self.url, "--screenshots"])
+            .arg(root().join("target/screenshots"))
+            .args(arguments);
+        walk.env("CHROMIUM", chromium).kill_on_drop(true);
+        let output = tokio::time::timeout(WALK_PATIENCE, walk.output())
+            .await
+            .expect("the browser ends")
+            .unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{printed}\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Some(serde_json::from_str(printed.lines().last().unwrap()).unwrap())
+    }
+}
+
+fn has_browser() -> bool {
+    tool("BROWSER_DIR").is_some() && tool("CHROMIUM").is_some()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demos_page_leads_from_the_alert_to_the_trace_and_its_logs() {
-    let (Some(browser), Some(chromium)) = (tool("BROWSER_DIR"), tool("CHROMIUM")) else {
+    if !has_browser() {
         return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let url_file = dir.path().join("url");
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_sonde"));
-    demo.args(["demo", "--set", "http.listen=127.0.0.1:0", "--url-file"])
-        .arg(&url_file);
-    let mut demo = demo
-        .stdout(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let begun = Instant::now();
-    let url = loop {
-        match std::fs::read_to_string(&url_file) {
-            Ok(url) if !url.is_empty() => break url,
-            _ => assert!(begun.elapsed() < PATIENCE, "the demo did not name its page"),
-        }
-        assert!(demo.try_wait().unwrap().is_none(), "the demo ended early");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    };
-    let screenshots = root().join("target/screenshots");
-    let mut script = Command::new("node");
-    script
-        .arg(browser.join("demo.mjs"))
-        .args(["--url", &url, "--screenshots"])
-        .arg(&screenshots);
-    script.env("CHROMIUM", chromium).kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, script.output())
-        .await
-        .expect("the browser ends")
-        .unwrap();
-    let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "{printed}\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let seen: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    }
+    let demo = Demo::start(&[]).await;
+    let seen = demo.walk("demo.mjs", &[]).await.unwrap();
     assert!(seen["spans"].as_u64() >= Some(2), "{seen}");
     assert!(seen["log_lines"].as_u64() >= Some(1), "{seen}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_show_services_nodes_traces_and_requests_and_draw_little_of_what_is_large() {
+    if !has_browser() {
+        return;
+    }
+    let door = free_port();
+    let door_setting = format!("otlp.http.listen={door}");
+    let demo = Demo::start(&[&door_setting, "traces.trace_spans_max=1500"]).await;
+    let otlp = format!("http://{door}");
+    let arguments = ["--otlp", &otlp, "--timeout", "60"];
+    let seen = demo.walk("signals.mjs", &arguments).await.unwrap();
+    assert!(seen["graph"].as_u64() >= Some(5), "{seen}");
+    assert!(seen["exemplars"].as_u64() >= Some(1), "{seen}");
+    assert!(seen["drawn"].as_u64() < Some(600), "{seen}");
+    assert_eq!(seen["pages"].as_u64(), Some(2), "{seen}");
 }
