@@ -10,7 +10,7 @@ mod programs;
 use crate::harness::{PATIENCE, Sonde, list};
 use asked::counts;
 use load::{Load, Request};
-use plan::{Operation, Role, Span, shapes};
+use plan::{Operation, Span, shapes};
 use programs::Shop;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
