@@ -62,7 +62,7 @@ impl Request {
                 "region",
                 ["north", "south", "east"][self.chance(4, 3) as usize],
             ),
-            kv("user.id", &self.number.to_string()),
+            kv("user.id", self.number.to_string()),
         ];
         let mut inner = span(2, 1, (start + 2 * MS, end - 2 * MS), "POST /order", 2);
         let mut query = span(
@@ -76,7 +76,7 @@ impl Request {
         let shard = if self.is_slow { 3 } else { self.chance(5, 3) };
         query
             .attributes
-            .push(kv("db.shard", &format!("shard-{shard}")));
+            .push(kv("db.shard", format!("shard-{shard}")));
         if self.chance(6, 10) < if self.is_slow { 8 } else { 2 } {
             inner.attributes.push(kv("feature", "new-basket"));
         }

@@ -232,7 +232,7 @@ async fn send_requests(sonde: &Sonde, pod: &'static str, begun_ms: i64) {
     let line = |n: u8| LogRecord {
         time_unix_nano: nanos + u64::from(n),
         severity_number: 9,
-        body: kv("", &format!("line {n} of order-{n}")).value,
+        body: kv("", format!("line {n} of order-{n}")).value,
         ..LogRecord::default()
     };
     let logs = ExportLogsServiceRequest {
