@@ -35,6 +35,7 @@ mod sdk;
 mod series_limits;
 mod signals;
 mod tempo_grafana;
+mod trace_exporters;
 mod trace_requests;
 mod sdk_names;
 mod shop;
