@@ -34,8 +34,7 @@ pub use model::{Event, Link, Span, Stats, Trace, TraceSummary};
 pub use narrow::{Narrowing, SpanNeeds};
 pub use search::{
     Carriers, FoundTrace, Matched, MetricsAnswer, MetricsProgress, MetricsSearch, OtlpTrace,
-    Search, SearchError, SearchProgress, SpanPlace, TagAnswer, TagSearch, TraceAnswer,
-    ValueAnswer,
+    Search, SearchError, SearchProgress, SpanPlace, TagAnswer, TagSearch, TraceAnswer, ValueAnswer,
 };
 pub use sonde_traceql::{
     Exemplar, Field, Intrinsic, Kind, MatchedSpan, ParseError, Query as TraceQuery, Scope, Series,
