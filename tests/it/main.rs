@@ -37,6 +37,7 @@ mod sdk;
 mod series_limits;
 mod signals;
 mod tempo_grafana;
+mod trace_exporters;
 mod trace_requests;
 mod use_cadvisor;
 mod sdk_names;
