@@ -198,7 +198,8 @@ fn text_of(value: Option<&AnyValue>) -> Option<&str> {
     }
 }
 
-fn resource(n: usize) -> Resource {
+/// What a record of the resource of this number comes from.
+pub(crate) fn resource(n: usize) -> Resource {
     let attributes = vec![
         otlp::kv("service.name", format!("service-{}", n % 40)),
         otlp::kv("k8s.namespace.name", format!("shop-{}", n % 5)),

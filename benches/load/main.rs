@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench -p sonde --bench load -- ingest          how fast, and at what cost
 //! cargo bench -p sonde --bench load -- query           how soon answers come
+//! cargo bench -p sonde --bench load -- lookup          how soon all about one ID is told
 //! cargo bench -p sonde --bench load -- restart         after a kill, and after a stop
 //! cargo bench -p sonde --bench load -- spans           the same of spans, RED and service graph
 //! cargo bench -p sonde --bench load -- soak [minutes]  all at once, for a while
@@ -12,7 +13,7 @@
 //! Without a mode the first four run. The figures are no tests; what fails the run is a
 //! record that is lost, doubled or changed, and an answer that is wrong.
 //!
-//! - `SONDE_BENCH_RECORDS`: how many records `ingest` and `query` send; 2,000,000.
+//! - `SONDE_BENCH_RECORDS`: how many records `ingest`, `query` and `lookup` send; 2,000,000.
 //! - `SONDE_BENCH_SPANS`: how many spans `spans` sends; 2,000,000.
 //! - `SONDE_BENCH_BYTES`: how many bytes of bodies `restart` stores; 1 GiB.
 //! - `SONDE_BENCH_RATE`: how many MB of bodies a second `soak` sends; 20.
@@ -25,6 +26,7 @@ mod corpus;
 mod figures;
 mod ingest;
 mod limit;
+mod lookup;
 mod process;
 mod query;
 mod restart;
@@ -46,7 +48,7 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Why there are no figures.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-const MODES: &str = "ingest, query, restart, spans, soak [minutes]";
+const MODES: &str = "ingest, query, lookup, restart, spans, soak [minutes]";
 const MINUTES_DEFAULT: f64 = 10.0;
 
 fn main() -> ExitCode {
@@ -83,6 +85,7 @@ async fn run(mode: Option<&str>, argument: Option<String>) -> Result<(), Failure
     match mode {
         Some("ingest") => ingest::run(records).await,
         Some("query") => query::run(records).await,
+        Some("lookup") => lookup::run(records).await,
         Some("restart") => restart::run(bytes).await,
         Some("spans") => spans::run(spans).await,
         Some("soak") => {

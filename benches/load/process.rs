@@ -55,6 +55,11 @@ impl Sonde {
     /// Starts one with its data in `dir`, which keeps everything however old it is and
     /// lets questions take long: how long is what is measured.
     pub(crate) async fn start(dir: &Path) -> Result<Self, Failure> {
+        Self::start_with(dir, &[]).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn start_with(dir: &Path, more: &[&str]) -> Result<Self, Failure> {
         let data_dir = format!("data_dir={}", dir.display());
         let settings = [
             &data_dir,
@@ -71,7 +76,7 @@ impl Sonde {
         let program = std::env::var_os("SONDE_BENCH_PROGRAM").unwrap_or(built);
         let mut command = Command::new(program);
         command.arg("collector").env_remove("SONDE_LOG");
-        for setting in settings {
+        for setting in settings.iter().chain(more) {
             command.args(["--set", setting]);
         }
         command
@@ -95,7 +100,7 @@ impl Sonde {
             started,
             listening: Duration::ZERO,
         };
-        for name in ["otlp.grpc", "http"] {
+        for name in ["otlp.grpc", "otlp.http", "http"] {
             let line = own.logged(&format!("listening name={name} addr=")).await?;
             let address = line.rsplit('=').next().unwrap_or_default().trim();
             own.addresses.insert(name, address.parse()?);
@@ -120,6 +125,11 @@ impl Sonde {
     /// Where OTLP is taken over gRPC.
     pub(crate) fn grpc(&self) -> SocketAddr {
         self.addresses["otlp.grpc"]
+    }
+
+    /// The URL where OTLP is taken over HTTP.
+    pub(crate) fn otlp(&self, signal: &str) -> String {
+        format!("http://{}/v1/{signal}", self.addresses["otlp.http"])
     }
 
     /// The URL of a path of its API.
