@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Ask for logs, metrics or traces
     #[command(subcommand)]
     Query(QueryCommand),
-    /// Show everything that belongs to a request ID, trace ID or span ID
+    /// Show everything that belongs to a request ID, trace ID, span ID or pod
     Lookup(LookupArguments),
     /// Show what is stored and how far it has come
     Status(StatusArguments),
@@ -269,7 +269,7 @@ pub(crate) struct MetricArguments {
 /// What to look up.
 #[derive(Debug, Args)]
 pub(crate) struct LookupArguments {
-    /// A request ID, trace ID or span ID
+    /// A request ID, trace ID, span ID, pod name, NAMESPACE/POD, pod UID or container ID
     pub(crate) id: String,
     /// Everything in the order of time
     #[arg(long)]

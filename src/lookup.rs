@@ -1,4 +1,4 @@
-//! `sonde lookup`: a request's trace, logs and alerts on one screen.
+//! `sonde lookup`: a request's trace, logs and alerts on one screen, or what runs in a pod.
 
 use crate::Failure;
 use crate::client::Client;
@@ -40,9 +40,18 @@ fn show(out: &mut Text, found: &Value) {
         );
         return;
     }
-    for trace in render::list(found, "traces") {
-        render::waterfall(out, trace);
-        out.end_line();
+    let traces = render::list(found, "traces");
+    if matches!(render::text(found, "kind"), "pod" | "pod_uid" | "container") {
+        if !traces.is_empty() {
+            out.line(Tone::Bold, &format!("newest traces ({})", traces.len()));
+            traces.iter().for_each(|trace| trace_line(out, trace));
+            out.end_line();
+        }
+    } else {
+        for trace in traces {
+            render::waterfall(out, trace);
+            out.end_line();
+        }
     }
     let logs = render::list(found, "logs");
     if !logs.is_empty() {
@@ -50,7 +59,7 @@ fn show(out: &mut Text, found: &Value) {
         logs.iter().for_each(|record| render::log_line(out, record));
         out.end_line();
     }
-    out.note_if_cut(found);
+    cuts(out, found);
     around(out, found);
     let alerts = render::list(found, "alerts");
     if !alerts.is_empty() {
@@ -61,8 +70,73 @@ fn show(out: &mut Text, found: &Value) {
     }
 }
 
-/// What the traces waited for, what had changed, and what was busy.
+/// One of the traces that touched a place.
+fn trace_line(out: &mut Text, trace: &Value) {
+    let spans = render::list(trace, "spans");
+    let nanos = |span: &Value, name: &str| span[name].as_u64();
+    let start = spans.iter().filter_map(|s| nanos(s, "start")).min();
+    let end = spans.iter().filter_map(|s| nanos(s, "end")).max();
+    let (start, end) = (start.unwrap_or(0), end.unwrap_or(0));
+    let failed = spans.iter().any(|s| render::text(s, "status") == "error");
+    out.put(Tone::Dim, &render::time(Some(start)));
+    out.put(
+        Tone::Plain,
+        &format!(" {}", render::text(trace, "trace_id")),
+    );
+    let spent = render::duration(end.saturating_sub(start));
+    out.put(Tone::Dim, &format!(" {spent:>9} {:>4} spans ", spans.len()));
+    if let Some(first) = spans.first() {
+        let (service, name) = (render::text(first, "service"), render::text(first, "name"));
+        out.put(Tone::Plain, &format!(" {service} {name}"));
+    }
+    out.line(Tone::Bad, if failed { " error" } else { "" });
+}
+
+/// Why parts are not everything.
+fn cuts(out: &mut Text, found: &Value) {
+    for (part, cut) in found["cuts"].as_object().into_iter().flatten() {
+        let cut = cut.as_str().unwrap_or("");
+        out.line(Tone::Warn, &format!("{part} were cut: {cut}"));
+    }
+}
+
+/// Where it ran, and what runs there.
+fn ran(out: &mut Text, found: &Value) {
+    let ran = render::list(found, "ran");
+    if ran.is_empty() {
+        return;
+    }
+    out.line(Tone::Bold, &format!("ran in ({})", ran.len()));
+    for place in ran {
+        let names = |list: &str| {
+            let names = render::list(place, list).iter().filter_map(Value::as_str);
+            names.collect::<Vec<_>>().join(" ")
+        };
+        let (namespace, pod) = (render::text(place, "namespace"), render::text(place, "pod"));
+        let mut line = match (namespace, pod) {
+            (_, "") => String::from("  no pod"),
+            ("", pod) => format!("  pod {pod}"),
+            (namespace, pod) => format!("  pod {namespace}/{pod}"),
+        };
+        for (what, list) in [
+            ("node", "nodes"),
+            ("container", "containers"),
+            ("image", "images"),
+            ("service", "services"),
+        ] {
+            let names = names(list);
+            if !names.is_empty() {
+                line += &format!("  {what} {names}");
+            }
+        }
+        out.line(Tone::Plain, &line);
+    }
+    out.end_line();
+}
+
+/// Where it ran, what the traces waited for, what had changed, and what was busy.
 fn around(out: &mut Text, found: &Value) {
+    ran(out, found);
     for path in render::list(found, "critical_paths") {
         let waited = path["duration_nanos"].as_u64().unwrap_or(0);
         out.line(
@@ -131,10 +205,7 @@ fn timeline(out: &mut Text, found: &Value) {
         }
         out.end_line();
     }
-    for (part, cut) in found["cuts"].as_object().into_iter().flatten() {
-        let cut = cut.as_str().unwrap_or("");
-        out.line(Tone::Warn, &format!("{part} were cut: {cut}"));
-    }
+    cuts(out, found);
 }
 
 /// Percent-encodes what is not plain in a path.

@@ -13,12 +13,12 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 /// The longest wait for anything that is not measured by how long it may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 /// How often it is asked how far it has come where that time is measured.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long nothing may change until merging counts as done.
-const QUIET: Duration = Duration::from_secs(5);
-const QUIET_WITHIN: Duration = Duration::from_secs(180);
+pub(crate) const QUIET: Duration = Duration::from_secs(5);
+pub(crate) const QUIET_WITHIN: Duration = Duration::from_secs(180);
 /// How many lines of its log are kept.
 const LOG_LINES_MAX: usize = 1000;
 
@@ -64,8 +64,12 @@ impl Sonde {
             "http.query_seconds_max=300",
             "logs.retention_seconds=0",
             "logs.retention_bytes_max=0",
+            // The last spans need not wait for two minutes until they are sealed.
+            "traces.seal_seconds=10",
         ];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sonde"));
+        let built = env!("CARGO_BIN_EXE_sonde").into();
+        let program = std::env::var_os("SONDE_BENCH_PROGRAM").unwrap_or(built);
+        let mut command = Command::new(program);
         command.arg("collector").env_remove("SONDE_LOG");
         for setting in settings {
             command.args(["--set", setting]);
@@ -127,9 +131,14 @@ impl Sonde {
         self.http.clone()
     }
 
-    pub(crate) async fn status(&self) -> Result<Status, Failure> {
+    /// What it says of itself.
+    pub(crate) async fn said(&self) -> Result<Value, Failure> {
         let asked = self.http.get(self.url("/sonde/v1/status")).send().await?;
-        let answer: Value = asked.error_for_status()?.json().await?;
+        Ok(asked.error_for_status()?.json().await?)
+    }
+
+    pub(crate) async fn status(&self) -> Result<Status, Failure> {
+        let answer = self.said().await?;
         let number = |room: &str, name: &str| {
             let found = answer.pointer(room).and_then(|room| room[name].as_u64());
             found.ok_or_else(|| format!("its status has no number {name} in {room}"))

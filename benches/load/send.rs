@@ -20,7 +20,7 @@ const IN_FLIGHT_PER_CONNECTION: usize = 4;
 /// How many requests are under way at once.
 pub(crate) const IN_FLIGHT: usize = CONNECTIONS * IN_FLIGHT_PER_CONNECTION;
 const RETRY_AFTER: Duration = Duration::from_millis(50);
-const PATH: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,9 @@ impl Ledger {
 
 /// Makes requests and says when each is due.
 pub(crate) trait Load: Send + Sync + 'static {
+    /// The method that takes them. Those of all signals answer alike.
+    const METHOD: &'static str = LOGS;
+
     fn encoded(&self, request: u64) -> Encoded;
 
     /// When it is to be sent; at once where it is not said.
@@ -119,10 +122,10 @@ impl Load for Corpus {
 ///
 /// # Errors
 /// Why one failed. Those under way are [`Fate::Unknown`] then.
-pub(crate) async fn send(
+pub(crate) async fn send<L: Load>(
     to: SocketAddr,
     requests: Range<u64>,
-    load: Arc<impl Load>,
+    load: Arc<L>,
     ledger: &Arc<Ledger>,
 ) -> Result<(), Failure> {
     let next = Arc::new(AtomicU64::new(requests.start));
@@ -145,7 +148,7 @@ pub(crate) async fn send(
                         tokio::time::sleep_until(due.into()).await;
                     }
                     let encoded = load.encoded(request);
-                    deliver(&channel, request, &encoded, &ledger).await?;
+                    deliver(&channel, L::METHOD, request, &encoded, &ledger).await?;
                 }
             });
         }
@@ -160,13 +163,14 @@ pub(crate) async fn send(
 
 async fn deliver(
     channel: &Channel,
+    method: &'static str,
     request: u64,
     encoded: &Encoded,
     ledger: &Ledger,
 ) -> Result<(), Failure> {
     ledger.set(request, Fate::Unknown);
     loop {
-        let refused = match export(channel, encoded.bytes.clone()).await {
+        let refused = match export(channel, method, encoded.bytes.clone()).await {
             Ok(response) => {
                 if let Some(partial) = response.partial_success {
                     return Err(format!("request {request} was taken in part: {partial:?}").into());
@@ -187,12 +191,16 @@ async fn deliver(
     }
 }
 
-async fn export(channel: &Channel, bytes: Bytes) -> Result<ExportLogsServiceResponse, Status> {
+async fn export(
+    channel: &Channel,
+    method: &'static str,
+    bytes: Bytes,
+) -> Result<ExportLogsServiceResponse, Status> {
     let mut grpc = tonic::client::Grpc::new(channel.clone());
     grpc.ready()
         .await
         .map_err(|error| Status::from_error(error.into()))?;
-    let path = tonic::codegen::http::uri::PathAndQuery::from_static(PATH);
+    let path = tonic::codegen::http::uri::PathAndQuery::from_static(method);
     let response = grpc
         .unary(tonic::Request::new(bytes), path, RawCodec)
         .await?;

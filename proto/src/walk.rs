@@ -1,5 +1,5 @@
 //! Reads OTLP in place, without building prost's types: checks and measures requests of
-//! every signal, and walks logs. What a Prometheus writes has a walker of its own
+//! every signal, and walks logs and spans. What a Prometheus writes has a walker of its own
 //! ([`remote_write`]).
 //!
 //! A batch of log records arrives, is checked once, and is walked again when it is
@@ -13,6 +13,8 @@
 //! bytes ── logs ───────────▶ Logs              checks, then walks
 //!          Logs::trusted ──▶ Logs              walks what was checked before it was stored
 //!                             └▶ ResourceLogs ─▶ ScopeLogs ─▶ LogRecord ─▶ Attribute, Value, Unread
+//! bytes ── spans ──────────▶ ResourceSpans    walks what was checked before it was stored
+//!                             └▶ Span ─▶ Unread, Link
 //! ```
 //!
 //! Invariants, all held by differential tests against prost: the walker accepts exactly
@@ -31,10 +33,12 @@ mod measure;
 mod unkept;
 mod value;
 mod logs;
+mod spans;
 pub mod remote_write;
 
 pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
 pub use measure::Measure;
+pub use spans::{Link, ResourceSpans, Span};
 pub use unkept::{Bounds, SPAN_BYTES_MAX, Unkept};
 pub use validate::Counts;
 pub use value::{Attribute, Attributes, List, Unread, UnreadAttribute, UnreadAttributes, Value};
@@ -90,6 +94,14 @@ pub fn logs(bytes: &[u8]) -> Result<Logs<'_>, WalkError> {
             offset: 0,
             message: "fields that cannot be merged",
         })
+}
+
+/// Reads the spans of a request that [`measure`] accepted before it was stored.
+///
+/// # Errors
+/// [`WalkError`] where a field is cut off: then nothing is read.
+pub fn spans(bytes: &[u8]) -> Result<Vec<ResourceSpans<'_>>, WalkError> {
+    spans::read(bytes)
 }
 
 #[cfg(test)]

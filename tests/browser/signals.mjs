@@ -4,7 +4,7 @@
 //
 // URL is the collector's; --otlp is where it takes OTLP over HTTP, and adds what a shop does not
 // do by itself: large and odd traces, changes, many services. Prints one JSON line, {"graph",
-// "exemplars", "traces", "moments", "drawn", "screenshots"}. Exit code 1, with the reason and a
+// "exemplars", "traces", "moments", "drawn", "pages", "screenshots"}. Exit code 1, with the reason and a
 // screenshot of where it stopped, when something is missing or wrong.
 
 import { commandLine, run } from './page.mjs';

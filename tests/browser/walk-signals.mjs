@@ -172,6 +172,7 @@ async function large(page) {
   await known(page, id);
   await to(page, `/trace/${id}`);
   await page.wait(byId('trace-span'), 'the first span');
+  const pages = await allPages(page);
   must((await page.page.$eval(byId('trace-waterfall'), (all) => all.dataset.rows)) === String(LARGE), 'all rows have their room');
   const drawn = await page.count(byId('trace-span'));
   must(drawn < 600, `${drawn} rows are drawn at once`);
@@ -190,7 +191,19 @@ async function large(page) {
   await page.shoot('trace-large', { fullPage: false });
   await page.click(byId('only-errors'), 'errors alone');
   await page.waitFor((all, most) => Number(document.querySelector(all)?.dataset.rows) <= most, 'fewer rows', byId('trace-waterfall'), LARGE / 100);
-  return drawn;
+  return { drawn, pages };
+}
+
+/** Asks for more spans until there are no more. Returns how often. */
+async function allPages(page) {
+  const rows = () => page.page.$eval(byId('trace-waterfall'), (all) => Number(all.dataset.rows));
+  for (let asked = 0; ; asked += 1) {
+    if (!(await page.count(byId('more-spans')))) return asked;
+    must((await page.text(byId('cut'))).includes(`${LARGE} spans`), 'of how many spans these are the first');
+    const before = await rows();
+    await page.click(byId('more-spans'), 'the button for more spans');
+    await page.waitFor((all, before) => Number(document.querySelector(all)?.dataset.rows) > before, 'more spans', byId('trace-waterfall'), before);
+  }
 }
 
 /** Waits until the collector has a trace: what is sent is searchable a little later. */
@@ -269,7 +282,7 @@ export async function walkSignals(page) {
   Object.assign(seen, { traces, moments: await lookup(page) });
   if (page.options.otlp) {
     await seeded(page);
-    Object.assign(seen, { drawn: await large(page) });
+    Object.assign(seen, await large(page));
     await odd(page);
   }
   await nodes(page);

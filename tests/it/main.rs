@@ -11,6 +11,7 @@ mod websocket;
 
 mod bad_input;
 mod command;
+mod compare;
 mod command_logs;
 mod command_follow;
 mod dashboards;
@@ -37,5 +38,6 @@ mod series_limits;
 mod signals;
 mod tempo_grafana;
 mod trace_requests;
+mod use_cadvisor;
 mod sdk_names;
 mod shop;

@@ -55,6 +55,7 @@ async fn red_graph_and_traces_of_five_languages_equal_what_the_load_was() {
     searches_find_what_failed(&sonde, &load).await;
     requests_are_looked_up(&sonde, &load).await;
     pages_show_the_same(&sonde, &load.planned()).await;
+    spans_are_counted_the_same(&sonde, &load.planned()).await;
 
     // A side that finds no other is told as such when spans come after its time: there is none.
     let is_over = |answer: &Value| {
@@ -321,34 +322,61 @@ async fn requests_are_looked_up(sonde: &Sonde, load: &Load) {
     }
 }
 
-/// What the pages are made of has the same operations, calls and edges.
+/// What the pages are made of has the same operations, calls and edges. It is made of rates,
+/// which need a second sample.
 async fn pages_show_the_same(sonde: &Sonde, planned: &[Vec<Span>]) {
-    let mut operations: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut calls: BTreeMap<&str, f64> = BTreeMap::new();
-    let all = planned.iter().flatten();
-    for span in all.filter(|span| span.role == Role::Server) {
-        let service = &*span.service;
-        operations.entry(service).or_default().insert(&span.name);
-        *calls.entry(service).or_default() += 1.0;
+    let texts = |answer: &Value, one: &str, keys: &[&str]| -> BTreeSet<Vec<String>> {
+        let text = |one: &Value, key: &str| one[key].as_str().unwrap_or("").to_owned();
+        let texts = |one: &Value| keys.iter().map(|key| text(one, key)).collect();
+        list(answer, one).iter().map(texts).collect()
+    };
+    let calls = counts(&asked::calls(planned));
+    let shown = |golden: &Value| -> BTreeMap<String, f64> {
+        let count = |one: &Value| Some((one["name"].as_str()?.into(), one["calls"].as_f64()?));
+        list(golden, "services").iter().filter_map(count).collect()
+    };
+    let golden = "/sonde/v1/signals/golden";
+    let all = by_first(&calls);
+    sonde
+        .until(golden, &[], |golden| shown(golden) == all)
+        .await;
+    for service in all.keys() {
+        let of_service = calls.keys().filter(|labels| labels[0] == *service);
+        let names: BTreeSet<_> = of_service.map(|labels| labels[1..2].to_vec()).collect();
+        let same = |red: &Value| {
+            texts(red, "operations", &["name"]) == names && !list(red, "exemplars").is_empty()
+        };
+        let path = "/sonde/v1/signals/red";
+        sonde.until(path, &[("service", service)], same).await;
     }
-    let golden = sonde.get("/sonde/v1/signals/golden", &[]).await;
-    let count = |one: &Value| Some((one["name"].as_str()?.to_owned(), one["calls"].as_f64()?));
-    let shown: BTreeMap<_, _> = list(&golden, "services").iter().filter_map(count).collect();
-    let calls = calls.into_iter().map(|(name, n)| (name.to_owned(), n));
-    assert_eq!(shown, calls.collect(), "{golden:#}");
-    for (service, names) in operations {
-        let of_service = [("service", service)];
-        let red = sonde.get("/sonde/v1/signals/red", &of_service).await;
-        let shown = list(&red, "operations").iter();
-        let shown: BTreeSet<_> = shown.filter_map(|one| one["name"].as_str()).collect();
-        assert_eq!(shown, names, "{red:#}");
-        assert!(!list(&red, "exemplars").is_empty(), "{red:#}");
-    }
-    let graph = sonde.get("/sonde/v1/signals/graph", &[]).await;
-    let ends = |edge: &Value| REQUESTS_BY.map(|key| edge[key].as_str().unwrap().to_owned());
-    let shown = list(&graph, "edges").iter().map(|edge| ends(edge).to_vec());
     let edges: BTreeSet<_> = asked::requests(planned).server.into_keys().collect();
-    assert_eq!(shown.collect::<BTreeSet<_>>(), edges, "{graph:#}");
+    let same = |graph: &Value| texts(graph, "edges", &REQUESTS_BY) == edges;
+    sonde.until("/sonde/v1/signals/graph", &[], same).await;
+}
+
+/// Sums by the first label.
+fn by_first(series: &asked::Series) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for (labels, value) in series {
+        *sums.entry(labels[0].clone()).or_default() += value;
+    }
+    sums
+}
+
+/// TraceQL's numbers, which are of the stored spans, are the same.
+async fn spans_are_counted_the_same(sonde: &Sonde, planned: &[Vec<Span>]) {
+    let now = jiff::Timestamp::now().as_second();
+    let (start, end) = ((now - 3_600).to_string(), (now + 60).to_string());
+    let query = "{ kind = server } | count_over_time() by (resource.service.name)";
+    let parameters = [("q", query), ("start", &start), ("end", &end)];
+    let answer = sonde.get("/tempo/api/metrics/query", &parameters).await;
+    let count = |one: &Value| {
+        let service = &one["labels"][0]["value"]["stringValue"];
+        Some((service.as_str()?.to_owned(), one["value"].as_f64()?))
+    };
+    let told: BTreeMap<_, _> = list(&answer, "series").iter().filter_map(count).collect();
+    let calls = by_first(&counts(&asked::calls(planned)));
+    assert_eq!(told, calls, "{answer:#}");
 }
 
 fn free_port() -> std::net::SocketAddr {

@@ -14,8 +14,8 @@
 use crate::histogram::LAG_MAX;
 use crate::span::cut;
 use serde::{Deserialize, Serialize};
-use sonde_proto::otlp::common::KeyValue;
-use sonde_proto::{Tenant, UnixNanos, otlp};
+use sonde_proto::{Tenant, UnixNanos};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -86,20 +86,18 @@ enum Value {
 }
 
 impl Watched {
-    /// Looks at the resource of a service.
-    pub(crate) fn see(
+    /// Looks at the resource of a service, of which `value_of` gives attributes.
+    pub(crate) fn see<'a>(
         &mut self,
         service: &str,
-        resource: &[KeyValue],
+        value_of: impl Fn(&str) -> Option<Cow<'a, str>>,
         limits: Limits<'_>,
         now: UnixNanos,
         began: impl Fn() -> UnixNanos,
     ) -> Seen {
         let mut seen = Seen::default();
         for attribute in limits.attributes {
-            if let Some(value) =
-                otlp::attribute_text(resource, attribute).filter(|value| !value.is_empty())
-            {
+            if let Some(value) = value_of(attribute).filter(|value| !value.is_empty()) {
                 let value = cut(&value, limits.value_bytes_max);
                 match self.see_value(service, attribute, value, limits, now) {
                     Value::Same => {}
@@ -242,14 +240,18 @@ mod tests {
         }
     }
 
+    /// A resource of one attribute, the one that is watched.
+    fn is<'a>(version: &'a str) -> impl Fn(&str) -> Option<Cow<'a, str>> {
+        move |_| Some(Cow::Borrowed(version))
+    }
+
     /// Sees versions of `pay` at seconds, and says what changed and when.
     fn check(seen: &[(u64, &str)], expected: &[(u64, &str, &str)]) {
         let attributes = ["service.version".to_owned()];
         let mut watched = Watched::default();
         for (seconds, version) in seen {
-            let resource = [otlp::kv("service.version", *version)];
             let now = UnixNanos::from_secs(*seconds);
-            watched.see("pay", &resource, limits(&attributes), now, || now);
+            watched.see("pay", is(version), limits(&attributes), now, || now);
         }
         let found: Vec<_> = watched
             .changes
@@ -288,9 +290,8 @@ mod tests {
             let attributes = ["service.version".to_owned()];
             let mut watched = Watched::default();
             for (version, seconds) in [("1", 990), ("2", 1_000)] {
-                let resource = [otlp::kv("service.version", version)];
                 let (now, began) = (UnixNanos::from_secs(seconds), UnixNanos::from_secs(began));
-                watched.see("pay", &resource, limits(&attributes), now, || began);
+                watched.see("pay", is(version), limits(&attributes), now, || began);
             }
             assert_eq!(watched.changes[0].time, UnixNanos::from_secs(expected));
         }
@@ -301,13 +302,12 @@ mod tests {
         let attributes = ["service.version".to_owned()];
         let mut watched = Watched::default();
         let mut see = |seconds: u64, version: &str| {
-            let resource = [otlp::kv("service.version", version)];
             let now = UnixNanos::from_secs(seconds);
             let limits = Limits {
                 changes_max: 100,
                 ..limits(&attributes)
             };
-            watched.see("pay", &resource, limits, now, || now)
+            watched.see("pay", is(version), limits, now, || now)
         };
         let mut seen = Vec::new();
         for seconds in 0..200 {
@@ -328,9 +328,8 @@ mod tests {
         let attributes = ["service.version".to_owned()];
         let mut watched = Watched::default();
         let mut see = |seconds: u64, service: &str, version: &str| {
-            let resource = [otlp::kv("service.version", version)];
             let now = UnixNanos::from_secs(seconds);
-            let seen = watched.see(service, &resource, limits(&attributes), now, || now);
+            let seen = watched.see(service, is(version), limits(&attributes), now, || now);
             (seen.changed, seen.unwatched)
         };
         assert_eq!(see(1, "a", "1"), (0, 0));
@@ -347,11 +346,11 @@ mod tests {
         let attributes = ["service.version".to_owned()];
         let mut watched = Watched::default();
         for n in 0..1_000_u64 {
-            let resource = [otlp::kv("service.version", format!("{n}"))];
+            let version = n.to_string();
             let service = format!("service {}", n % 5);
             watched.see(
                 &service,
-                &resource,
+                is(&version),
                 limits(&attributes),
                 UnixNanos(n),
                 || UnixNanos(n),

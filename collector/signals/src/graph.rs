@@ -11,14 +11,21 @@
 //! - a client span that names its peer is, when its time is up, a request to that peer;
 //! - anything else is counted as expired.
 
-use crate::OVERFLOW;
-use crate::histogram::{Example, Histogram, Life, Shape};
-use crate::span::{Kind, Span, Status, cut};
+mod edges;
+
+pub(crate) use edges::{Connection, Edge, EdgeKey};
+
+use crate::histogram::{Example, Shape};
+use crate::span::{Kind, Span, Status, cut, first_text};
 use crate::weight::Count;
 use ahash::HashMap;
+use edges::{EdgeRef, Edges};
 use serde::{Deserialize, Serialize};
+use sonde_proto::walk::Unread;
 use sonde_proto::{SpanId, TraceId, UnixNanos};
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Duration;
 
 /// Requests: a counter.
@@ -38,58 +45,30 @@ pub const CONNECTION_TYPE: &str = "connection_type";
 
 /// The client of requests that come from outside.
 const USER: &str = "user";
-const DATABASE_KEYS: [&str; 6] = [
+/// What names the other side, in the order in which it is believed: of a database the first
+/// six, the last three of which say that it is one; of others the first two and the last three.
+/// The first was called the second before.
+const PEER_KEYS: [&str; 9] = [
     "service.peer.name",
     "peer.service",
     "db.namespace",
     "db.name",
     "db.system.name",
     "db.system",
-];
-/// The first was called the second before.
-const PEER_KEYS: [&str; 5] = [
-    "service.peer.name",
-    "peer.service",
     "server.address",
     "net.peer.name",
     "http.host",
 ];
+const DATABASE: Range<usize> = 0..6;
+const IS_DATABASE: Range<usize> = 3..6;
+const HOST: Range<usize> = 6..9;
+
+/// The values of these.
+type Peers<'a> = [Option<Unread<'a>>; PEER_KEYS.len()];
 
 /// How many sides of one span may wait: one asks, and a message has some consumers. More is
 /// one span sent again and again, and each would be compared with each.
 const SIDES_MAX: usize = 64;
-
-/// What lies between the two sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Connection {
-    Direct,
-    Messaging,
-    Database,
-    Virtual,
-}
-
-/// Who asks whom.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct EdgeKey {
-    pub(crate) client: Box<str>,
-    pub(crate) server: Box<str>,
-    pub(crate) connection: Connection,
-}
-
-/// The counters of one edge.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Edge {
-    pub(crate) life: Life,
-    pub(crate) requests: Count,
-    pub(crate) failed: Count,
-    pub(crate) server: Histogram,
-    pub(crate) client: Histogram,
-    /// The slowest request since the last collection.
-    pub(crate) example: Option<Example>,
-    /// When one was told last.
-    #[serde(default)]
-    pub(crate) example_told: UnixNanos,
-}
 
 /// One side of a request that waits for the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +79,15 @@ struct Side {
     failed: bool,
     matched: bool,
     #[serde(default = "one")]
+    weight: Count,
+    example: Example,
+}
+
+/// What counts of a side.
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    kind: Kind,
+    failed: bool,
     weight: Count,
     example: Example,
 }
@@ -115,12 +103,15 @@ type JoinKey = (TraceId, SpanId);
 /// All edges of a tenant, and the sides that wait.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Graph {
-    #[serde(with = "crate::snapshot::pairs")]
-    edges: HashMap<EdgeKey, Edge>,
+    edges: Edges,
     #[serde(with = "crate::snapshot::pairs")]
     pending: HashMap<JoinKey, Vec<Side>>,
     expiry: VecDeque<(UnixNanos, JoinKey)>,
     waiting: usize,
+    /// How many of those that wait have found another side already. They make room for those
+    /// that have not.
+    #[serde(default)]
+    matched: usize,
 }
 
 /// What bounds a [`Graph`].
@@ -145,16 +136,20 @@ pub(crate) struct Lost {
     pub(crate) overflowed: u64,
 }
 
-impl Connection {
-    /// The name in labels.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Direct => "",
-            Self::Messaging => "messaging_system",
-            Self::Database => "database",
-            Self::Virtual => "virtual_node",
-        }
-    }
+/// What came of looking for other sides.
+#[derive(Clone, Copy, Debug, Default)]
+struct Joined {
+    matched: bool,
+    /// How many sides of the same span wait on.
+    others: usize,
+}
+
+/// By what a request is counted.
+#[derive(Clone, Copy, Debug)]
+struct By<'a> {
+    shape: &'a Shape,
+    limits: Limits,
+    now: UnixNanos,
 }
 
 impl Graph {
@@ -166,26 +161,32 @@ impl Graph {
         limits: Limits,
         now: UnixNanos,
     ) -> Lost {
-        let mut lost = Lost::default();
-        let side = Side::of(span, limits.name_bytes_max);
-        if span.kind == Kind::Client
-            && let Some(database) = span
-                .first_of(&["db.system.name", "db.system", "db.name"])
-                .and_then(|_| span.first_of(&DATABASE_KEYS))
-        {
-            let key = side.edge_to(cut(&database, limits.name_bytes_max), Connection::Database);
-            self.count(key, Some(&side), None, shape, limits, now, &mut lost);
+        let by = By { shape, limits, now };
+        let (mut lost, facts) = (Lost::default(), Facts::of(span));
+        let service = cut(span.service, limits.name_bytes_max);
+        let peers = match span.kind {
+            Kind::Client => span.values(&PEER_KEYS),
+            _ => [None; PEER_KEYS.len()],
+        };
+        if let Some(database) = database(&peers) {
+            let server = cut(&database, limits.name_bytes_max);
+            let edge = EdgeRef::new(service, server, Connection::Database);
+            self.edges.count(edge, Some(facts), None, by, &mut lost);
             return lost;
         }
         match join_key(span) {
-            Some(key) => self.join(key, side, shape, limits, now, &mut lost),
+            Some(key) => {
+                let Joined { matched, others } = self.join(key, service, facts, by, &mut lost);
+                if !(matched && span.kind.answers()) {
+                    let named = || Some(cut(&peer(&peers)?, limits.name_bytes_max).into());
+                    let side = || Side::new(service, named(), facts, matched);
+                    let waits = others < SIDES_MAX && self.let_wait(key, limits, now, side);
+                    lost.dropped += u64::from(!waits && !matched);
+                }
+            }
             None if span.kind == Kind::Server => {
-                let key = EdgeKey {
-                    client: USER.into(),
-                    server: side.service.clone(),
-                    connection: Connection::Virtual,
-                };
-                self.count(key, None, Some(&side), shape, limits, now, &mut lost);
+                let edge = EdgeRef::new(USER, service, Connection::Virtual);
+                self.edges.count(edge, None, Some(facts), by, &mut lost);
             }
             None => lost.expired += 1,
         }
@@ -199,13 +200,19 @@ impl Graph {
             && deadline <= now
         {
             self.expiry.pop_front();
+            let by = By {
+                shape,
+                limits,
+                now: deadline,
+            };
             for side in self.pending.remove(&key).unwrap_or_default() {
-                self.waiting -= 1;
+                self.forget(&side);
                 match &side.peer {
                     _ if side.matched => {}
                     Some(peer) if side.kind == Kind::Client => {
-                        let edge = side.edge_to(peer, Connection::Virtual);
-                        self.count(edge, Some(&side), None, shape, limits, deadline, &mut lost);
+                        let edge = EdgeRef::new(&side.service, peer, Connection::Virtual);
+                        self.edges
+                            .count(edge, Some(side.facts()), None, by, &mut lost);
                     }
                     _ => lost.expired += 1,
                 }
@@ -230,25 +237,28 @@ impl Graph {
         self.edges.retain(keep);
     }
 
+    /// Counts the requests between this side and those that wait.
     fn join(
         &mut self,
         key: JoinKey,
-        mut side: Side,
-        shape: &Shape,
-        limits: Limits,
-        now: UnixNanos,
+        service: &str,
+        facts: Facts,
+        by: By<'_>,
         lost: &mut Lost,
-    ) {
-        let answers = side.kind.answers();
-        let mut others = self.pending.remove(&key).unwrap_or_default();
-        for other in others
-            .iter_mut()
-            .filter(|other| other.kind.answers() != answers)
-        {
-            let (client, server) = if answers {
-                (&*other, &side)
+    ) -> Joined {
+        let Some(others) = self.pending.get_mut(&key) else {
+            return Joined::default();
+        };
+        let (answers, mut matched) = (facts.kind.answers(), false);
+        for other in others.iter_mut() {
+            if other.kind.answers() == answers {
+                continue;
+            }
+            let other_facts = other.facts();
+            let (client, server, edge) = if answers {
+                (other_facts, facts, (&*other.service, service))
             } else {
-                (&side, &*other)
+                (facts, other_facts, (service, &*other.service))
             };
             let messaging = client.kind == Kind::Producer || server.kind == Kind::Consumer;
             let connection = if messaging {
@@ -256,37 +266,56 @@ impl Graph {
             } else {
                 Connection::Direct
             };
-            self.count(
-                client.edge_to(&server.service, connection),
-                Some(client),
-                Some(server),
-                shape,
-                limits,
-                now,
-                lost,
-            );
-            other.matched = true;
-            side.matched = true;
+            let edge = EdgeRef::new(edge.0, edge.1, connection);
+            self.edges.count(edge, Some(client), Some(server), by, lost);
+            self.matched += usize::from(!other.matched);
+            (other.matched, matched) = (true, true);
         }
         // A side that answered has found its one asker; sides that asked wait on for more.
-        let before = others.len();
-        others.retain(|other| !(other.matched && other.kind.answers()));
-        self.waiting -= before - others.len();
-        if !(side.matched && answers) {
-            if self.waiting >= limits.pending_max
-                || others.len() >= SIDES_MAX
-                || !self.has_room_to_expire(&key, limits)
-            {
-                lost.dropped += u64::from(!side.matched);
-            } else {
-                self.waiting += 1;
-                self.expiry.push_back((now.plus(limits.wait), key));
-                others.push(side);
-            }
+        let found = others.extract_if(.., |other| other.matched && other.kind.answers());
+        let found = found.count();
+        self.waiting -= found;
+        self.matched = self.matched.saturating_sub(found);
+        let others = others.len();
+        if others == 0 {
+            self.pending.remove(&key);
         }
-        if !others.is_empty() {
-            self.pending.insert(key, others);
+        Joined { matched, others }
+    }
+
+    /// Keeps a side until its time is up, if there is room.
+    fn let_wait(
+        &mut self,
+        key: JoinKey,
+        limits: Limits,
+        now: UnixNanos,
+        side: impl FnOnce() -> Side,
+    ) -> bool {
+        if !self.has_room_to_wait(limits) || !self.has_room_to_expire(&key, limits) {
+            return false;
         }
+        let side = side();
+        self.waiting += 1;
+        self.matched += usize::from(side.matched);
+        self.expiry.push_back((now.plus(limits.wait), key));
+        self.pending.entry(key).or_default().push(side);
+        true
+    }
+
+    /// Where there is no room, sides that have found another one go, all at once: they wait
+    /// only in case there is one more. Not for a few of them, or every span would look at all.
+    fn has_room_to_wait(&mut self, limits: Limits) -> bool {
+        if self.waiting >= limits.pending_max && self.matched > limits.pending_max / 8 {
+            let waiting = &mut self.waiting;
+            self.pending.retain(|_, sides| {
+                let before = sides.len();
+                sides.retain(|side| !side.matched);
+                *waiting -= before - sides.len();
+                !sides.is_empty()
+            });
+            self.matched = 0;
+        }
+        self.waiting < limits.pending_max
     }
 
     /// Sides that found each other leave their deadlines behind; when these are more than may
@@ -301,94 +330,55 @@ impl Graph {
         self.expiry.len() < max
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the two sides, and what the caller was given to count them by"
-    )]
-    fn count(
-        &mut self,
-        key: EdgeKey,
-        client: Option<&Side>,
-        server: Option<&Side>,
-        shape: &Shape,
-        limits: Limits,
-        now: UnixNanos,
-        lost: &mut Lost,
-    ) {
-        let fits = self.edges.len() < limits.edges_max || self.edges.contains_key(&key);
-        lost.overflowed += u64::from(!fits);
-        let key = if fits {
-            key
-        } else {
-            EdgeKey {
-                client: OVERFLOW.into(),
-                server: OVERFLOW.into(),
-                connection: key.connection,
-            }
-        };
-        let edge = self.edges.entry(key).or_insert_with(|| Edge::new(now));
-        if edge.life.has_ended(now, limits.stale) {
-            *edge = Edge::new(now);
-        }
-        edge.life.last = edge.life.last.max(now);
-        let sides = || [client, server].into_iter().flatten();
-        // Both were kept because neither sampled them out: the rarer decides.
-        let weight = sides().map(|side| side.weight).max().unwrap_or(Count::ONE);
-        edge.requests.add(weight);
-        if sides().any(|side| side.failed) {
-            edge.failed.add(weight);
-        }
-        for (side, histogram) in [(client, &mut edge.client), (server, &mut edge.server)] {
-            if let Some(side) = side {
-                histogram.add(shape, side.example.nanos, weight, now);
-                Example::keep_slower(&mut edge.example, side.example.clone());
-            }
-        }
+    fn forget(&mut self, side: &Side) {
+        self.waiting -= 1;
+        self.matched = self.matched.saturating_sub(usize::from(side.matched));
     }
 }
 
-impl Edge {
-    fn new(now: UnixNanos) -> Self {
+impl Facts {
+    fn of(span: &Span<'_>) -> Self {
         Self {
-            life: Life::new(now),
-            requests: Count::default(),
-            failed: Count::default(),
-            server: Histogram::default(),
-            client: Histogram::default(),
-            example: None,
-            example_told: UnixNanos::default(),
+            kind: span.kind,
+            failed: span.status == Status::Error,
+            weight: span.weight,
+            example: span.example(),
         }
     }
 }
 
 impl Side {
-    fn of(span: &Span<'_>, name_bytes_max: usize) -> Self {
-        let peer = || {
-            span.first_of(&PEER_KEYS)
-                .map(|peer| cut(&peer, name_bytes_max).into())
-        };
+    fn new(service: &str, peer: Option<Box<str>>, facts: Facts, matched: bool) -> Self {
         Self {
-            kind: span.kind,
-            service: cut(span.service, name_bytes_max).into(),
-            peer: if span.kind == Kind::Client {
-                peer()
-            } else {
-                None
-            },
-            failed: span.status == Status::Error,
-            matched: false,
-            weight: span.weight,
-            example: span.example(),
+            kind: facts.kind,
+            service: service.into(),
+            peer,
+            failed: facts.failed,
+            matched,
+            weight: facts.weight,
+            example: facts.example,
         }
     }
 
-    fn edge_to(&self, server: &str, connection: Connection) -> EdgeKey {
-        EdgeKey {
-            client: self.service.clone(),
-            server: server.into(),
-            connection,
+    fn facts(&self) -> Facts {
+        Facts {
+            kind: self.kind,
+            failed: self.failed,
+            weight: self.weight,
+            example: self.example,
         }
     }
+}
+
+/// The database that a span asks, where it asks one.
+fn database<'a>(peers: &Peers<'a>) -> Option<Cow<'a, str>> {
+    first_text(&peers[IS_DATABASE])?;
+    first_text(&peers[DATABASE])
+}
+
+/// Whom a span says that it asks.
+fn peer<'a>(peers: &Peers<'a>) -> Option<Cow<'a, str>> {
+    first_text(&peers[..2]).or_else(|| first_text(&peers[HOST]))
 }
 
 /// The span that asked: this one, or the parent of one that answers, or what it links to.
@@ -396,18 +386,15 @@ fn join_key(span: &Span<'_>) -> Option<JoinKey> {
     if !span.kind.answers() {
         return Some((span.trace_id, span.span_id));
     }
-    let parent = SpanId::from_slice(&span.wire.parent_span_id)
+    let parent = SpanId::from_slice(span.wire.parent_span_id)
         .ok()
         .map(|parent| (span.trace_id, parent));
     let link = || {
-        let link = span
-            .wire
-            .links
-            .first()
-            .filter(|_| span.kind == Kind::Consumer)?;
+        let link = span.wire.first_link();
+        let link = link.filter(|_| span.kind == Kind::Consumer)?;
         Some((
-            TraceId::from_slice(&link.trace_id).ok()?,
-            SpanId::from_slice(&link.span_id).ok()?,
+            TraceId::from_slice(link.trace_id).ok()?,
+            SpanId::from_slice(link.span_id).ok()?,
         ))
     };
     parent.or_else(link)

@@ -112,7 +112,7 @@ pub(crate) struct Shape {
 }
 
 /// One span that stands for many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Example {
     pub(crate) trace_id: TraceId,
     pub(crate) span_id: SpanId,

@@ -51,12 +51,13 @@ impl Red {
         limits: Limits,
         now: UnixNanos,
     ) -> bool {
-        let (service, name) = (
-            cut(span.service, limits.name_bytes_max),
-            cut(&span.wire.name, limits.name_bytes_max),
-        );
-        let known = self.find(service, name, span).is_some();
-        let fits = known || self.series < limits.series_max;
+        let service = cut(span.service, limits.name_bytes_max);
+        let name = cut(span.wire.name(), limits.name_bytes_max);
+        if let Some(series) = self.find(service, name, span) {
+            series.add(span, shape, limits, now);
+            return true;
+        }
+        let fits = self.series < limits.series_max;
         let (service, name) = match fits {
             true => (service, name),
             // A known service keeps its rate and its errors, though not by operation.
@@ -67,12 +68,7 @@ impl Red {
             self.create(service, name, span, now);
         }
         if let Some(series) = self.find(service, name, span) {
-            if series.life.has_ended(now, limits.stale) {
-                (series.life, series.latency) = (Life::new(now), Histogram::default());
-            }
-            series.life.last = series.life.last.max(now);
-            series.latency.add(shape, span.nanos, span.weight, now);
-            Example::keep_slower(&mut series.example, span.example());
+            series.add(span, shape, limits, now);
         }
         fits
     }
@@ -119,6 +115,17 @@ impl Red {
             .or_default()
             .push(series);
         self.series += 1;
+    }
+}
+
+impl Series {
+    fn add(&mut self, span: &Span<'_>, shape: &Shape, limits: Limits, now: UnixNanos) {
+        if self.life.has_ended(now, limits.stale) {
+            (self.life, self.latency) = (Life::new(now), Histogram::default());
+        }
+        self.life.last = self.life.last.max(now);
+        self.latency.add(shape, span.nanos, span.weight, now);
+        Example::keep_slower(&mut self.example, span.example());
     }
 }
 

@@ -86,20 +86,22 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, SnapshotError> {
 
 /// Maps with keys that are no text, as lists of pairs.
 pub(crate) mod pairs {
-    use ahash::HashMap;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use std::hash::Hash;
 
-    pub(crate) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        map: &HashMap<K, V>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<'a, M, K, V, S>(map: &'a M, to: S) -> Result<S::Ok, S::Error>
+    where
+        &'a M: IntoIterator<Item = (&'a K, &'a V)>,
+        K: Serialize + 'a,
+        V: Serialize + 'a,
+        S: Serializer,
+    {
         to.collect_seq(map)
     }
 
-    pub(crate) fn deserialize<'de, K, V, D>(from: D) -> Result<HashMap<K, V>, D::Error>
+    pub(crate) fn deserialize<'de, M, K, V, D>(from: D) -> Result<M, D::Error>
     where
-        K: Deserialize<'de> + Eq + Hash,
+        M: FromIterator<(K, V)> + IntoIterator<Item = (K, V)>,
+        K: Deserialize<'de>,
         V: Deserialize<'de>,
         D: Deserializer<'de>,
     {

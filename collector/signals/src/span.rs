@@ -3,9 +3,8 @@
 use crate::histogram::Example;
 use crate::weight::Count;
 use serde::{Deserialize, Serialize};
-use sonde_proto::otlp::common::KeyValue;
-use sonde_proto::otlp::trace::Span as WireSpan;
-use sonde_proto::{SpanId, TraceId, UnixNanos, otlp};
+use sonde_proto::walk::{self, Unread};
+use sonde_proto::{SpanId, TraceId, UnixNanos};
 use std::borrow::Cow;
 
 /// The role of a span in a request.
@@ -75,7 +74,7 @@ impl Status {
 /// One side of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span<'a> {
-    pub(crate) wire: &'a WireSpan,
+    pub(crate) wire: walk::Span<'a>,
     pub(crate) service: &'a str,
     pub(crate) kind: Kind,
     pub(crate) status: Status,
@@ -88,16 +87,16 @@ pub(crate) struct Span<'a> {
 
 impl<'a> Span<'a> {
     /// Reads a span; `None` when it takes no part in a request or has no IDs.
-    pub(crate) fn of(wire: &'a WireSpan, service: &'a str) -> Option<Self> {
+    pub(crate) fn of(wire: walk::Span<'a>, service: &'a str) -> Option<Self> {
         Some(Self {
             kind: Kind::of(wire.kind)?,
-            status: Status::of(wire.status.as_ref().map_or(0, |status| status.code)),
-            trace_id: TraceId::from_slice(&wire.trace_id).ok()?,
-            span_id: SpanId::from_slice(&wire.span_id).ok()?,
+            status: Status::of(wire.status_code),
+            trace_id: TraceId::from_slice(wire.trace_id).ok()?,
+            span_id: SpanId::from_slice(wire.span_id).ok()?,
             nanos: wire
                 .end_time_unix_nano
                 .saturating_sub(wire.start_time_unix_nano),
-            weight: Count::of_trace_state(&wire.trace_state),
+            weight: Count::of_trace_state(wire.trace_state()),
             wire,
             service,
         })
@@ -117,13 +116,24 @@ impl<'a> Span<'a> {
         }
     }
 
-    /// The first of several attributes that is there and not empty.
-    pub(crate) fn first_of(&self, keys: &[&str]) -> Option<Cow<'a, str>> {
-        let attributes: &'a [KeyValue] = &self.wire.attributes;
-        keys.iter()
-            .filter_map(|key| otlp::attribute_text(attributes, key))
-            .find(|value| !value.is_empty())
+    /// The first value of each of these attributes that is there, by one look at all of them.
+    pub(crate) fn values<const N: usize>(&self, keys: &[&str; N]) -> [Option<Unread<'a>>; N] {
+        let mut found = [None; N];
+        for (key, value) in self.wire.attributes() {
+            let place = keys.iter().zip(&mut found);
+            let place = place.filter(|(known, _)| known.as_bytes() == key);
+            for (_, place) in place {
+                place.get_or_insert(value);
+            }
+        }
+        found
     }
+}
+
+/// The first of several values that is there and not empty.
+pub(crate) fn first_text<'a>(values: &[Option<Unread<'a>>]) -> Option<Cow<'a, str>> {
+    let mut texts = values.iter().flatten().map(|value| value.read().text());
+    texts.find(|text| !text.is_empty())
 }
 
 /// A name, cut to at most `bytes_max` bytes between characters.

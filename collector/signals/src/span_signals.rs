@@ -11,9 +11,8 @@ use crate::repeats::Batch;
 use crate::snapshot::{self, SnapshotError, State, TenantSignals};
 use crate::span::Span;
 use prometheus_client::registry::Registry;
-use prost::Message as _;
 use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
-use sonde_proto::otlp::trace_service::ExportTraceServiceRequest;
+use sonde_proto::walk::{self, ResourceSpans};
 use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp, semconv};
 use std::time::Duration;
 
@@ -127,8 +126,8 @@ impl SpanSignals {
             self.state.applied_to = position.next();
             self.state.clock = self.state.clock.max(entry.received_at);
             if entry.signal == Signal::Spans {
-                match ExportTraceServiceRequest::decode(entry.payload.clone()) {
-                    Ok(request) => self.count(entry, &request),
+                match walk::spans(&entry.payload) {
+                    Ok(resources) => self.count(entry, &resources),
                     Err(error) => {
                         self.metrics.bad_payloads.inc();
                         tracing::warn!(tenant = %entry.tenant, %error, "an entry of spans cannot be read and is left out of the signals");
@@ -202,7 +201,7 @@ impl SpanSignals {
         }
     }
 
-    fn count(&mut self, entry: &Entry, request: &ExportTraceServiceRequest) {
+    fn count(&mut self, entry: &Entry, resources: &[ResourceSpans<'_>]) {
         let tenant = &entry.tenant;
         let (now, graph_limits) = (self.state.clock, self.graph_limits());
         let (for_red, for_graph) = (
@@ -224,9 +223,9 @@ impl SpanSignals {
         };
         let window = Duration::from_secs(self.config.repeat_window_seconds);
         if !window.is_zero()
-            && let Some(first) = spans(request).next()
+            && let Some(first) = resources.iter().flat_map(|r| &r.spans).next()
         {
-            let batch = Batch::of(&entry.payload, &first.span_id);
+            let batch = Batch::of(&entry.payload, first.span_id);
             if !signals
                 .repeats
                 .note(batch, now, window, self.config.repeats_max)
@@ -247,25 +246,24 @@ impl SpanSignals {
             gone: Duration::from_secs(self.config.stale_seconds),
         };
         let mut changed = false;
-        for resource_spans in &request.resource_spans {
-            let resource = resource_spans
-                .resource
-                .as_ref()
-                .map_or(&[][..], |r| &r.attributes);
-            let service =
-                otlp::attribute_text(resource, semconv::SERVICE_NAME).filter(|s| !s.is_empty());
+        for resource in resources {
+            let value_of = |key: &str| {
+                let mut attributes = resource.attributes();
+                let found = attributes.find(|(name, _)| *name == key.as_bytes());
+                found.map(|(_, value)| value.read().text())
+            };
+            let service = value_of(semconv::SERVICE_NAME).filter(|s| !s.is_empty());
             let service = service.as_deref().unwrap_or(SERVICE_UNKNOWN);
             let began = || {
-                let spans = resource_spans.scope_spans.iter().flat_map(|s| &s.spans);
-                let starts = spans.map(|span| UnixNanos(span.start_time_unix_nano));
-                starts.min().unwrap_or(now)
+                let starts = resource.spans.iter().map(|span| span.start_time_unix_nano);
+                starts.min().map_or(now, UnixNanos)
             };
-            let seen = signals.watched.see(service, resource, watch, now, began);
+            let seen = signals.watched.see(service, value_of, watch, now, began);
             changed |= seen.changed > 0;
             self.metrics.unwatched.inc_by(seen.unwatched);
-            for span in resource_spans.scope_spans.iter().flat_map(|s| &s.spans) {
-                self.metrics.spans.inc();
-                let Some(span) = Span::of(span, service) else {
+            self.metrics.spans.inc_by(resource.spans.len() as u64);
+            for span in &resource.spans {
+                let Some(span) = Span::of(*span, service) else {
                     continue;
                 };
                 if for_red
@@ -298,11 +296,6 @@ impl SpanSignals {
     fn stale(&self) -> Duration {
         Duration::from_secs(self.config.stale_seconds)
     }
-}
-
-fn spans(request: &ExportTraceServiceRequest) -> impl Iterator<Item = &otlp::trace::Span> {
-    let scopes = request.resource_spans.iter().flat_map(|r| &r.scope_spans);
-    scopes.flat_map(|scope| &scope.spans)
 }
 
 fn note(metrics: &Metrics, lost: graph::Lost) {

@@ -117,7 +117,7 @@ const fn row(
     }
 }
 
-static TABLE: [UseSignal; 20] = [
+static TABLE: [UseSignal; 22] = [
     row(
         Resource::Cpu,
         Method::Utilization,
@@ -232,10 +232,24 @@ static TABLE: [UseSignal; 20] = [
     ),
     row(
         Resource::Memory,
+        Method::Saturation,
+        "container:memory_saturation:ratio",
+        "ratio",
+        "Share of time in which some task of a container waited for memory; 0 without cgroup v2.",
+    ),
+    row(
+        Resource::Memory,
         Method::Errors,
         "container:memory_failures:rate",
         "1/s",
         "Processes of a container that were killed for lack of memory, a second.",
+    ),
+    row(
+        Resource::Disk,
+        Method::Saturation,
+        "container:disk_saturation:ratio",
+        "ratio",
+        "Share of time in which some task of a container waited for a disk; 0 without cgroup v2.",
     ),
     row(
         Resource::Network,

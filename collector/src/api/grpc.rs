@@ -249,19 +249,27 @@ fn whole_but(cut: &str) -> Status {
 
 /// Puts items together to parts that a client takes; one part at least.
 pub(super) fn in_parts<T: Message>(items: impl IntoIterator<Item = T>) -> Vec<Vec<T>> {
-    let (mut parts, mut part, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for item in items {
-        bytes += item.encoded_len();
-        part.push(item);
-        if bytes >= PART_BYTES {
-            parts.push(std::mem::take(&mut part));
-            bytes = 0;
+    let mut items = items.into_iter();
+    let mut parts = vec![part_of(&mut items)];
+    loop {
+        let part = part_of(&mut items);
+        if part.is_empty() {
+            return parts;
         }
-    }
-    if !part.is_empty() || parts.is_empty() {
         parts.push(part);
     }
-    parts
+}
+
+/// As many of the items as make one part.
+pub(super) fn part_of<T: Message>(items: &mut impl Iterator<Item = T>) -> Vec<T> {
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    while bytes < PART_BYTES
+        && let Some(item) = items.next()
+    {
+        bytes += item.encoded_len();
+        part.push(item);
+    }
+    part
 }
 
 #[cfg(test)]

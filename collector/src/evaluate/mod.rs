@@ -42,6 +42,16 @@ pub(crate) struct Parts<Q = StoreQuery> {
     pub(crate) ready: Box<dyn Fn() -> bool + Send>,
 }
 
+/// The alerts that are a tenant's own, the newest first. Rules are asked of the default tenant's
+/// metrics ([`StoreQuery`]), so all alerts are its, and nobody else has any.
+pub(crate) fn alerts_of(alerts: &Alerts, tenant: &Tenant) -> Vec<sonde_alerts::AlertStatus> {
+    if *tenant == Tenant::default() {
+        alerts.list()
+    } else {
+        Vec::new()
+    }
+}
+
 /// Rules and alerts as they were after the last evaluation. Nobody who looks waits for one.
 pub(crate) struct Shown {
     pub(crate) groups: Vec<GroupStatus>,

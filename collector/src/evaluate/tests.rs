@@ -89,6 +89,12 @@ fn a_slow_group_delays_neither_the_page_of_another_nor_a_stop_by_more_than_itsel
     let told = alerts.list();
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!(told[0].labels.get("alertname"), "Quick");
+    assert_eq!(alerts_of(&alerts, &Tenant::default()).len(), 1);
+    let other = Tenant::new("team-a").unwrap();
+    assert!(
+        alerts_of(&alerts, &other).is_empty(),
+        "rules see one tenant"
+    );
     assert_eq!(evaluator.rules().shown().alerts.len(), 1);
     let state = std::fs::read_to_string(state_file).unwrap();
     assert!(state.contains("Quick"), "{state}");

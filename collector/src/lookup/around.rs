@@ -1,14 +1,13 @@
 //! What was going on around a request: the software that had changed just before, the load
 //! of the nodes and containers it ran on, and the exemplars that point to it.
 
-use super::quoted_regex;
+use super::part::Part;
+use super::ran::Ran;
 use crate::stores::Stores;
 use serde::Serialize;
-use sonde_logs::LogRecord;
 use sonde_metrics::{MetricStore, QueryLimits, QueryValue};
 use sonde_proto::{Deadline, Labels, SampleValue, Tenant, TraceId, UnixNanos};
-use sonde_signals::{Change, Changes};
-use sonde_traces::Trace;
+use sonde_signals::{Change, Changes, Scope};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -45,9 +44,6 @@ pub(crate) struct Load {
     pub(crate) value: f64,
 }
 
-/// A part of the answer, and why it is not everything.
-pub(super) type Part<T> = (Vec<T>, Option<String>);
-
 /// The latest changes of services before a request ended.
 pub(super) fn changes(
     changes: &Changes,
@@ -60,7 +56,7 @@ pub(super) fn changes(
     let cut = (found.len() > CHANGES_MAX)
         .then(|| format!("there are more than these latest {CHANGES_MAX} changes"));
     found.drain(..found.len().saturating_sub(CHANGES_MAX));
-    (found, cut)
+    Part::new(found, cut)
 }
 
 /// The exemplars of traces.
@@ -74,14 +70,14 @@ pub(super) fn exemplars(
     let (start, end) = (start.minus(EXEMPLAR_WITHIN), end.plus(EXEMPLAR_WITHIN));
     let ids: BTreeSet<String> = traces.iter().map(TraceId::to_string).collect();
     if ids.is_empty() {
-        return (Vec::new(), None);
+        return Part::default();
     }
     let of_all = stores
         .metrics
         .exemplars(tenant, &[Vec::new()], start, end, deadline);
     let all = match of_all {
         Ok(all) => all,
-        Err(error) => return (Vec::new(), Some(error.to_string())),
+        Err(error) => return Part::failed(error),
     };
     let mut found = Vec::new();
     for (labels, exemplars) in all {
@@ -101,51 +97,80 @@ pub(super) fn exemplars(
     let cut = (found.len() > EXEMPLARS_MAX)
         .then(|| format!("there are more than these {EXEMPLARS_MAX} exemplars"));
     found.truncate(EXEMPLARS_MAX);
-    (found, cut)
+    Part::new(found, cut)
 }
 
-/// The load of the nodes and pods that spans and log lines name, when the request ended.
+/// The load of the nodes and pods where something ran, at the first of some moments at which
+/// there is any.
 pub(super) fn loads(
     stores: &Stores,
     tenant: &Tenant,
-    traces: &[Trace],
-    logs: &[LogRecord],
-    (end, now): (UnixNanos, UnixNanos),
+    ran: &[Ran],
+    moments: &[UnixNanos],
     deadline: &Deadline,
 ) -> Part<Load> {
-    let at = end.plus(LOAD_AFTER).min(now);
-    let nodes = places(traces, logs, &["host.name", "k8s.node.name"]);
-    let pods = places(traces, logs, &["k8s.pod.name"]);
-    let mut cut = (nodes.len() > PLACES_MAX || pods.len() > PLACES_MAX)
-        .then(|| format!("of nodes and of pods no more than {PLACES_MAX} are shown"));
-    let mut loads = Vec::new();
-    let places = [
-        ("node", "host_name", nodes),
-        ("(container|pod)", "pod", pods),
-    ];
-    for (prefix, label, places) in places {
-        let names: Vec<_> = places
-            .into_iter()
-            .take(PLACES_MAX)
-            .map(quoted_regex)
-            .collect();
+    let nodes: BTreeSet<&str> = ran.iter().flat_map(|r| &r.nodes).map(|n| &n[..]).collect();
+    let pods: BTreeSet<&str> = ran.iter().map(|ran| &ran.pod[..]).collect();
+    let mut part = Part::default();
+    if nodes.len() > PLACES_MAX {
+        part.cut(format!("of nodes the first {PLACES_MAX} are shown"));
+    }
+    for (scopes, label, names) in [
+        (&[Scope::Node][..], "host_name", nodes),
+        (&[Scope::Container, Scope::Pod], "pod", pods),
+    ] {
+        let names = names.into_iter().filter(|name| !name.is_empty());
+        let names: Vec<_> = names.take(PLACES_MAX).map(quoted_regex).collect();
         if names.is_empty() {
             continue;
         }
         let query = format!(
-            r#"{{__name__=~"{prefix}:.+",{label}=~"{}"}}"#,
+            r#"{{__name__=~"{}",{label}=~"{}"}}"#,
+            recorded(scopes).join("|"),
             names.join("|")
         );
-        match load(&stores.metrics, tenant, &query, at, deadline) {
-            Ok(found) => loads.extend(found),
-            Err(error) => cut = cut.or(Some(error)),
+        for at in moments {
+            match load(&stores.metrics, tenant, &query, *at, deadline) {
+                Ok(found) if found.is_empty() => {}
+                Ok(found) => {
+                    part.found.extend(found);
+                    break;
+                }
+                Err(error) => {
+                    part.fail(error);
+                    break;
+                }
+            }
         }
     }
-    if loads.len() > LOADS_MAX {
-        loads.truncate(LOADS_MAX);
-        cut.get_or_insert_with(|| format!("there are more than these {LOADS_MAX} signals"));
+    part.found.retain(|load| is_there(load, ran));
+    if part.found.len() > LOADS_MAX {
+        part.found.truncate(LOADS_MAX);
+        part.cut(format!("there are more than these {LOADS_MAX} signals"));
     }
-    (loads, cut)
+    part
+}
+
+/// When the load is asked of what ended at a moment.
+pub(super) fn after(end: UnixNanos, now: UnixNanos) -> UnixNanos {
+    end.plus(LOAD_AFTER).min(now)
+}
+
+/// The names of the recorded metrics.
+fn recorded(scopes: &[Scope]) -> Vec<&'static str> {
+    let rows = sonde_signals::use_table().iter();
+    let rows = rows.filter(|row| scopes.contains(&row.scope()));
+    rows.map(|row| row.metric).collect()
+}
+
+/// Whether it is the load of where something ran: pods of one name may be in several namespaces.
+fn is_there(load: &Load, ran: &[Ran]) -> bool {
+    let (pod, namespace) = (load.labels.get("pod"), load.labels.get("namespace"));
+    pod.is_empty()
+        || ran.iter().any(|ran| {
+            ran.pod == pod
+                && (ran.namespace.is_empty() || namespace.is_empty() || ran.namespace == namespace)
+        })
 }
 
 fn load(
@@ -186,27 +211,22 @@ fn load(
     Ok(loads.collect())
 }
 
-/// What spans and log lines say about where they happened, under any of the attributes.
-fn places<'a>(
-    traces: &'a [Trace],
-    logs: &'a [LogRecord],
-    attributes: &[&str],
-) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let is_place = |name: &str| attributes.contains(&name);
-    for span in traces.iter().flat_map(|trace| &trace.spans) {
-        let named = span.resource.iter().filter(|(name, _)| is_place(name));
-        found.extend(named.map(|(_, value)| value.as_str()));
-    }
-    for log in logs {
-        let named = log.resource.iter().filter(|(name, _)| is_place(name));
-        found.extend(named.map(|(_, value)| value.as_str()));
-        for attribute in attributes {
-            found.insert(log.labels.get(&attribute.replace('.', "_")));
+/// A name as a regular expression within a string of PromQL that matches only that name.
+fn quoted_regex(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\\\\\"),
+            c if c.is_ascii_punctuation() => {
+                out.push_str("\\\\");
+                out.push(c);
+            }
+            c => out.push(c),
         }
     }
-    found.remove("");
-    found
+    out
 }
 
 #[cfg(test)]
@@ -245,5 +265,27 @@ mod tests {
         };
         assert_eq!(asked(2).map(|loads| loads.len()).unwrap(), 2);
         assert!(asked(1).is_err());
+    }
+
+    #[test]
+    fn a_quoted_name_matches_itself_and_nothing_else() {
+        for name in [
+            "web-1",
+            "a.b",
+            "x\"y",
+            "c\\d",
+            "new\nline",
+            "(|)*",
+            "n\u{e9}",
+        ] {
+            let query = format!("{{host_name=~\"{}\"}}", quoted_regex(name));
+            let parsed = sonde_metrics::parse_selector(&query).unwrap();
+            let matcher = &parsed[0];
+            assert!(matcher.matches(name), "{query}");
+            assert!(
+                !matcher.matches("other") && !matcher.matches("aXb"),
+                "{query}"
+            );
+        }
     }
 }

@@ -76,6 +76,8 @@ pub(crate) fn critical_path(trace: &Trace) -> Option<CriticalPath> {
             steps.len()
         )
     });
+    let part = |why: &String| format!("the path is of a part of the trace alone: {why}");
+    let cut = cut.or_else(|| trace.cut.as_ref().map(part));
     steps.truncate(STEPS_MAX);
     let step = |(at, start, end): (usize, u64, u64)| Step {
         span_id: trace.spans[at].span_id,

@@ -9,7 +9,8 @@
 //! references       the first CHILD_OF of the same trace, or else FOLLOWS_FROM, is the parent;
 //!                  the others are links
 //! span.kind        kind; a span without one is internal
-//! tags, logs       attributes, events; a log's field `event` is the event's name
+//! tags, logs       attributes, events; a log's field `event` is the event's name; without one it
+//!                  is called as its `message` says, which stays a field
 //! error, otel.*    status, scope and counts of what was dropped
 //! warnings         an attribute, jaeger.warnings
 //! ```
@@ -19,22 +20,30 @@ mod thrift;
 
 pub(super) use protobuf::read as read_protobuf;
 
-use super::refused::refused;
-use super::translated::{self, Translated, attribute, malformed};
+use super::translated::{self, Format, Translated, attribute};
 use crate::admit::Admission;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::post;
 use sonde_proto::otlp::common::{AnyValue, ArrayValue, KeyValue, any_value::Value};
 use sonde_proto::otlp::trace::span::{Event, Link, SpanKind};
 use sonde_proto::otlp::{any_kv, text, trace};
-use sonde_proto::{Signal, SpanId, TraceId, semconv};
+use sonde_proto::{SpanId, TraceId, semconv};
 use std::sync::Arc;
 
 /// What a span takes at least, once read.
 const SPAN_BYTES: usize = 400;
+
+const THRIFT: Format = Format {
+    of: "Jaeger",
+    types: &[
+        "application/x-thrift",
+        "application/vnd.apache.thrift.binary",
+    ],
+    advice: "",
+};
 
 /// The routes of the door for Thrift.
 pub(crate) fn router(admission: Arc<Admission>) -> axum::Router {
@@ -50,31 +59,7 @@ async fn traces(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .map(|value| value.to_str().unwrap_or("?"));
-    let content_type = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if ![
-        "",
-        "application/x-thrift",
-        "application/vnd.apache.thrift.binary",
-    ]
-    .contains(&content_type)
-    {
-        let message = format!("Content-Type must be application/x-thrift, not {content_type:?}\n");
-        admission.refused(Signal::Spans, &malformed(message.clone()));
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_response();
-    }
-    match translated::take(&admission, &headers, body, thrift::read).await {
-        Ok(None) => StatusCode::ACCEPTED.into_response(),
-        Ok(Some(faults)) => (StatusCode::BAD_REQUEST, faults).into_response(),
-        Err(refusal) => refused("Jaeger", &refusal),
-    }
+    translated::answered(&THRIFT, &admission, &headers, body, thrift::read).await
 }
 
 /// A span as Jaeger has it, with times in nanoseconds.
@@ -256,6 +241,8 @@ fn event(log: Log) -> Event {
     let mut attributes = log.fields;
     if let Some(at) = attributes.iter().position(|kv| kv.key == "event") {
         name = text_of(&attributes.remove(at));
+    } else if let Some(message) = attributes.iter().find(|kv| kv.key == "message") {
+        name = text_of(message);
     }
     Event {
         time_unix_nano: log.time,

@@ -10,6 +10,7 @@ pub(crate) mod jaeger;
 mod translated;
 mod arrive;
 mod partial;
+mod protobuf;
 mod refused;
 #[cfg(test)]
 mod testing;

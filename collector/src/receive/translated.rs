@@ -6,9 +6,11 @@
 
 use super::arrive::arrived;
 use super::otlp_http;
+use super::refused::refused;
 use crate::admit::{Admission, Refusal};
 use axum::body::Body;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode as HttpStatus, header};
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use prost::Message as _;
 use sonde_proto::Signal;
@@ -241,9 +243,43 @@ pub(super) fn malformed(reason: String) -> Refusal {
     }
 }
 
-/// Takes a request that arrives over HTTP, read by `read` on a thread of its own; what was left
-/// out of it, where anything was.
-pub(super) async fn take(
+/// A format that arrives over HTTP.
+pub(super) struct Format {
+    /// Whose it is.
+    pub(super) of: &'static str,
+    /// What its senders may call it; the first is told to who calls it otherwise.
+    pub(super) types: &'static [&'static str],
+    /// What helps who sends another.
+    pub(super) advice: &'static str,
+}
+
+/// Answers a request, read by `read` on a thread of its own.
+pub(super) async fn answered(
+    format: &Format,
+    admission: &Admission,
+    headers: &HeaderMap,
+    body: Body,
+    read: impl FnOnce(&[u8]) -> Result<Translated, String> + Send + 'static,
+) -> Response {
+    let told = headers.get(header::CONTENT_TYPE);
+    let told = told.map_or("", |value| value.to_str().unwrap_or("?"));
+    let told = told.split(';').next().unwrap_or_default().trim();
+    if !told.is_empty() && !format.types.contains(&told) {
+        let wanted = format.types.first().unwrap_or(&"");
+        let advice = format.advice;
+        let message = format!("Content-Type must be {wanted}, not {told:?}{advice}\n");
+        admission.refused(Signal::Spans, &malformed(message.clone()));
+        return (HttpStatus::UNSUPPORTED_MEDIA_TYPE, message).into_response();
+    }
+    match take(admission, headers, body, read).await {
+        Ok(None) => HttpStatus::ACCEPTED.into_response(),
+        Ok(Some(faults)) => (HttpStatus::BAD_REQUEST, faults).into_response(),
+        Err(refusal) => refused(format.of, &refusal),
+    }
+}
+
+/// Takes a request; what was left out of it, where anything was.
+async fn take(
     admission: &Admission,
     headers: &HeaderMap,
     body: Body,

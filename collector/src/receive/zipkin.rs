@@ -19,27 +19,30 @@
 //! of the same service and request whose parent is the shared ID follow it.
 
 use super::otlp_http::{OBJECT_BYTES, outside_strings};
-use super::refused::refused;
-use super::translated::{
-    self, PART_BYTES, Room, Translated, attribute, malformed, nanos_of_micros,
-};
+use super::translated::{self, Format, PART_BYTES, Room, Translated, attribute, nanos_of_micros};
 use crate::admit::Admission;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use axum::routing::post;
 use sha2::{Digest as _, Sha256};
 use sonde_proto::otlp::any_kv;
 use sonde_proto::otlp::common::{KeyValue, any_value::Value};
 use sonde_proto::otlp::trace::{Span, span::Event, span::SpanKind};
-use sonde_proto::{Signal, SpanId, TraceId, UnixNanos, semconv};
+use sonde_proto::{SpanId, TraceId, UnixNanos, semconv};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 mod json;
 
 use json::{Annotation, Endpoint, ZipkinSpan};
+
+const FORMAT: Format = Format {
+    of: "Zipkin",
+    types: &["application/json"],
+    advice: "; set the reporter's encoding to JSON version 2",
+};
 
 /// The routes of this door.
 pub(crate) fn router(admission: Arc<Admission>) -> axum::Router {
@@ -55,29 +58,9 @@ async fn spans(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let content_type = headers
-        .get(header::CONTENT_TYPE)
-        .map(|value| value.to_str().unwrap_or("?"));
-    let content_type = content_type
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    if !["", "application/json"].contains(&content_type) {
-        let message = format!(
-            "Content-Type must be application/json, not {content_type:?}; set the reporter's encoding to JSON version 2\n"
-        );
-        admission.refused(Signal::Spans, &malformed(message.clone()));
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, message).into_response();
-    }
     let now = admission.now();
     let read = move |body: &[u8]| read(body, now);
-    match translated::take(&admission, &headers, body, read).await {
-        Ok(None) => StatusCode::ACCEPTED.into_response(),
-        Ok(Some(faults)) => (StatusCode::BAD_REQUEST, faults).into_response(),
-        Err(refusal) => refused("Zipkin", &refusal),
-    }
+    translated::answered(&FORMAT, &admission, &headers, body, read).await
 }
 
 /// Reads a request that arrived at `now`.

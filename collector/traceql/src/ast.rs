@@ -354,6 +354,19 @@ impl Query {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         crate::parse::query(text)
     }
+
+    /// How many exemplars the query itself asks for, as in `with(exemplars=10)`; none are asked
+    /// for with `false`. The other hints that Tempo has change nothing here: the newest traces
+    /// come first without `most_recent`, and counts are exact, whatever `sample` allows.
+    #[must_use]
+    pub fn exemplars(&self) -> Option<usize> {
+        let mut values = self.hints.iter().filter(|(name, _)| name == "exemplars");
+        values.find_map(|(_, value)| match value {
+            Static::Int(count) => usize::try_from(*count).ok(),
+            Static::Bool(false) => Some(0),
+            _ => None,
+        })
+    }
 }
 
 impl Scope {

@@ -1,5 +1,6 @@
 //! Carries out a query on one trace.
 
+mod effort;
 mod field;
 mod pipeline;
 mod several;
@@ -9,9 +10,10 @@ mod tree;
 use crate::ast::{Field, Intrinsic, Pipeline, Query, Spansets, Stage};
 use crate::source::Trace;
 use crate::value::{Static, Value, told as told_text};
+use effort::Effort;
 use pipeline::Set;
 use serde::Serialize;
-use sonde_proto::{SpanId, UnixNanos};
+use sonde_proto::{Deadline, SpanId, UnixNanos};
 use std::cell::OnceCell;
 use tree::Tree;
 
@@ -62,13 +64,15 @@ pub struct Bounds {
 /// A trace, and what was found out about it as a whole.
 pub(crate) struct Context<'a> {
     pub(crate) trace: &'a dyn Trace,
+    pub(crate) effort: Effort,
     tree: OnceCell<Tree>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(trace: &'a dyn Trace) -> Self {
+    pub(crate) fn new(trace: &'a dyn Trace, deadline: &Deadline) -> Self {
         Self {
             trace,
+            effort: Effort::until(deadline),
             tree: OnceCell::new(),
         }
     }
@@ -106,10 +110,23 @@ impl Query {
     /// others it sees only how they hang together, and what is true of the trace as a whole.
     #[must_use]
     pub fn search(&self, trace: &dyn Trace, bounds: &Bounds) -> Vec<SpanSet> {
-        let context = Context::new(trace);
+        self.search_until(trace, bounds, &Deadline::never()).0
+    }
+
+    /// The same, and why it is not all where it is not: the time ran out, and nothing is found, or
+    /// `by` made too many sets.
+    #[must_use]
+    pub fn search_until(
+        &self,
+        trace: &dyn Trace,
+        bounds: &Bounds,
+        deadline: &Deadline,
+    ) -> (Vec<SpanSet>, Option<&'static str>) {
+        let context = Context::new(trace, deadline);
         let mut sets = context.sets(&self.pipeline, bounds.start, bounds.end);
-        if sets.is_empty() {
-            return Vec::new();
+        let cut = context.effort.why_cut();
+        if sets.is_empty() || context.effort.is_late() {
+            return (Vec::new(), cut);
         }
         sets.truncate(SPAN_SETS_MAX);
         let told = self.told();
@@ -123,13 +140,14 @@ impl Query {
                 .collect(),
             attributes: set.attributes,
         };
-        sets.into_iter().map(tell).collect()
+        (sets.into_iter().map(tell).collect(), cut)
     }
 
     /// The places of the first found spans, whatever sets they are in.
     #[must_use]
     pub fn places(&self, trace: &dyn Trace, bounds: &Bounds) -> Vec<usize> {
-        let mut spans = Context::new(trace).spans(&self.pipeline, bounds.start, bounds.end);
+        let context = Context::new(trace, &Deadline::never());
+        let mut spans = context.spans(&self.pipeline, bounds.start, bounds.end);
         spans.truncate(bounds.spans_max);
         spans
     }
@@ -143,7 +161,7 @@ impl Query {
         bounds: &Bounds,
         each: &mut dyn FnMut(&Value<'_>),
     ) {
-        let context = Context::new(trace);
+        let context = Context::new(trace, &Deadline::never());
         let spans = context.spans(&self.pipeline, bounds.start, bounds.end);
         for at in spans.into_iter().take(bounds.spans_max) {
             match context.value(field, at) {

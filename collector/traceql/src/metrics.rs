@@ -16,7 +16,7 @@ use ahash::AHashMap;
 use cell::Cell;
 use compare::Sides;
 use serde::Serialize;
-use sonde_proto::{SpanId, TraceId, UnixNanos};
+use sonde_proto::{Deadline, SpanId, TraceId, UnixNanos};
 use std::collections::BTreeMap;
 
 /// How many samples a series has at most.
@@ -25,6 +25,8 @@ const INTERVALS_MAX: u64 = 11_000;
 const SERIES_MAX: usize = 2_000;
 /// How many samples all series together have at most.
 const SAMPLES_MAX: usize = 1_000_000;
+/// How many bytes the labels of all series have at most.
+const LABEL_BYTES_MAX: usize = 32 << 20;
 /// What a sample that is made of buckets counts.
 const SKETCH_SAMPLES: usize = 10;
 
@@ -69,8 +71,11 @@ pub struct Counting<'q> {
     exemplars_max: usize,
     exemplars: usize,
     series: AHashMap<String, Counted>,
+    label_bytes: usize,
     sides: Sides,
     dropped: bool,
+    deadline: Deadline,
+    cut: Option<&'static str>,
 }
 
 /// One series while it is counted.
@@ -157,22 +162,39 @@ impl<'q> Counting<'q> {
             exemplars_max,
             exemplars: 0,
             series: AHashMap::new(),
+            label_bytes: 0,
             sides: Sides::default(),
             dropped: false,
+            deadline: Deadline::never(),
+            cut: None,
         })
+    }
+
+    /// The same, which gives up a trace when the time is over.
+    #[must_use]
+    pub fn until(self, deadline: Deadline) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Counts the spans that the query finds in a trace.
     pub fn add(&mut self, trace: &dyn Trace) {
-        let context = Context::new(trace);
+        let context = Context::new(trace, &self.deadline);
         let (start, end) = self.window.times();
         let spans = context.spans(&self.query.pipeline, start, end);
+        self.cut = self.cut.or(context.effort.why_cut());
+        if context.effort.is_late() {
+            return;
+        }
         let metrics = self.metrics;
         if let Function::Compare {
             selection, period, ..
         } = &metrics.function
         {
             let selected = context.spansets(selection, &spans);
+            self.cut = self.cut.or(context.effort.why_cut());
+            if context.effort.is_late() {
+                return;
+            }
             for at in spans {
                 let start = trace.span(at).start;
                 let time = i64::try_from(start).unwrap_or(i64::MAX);
@@ -218,10 +240,15 @@ impl<'q> Counting<'q> {
             ));
         }
         let key = key_of(&labels);
-        let most = self.series_max();
-        if self.series.len() >= most && !self.series.contains_key(&key) {
-            self.dropped = true;
-            return;
+        if !self.series.contains_key(&key) {
+            // The key has the texts of all values once more.
+            let bytes = key.len() + labels_bytes(&labels);
+            let is_full = self.series.len() >= self.series_max();
+            if is_full || self.label_bytes + bytes > LABEL_BYTES_MAX {
+                self.dropped = true;
+                return;
+            }
+            self.label_bytes += bytes;
         }
         let counted = self.series.entry(key).or_insert_with(|| Counted {
             labels,
@@ -268,6 +295,14 @@ fn label(field: &Field) -> String {
         Field::Intrinsic(intrinsic) => intrinsic.label().to_owned(),
         other => other.to_string(),
     }
+}
+
+/// What labels take, beside the room of their list.
+fn labels_bytes(labels: &[(String, Static)]) -> usize {
+    let of = |(name, value): &(String, Static)| {
+        size_of::<(String, Static)>() + name.len() + value.bytes()
+    };
+    labels.iter().map(of).sum()
 }
 
 fn key_of(labels: &[(String, Static)]) -> String {

@@ -45,7 +45,10 @@ pub(crate) fn query(text: &str) -> Result<Query, ParseError> {
     if !parser.starts_pipeline() {
         return Err(old::error(text, parser.at));
     }
-    let pipeline = parser.pipeline()?;
+    let pipeline = match parser.compared_pipeline()? {
+        Some(compared) => parser.more_stages(compared.stages)?,
+        None => parser.pipeline()?,
+    };
     let metrics = parser.metrics()?;
     let hints = parser.hints()?;
     if !parser.rest().is_empty() {
@@ -178,12 +181,18 @@ impl<'a> Parser<'a> {
 
     /// Whether a pipeline can begin here.
     fn starts_pipeline(&self) -> bool {
-        self.rest().starts_with(['{', '(']) || self.starts_scalar() || self.is_call("by")
+        let begins_stage = ["by", "select"].iter().any(|word| self.is_call(word));
+        self.rest().starts_with(['{', '(']) || self.starts_scalar() || begins_stage
     }
 
     /// Stages up to what is no stage.
     pub(crate) fn pipeline(&mut self) -> Result<Pipeline, ParseError> {
-        let mut stages = vec![self.stage()?];
+        let first = self.stage()?;
+        self.more_stages(vec![first])
+    }
+
+    /// The same, after the first ones.
+    fn more_stages(&mut self, mut stages: Vec<Stage>) -> Result<Pipeline, ParseError> {
         while self.rest().starts_with('|') && !self.rest().starts_with("||") {
             let before = self.at;
             self.eat("|");

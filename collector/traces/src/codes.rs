@@ -3,6 +3,7 @@
 //! A code narrows and never decides: service and name are hashes, and a duration is rounded
 //! down to about a thousandth of itself, in an order that comparisons keep.
 
+use crate::raw::Shell;
 use crate::token::{self, Kind};
 
 /// The code of one span.
@@ -63,6 +64,18 @@ impl CodeNeeds {
             && (self.nanos.0..=self.nanos.1).contains(&code.nanos)
             && code.flags & self.flags.0 == self.flags.1
     }
+}
+
+/// The service of a resource, by its code.
+pub(crate) fn of_resource(resource: &Shell) -> u32 {
+    let name = token::of_resource(resource, &[], &mut Vec::new());
+    name.ok().and_then(|name| service(&name)).unwrap_or(0)
+}
+
+/// Status and kind of a span.
+pub(crate) fn of_span(span: &[u8]) -> u8 {
+    let head = token::of_span(span, &[], &mut Vec::new());
+    head.map_or(0, |(_, flags)| flags)
 }
 
 /// Status and kind; those that OTLP does not know are as unset ones.

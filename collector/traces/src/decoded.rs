@@ -136,16 +136,19 @@ impl Decoded {
 impl DecodedResource {
     fn of(shell: &Shell) -> Option<Self> {
         let decoded = wire::ResourceSpans::decode(shell.bytes.clone()).ok()?;
-        let resource = decoded.resource.unwrap_or_default();
+        let mut resource = decoded.resource.unwrap_or_default();
         let mut named = resource.attributes.iter().rev();
         let service = named.find_map(|kv| {
             let value = kv.value.as_ref().map(otlp::text)?;
             (kv.key == semconv::SERVICE_NAME && !value.is_empty()).then(|| value.into_owned())
         });
-        Some(Self {
-            service: service.unwrap_or_else(|| SERVICE_UNKNOWN.to_owned()),
-            resource,
-        })
+        let service = service.unwrap_or_else(|| {
+            // Among the services it is offered under this name, so that it is to be asked for by it.
+            let unknown = otlp::kv(semconv::SERVICE_NAME, SERVICE_UNKNOWN);
+            resource.attributes.push(unknown);
+            SERVICE_UNKNOWN.to_owned()
+        });
+        Some(Self { service, resource })
     }
 }
 

@@ -19,6 +19,8 @@ use std::sync::Arc;
 
 /// A single span larger than this is refused.
 pub(crate) const SPAN_BYTES_MAX: usize = sonde_proto::walk::SPAN_BYTES_MAX;
+/// About how many bytes of spans are in one `ResourceSpans` that is written.
+const PIECE_BYTES: usize = 1 << 20;
 /// In both messages that have a shell, the field that is not part of it.
 const INSIDE: u64 = 2;
 
@@ -290,7 +292,8 @@ pub(crate) fn collapse(spans: &mut Vec<RawSpan>) {
     spans.dedup_by_key(|span| span.span_id);
 }
 
-/// An OTLP `TracesData` message of spans: those of one resource together, by scope and start.
+/// An OTLP `TracesData` message of spans: those of one resource together, by scope and start, a
+/// piece after the other, so that who reads one of its `ResourceSpans` does not have to hold all.
 pub(crate) fn encode(spans: &mut [RawSpan]) -> Vec<u8> {
     spans.sort_unstable_by_key(|span| {
         let context = &span.context;
@@ -303,20 +306,41 @@ pub(crate) fn encode(spans: &mut [RawSpan]) -> Vec<u8> {
     });
     let mut out = Vec::new();
     for of_resource in spans.chunk_by(|a, b| a.context.resource.is_as(&b.context.resource)) {
-        let scopes = || of_resource.chunk_by(|a, b| a.context.scope.is_as(&b.context.scope));
-        let resource = &of_resource[0].context.resource.bytes;
-        let inside: usize = scopes().map(|spans| field_len(scope_len(spans))).sum();
-        put_head(&mut out, 1, resource.len() + inside);
-        out.extend_from_slice(resource);
-        for spans in scopes() {
-            put_head(&mut out, 2, scope_len(spans));
-            out.extend_from_slice(&spans[0].context.scope.bytes);
-            for span in spans {
-                put_bytes(&mut out, 2, &span.bytes);
-            }
+        let mut rest = of_resource;
+        while !rest.is_empty() {
+            let (piece, later) = rest.split_at(piece(rest));
+            put_piece(&mut out, piece);
+            rest = later;
         }
     }
     out
+}
+
+/// How many spans go into one piece: more where a piece's resource and scope are large, so that
+/// these are never most of the message.
+fn piece(spans: &[RawSpan]) -> usize {
+    let (mut bytes, most) = (0, PIECE_BYTES.max(spans[0].context.len()));
+    let fits = |span: &&RawSpan| {
+        bytes += span.bytes.len();
+        bytes <= most
+    };
+    spans.iter().take_while(fits).count().max(1)
+}
+
+/// Writes spans of one resource.
+fn put_piece(out: &mut Vec<u8>, spans: &[RawSpan]) {
+    let scopes = || spans.chunk_by(|a, b| a.context.scope.is_as(&b.context.scope));
+    let resource = &spans[0].context.resource.bytes;
+    let inside: usize = scopes().map(|spans| field_len(scope_len(spans))).sum();
+    put_head(out, 1, resource.len() + inside);
+    out.extend_from_slice(resource);
+    for spans in scopes() {
+        put_head(out, 2, scope_len(spans));
+        out.extend_from_slice(&spans[0].context.scope.bytes);
+        for span in spans {
+            put_bytes(out, 2, &span.bytes);
+        }
+    }
 }
 
 fn scope_len(spans: &[RawSpan]) -> usize {

@@ -156,7 +156,11 @@ impl TraceStore {
                 });
             }
             let decoded = decoder.decode(fragment.trace_id, &raw.spans);
-            let span_sets = search.query.search(&decoded, &bounds);
+            let query = &search.query;
+            let (span_sets, why) = query.search_until(&decoded, &bounds, &search.deadline);
+            if let Some(why) = why {
+                in_part.get_or_insert_with(|| format!("{}: {why}", fragment.trace_id));
+            }
             if span_sets.is_empty() {
                 continue;
             }

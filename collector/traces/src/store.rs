@@ -2,6 +2,7 @@
 
 mod seal;
 mod keep;
+mod leave;
 mod merge;
 mod view;
 mod usage;

@@ -124,6 +124,11 @@ pub(crate) fn of_resource<'a>(
         }
     }
     out.extend(token(Kind::Service, "", service.as_bytes()));
+    if matches!(service, Cow::Borrowed(SERVICE_UNKNOWN)) {
+        // A query sees it as an attribute.
+        let service = service.as_bytes();
+        out.extend(token(Kind::Attribute, semconv::SERVICE_NAME, service));
+    }
     out.extend(is_over.then(overflow));
     Ok(service)
 }

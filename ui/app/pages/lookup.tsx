@@ -41,7 +41,7 @@ const TRACES_SHOWN = 5;
 
 function Everything(found: LookupAnswer) {
   const { id, kind, traces, logs, alerts, changes = [], load = [], critical_paths = [], timeline = [], cut, cuts = {}, message } = found;
-  if (!traces.length && !logs.length && !alerts.length) {
+  if (kind === 'none') {
     return (
       <Empty>
         <p><strong>Nothing is known about <code>{id}</code>.</strong></p>
@@ -92,4 +92,4 @@ function Cuts({ cuts, cut }: { cuts: Record<string, string>; cut: string | null 
   );
 }
 
-const KINDS: Record<string, string> = { trace: 'is a trace', request: 'is a request', span: 'is a span' };
+const KINDS: Record<string, string> = { trace: 'is a trace', request: 'is a request', span: 'is a span', pod: 'is a pod', pod_uid: 'is a pod', container: 'is a container' };

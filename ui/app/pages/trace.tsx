@@ -60,7 +60,7 @@ function Whole({ first, logs, path }: { first: Trace; logs: LogRecord[]; path: C
   const found = useResource<{ span_sets: SpanSet[]; cut: string | null }>(query ? withQuery(`/trace/${trace.trace_id}/matched`, { query }) : null);
   const matched = useMemo(() => found.data && new Set(found.data.span_sets.flatMap(({ spans }) => spans.map(({ span_id }) => span_id))), [found.data]);
   const only = useOnly({ path, matched });
-  const { rows, name, facts } = described(trace);
+  const { rows, name, facts } = useMemo(() => described(trace), [trace]);
   return (
     <>
       <div class="title">

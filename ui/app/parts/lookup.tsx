@@ -22,8 +22,8 @@ export function LookupBox({ compact = false, id = '' }: { compact?: boolean; id?
       <input
         ref={input}
         data-testid="lookup-input"
-        aria-label="Request, trace or span ID"
-        placeholder={compact ? 'Any ID…   /' : 'A request ID, trace ID or span ID'}
+        aria-label="Request, trace or span ID, or pod"
+        placeholder={compact ? 'Any ID…   /' : 'A request ID, trace ID, span ID or pod'}
         value={text}
         spellcheck={false}
         autocomplete="off"

@@ -1,5 +1,6 @@
 // The last hour of every service at once, asked of the series that docs/signals.md names.
 
+import { useMemo, useRef } from 'preact/hooks';
 import { withQuery, type Sample } from '../api';
 import { useResource } from '../resource';
 
@@ -23,7 +24,11 @@ export function useLately(what: keyof typeof QUERIES, hours: number, step: numbe
   // Whole steps, so that the address changes when there is something new.
   const end = Math.floor(Date.now() / 1000 / step) * step;
   const { data } = useResource<Matrix>(withQuery('/prometheus/api/v1/query_range', { query: QUERIES[what], start: end - hours * 3600, end, step }));
-  return latelyOf(data);
+  // The lines before stay until the next ones are there.
+  const kept = useRef<Matrix>();
+  if (data) kept.current = data;
+  const shown = data ?? kept.current;
+  return useMemo(() => latelyOf(shown), [shown]);
 }
 
 export const latelyOf = (data: Matrix | undefined): Lately =>

@@ -1,4 +1,4 @@
-//! `jaeger.api_v3.QueryService` over gRPC
+//! `jaeger.api_v3.QueryService` over gRPC, and version 2 of it ([`v2`])
 //! (<https://github.com/jaegertracing/jaeger-idl/blob/main/proto/api_v3/query_service.proto>).
 //! What is asked is what the same question asks over HTTP, and traces are OTLP as they are kept.
 //!
@@ -9,18 +9,20 @@
 //! GetServices, GetOperations, GetDependencies
 //! ```
 
+mod v2;
+
 use super::answer::JaegerError;
 use super::dependencies::calls;
 use super::names::{operations_named, services_of};
 use super::parameters::Parameters;
 use super::traces::{ANSWER_BYTES_MAX, read, trace_id};
 use super::{tenant, v3};
-use crate::api::Api;
 use crate::api::grpc::{Last, Parts, in_parts, many, one, service};
+use crate::api::{Api, ApiError};
 use axum::Router;
 use axum::http::HeaderMap;
 use prost::Message;
-use sonde_proto::UnixNanos;
+use sonde_proto::{TraceId, UnixNanos};
 use sonde_traces::OtlpTrace;
 use std::collections::HashMap;
 use tonic::Status;
@@ -33,7 +35,7 @@ pub(super) fn router() -> Router<Api> {
         .route("/GetServices", one(services))
         .route("/GetOperations", one(operations))
         .route("/GetDependencies", one(dependencies));
-    service("jaeger.api_v3.QueryService", methods)
+    service("jaeger.api_v3.QueryService", methods).merge(v2::router())
 }
 
 /// Times are read and left: a trace by its ID needs none.
@@ -82,6 +84,13 @@ struct Time {
 }
 
 impl Time {
+    fn of(nanos: u64) -> Self {
+        Self {
+            seconds: (nanos / 1_000_000_000).cast_signed(),
+            nanos: i32::try_from(nanos % 1_000_000_000).unwrap_or_default(),
+        }
+    }
+
     fn nanos_of(self, name: &str) -> Result<u64, Status> {
         let nanos = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos);
         u64::try_from(nanos).map_err(|_| {
@@ -141,10 +150,12 @@ struct Spans {
     resource_spans: Vec<Vec<u8>>,
 }
 
-fn spans_of(trace: &OtlpTrace) -> impl Iterator<Item = Spans> + use<> {
+fn spans_of(_: &TraceId, trace: &OtlpTrace) -> Result<Vec<Spans>, ApiError> {
     let messages = trace.resource_spans().map(<[u8]>::to_vec);
     let parts = in_parts(messages).into_iter();
-    parts.map(|resource_spans| Spans { resource_spans })
+    Ok(parts
+        .map(|resource_spans| Spans { resource_spans })
+        .collect())
 }
 
 async fn trace(
@@ -152,13 +163,23 @@ async fn trace(
     headers: HeaderMap,
     request: TraceRequest,
 ) -> Result<Parts<Spans>, Status> {
-    let tenant = tenant(&headers)?;
     let id = trace_id(&request.trace_id)?;
+    by_id(api, headers, id, spans_of).await
+}
+
+/// A trace, in the parts that a version makes of it.
+async fn by_id<A: Send + 'static>(
+    api: Api,
+    headers: HeaderMap,
+    id: TraceId,
+    parts_of: fn(&TraceId, &OtlpTrace) -> Result<Vec<A>, ApiError>,
+) -> Result<Parts<A>, Status> {
+    let tenant = tenant(&headers)?;
     let parts = api.of(&tenant).tell(move |sources, _, _| {
         let trace = read(sources, &tenant, &id)?;
-        let trace = trace.ok_or_else(|| crate::api::ApiError::not_found("trace not found"))?;
+        let trace = trace.ok_or_else(|| ApiError::not_found("trace not found"))?;
         Ok(Last {
-            parts: spans_of(&trace).collect(),
+            parts: parts_of(&id, &trace)?,
             cut: trace.cut,
         })
     });
@@ -170,28 +191,38 @@ async fn traces(
     headers: HeaderMap,
     request: FindRequest,
 ) -> Result<Parts<Spans>, Status> {
+    found(api, headers, request, spans_of).await
+}
+
+/// The traces that a search finds, each in the parts that a version makes of it.
+async fn found<A: Message + 'static>(
+    api: Api,
+    headers: HeaderMap,
+    request: FindRequest,
+    parts_of: fn(&TraceId, &OtlpTrace) -> Result<Vec<A>, ApiError>,
+) -> Result<Parts<A>, Status> {
     let tenant = tenant(&headers)?;
     let parameters = request.query.unwrap_or_default().parameters()?;
     let found = v3::found(&api, &headers, &parameters).await?;
     let parts = api.of(&tenant).tell(move |sources, deadline, telling| {
         let (mut parts, mut bytes, mut cut) = (Vec::new(), 0, found.cut);
-        for (told, found_trace) in found.traces.iter().enumerate() {
+        for (at, one) in found.traces.iter().enumerate() {
             if bytes >= ANSWER_BYTES_MAX || deadline.has_passed() {
-                cut = Some(format!(
-                    "these are {told} of {} traces; ask for fewer",
-                    found.traces.len()
-                ));
+                let all = found.traces.len();
+                cut = Some(format!("these are {at} of {all} traces; ask for fewer"));
                 break;
             }
+            let id = one.summary.trace_id;
             // One that is gone since it was found is left out.
-            let Some(trace) = read(sources, &tenant, &found_trace.summary.trace_id)? else {
+            let Some(trace) = read(sources, &tenant, &id)? else {
                 continue;
             };
-            bytes += trace.bytes.len();
-            parts.extend(spans_of(&trace));
+            let news = parts_of(&id, &trace)?;
             cut = cut.or(trace.cut);
-            if parts.len() == 1 && told == 0 && telling.is_due() {
-                // The first is there before the last was read.
+            bytes += news.iter().map(Message::encoded_len).sum::<usize>();
+            parts.extend(news);
+            // The first is there before the last was read.
+            if at == 0 && parts.len() == 1 && telling.is_due() {
                 parts.pop().map(|first| telling.tell(|| first));
             }
         }
@@ -294,13 +325,21 @@ async fn operations(
     headers: HeaderMap,
     request: OperationsRequest,
 ) -> Result<Operations, Status> {
-    if request.service.is_empty() {
-        return Err(Status::invalid_argument("service is missing"));
-    }
-    let operations = operations_named(&api, &headers, request.service).await?;
+    let operations = operations_of(&api, &headers, request).await?;
     Ok(Operations {
         operations: names(operations),
     })
+}
+
+async fn operations_of(
+    api: &Api,
+    headers: &HeaderMap,
+    request: OperationsRequest,
+) -> Result<Vec<String>, Status> {
+    if request.service.is_empty() {
+        return Err(Status::invalid_argument("service is missing"));
+    }
+    Ok(operations_named(api, headers, request.service).await?)
 }
 
 #[derive(Clone, Copy, PartialEq, Message)]

@@ -97,7 +97,7 @@ impl Serialize for Processes<'_> {
     }
 }
 
-fn process(resource: Option<&Resource>) -> Value {
+pub(super) fn process(resource: Option<&Resource>) -> Value {
     let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
     let service = attributes
         .iter()
@@ -131,7 +131,7 @@ fn span(id: &TraceId, scope: &ScopeSpans, span: &Span, process: &str) -> Value {
     })
 }
 
-fn references(id: &TraceId, span: &Span) -> Vec<Value> {
+pub(super) fn references(id: &TraceId, span: &Span) -> Vec<Value> {
     let mut references = Vec::new();
     if !span.parent_span_id.is_empty() {
         references.push(json!({
@@ -151,7 +151,7 @@ fn references(id: &TraceId, span: &Span) -> Vec<Value> {
     references
 }
 
-fn tags(scope: &ScopeSpans, span: &Span) -> Vec<Value> {
+pub(super) fn tags(scope: &ScopeSpans, span: &Span) -> Vec<Value> {
     let mut tags: Vec<Value> = span.attributes.iter().map(tag).collect();
     let mut add = |key: &str, value: &str| {
         if !value.is_empty() {
@@ -191,7 +191,7 @@ fn kind_name(kind: SpanKind) -> &'static str {
     }
 }
 
-fn log(event: &Event) -> Value {
+pub(super) fn log(event: &Event) -> Value {
     let name = (!event.name.is_empty()).then(|| tag(&kv("event", event.name.as_str())));
     let fields = name.into_iter().chain(event.attributes.iter().map(tag));
     json!({ "timestamp": event.time_unix_nano / 1000, "fields": fields.collect::<Vec<_>>() })
@@ -215,7 +215,7 @@ fn text_of(kv: &KeyValue) -> String {
         .unwrap_or_default()
 }
 
-fn hex(id: &[u8]) -> String {
+pub(super) fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -3,6 +3,7 @@
 use super::signals::{Red, Use, quoted};
 use super::{Api, ApiError, tenant};
 use crate::api::Sources;
+use crate::evaluate::alerts_of;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -38,8 +39,12 @@ pub(super) fn fires(alert: &AlertStatus) -> bool {
     alert.ends_at.is_none()
 }
 
-pub(super) async fn list(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "alerts": api.sources.alerts.list() }))
+pub(super) async fn list(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let alerts = alerts_of(&api.sources.alerts, &tenant(&headers)?);
+    Ok(Json(json!({ "alerts": alerts })))
 }
 
 pub(super) async fn alert(
@@ -50,7 +55,7 @@ pub(super) async fn alert(
     let tenant = tenant(&headers)?;
     let now = api.now();
     let view = api.of(&tenant).ask(move |sources, deadline| {
-        let mut alerts = sources.alerts.list().into_iter();
+        let mut alerts = alerts_of(&sources.alerts, &tenant).into_iter();
         let alert = alerts
             .find(|alert| alert.fingerprint.to_string() == fingerprint)
             .ok_or_else(|| {

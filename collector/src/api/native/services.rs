@@ -83,7 +83,7 @@ fn render(
         &super::signals::quantile(0.99, "", "by (service, le)"),
         |s, v| s.p99_seconds = Some(v),
     )?;
-    for alert in sources.alerts.list() {
+    for alert in crate::evaluate::alerts_of(&sources.alerts, tenant) {
         if super::alerts::fires(&alert)
             && let Some(service) = services.get_mut(alert.labels.get("service"))
         {

@@ -89,10 +89,12 @@ impl Asked {
             .await?;
         let query = query
             .map_err(|error| TempoError::bad_request(format!("invalid TraceQL query: {error}")))?;
+        // At once there are none: an exemplar stands at a time.
+        let own = query.exemplars().filter(|_| exemplars > 0);
         Ok(Counted {
+            exemplars: own.map_or(exemplars, |count| count.min(EXEMPLARS_MAX)),
             query,
             window,
-            exemplars,
         })
     }
 }

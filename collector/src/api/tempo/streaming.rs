@@ -14,7 +14,7 @@ use super::protobuf::{
     ValuesRequest, ValuesResponse, labels,
 };
 use super::{metrics, search, tags, tenant};
-use crate::api::grpc::{Last, Parts, in_parts, many, service};
+use crate::api::grpc::{Last, Parts, in_parts, many, part_of, service};
 use crate::api::{Api, ApiError};
 use axum::Router;
 use axum::http::HeaderMap;
@@ -61,17 +61,18 @@ async fn searched(
                 total_jobs: JOBS,
             };
             if telling.is_due() {
-                // What makes more than a part is told at the end.
-                let news = progress.settled().skip(told).map(FoundMessage::of);
-                let news = in_parts(news).swap_remove(0);
-                let count = news.len();
-                let part = SearchResponse {
-                    traces: news,
-                    metrics: Some(metrics),
-                };
-                if telling.tell(|| part) {
-                    told += count;
-                }
+                let mut count = 0;
+                // What makes more than a part is told with the next.
+                let is_told = telling.tell(|| {
+                    let mut news = progress.settled().skip(told).map(FoundMessage::of);
+                    let traces = part_of(&mut news);
+                    count = traces.len();
+                    SearchResponse {
+                        traces,
+                        metrics: Some(metrics),
+                    }
+                });
+                told += if is_told { count } else { 0 };
             }
         };
         let traces = &sources.stores.traces;

@@ -114,6 +114,15 @@ fn the_time_of_an_operation_is_the_sum_of_its_steps() {
     assert!((path.operations.iter().map(|o| o.share).sum::<f64>() - 1.0).abs() < 1e-9);
 }
 
+#[test]
+fn the_path_of_a_part_of_a_trace_says_so() {
+    let mut trace = trace(vec![span(1, 0, 0, 10)]);
+    assert_eq!(critical_path(&trace).unwrap().cut, None);
+    trace.cut = Some("the trace has 4000 spans; these are the first 1000".into());
+    let cut = critical_path(&trace).unwrap().cut.unwrap();
+    assert!(cut.ends_with("these are the first 1000"), "{cut}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 

@@ -14,9 +14,9 @@
 //! Process   { service_name: string = 1, tags: KeyValue[] = 2 }
 //! ```
 
+use super::super::protobuf::{self, CutOff, Wire, fields, messages};
 use super::super::translated::{PART_BYTES, Room, Translated};
 use super::{JaegerSpan, Log, Process, Reference, SPAN_BYTES, put, tag};
-use prost::encoding::{WireType, decode_key, decode_varint};
 use sonde_proto::otlp::common::{KeyValue, any_value::Value};
 
 /// Reads a request.
@@ -53,7 +53,7 @@ impl Reader {
             duration: Some(0),
             ..JaegerSpan::default()
         };
-        for field in Fields(bytes) {
+        for field in fields(bytes) {
             match field? {
                 (1, Wire::Bytes(id)) => span.trace_id = id.to_vec(),
                 (2, Wire::Bytes(id)) => span.span_id = id.to_vec(),
@@ -78,7 +78,7 @@ impl Reader {
     fn process(&mut self, bytes: &[u8]) -> Result<Process, String> {
         self.0.take(PART_BYTES)?;
         let mut process = Process::default();
-        for field in Fields(bytes) {
+        for field in fields(bytes) {
             match field? {
                 (1, Wire::Bytes(service)) => process.service = text(service)?,
                 (2, Wire::Bytes(tag)) => process.tags.push(self.tag(tag)?),
@@ -91,7 +91,7 @@ impl Reader {
     fn reference(&mut self, bytes: &[u8]) -> Result<Reference, String> {
         self.0.take(PART_BYTES)?;
         let mut reference = Reference::default();
-        for field in Fields(bytes) {
+        for field in fields(bytes) {
             match field? {
                 (1, Wire::Bytes(id)) => reference.trace_id = id.to_vec(),
                 (2, Wire::Bytes(id)) => reference.span_id = id.to_vec(),
@@ -105,7 +105,7 @@ impl Reader {
     fn log(&mut self, bytes: &[u8]) -> Result<Log, String> {
         self.0.take(PART_BYTES)?;
         let mut log = Log::default();
-        for field in Fields(bytes) {
+        for field in fields(bytes) {
             match field? {
                 (1, Wire::Bytes(time)) => log.time = nanos(time)?.unwrap_or_default(),
                 (2, Wire::Bytes(tag)) => log.fields.push(self.tag(tag)?),
@@ -119,7 +119,7 @@ impl Reader {
         self.0.take(PART_BYTES)?;
         let (mut key, mut kind, mut number, mut float) = (String::new(), 0, 0, 0.0);
         let (mut words, mut binary, mut is) = (&[][..], &[][..], false);
-        for field in Fields(bytes) {
+        for field in fields(bytes) {
             match field? {
                 (1, Wire::Bytes(name)) => key = text(name)?,
                 (2, Wire::Number(n)) => kind = n,
@@ -149,75 +149,11 @@ fn text(bytes: &[u8]) -> Result<String, String> {
 
 /// A `Timestamp` or `Duration` in nanoseconds; `None` where it is negative or too large.
 fn nanos(bytes: &[u8]) -> Result<Option<u64>, String> {
-    let (mut seconds, mut nanos) = (0_i64, 0_i64);
-    for field in Fields(bytes) {
-        match field? {
-            (1, Wire::Number(n)) => seconds = n.cast_signed(),
-            (2, Wire::Number(n)) => nanos = n.cast_signed(),
-            _ => {}
-        }
-    }
-    let time = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-    Ok(u64::try_from(time).ok())
+    Ok(u64::try_from(protobuf::nanos(bytes)?).ok())
 }
 
-/// The value of a field, as far as it is of interest.
-enum Wire<'a> {
-    Number(u64),
-    Fixed(u64),
-    Bytes(&'a [u8]),
-    Other,
-}
-
-/// The fields of a message.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u32, Wire<'a>), String>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = self.field();
-        if field.is_none() {
-            self.0 = &[];
-        }
-        Some(field.ok_or_else(|| "it is no PostSpansRequest in protobuf, or is cut off".into()))
+impl From<CutOff> for String {
+    fn from(_: CutOff) -> Self {
+        "it is no PostSpansRequest in protobuf, or is cut off".into()
     }
-}
-
-impl<'a> Fields<'a> {
-    fn field(&mut self) -> Option<(u32, Wire<'a>)> {
-        let (number, kind) = decode_key(&mut self.0).ok()?;
-        let value = match kind {
-            WireType::Varint => Wire::Number(decode_varint(&mut self.0).ok()?),
-            WireType::LengthDelimited => {
-                let len = usize::try_from(decode_varint(&mut self.0).ok()?).ok()?;
-                Wire::Bytes(self.split(len)?)
-            }
-            WireType::SixtyFourBit => {
-                let bits = self.split(8)?.try_into().ok()?;
-                Wire::Fixed(u64::from_le_bytes(bits))
-            }
-            WireType::ThirtyTwoBit => self.split(4).map(|_| Wire::Other)?,
-            WireType::StartGroup | WireType::EndGroup => return None,
-        };
-        Some((number, value))
-    }
-
-    fn split(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (first, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(first)
-    }
-}
-
-/// The messages in the fields of that number.
-fn messages(bytes: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], String>> {
-    Fields(bytes).filter_map(move |field| match field {
-        Ok((n, Wire::Bytes(inside))) if n == number => Some(Ok(inside)),
-        Ok(_) => None,
-        Err(error) => Some(Err(error)),
-    })
 }

@@ -401,3 +401,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_event_is_called_by_its_field_event_or_else_as_its_message_says() {
+    let check = |fields: &[(&str, &str)], name: &str, left: &[(&str, &str)]| {
+        let all = |fields: &[(&str, &str)]| fields.iter().map(|(k, v)| attribute(*k, *v)).collect();
+        let found = super::event(super::Log {
+            time: 5,
+            fields: all(fields),
+        });
+        let left: Vec<_> = all(left);
+        assert_eq!((found.name.as_str(), found.attributes), (name, left));
+    };
+    check(&[("a", "b"), ("event", "retry")], "retry", &[("a", "b")]);
+    check(
+        &[("message", "m"), ("event", "retry")],
+        "retry",
+        &[("message", "m")],
+    );
+    check(&[("message", "m")], "m", &[("message", "m")]);
+    check(&[("a", "b")], "", &[("a", "b")]);
+}

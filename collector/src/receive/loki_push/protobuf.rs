@@ -8,9 +8,9 @@
 //! Label       { name: string = 1, value: string = 2 }
 //! ```
 
+use super::super::protobuf::{CutOff, Wire, fields, messages, nanos};
 use super::request::Entry;
 use super::{METADATA_MAX, Pushed, Stop};
-use prost::encoding::{WireType, decode_key, decode_varint};
 use std::borrow::Cow;
 
 /// Takes all streams of an uncompressed request.
@@ -41,11 +41,11 @@ fn read_stream(bytes: &[u8], pushed: &mut Pushed) -> Result<(), Stop> {
 fn read_entry(bytes: &[u8]) -> Result<Result<Entry<'_>, String>, Stop> {
     let mut entry = Entry::default();
     let mut time = Ok(0);
-    for field in Fields(bytes) {
+    for field in fields(bytes) {
         match field? {
-            (1, Value::Bytes(timestamp)) => time = read_time(timestamp)?,
-            (2, Value::Bytes(line)) => entry.line = Cow::Borrowed(line),
-            (3, Value::Bytes(label)) => {
+            (1, Wire::Bytes(timestamp)) => time = read_time(timestamp)?,
+            (2, Wire::Bytes(line)) => entry.line = Cow::Borrowed(line),
+            (3, Wire::Bytes(label)) => {
                 if entry.metadata.len() >= METADATA_MAX {
                     return Ok(Err(super::too_much_metadata()));
                 }
@@ -59,10 +59,10 @@ fn read_entry(bytes: &[u8]) -> Result<Result<Entry<'_>, String>, Stop> {
 
 fn read_label(bytes: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), Stop> {
     let (mut name, mut value): (&[u8], &[u8]) = (&[], &[]);
-    for field in Fields(bytes) {
+    for field in fields(bytes) {
         match field? {
-            (1, Value::Bytes(text)) => name = text,
-            (2, Value::Bytes(text)) => value = text,
+            (1, Wire::Bytes(text)) => name = text,
+            (2, Wire::Bytes(text)) => value = text,
             _ => {}
         }
     }
@@ -72,77 +72,13 @@ fn read_label(bytes: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), Stop> {
     ))
 }
 
-#[expect(
-    clippy::cast_possible_wrap,
-    reason = "protobuf writes negative numbers as large ones"
-)]
 fn read_time(bytes: &[u8]) -> Result<Result<u64, String>, Stop> {
-    let (mut seconds, mut nanos) = (0_i64, 0_i64);
-    for field in Fields(bytes) {
-        match field? {
-            (1, Value::Number(n)) => seconds = n as i64,
-            (2, Value::Number(n)) => nanos = n as i64,
-            _ => {}
-        }
-    }
-    let time = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let time = nanos(bytes)?;
     Ok(u64::try_from(time).map_err(|_| super::no_time(&time.to_string())))
 }
 
-/// The value of a field, as far as it is of interest.
-enum Value<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-    Other,
-}
-
-/// The fields of a message.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u32, Value<'a>), Stop>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = self.field();
-        if field.is_none() {
-            self.0 = &[];
-        }
-        let cut = || Stop::Malformed("it is no PushRequest in protobuf, or is cut off".into());
-        Some(field.ok_or_else(cut))
+impl From<CutOff> for Stop {
+    fn from(_: CutOff) -> Self {
+        Self::Malformed("it is no PushRequest in protobuf, or is cut off".into())
     }
-}
-
-impl<'a> Fields<'a> {
-    fn field(&mut self) -> Option<(u32, Value<'a>)> {
-        let (number, kind) = decode_key(&mut self.0).ok()?;
-        let value = match kind {
-            WireType::Varint => Value::Number(decode_varint(&mut self.0).ok()?),
-            WireType::LengthDelimited => {
-                let len = usize::try_from(decode_varint(&mut self.0).ok()?).ok()?;
-                Value::Bytes(self.split(len)?)
-            }
-            WireType::SixtyFourBit => self.split(8).map(|_| Value::Other)?,
-            WireType::ThirtyTwoBit => self.split(4).map(|_| Value::Other)?,
-            WireType::StartGroup | WireType::EndGroup => return None,
-        };
-        Some((number, value))
-    }
-
-    fn split(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (first, rest) = self.0.split_at_checked(len)?;
-        self.0 = rest;
-        Some(first)
-    }
-}
-
-/// The messages or texts in the fields of that number.
-fn messages(bytes: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Stop>> {
-    Fields(bytes).filter_map(move |field| match field {
-        Ok((n, Value::Bytes(inside))) if n == number => Some(Ok(inside)),
-        Ok(_) => None,
-        Err(stop) => Some(Err(stop)),
-    })
 }

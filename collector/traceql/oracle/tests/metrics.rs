@@ -253,3 +253,33 @@ fn steps_and_series_are_bounded() {
     assert!(cut.unwrap().contains("more series"));
     assert!(Counting::new(&Query::parse("{ }").unwrap(), self::range(), 0).is_none());
 }
+
+#[test]
+fn labels_and_compared_values_are_bounded_in_bytes() {
+    let spans = |bytes: usize| {
+        let span = move |id| {
+            let mut span = span(id, 100, 1, "a");
+            span.name = format!("{id} {}", "x".repeat(bytes));
+            span
+        };
+        trace(1, (1..=100).map(span).collect())
+    };
+    for (query, most) in [
+        ("{ } | rate() by (name)", 100),
+        ("{ } | compare({ status = error })", 1000),
+    ] {
+        let query = Query::parse(query).unwrap();
+        for (bytes, is_cut) in [(1_000, false), (1_000_000, true)] {
+            let mut counting = Counting::new(&query, range(), 0).unwrap();
+            counting.add(&spans(bytes));
+            let (series, cut) = counting.finish();
+            let all: usize = series
+                .iter()
+                .flat_map(|series| &series.labels)
+                .map(|(_, value)| value.bytes())
+                .sum();
+            assert!(all < 40 << 20 && series.len() <= most && !series.is_empty());
+            assert_eq!(cut.is_some(), is_cut, "{cut:?}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! The stages of a pipeline.
 
+use super::effort::Room;
 use super::{Comparing as _, Context};
 use crate::ast::{Aggregate, Field, Pipeline, Scalar, SetOp, Spansets, Stage};
 use crate::value::{Static, Value};
@@ -51,10 +52,12 @@ impl Context<'_> {
                 };
                 sets.into_iter().filter_map(passes).collect()
             }
-            Stage::By(field) => sets
-                .into_iter()
-                .flat_map(|set| self.by(field, &set))
-                .collect(),
+            Stage::By(field) => {
+                let mut room = Room::new();
+                sets.into_iter()
+                    .flat_map(|set| self.by(field, &set, &mut room))
+                    .collect()
+            }
             Stage::Coalesce => vec![Set {
                 spans: union(sets),
                 attributes: Vec::new(),
@@ -63,23 +66,32 @@ impl Context<'_> {
         }
     }
 
-    /// The set parted by the values of a field, in the order in which they come.
-    fn by(&self, field: &Field, set: &Set) -> Vec<Set> {
+    /// The set parted by the values of a field, in the order in which they come; spans of values
+    /// for which there is no room are left out.
+    fn by(&self, field: &Field, set: &Set, room: &mut Room) -> Vec<Set> {
         let mut parts: Vec<Set> = Vec::new();
-        let mut places: AHashMap<String, usize> = AHashMap::new();
-        for at in &set.spans {
+        let mut places: AHashMap<u64, usize> = AHashMap::new();
+        let hasher = ahash::RandomState::new();
+        for at in set.spans.iter().take_while(|_| self.effort.goes_on()) {
             let value = self.value(field, *at);
-            let key = format!("{} {value}", value.type_name());
-            let place = *places.entry(key).or_insert_with(|| {
-                let mut attributes = set.attributes.clone();
-                attributes.push((format!("by({field})"), value.into_told()));
-                parts.push(Set {
-                    spans: Vec::new(),
-                    attributes,
-                });
-                parts.len() - 1
-            });
-            parts[place].spans.push(*at);
+            // Whole values may be large, and those for which there is no room are many.
+            let key = hasher.hash_one((value.type_name(), value.to_string()));
+            if let Some(place) = places.get(&key) {
+                parts[*place].spans.push(*at);
+                continue;
+            }
+            let mut attributes = set.attributes.clone();
+            attributes.push((format!("by({field})"), value.into_told()));
+            let part = Set {
+                spans: vec![*at],
+                attributes,
+            };
+            if !room.take(&part) {
+                self.effort.note_sets();
+                continue;
+            }
+            places.insert(key, parts.len());
+            parts.push(part);
         }
         parts
     }
@@ -89,8 +101,9 @@ impl Context<'_> {
         match spansets {
             Spansets::Filter(None) => spans.to_vec(),
             Spansets::Filter(Some(field)) => {
+                let in_time = spans.iter().take_while(|_| self.effort.goes_on());
                 let holds = |at: &&usize| self.holds(field, **at);
-                spans.iter().filter(holds).copied().collect()
+                in_time.filter(holds).copied().collect()
             }
             Spansets::Pipeline(pipeline) => {
                 let set = Set {
@@ -108,6 +121,7 @@ impl Context<'_> {
                 match op {
                     SetOp::And if right.is_empty() => right,
                     SetOp::And | SetOp::Or => merge(left, right),
+                    SetOp::Structural(..) if !self.effort.goes_on_over_all() => Vec::new(),
                     SetOp::Structural(relation, form) => {
                         self.related(&left, *relation, *form, &right)
                     }

@@ -15,6 +15,9 @@ const VALUES_MAX: usize = 1_000;
 /// How many counts are kept of all values and intervals together.
 const COUNTS_MAX: usize = 1_000_000;
 
+/// How many bytes all attributes and values have at most.
+const BYTES_MAX: usize = 32 << 20;
+
 /// Counts by interval.
 pub(super) type Counts = BTreeMap<u64, u64>;
 
@@ -24,6 +27,7 @@ pub(super) struct Sides {
     pub(super) attributes: BTreeMap<String, Values>,
     pub(super) dropped: bool,
     counts: usize,
+    bytes: usize,
 }
 
 /// The values of one attribute.
@@ -54,15 +58,26 @@ impl Sides {
     }
 
     fn count(&mut self, attribute: String, value: &Value<'_>, side: usize, interval: u64) {
-        if self.attributes.len() >= ATTRIBUTES_MAX && !self.attributes.contains_key(&attribute) {
-            self.dropped = true;
-            return;
+        if !self.attributes.contains_key(&attribute) {
+            let is_full = self.attributes.len() >= ATTRIBUTES_MAX;
+            if is_full || self.bytes + attribute.len() > BYTES_MAX {
+                self.dropped = true;
+                return;
+            }
+            self.bytes += attribute.len();
         }
         let values = self.attributes.entry(attribute).or_default();
         *values.totals[side].entry(interval).or_default() += 1;
         let key = format!("{} {value}", value.type_name());
-        let is_known = values.values.contains_key(&key);
-        if (values.values.len() >= VALUES_MAX && !is_known) || self.counts >= COUNTS_MAX {
+        if !values.values.contains_key(&key) {
+            let bytes = key.len() + value.bytes();
+            if values.values.len() >= VALUES_MAX || self.bytes + bytes > BYTES_MAX {
+                self.dropped = true;
+                return;
+            }
+            self.bytes += bytes;
+        }
+        if self.counts >= COUNTS_MAX {
             self.dropped = true;
             return;
         }

@@ -14,9 +14,10 @@ impl Counting<'_> {
     #[must_use]
     pub fn finish(self) -> (Vec<Series>, Option<String>) {
         let is_cut = self.dropped || self.sides.dropped;
-        let cut = is_cut.then(|| {
-            "there are more series than an answer has; group by less or narrow the query".to_owned()
-        });
+        let cut = self.cut.or(is_cut.then_some(
+            "there are more series than an answer has; group by less or narrow the query",
+        ));
+        let cut = cut.map(str::to_owned);
         let mut series = match &self.metrics.function {
             Function::Compare { top, .. } => of_sides(&self.sides, *top, &self.window),
             function => {

@@ -120,6 +120,54 @@ fn pipelines() {
 }
 
 #[test]
+fn a_pipeline_in_parentheses_is_compared_by_its_number() {
+    check("({ } | count()) > 2", "{ } | count() > 2");
+    check(
+        "(({ .a } >> { .b } | by(.c) | avg(.d))) <= 1.5s | select(.e)",
+        "{ .a } >> { .b } | by(.c) | avg(.d) <= 1s500ms | select(.e)",
+    );
+    check(
+        "({ .a } | count() > 1 | max(.b) - 1) != -5 | rate()",
+        "{ .a } | count() > 1 | max(.b) - 1 != 0 - 5 | rate()",
+    );
+    check(
+        "({ .a = \")\" && (.b || .c) } | count()) = 2",
+        "{ .a = \")\" && (.b || .c) } | count() = 2",
+    );
+    // These are spansets still.
+    same("({ .a } | count() > 1) > { .b }");
+    check("({ .a }) > ({ .b })", "{ .a } > { .b }");
+    // Two pipelines have no span set in common whose number could be compared.
+    let two = "({ .a } | count()) > ({ .b } | count())";
+    check_error(two, 17, "expected a comparison");
+    check_error("({ } | select(.a)) > 2", 17, "expected | and a number");
+    check_error("({ }) > 2", 4, "expected | and a number");
+}
+
+#[test]
+fn a_pipeline_may_begin_with_any_stage() {
+    same("select(.a)");
+    same("by(.a) | count() > 1");
+    same("count() > 1");
+    check_error("coalesce()", 0, "a query begins with");
+}
+
+#[test]
+fn a_query_says_itself_how_many_exemplars_it_wants() {
+    let check = |hints: &str, expected: Option<usize>| {
+        let query = Query::parse(&format!("{{ }} | rate() {hints}")).unwrap();
+        assert_eq!(query.exemplars(), expected, "{hints}");
+    };
+    check("", None);
+    check("with(exemplars=7)", Some(7));
+    check("with(most_recent=true, exemplars=0)", Some(0));
+    check("with(exemplars=false)", Some(0));
+    check("with(exemplars=true)", None);
+    check("with(exemplars=\"5\")", None);
+    check("with(sample=0.1, unknown=1s)", None);
+}
+
+#[test]
 fn metrics() {
     same("{ } | rate()");
     same("{ .a } | { .b } | rate() by (resource.service.name, .b)");
@@ -405,6 +453,9 @@ fn query() -> impl Strategy<Value = String> {
         spanset().prop_map(|spanset| format!(" | compare({spanset}, 3)")),
         Just(" with(a=1)".to_owned()),
     ];
-    (spanset(), proptest::collection::vec(stage, 0..3), end)
-        .prop_map(|(first, stages, end)| [vec![first], stages].concat().join(" | ") + &end)
+    let whole = (spanset(), proptest::collection::vec(stage, 0..3), end)
+        .prop_map(|(first, stages, end)| [vec![first], stages].concat().join(" | ") + &end);
+    let compared = (spanset(), field(), -9..9_i64)
+        .prop_map(|(first, field, n)| format!("({first} | avg({field}) + 1) >= {n}"));
+    prop_oneof![9 => whole, 1 => compared]
 }

@@ -76,6 +76,19 @@ pub(super) struct PageLimits {
     pub(super) heads: usize,
 }
 
+impl PageLimits {
+    fn of(spans: usize) -> Self {
+        let spans = spans.max(1);
+        let bytes = spans.saturating_mul(SPAN_BYTES).max(PAGE_BYTES_MIN);
+        Self {
+            spans,
+            bytes,
+            small_bytes: bytes.min(SMALL_BYTES),
+            heads: HEADS_MAX,
+        }
+    }
+}
+
 /// A page of a trace, which is not decoded.
 #[derive(Debug, Default)]
 pub(super) struct RawTrace {
@@ -110,20 +123,46 @@ impl TraceStore {
         Ok(decode(id, &raw))
     }
 
+    /// Several traces, in the order of their IDs: of all together at most `spans_max` spans, and
+    /// bytes as for a page of so many. Each may have as many as come to it when what those before
+    /// it left is shared by it and the others; one that has more says so.
+    ///
+    /// # Errors
+    /// [`SearchError`] when a segment could not be read.
+    pub fn traces(
+        &self,
+        tenant: &Tenant,
+        ids: &[TraceId],
+        spans_max: usize,
+    ) -> Result<Vec<Trace>, SearchError> {
+        let Some(view) = self.view(tenant) else {
+            return Ok(Vec::new());
+        };
+        let mut left = PageLimits::of(spans_max);
+        let mut found = Vec::new();
+        for (id, others) in ids.iter().zip((1..=ids.len()).rev()) {
+            let share = PageLimits {
+                spans: (left.spans / others).max(1).min(self.page_limits().spans),
+                bytes: left.bytes / others,
+                small_bytes: (left.bytes / others).min(SMALL_BYTES),
+                ..left
+            };
+            let raw = self.raw_page(&view, id, None, &share)?;
+            let bytes: usize = raw.spans.iter().map(RawSpan::bytes_with_context).sum();
+            left.spans = left.spans.saturating_sub(raw.spans.len());
+            left.bytes = left.bytes.saturating_sub(bytes);
+            found.extend(decode(id, &raw));
+        }
+        Ok(found)
+    }
+
     /// The first page of a trace, not decoded.
     pub(super) fn raw(&self, view: &View, id: &TraceId) -> Result<RawTrace, SearchError> {
         self.raw_page(view, id, None, &self.page_limits())
     }
 
     fn page_limits(&self) -> PageLimits {
-        let spans = self.config().trace_spans_max.max(1);
-        let bytes = spans.saturating_mul(SPAN_BYTES).max(PAGE_BYTES_MIN);
-        PageLimits {
-            spans,
-            bytes,
-            small_bytes: bytes.min(SMALL_BYTES),
-            heads: HEADS_MAX,
-        }
+        PageLimits::of(self.config().trace_spans_max)
     }
 
     pub(super) fn raw_page(

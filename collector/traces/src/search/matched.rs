@@ -3,7 +3,7 @@
 use super::SearchError;
 use crate::decoded::Decoder;
 use crate::store::TraceStore;
-use sonde_proto::{Tenant, TraceId, UnixNanos};
+use sonde_proto::{Deadline, Tenant, TraceId, UnixNanos};
 use sonde_traceql::{Bounds, Query, SpanSet};
 
 /// The span sets, and why there may be more of them.
@@ -34,9 +34,11 @@ impl TraceStore {
             end: UnixNanos(u64::MAX),
             spans_max,
         };
-        let span_sets = query.search(&Decoder::default().decode(*id, &raw.spans), &bounds);
+        let decoded = Decoder::default().decode(*id, &raw.spans);
+        let (span_sets, why) = query.search_until(&decoded, &bounds, &Deadline::never());
         let many = span_sets.iter().any(|set| set.matched > set.spans.len());
         let many = many.then(|| format!("more than {spans_max} spans match; these are the first"));
-        Ok(Some((span_sets, raw.cut.or(many))))
+        let why = why.map(str::to_owned);
+        Ok(Some((span_sets, raw.cut.or(why).or(many))))
     }
 }

@@ -56,9 +56,10 @@ impl TraceStore {
         mut tell: impl FnMut(&MetricsProgress<'_, '_>),
     ) -> Result<Option<MetricsAnswer>, SearchError> {
         let counting = Counting::new(&search.query, search.window, search.exemplars);
-        let Some(mut counting) = counting else {
+        let Some(counting) = counting else {
             return Ok(None);
         };
+        let mut counting = counting.until(search.deadline.clone());
         let times = search.window.times();
         let (mut traces, mut reached) = (0, times.1);
         let visit = |trace: &Decoded| {

@@ -44,3 +44,42 @@ impl TraceStore {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::Config;
+    use crate::tests::model::{entry, open, payload, random_span, tenant, trace_id};
+    use prost::Message as _;
+    use rand::SeedableRng as _;
+    use sonde_proto::otlp::kv;
+    use sonde_proto::otlp::trace::{ResourceSpans, TracesData};
+
+    #[test]
+    fn the_parts_of_a_large_trace_are_all_of_it_and_none_of_them_is() {
+        const SPANS: u64 = 12;
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+        let spans = (1..=SPANS).map(|n| {
+            let mut span = random_span(&mut rng, 1);
+            span.trace_id = trace_id(0).as_bytes().to_vec();
+            span.span_id = n.to_be_bytes().to_vec();
+            span.attributes.push(kv("long", "x".repeat(300_000)));
+            span
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), &Config::default());
+        store.apply(&[entry(0, &payload("web", spans.collect()))]);
+        let trace = store.otlp(&tenant(), &trace_id(0)).unwrap().unwrap();
+        let parts: Vec<_> = trace.resource_spans().collect();
+        assert!(parts.iter().all(|part| part.len() < 1_100_000));
+        let decoded: Vec<_> = parts
+            .iter()
+            .map(|part| ResourceSpans::decode(*part).unwrap())
+            .collect();
+        let whole = TracesData::decode(trace.bytes.as_slice()).unwrap();
+        assert_eq!(decoded, whole.resource_spans);
+        let scopes = decoded.iter().flat_map(|one| &one.scope_spans);
+        let spans: usize = scopes.map(|scope| scope.spans.len()).sum();
+        assert_eq!(spans as u64, SPANS);
+        assert!(parts.len() > 3);
+    }
+}

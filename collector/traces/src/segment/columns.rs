@@ -10,8 +10,9 @@
 //! Numbers of fixed width are little endian. Copies of a span may be listed; a fragment with too
 //! many spans is not listed at all.
 
-use super::Segment;
-use crate::codes::{CodeNeeds, SpanCode};
+use super::{Fragments, Segment};
+use crate::codes::{self, CodeNeeds, SpanCode};
+use crate::raw::Shell;
 use sonde_proto::Deadline;
 use sonde_segment::blocks::{BlockError, Writer, put_varint, take_varint};
 use std::ops::Range;
@@ -115,21 +116,46 @@ impl Segment {
         )
     }
 
-    /// Visits the service and the flags of every listed span; false where the time was over.
+    /// Visits the service and the flags of every span; false where the time was over. Those of a
+    /// fragment that is not listed are read.
     pub(crate) fn each_service(
         &self,
         deadline: &Deadline,
         mut visit: impl FnMut(u32, u8),
     ) -> Result<bool, BlockError> {
+        let mut fragments = Fragments::new(self);
+        let mut last: Option<(Arc<Shell>, u32)> = None;
         for number in 0..self.fragments.div_ceil(GROUP) {
+            let group = self.columns(number, [false, true, true, false])?;
+            if let Some(group) = &group {
+                let spans = group.services.iter().zip(&group.flags);
+                spans.for_each(|(service, flags)| visit(*service, *flags));
+            }
+            let first = number * GROUP;
+            for place in 0..GROUP.min(self.fragments - first) {
+                if group.as_ref().is_some_and(|group| group.is_listed(place)) {
+                    continue;
+                }
+                if let Some(fragment) = fragments.get(first + place)? {
+                    self.each_span_of(&fragment.trace_id, |span| {
+                        let resource = &span.context.resource;
+                        let known = last
+                            .as_ref()
+                            .filter(|(shell, _)| Arc::ptr_eq(shell, resource));
+                        let service =
+                            known.map_or_else(|| codes::of_resource(resource), |last| last.1);
+                        last = Some((Arc::clone(resource), service));
+                        visit(service, codes::of_span(&span.bytes));
+                        !deadline.has_passed()
+                    })?;
+                }
+                if deadline.has_passed() {
+                    return Ok(false);
+                }
+            }
             if deadline.has_passed() {
                 return Ok(false);
             }
-            let Some(group) = self.columns(number, [false, true, true, false])? else {
-                break;
-            };
-            let spans = group.services.iter().zip(&group.flags);
-            spans.for_each(|(service, flags)| visit(*service, *flags));
         }
         Ok(true)
     }
@@ -172,6 +198,10 @@ impl Segment {
 }
 
 impl Group {
+    fn is_listed(&self, place: u32) -> bool {
+        !self.spans(place).is_empty()
+    }
+
     /// Whether a fragment, by its place in the group, may have a span of such a code.
     pub(super) fn may_have(&self, place: u32, needs: &CodeNeeds) -> bool {
         let spans = self.spans(place);

@@ -1,6 +1,7 @@
-//! What the writer does between batches: seal, let go, move damage aside, and, in
-//! [`super::merge`], merge.
+//! What the writer does between batches: seal, move damage aside, and, in [`super::leave`] and
+//! [`super::merge`], let go and merge.
 
+use super::leave::Leaving;
 use super::merge::Merging;
 use super::seal::{Frozen, Outcome};
 use super::{StoreError, TraceStore};
@@ -8,7 +9,7 @@ use crate::config::Config;
 use crate::segment::{IdsOnly, Segment, received};
 use sonde_proto::{Position, UnixNanos};
 use sonde_segment::work::{Background, Barred, Pace};
-use sonde_segment::{Manifest, SegmentMeta, SwapError, plan};
+use sonde_segment::{Manifest, SegmentMeta, SwapError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(super) struct Keeper {
     pub(super) frozen: Option<Frozen>,
     pub(super) sealing: Background<Outcome>,
     pub(super) merging: Background<Merging>,
+    pub(super) leaving: Leaving,
     /// Whether segments changed since a merge was last looked for.
     pub(super) merge_due: bool,
     /// What no merge is to take for a while.
@@ -44,6 +46,7 @@ impl Keeper {
             frozen: None,
             sealing: Background::new("traces-seal"),
             merging: Background::new("traces-merge"),
+            leaving: Leaving::new(),
             merge_due: true,
             barred: Barred::default(),
             pace: Arc::new(Pace::new(config.merge_bytes_per_second_max)),
@@ -62,6 +65,7 @@ impl Keeper {
         // Nobody lists what they wrote: the next start deletes it.
         self.sealing.wait();
         self.merging.wait();
+        self.leaving.stop();
     }
 }
 
@@ -112,74 +116,6 @@ impl TraceStore {
         let aged = |since: UnixNanos| keeper.now.since(since) >= age;
         let full = keeper.active_bytes as u64 >= self.config.seal_bytes;
         keeper.frozen.is_none() && (full || keeper.active_since.is_some_and(aged))
-    }
-
-    /// Lets go of what is older than retention or too much. Of spans, which traces carried a
-    /// request ID may be kept for longer.
-    fn let_go(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
-        let (ids, spans): (Vec<_>, Vec<_>) = keeper
-            .manifest
-            .segments
-            .iter()
-            .map(|s| by_age(s, keeper.now))
-            .partition(IdsOnly::is_meant);
-        // Age counts from the newest span that is sealed: a machine whose clock is years ahead
-        // must not lose everything by it.
-        let sealed = keeper.manifest.segments.iter();
-        let newest = sealed.map(|s| s.end).max();
-        let newest = newest.map_or(keeper.now, |newest| newest.min(keeper.now));
-        let (spans_kept, ids_kept) = (
-            newest.minus(Duration::from_secs(self.config.retention_seconds)),
-            newest.minus(Duration::from_secs(
-                self.config.request_id_retention_seconds,
-            )),
-        );
-        let mut gone = plan::expire(&spans, spans_kept, self.config.disk_bytes_max);
-        let left = if ids_kept < spans_kept {
-            self.keep_ids(keeper, &gone)
-        } else {
-            Vec::new()
-        };
-        gone.extend(plan::expire(
-            &ids,
-            ids_kept,
-            self.config.request_id_bytes_max,
-        ));
-        if gone.is_empty() {
-            return Ok(());
-        }
-        Ok(self.replace(keeper, &gone, None, left)?)
-    }
-
-    /// Writes the request IDs of segments that are let go. Where that fails they go too: on a
-    /// full disk, retention is what makes room.
-    fn keep_ids(&self, keeper: &mut Keeper, gone: &[u64]) -> Vec<Arc<IdsOnly>> {
-        let segments: Vec<Arc<Segment>> = {
-            let state = self.state.read();
-            let gone = state.segments.iter().filter(|s| gone.contains(&s.meta.id));
-            gone.cloned().collect()
-        };
-        let mut kept = Vec::new();
-        for segment in segments {
-            let (id, tenant) = (keeper.manifest.take_id(), &segment.meta.tenant);
-            let write = || -> Result<Option<IdsOnly>, StoreError> {
-                let path = self.dir.create(tenant, id)?;
-                let Some(meta) = IdsOnly::write(&path, id, &segment)? else {
-                    return Ok(None);
-                };
-                self.dir.persist(tenant, id)?;
-                Ok(Some(IdsOnly::open(&path, meta)?))
-            };
-            match write() {
-                Ok(Some(ids)) => kept.push(Arc::new(ids)),
-                Ok(None) => self.dir.remove(tenant, id),
-                Err(error) => {
-                    self.dir.remove(tenant, id);
-                    tracing::warn!(segment = segment.meta.id, %error, "the request IDs of spans that are let go cannot be kept");
-                }
-            }
-        }
-        kept
     }
 
     pub(super) fn move_damaged_aside(&self, keeper: &mut Keeper) -> Result<(), StoreError> {
@@ -250,6 +186,8 @@ impl TraceStore {
             self.finish_seal(&mut keeper)?;
             if let Some(merged) = keeper.merging.wait() {
                 self.publish_merge(&mut keeper, merged)?;
+            } else if self.finish_leaving(&mut keeper)? {
+                continue;
             } else if keeper.frozen.is_none() && !keeper.merge_due {
                 drop(keeper);
                 return self.maintain(now);
@@ -261,7 +199,7 @@ impl TraceStore {
 /// A segment as retention sees it: by when its spans arrived, since a span may claim any time,
 /// and late ones are kept as long as others. An arrival that is yet to come was stamped by a
 /// clock that went wrong, and says nothing; the spans' own times do then.
-fn by_age(meta: &SegmentMeta, now: UnixNanos) -> SegmentMeta {
+pub(super) fn by_age(meta: &SegmentMeta, now: UnixNanos) -> SegmentMeta {
     let (start, end) = received(meta);
     let (start, end) = match end <= now {
         true => (start, end),

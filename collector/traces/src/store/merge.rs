@@ -5,7 +5,7 @@
 
 use super::keep::Keeper;
 use super::{StoreError, TraceStore, is_damage};
-use crate::segment::{IdsOnly, Segment, merge};
+use crate::segment::{IdsOnly, Segment, ShellCache, merge};
 use sonde_proto::Tenant;
 use sonde_segment::blocks::BlockError;
 use sonde_segment::work::Pace;
@@ -19,7 +19,9 @@ pub(super) struct Merging {
     id: u64,
     tenant: Tenant,
     inputs: Vec<u64>,
-    outcome: Result<SegmentMeta, StoreError>,
+    outcome: Result<Segment, StoreError>,
+    /// Which of the inputs is why it failed.
+    damaged: Vec<(Arc<Segment>, BlockError)>,
 }
 
 /// A merge to be done.
@@ -30,6 +32,7 @@ struct Task {
     id: u64,
     tenant: Tenant,
     inputs: Vec<Arc<Segment>>,
+    shells: Arc<ShellCache>,
 }
 
 impl TraceStore {
@@ -82,7 +85,10 @@ impl TraceStore {
         };
         keeper.barred.forget_before(keeper.now);
         let mut segments = keeper.manifest.segments.clone();
-        segments.retain(|s| !keeper.barred.contains(s.id) && !IdsOnly::is_meant(s));
+        segments.retain(|s| {
+            let is_kept = !keeper.barred.contains(s.id) && !keeper.leaving.contains(s.id);
+            is_kept && !IdsOnly::is_meant(s)
+        });
         let inputs = self.segments(&plan::merge(&segments, &limits)?);
         let tenant = inputs.first()?.meta.tenant.clone();
         Some(Task {
@@ -91,6 +97,7 @@ impl TraceStore {
             id: keeper.manifest.take_id(),
             tenant,
             inputs,
+            shells: Arc::clone(&self.shells),
         })
     }
 
@@ -114,6 +121,7 @@ impl TraceStore {
             tenant,
             inputs,
             outcome,
+            damaged,
         } = merged;
         let is_listed = |input: &u64| keeper.manifest.segment(*input).is_some();
         if outcome.is_ok() && !inputs.iter().all(is_listed) {
@@ -122,15 +130,7 @@ impl TraceStore {
             self.dir.remove(&tenant, id);
             return Ok(());
         }
-        let open = |meta| {
-            Ok(Segment::open(
-                &self.dir.path(&tenant, id),
-                meta,
-                &self.shells,
-            )?)
-        };
-        let opened = outcome.and_then(open);
-        match opened {
+        match outcome {
             Ok(segment) => {
                 if let Err(error) = self.replace(keeper, &inputs, Some(segment), Vec::new()) {
                     if !error.may_be_in_force() {
@@ -144,8 +144,10 @@ impl TraceStore {
             }
             Err(error) => {
                 self.dir.remove(&tenant, id);
-                let is_damage = matches!(&error, StoreError::Segment(error) if is_damage(error));
-                if is_damage && self.find_damage(&inputs) {
+                if !damaged.is_empty() {
+                    for (segment, error) in &damaged {
+                        self.note_damage(segment, error);
+                    }
                     keeper.merge_due = true;
                     return self.move_damaged_aside(keeper);
                 }
@@ -155,22 +157,7 @@ impl TraceStore {
         }
     }
 
-    /// Reads the inputs of a failed merge through, so that the damaged one is found; whether
-    /// there is one.
-    fn find_damage(&self, inputs: &[u64]) -> bool {
-        let mut found = false;
-        for segment in self.segments(inputs) {
-            if let Err(error) = segment.verify()
-                && is_damage(&error)
-            {
-                self.note_damage(&segment, &error);
-                found = true;
-            }
-        }
-        found
-    }
-
-    fn segments(&self, ids: &[u64]) -> Vec<Arc<Segment>> {
+    pub(super) fn segments(&self, ids: &[u64]) -> Vec<Arc<Segment>> {
         let state = self.state.read();
         let listed = state.segments.iter().filter(|s| ids.contains(&s.meta.id));
         listed.cloned().collect()
@@ -180,16 +167,36 @@ impl TraceStore {
 impl Task {
     /// Also a merge that panics is known afterwards, so that it is tidied up and let alone.
     fn run(self, write: impl FnOnce(&Self) -> Result<SegmentMeta, BlockError>) -> Merging {
-        let outcome = match catch_unwind(AssertUnwindSafe(|| write(&self))) {
+        let work = || -> Result<Segment, BlockError> {
+            let meta = write(&self)?;
+            Segment::open(&self.dir.path(&self.tenant, self.id), meta, &self.shells)
+        };
+        let outcome = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(written) => written.map_err(StoreError::from),
             Err(_) => Err(StoreError::Panicked("merging")),
         };
+        let is_damage = matches!(&outcome, Err(StoreError::Segment(error)) if is_damage(error));
         Merging {
+            damaged: if is_damage {
+                self.find_damage()
+            } else {
+                Vec::new()
+            },
             outcome,
             inputs: self.inputs.iter().map(|s| s.meta.id).collect(),
             id: self.id,
             tenant: self.tenant,
         }
+    }
+
+    /// Reads the inputs of a failed merge through, so that the damaged one is found.
+    fn find_damage(&self) -> Vec<(Arc<Segment>, BlockError)> {
+        let inputs = self.inputs.iter();
+        let damaged = inputs.filter_map(|segment| {
+            let error = segment.verify().err().filter(is_damage)?;
+            Some((Arc::clone(segment), error))
+        });
+        damaged.collect()
     }
 
     fn write(&self) -> Result<SegmentMeta, BlockError> {

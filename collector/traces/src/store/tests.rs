@@ -135,6 +135,9 @@ fn a_seal_that_fails_leaves_no_files_and_does_not_stop_retention() {
     bed.send("a");
     bed.send("b");
     bed.store.settle(UnixNanos::from_secs(2100)).unwrap_err();
+    let mut keeper = bed.store.keeper.lock();
+    assert!(bed.store.finish_leaving(&mut keeper).unwrap());
+    drop(keeper);
     let left = bed.segments("a");
     assert!(
         left.is_empty(),
@@ -244,6 +247,33 @@ fn what_no_segment_can_hold_is_set_aside_as_otlp_and_told_of() {
     let aside = fs::read_dir(bed.dir.path().join("quarantine")).unwrap();
     let aside = aside.map(|file| fs::read(file.unwrap().path()).unwrap());
     let spans = ExportTraceServiceRequest::decode(&aside.last().unwrap()[..]).unwrap();
-    let spans = spans.resource_spans[0].scope_spans[0].spans.len();
+    let pieces = spans.resource_spans.iter();
+    let spans: usize = pieces.map(|piece| piece.scope_spans[0].spans.len()).sum();
     assert_eq!(spans, 2);
+}
+
+/// Whoever brings spans holds the lock meanwhile, and a merge takes no part of it away.
+#[test]
+fn request_ids_of_what_is_let_go_are_written_while_others_hold_the_keepers_lock() {
+    let bed = Bed::new(&Config {
+        retention_seconds: 1000,
+        merge_fan_in: 2,
+        ..Config::default()
+    });
+    bed.send("a");
+    bed.store.seal(UnixNanos(0)).unwrap();
+    bed.skip_to(5000);
+    bed.send("a");
+    bed.store.seal(UnixNanos(0)).unwrap();
+    let mut keeper = bed.store.keeper.lock();
+    keeper.now = UnixNanos::from_secs(5000);
+    bed.store.let_go(&mut keeper).unwrap();
+    assert_eq!(bed.store.stats().segments, 2, "they go when it is written");
+    keeper.merge_due = true;
+    bed.store.advance_merge(&mut keeper);
+    assert!(!keeper.merging.is_busy(), "one of the two leaves");
+    assert!(bed.store.finish_leaving(&mut keeper).unwrap());
+    assert_eq!(bed.store.stats().segments, 1);
+    drop(keeper);
+    assert_eq!(bed.segments("a").len(), 1);
 }

@@ -467,3 +467,27 @@ fn a_shell_is_what_lies_around_however_it_is_spread() {
     let spread = [&resource[..], &scopes, &schema, &scopes, &resource].concat();
     check(&spread, &[&both[..], &resource].concat());
 }
+
+#[test]
+fn a_large_trace_is_written_in_pieces_which_repeat_its_resource_seldom() {
+    let pieces = |resource: usize| {
+        let attributes = vec![otlp::kv("noise", noise(resource))];
+        let spans = (0..400).map(|n| Span {
+            name: "x".repeat(20_000),
+            ..span(1, n + 1)
+        });
+        let resource_spans = vec![of_resource(attributes, spans.collect())];
+        let sent = TracesData { resource_spans }.encode_to_vec();
+        let mut raw = Vec::new();
+        let sent: bytes::Bytes = sent.into();
+        split(&sent, |_, span| raw.push(span), |_| {}).unwrap();
+        let written = crate::raw::encode(&mut raw);
+        assert_eq!(taken_apart(&written), taken_apart(&sent));
+        assert!(written.len() < 2 * sent.len());
+        let decoded = TracesData::decode(&written[..]).unwrap();
+        let spans = |piece: &ResourceSpans| piece.scope_spans[0].spans.len();
+        decoded.resource_spans.iter().map(spans).max().unwrap()
+    };
+    assert_eq!(pieces(10), (1 << 20) / 20_050);
+    assert!(pieces(4 << 20) > 150);
+}

@@ -194,7 +194,7 @@ fn retention_goes_by_arrival_and_by_bytes() {
         )]);
         store.seal(UnixNanos(0)).unwrap();
     }
-    store.maintain(UnixNanos::from_secs(180)).unwrap();
+    store.settle(UnixNanos::from_secs(180)).unwrap();
     let kept = |store: &crate::TraceStore| {
         (0..10)
             .filter(|n| store.trace(&tenant(), &trace_id(*n)).unwrap().is_some())
@@ -210,7 +210,7 @@ fn retention_goes_by_arrival_and_by_bytes() {
             ..config
         },
     );
-    store.maintain(UnixNanos::from_secs(180)).unwrap();
+    store.settle(UnixNanos::from_secs(180)).unwrap();
     assert!(
         [4, 5, 6, 7, 8, 9].ends_with(&kept(&store)) && kept(&store).len() >= 2,
         "the oldest went: {:?}",

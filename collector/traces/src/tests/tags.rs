@@ -174,3 +174,86 @@ fn numbers_are_counted_over_all_segments_and_each_span_once() {
     assert!(answer.series.is_empty());
     assert_eq!(counted("{ }"), None);
 }
+
+/// What is offered among the values is found by them, in every way to ask for it.
+#[test]
+fn spans_without_a_service_are_found_by_the_name_they_are_listed_under() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let mut nameless = payload("", vec![span(1, 1, "/a")]);
+    store.apply(&[entry(0, &nameless)]);
+    let resource = nameless.resource_spans[0].resource.as_mut().unwrap();
+    resource.attributes.clear();
+    nameless.resource_spans[0].scope_spans[0].spans = vec![span(2, 2, "/b")];
+    store.apply(&[
+        entry(1, &nameless),
+        entry(2, &payload("web", vec![span(3, 3, "/c")])),
+    ]);
+    for _ in 0..2 {
+        let tag = Field::parse_tag("resource.service.name").unwrap();
+        for query in ["", "{ name =~ `.*` }"] {
+            let found = store.tag_values(&tenant(), &tag, &search(query, 10));
+            let values: Vec<_> = found.unwrap().values.into_iter().map(|v| v.1).collect();
+            assert_eq!(values, ["unknown_service", "web"], "{query}");
+        }
+        for query in [
+            "{ resource.service.name = `unknown_service` }",
+            "{ .service.name = `unknown_service` }",
+            "{ resource.service.name =~ `unknown.*` }",
+            "{ resource.service.name != `web` }",
+        ] {
+            let search = crate::Search {
+                query: TraceQuery::parse(query).unwrap(),
+                start: UnixNanos(0),
+                end: UnixNanos(u64::MAX),
+                limit: 10,
+                spans_per_set: 3,
+                deadline: Deadline::never(),
+            };
+            let found = store.search(&tenant(), &search).unwrap().traces;
+            let mut ids: Vec<_> = found.iter().map(|f| f.summary.trace_id).collect();
+            ids.sort_unstable();
+            assert_eq!(ids, [trace_id(1), trace_id(2)], "{query}");
+        }
+        store.seal(UnixNanos(0)).unwrap();
+    }
+}
+
+/// Those of one trace are listed in no column.
+#[test]
+fn usage_counts_the_spans_of_very_large_traces() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        merge_fan_in: 2,
+        ..Config::default()
+    };
+    let store = open(dir.path(), &config);
+    let large = |first: u64| {
+        let spans = (first..first + 20_000).map(|number| Span {
+            attributes: Vec::new(),
+            ..span(1, number, "/a")
+        });
+        payload("large", spans.collect())
+    };
+    store.apply(&[
+        entry(0, &large(1)),
+        entry(1, &payload("web", vec![span(2, 1, "/a")])),
+    ]);
+    store.seal(UnixNanos(0)).unwrap();
+    store.apply(&[entry(2, &large(30_000))]);
+    let usage = || store.usage_of(&tenant(), 5, &Deadline::never());
+    for _ in 0..3 {
+        let largest: Vec<_> = usage().largest.into_iter().collect();
+        let counts: Vec<_> = largest
+            .iter()
+            .map(|one| (&*one.service, one.spans))
+            .collect();
+        assert_eq!(counts, [("large", 40_000), ("web", 1)]);
+        store.seal(UnixNanos(0)).unwrap();
+        if store.stats().segments == 2 {
+            store.merge_all().unwrap();
+        }
+    }
+    let late = Deadline::within(std::time::Duration::ZERO);
+    assert!(store.usage_of(&tenant(), 5, &late).cut.is_some());
+}

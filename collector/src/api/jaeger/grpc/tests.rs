@@ -267,3 +267,107 @@ async fn calls_between_services_are_those_over_http() {
         .unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
 }
+
+/// The same trace as Jaeger's own spans.
+#[tokio::test(flavor = "multi_thread")]
+async fn version_2_has_jaegers_spans() {
+    let bed = Bed::with_traces().await;
+    let id = sonde_proto::TraceId::from_hex(TRACE_ID).unwrap();
+    let request = v2::TraceRequest {
+        trace_id: id.as_bytes().to_vec(),
+    };
+    let get = "/jaeger.api_v2.QueryService/GetTrace";
+    let found: Vec<v2::Chunk> = call(&bed, get, request).await.unwrap();
+    let spans: Vec<_> = found.iter().flat_map(|chunk| &chunk.spans).collect();
+    assert_eq!(spans.len(), 2);
+    let named = |name: &str| {
+        *spans
+            .iter()
+            .find(|span| span.operation_name == name)
+            .unwrap()
+    };
+    let tag = |key: &str| v2::Tag {
+        key: key.to_owned(),
+        ..v2::Tag::default()
+    };
+    let text = |key: &str, text: &str| v2::Tag {
+        text: text.to_owned(),
+        ..tag(key)
+    };
+    let whole = |key: &str, whole: i64| v2::Tag {
+        kind: 2,
+        whole,
+        ..tag(key)
+    };
+    let server = named("POST /checkout");
+    let expected = v2::SpanMessage {
+        trace_id: id.as_bytes().to_vec(),
+        span_id: 1_u64.to_be_bytes().to_vec(),
+        operation_name: "POST /checkout".to_owned(),
+        references: vec![v2::Reference {
+            trace_id: 0xff_u128.to_be_bytes().to_vec(),
+            span_id: 7_u64.to_be_bytes().to_vec(),
+            kind: 1,
+        }],
+        flags: 0,
+        start_time: Some(Time::of(bed.begin)),
+        duration: Some(Time::of(250_000_000)),
+        tags: vec![
+            text("http.route", "/checkout"),
+            whole("http.status_code", 500),
+            text("span.kind", "server"),
+            text("otel.scope.name", "lib"),
+            text("otel.scope.version", "1.2"),
+            text("otel.status_code", "ERROR"),
+            text("otel.status_description", "declined"),
+            v2::Tag {
+                kind: 1,
+                is: true,
+                ..tag("error")
+            },
+        ],
+        logs: vec![v2::Log {
+            timestamp: Some(Time::of(bed.begin + 1_000)),
+            fields: vec![text("event", "retry"), whole("n", 2)],
+        }],
+        process: Some(v2::Process {
+            service_name: "web".to_owned(),
+            tags: vec![text("host.name", "node-1")],
+        }),
+    };
+    assert_eq!(*server, expected);
+    let call_of_pay = named("charge");
+    let parent = v2::Reference {
+        trace_id: id.as_bytes().to_vec(),
+        span_id: 1_u64.to_be_bytes().to_vec(),
+        kind: 0,
+    };
+    assert_eq!(call_of_pay.references, [parent]);
+    let amount = v2::Tag {
+        kind: 3,
+        number: 9.5,
+        ..tag("amount")
+    };
+    assert_eq!(call_of_pay.tags[0], amount);
+
+    let query = Some(Query {
+        service_name: "web".into(),
+        ..Query::default()
+    });
+    let find = "/jaeger.api_v2.QueryService/FindTraces";
+    let found: Vec<v2::Chunk> = call(&bed, find, FindRequest { query }).await.unwrap();
+    let spans = found.iter().flat_map(|chunk| &chunk.spans);
+    assert_eq!(spans.count(), 3);
+    let service = "web".to_owned();
+    let path = "/jaeger.api_v2.QueryService/GetOperations";
+    let found: Vec<v2::Operations> = call(&bed, path, OperationsRequest { service })
+        .await
+        .unwrap();
+    assert_eq!(found[0].names, ["GET /", "POST /checkout"]);
+    assert_eq!(found[0].operations, names_of(["GET /", "POST /checkout"]));
+    let missing = v2::TraceRequest { trace_id: vec![9] };
+    let missing = call::<_, v2::Chunk>(&bed, get, missing).await;
+    assert_eq!(missing.unwrap_err().code(), Code::NotFound);
+    let none = call::<_, v2::Chunk>(&bed, get, v2::TraceRequest::default()).await;
+    assert_eq!(none.unwrap_err().code(), Code::InvalidArgument);
+}

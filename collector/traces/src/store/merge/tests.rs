@@ -43,3 +43,38 @@ fn a_merge_that_panics_leaves_nothing_behind_and_others_are_done() {
     store.merge_all().unwrap();
     assert_eq!((store.stats().segments, store.stats().records), (4, 6));
 }
+
+/// Whoever brings spans holds the lock meanwhile.
+#[test]
+fn what_is_damaged_is_found_while_others_hold_the_keepers_lock() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        merge_fan_in: 3,
+        ..Config::default()
+    };
+    let store = open(dir.path(), &config);
+    for position in 0..3 {
+        let span = Span {
+            trace_id: trace_id(position).as_bytes().to_vec(),
+            span_id: vec![1; 8],
+            ..Span::default()
+        };
+        store.apply(&[entry(position, &payload("a", vec![span]))]);
+        store.seal(UnixNanos(0)).unwrap();
+    }
+    let mut keeper = store.keeper.lock();
+    let task = store.next_merge(&mut keeper).unwrap();
+    let bad = task.inputs[1].meta.id;
+    let file = store.dir.path(&tenant(), bad).join("spans.blk");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[12] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let merged = std::thread::spawn(move || task.run(Task::write));
+    let merged = merged.join().unwrap();
+    let found: Vec<u64> = merged.damaged.iter().map(|(s, _)| s.meta.id).collect();
+    assert_eq!(found, [bad]);
+    store.publish_merge(&mut keeper, Some(merged)).unwrap();
+    drop(keeper);
+    let stats = store.stats();
+    assert_eq!((stats.segments, stats.quarantined), (2, 1));
+}

@@ -1,0 +1,175 @@
+//! The walk against prost: what both read of the same bytes.
+
+use super::*;
+use crate::otlp::common::any_value::Value;
+use crate::otlp::trace::{self as types, span};
+use crate::otlp::trace_service::ExportTraceServiceRequest;
+use crate::otlp::{self, any_kv, resource};
+use proptest::prelude::*;
+use prost::Message as _;
+
+/// What is read of a span, and its attributes and first link.
+type Read = (
+    [Vec<u8>; 3],
+    [String; 2],
+    [i32; 2],
+    [u64; 2],
+    Vec<(String, String)>,
+    Option<(Vec<u8>, Vec<u8>)>,
+);
+
+fn attributes<'a>(all: impl Iterator<Item = (&'a [u8], Unread<'a>)>) -> Vec<(String, String)> {
+    let text = |(key, value): (&[u8], Unread<'_>)| {
+        let key = String::from_utf8_lossy(key).into_owned();
+        (key, value.read().text().into_owned())
+    };
+    all.map(text).collect()
+}
+
+fn walked(span: &Span<'_>) -> Read {
+    (
+        [span.trace_id, span.span_id, span.parent_span_id].map(<[u8]>::to_vec),
+        [span.name(), span.trace_state()].map(str::to_owned),
+        [span.kind, span.status_code],
+        [span.start_time_unix_nano, span.end_time_unix_nano],
+        attributes(span.attributes()),
+        span.first_link()
+            .map(|link| (link.trace_id.to_vec(), link.span_id.to_vec())),
+    )
+}
+
+fn texts(attributes: &[otlp::common::KeyValue]) -> Vec<(String, String)> {
+    let text = |kv: &otlp::common::KeyValue| {
+        let value = kv.value.as_ref().map(otlp::text).unwrap_or_default();
+        (kv.key.clone(), value.into_owned())
+    };
+    attributes.iter().map(text).collect()
+}
+
+fn decoded(span: types::Span) -> Read {
+    (
+        [span.trace_id, span.span_id, span.parent_span_id],
+        [span.name, span.trace_state],
+        [span.kind, span.status.map_or(0, |status| status.code)],
+        [span.start_time_unix_nano, span.end_time_unix_nano],
+        texts(&span.attributes),
+        span.links
+            .into_iter()
+            .next()
+            .map(|link| (link.trace_id, link.span_id)),
+    )
+}
+
+/// Both read the same of what prost accepts, and neither panics.
+fn check(bytes: &[u8]) {
+    let found = read(bytes);
+    let Ok(expected) = ExportTraceServiceRequest::decode(bytes) else {
+        return;
+    };
+    let found = found.unwrap();
+    assert_eq!(found.len(), expected.resource_spans.len());
+    for (found, expected) in found.iter().zip(expected.resource_spans) {
+        let resource = expected.resource.unwrap_or_default();
+        assert_eq!(attributes(found.attributes()), texts(&resource.attributes));
+        let expected = expected.scope_spans.into_iter().flat_map(|s| s.spans);
+        let expected: Vec<Read> = expected.map(decoded).collect();
+        assert_eq!(found.spans.iter().map(walked).collect::<Vec<_>>(), expected);
+    }
+}
+
+fn pairs() -> impl Strategy<Value = Vec<otlp::common::KeyValue>> {
+    let value = prop_oneof![
+        ".{0,12}".prop_map(Value::StringValue),
+        any::<i64>().prop_map(Value::IntValue),
+        any::<bool>().prop_map(Value::BoolValue),
+        any::<[u8; 3]>().prop_map(|bytes| Value::BytesValue(bytes.to_vec())),
+    ];
+    let pair = ("[a-z.]{0,8}", value).prop_map(|(key, value)| any_kv(&key, value));
+    proptest::collection::vec(pair, 0..4)
+}
+
+prop_compose! {
+    fn one_span()(
+        ids in any::<([u8; 16], Vec<u8>, [u8; 8])>(), texts in (".{0,8}", "[a-z=]{0,4}"),
+        numbers in any::<(i32, u64, u64, Option<i32>)>(), attributes in pairs(),
+        links in proptest::collection::vec((any::<[u8; 16]>(), any::<[u8; 8]>(), pairs()), 0..3),
+    ) -> types::Span {
+        types::Span {
+            trace_id: ids.0.to_vec(), span_id: ids.1, parent_span_id: ids.2.to_vec(),
+            name: texts.0, trace_state: texts.1, kind: numbers.0,
+            start_time_unix_nano: numbers.1, end_time_unix_nano: numbers.2,
+            status: numbers.3.map(|code| types::Status { code, message: "m".into() }),
+            links: links.into_iter().map(|(trace, span, attributes)| span::Link {
+                trace_id: trace.to_vec(), span_id: span.to_vec(), attributes, ..Default::default()
+            }).collect(),
+            attributes, flags: 257, ..Default::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn request()(resources in proptest::collection::vec(
+        (proptest::option::of(pairs()), proptest::collection::vec(
+            proptest::collection::vec(one_span(), 0..3), 0..3)),
+        0..3)
+    ) -> ExportTraceServiceRequest {
+        let scope = |spans| types::ScopeSpans { spans, ..Default::default() };
+        let one = |(attributes, scopes): (Option<_>, Vec<_>)| types::ResourceSpans {
+            resource: attributes.map(|attributes| resource::Resource { attributes, ..Default::default() }),
+            scope_spans: scopes.into_iter().map(scope).collect(),
+            schema_url: "s".into(),
+        };
+        ExportTraceServiceRequest { resource_spans: resources.into_iter().map(one).collect() }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+
+    #[test]
+    fn what_prost_writes_is_read_alike(a in request(), b in request()) {
+        let (a, b) = (a.encode_to_vec(), b.encode_to_vec());
+        check(&a);
+        check(&[a, b].concat());
+    }
+
+    #[test]
+    fn damaged_requests_end_the_walk(
+        request in request(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
+    ) {
+        let mut bytes = request.encode_to_vec();
+        if !bytes.is_empty() {
+            let at = at.index(bytes.len());
+            if cut { bytes.truncate(at) } else { bytes[at] = byte }
+        }
+        let resources = read(&bytes).unwrap_or_default();
+        for resource in &resources {
+            attributes(resource.attributes());
+            resource.spans.iter().for_each(|span| drop(walked(span)));
+        }
+    }
+}
+
+/// A field that holds bytes.
+fn field(tag: u8, inside: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![tag << 3 | 2];
+    prost::encoding::encode_varint(inside.len() as u64, &mut bytes);
+    [bytes, inside.to_vec()].concat()
+}
+
+#[test]
+fn a_resource_and_a_status_in_parts_are_read_as_prost_does() {
+    let part = |key: &[u8]| field(1, &field(1, &field(1, key)));
+    let status = [field(15, &[0x18, 2]), field(15, &field(2, b"why"))].concat();
+    let spans = field(2, &field(2, &status));
+    check(&field(1, &[part(b"a"), spans, part(b"b")].concat()));
+}
+
+#[test]
+fn a_request_that_is_cut_off_is_nothing() {
+    let whole = field(1, &field(2, &field(2, &field(1, &[7; 16]))));
+    assert_eq!(read(&whole).unwrap()[0].spans.len(), 1);
+    for end in 1..whole.len() {
+        assert!(read(&whole[..end]).is_err(), "{end}");
+    }
+}
