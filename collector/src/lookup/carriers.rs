@@ -41,6 +41,16 @@ impl<'a> Asked<'a> {
         self.deadline.at_most(PART_TIME_MAX)
     }
 
+    /// A trace that is named and was not kept, and why.
+    pub(super) fn why_not_kept(&self, carriers: &Carriers<'_>) -> Option<(TraceId, &'static str)> {
+        let own = TraceId::from_hex(self.id).ok();
+        let named = carriers.trace_ids.iter().copied().chain(own);
+        let is_there = |id: &TraceId| carriers.traces.iter().any(|t| t.trace_id == *id);
+        let mut missing = named.filter(|id| !is_there(id));
+        let why = |id| Some((id, self.stores.traces.not_kept(self.tenant, &id)?));
+        missing.find_map(why)
+    }
+
     /// Everything that carries the identifier.
     pub(super) fn carriers(&self, cuts: &mut Cuts) -> Carriers<'a> {
         let mut lines = Lines::default();
