@@ -99,6 +99,8 @@ pub(crate) struct Places<'a> {
     pub(crate) now: UnixNanos,
 }
 
+const NOTHING: &str = "nothing carries this ID: check it for typing errors; it may be older than what is kept, or not have arrived yet";
+
 /// Looks an identifier up.
 ///
 /// # Errors
@@ -122,6 +124,7 @@ pub(crate) fn lookup(
     };
     let mut cuts = Cuts::default();
     let carriers = asked.carriers(&mut cuts);
+    let not_kept = asked.why_not_kept(&carriers);
     let around = around(places, &asked, &carriers, &mut cuts);
     let Carriers { traces, logs, .. } = carriers;
     let is_known = !(traces.is_empty() && logs.is_empty());
@@ -129,8 +132,10 @@ pub(crate) fn lookup(
     if nothing && let Some(failure) = cuts.failure {
         return Err(failure);
     }
-    let own = TraceId::from_hex(asked.id).ok();
-    let not_kept = own.and_then(|own| stores.traces.not_kept(tenant, &own));
+    cuts.note(
+        "traces",
+        not_kept.map(|(trace, why)| format!("trace {trace}: {why}")),
+    );
     let critical_paths: Vec<_> = traces.iter().filter_map(critical_path).collect();
     cuts.note(
         "critical_paths",
@@ -159,9 +164,7 @@ pub(crate) fn lookup(
         searched_through,
         cut: cuts.first,
         cuts: cuts.by_part,
-        message: nothing.then_some(not_kept.unwrap_or(
-            "nothing carries this ID: check it for typing errors; it may be older than what is kept, or not have arrived yet",
-        )),
+        message: nothing.then_some(not_kept.map_or(NOTHING, |(_, why)| why)),
     })
 }
 

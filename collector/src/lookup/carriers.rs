@@ -78,10 +78,6 @@ impl<'a> Asked<'a> {
         );
         lines.add(of_traces);
         let traces = cuts.take("traces", traces);
-        cuts.note(
-            "traces",
-            self.not_kept(trace_ids.iter().chain(&own), &traces),
-        );
         let logs = cuts.take("logs", lines.each_once());
         Carriers {
             kind,
@@ -90,19 +86,6 @@ impl<'a> Asked<'a> {
             traces,
             logs,
         }
-    }
-
-    /// Why one of these traces is not among those found, where that is remembered.
-    fn not_kept<'i>(
-        &self,
-        mut ids: impl Iterator<Item = &'i TraceId>,
-        found: &[Trace],
-    ) -> Option<String> {
-        ids.find_map(|id| {
-            let is_found = found.iter().any(|trace| trace.trace_id == *id);
-            let why = (!is_found).then(|| self.stores.traces.not_kept(self.tenant, id))?;
-            why.map(|why| format!("trace {id}: {why}"))
-        })
     }
 
     /// What ran in a place; nothing where no span and no line did.
