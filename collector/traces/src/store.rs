@@ -237,17 +237,9 @@ impl TraceStore {
         for tail in state.each_tail() {
             let tail = tail.read();
             stats.records += tail.spans;
-            for fragment in tail.traces.values().map(|trace| &trace.fragment) {
-                stats.oldest = Some(
-                    stats
-                        .oldest
-                        .map_or(fragment.start, |oldest| oldest.min(fragment.start)),
-                );
-                stats.newest = Some(
-                    stats
-                        .newest
-                        .map_or(fragment.end, |newest| newest.max(fragment.end)),
-                );
+            if let Some((start, end)) = tail.ran {
+                stats.oldest = Some(stats.oldest.map_or(start, |oldest| oldest.min(start)));
+                stats.newest = Some(stats.newest.map_or(end, |newest| newest.max(end)));
             }
         }
         stats
@@ -336,13 +328,15 @@ fn parse(
         |refusal| metrics.drop_span(refusal),
     )?;
     let mut repeated = Repeated::of_payload(entry.payload.len());
-    raw.retain(|(trace_id, span)| {
-        let is_taken = repeated.takes(*trace_id, span);
-        if !is_taken {
-            metrics.drop_span(Refusal::Repeated);
-        }
-        is_taken
-    });
+    if !repeated.takes_all(&raw) {
+        raw.retain(|(trace_id, span)| {
+            let is_taken = repeated.takes(*trace_id, span);
+            if !is_taken {
+                metrics.drop_span(Refusal::Repeated);
+            }
+            is_taken
+        });
+    }
     let mut last: Option<(*const crate::raw::Context, usize)> = None;
     for (trace_id, span) in raw {
         let context = match last {

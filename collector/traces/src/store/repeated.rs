@@ -30,6 +30,13 @@ impl Repeated {
         }
     }
 
+    /// Whether all of these can be taken, as nearly always, so that nobody need ask for each.
+    pub(super) fn takes_all(&self, spans: &[(TraceId, RawSpan)]) -> bool {
+        let shared = |span: &RawSpan| span.bytes_with_context() - span.bytes.len();
+        let most = spans.iter().map(|(_, span)| shared(span)).max();
+        most.unwrap_or(0).saturating_mul(spans.len()) <= self.left
+    }
+
     /// Whether a span can be taken; counts what it shares, where that is new to its trace.
     /// All spans of the payload are held meanwhile, so that contexts are told by their places.
     pub(super) fn takes(&mut self, trace_id: TraceId, span: &RawSpan) -> bool {
