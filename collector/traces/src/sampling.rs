@@ -69,7 +69,7 @@ pub(crate) struct Sampler {
     /// Held while the votes are written.
     saving: Mutex<()>,
     counts: Counts,
-    /// When the newest entry arrived.
+    /// When the last entry arrived.
     newest: AtomicU64,
     /// Until when votes are known to be complete.
     heard_to: AtomicU64,
@@ -87,6 +87,8 @@ pub(crate) struct Ripe {
     quiet_since: UnixNanos,
     /// Those whose first span did.
     begun_by: UnixNanos,
+    /// And those whose first span claims to have arrived later: by a clock that went wrong.
+    begun_after: UnixNanos,
     pub(crate) now: UnixNanos,
 }
 
@@ -135,7 +137,7 @@ impl Sampler {
     /// Notes an entry, and leaves those of its spans out that come again of traces which were
     /// not kept.
     pub(crate) fn take(&self, tenant: &Tenant, position: Position, parsed: &mut Parsed) {
-        self.newest.fetch_max(parsed.received.0, Ordering::Relaxed);
+        self.newest.store(parsed.received.0, Ordering::Relaxed);
         let bytes = parsed.payload_bytes as u64;
         parsed.taken = self.taken.fetch_add(bytes, Ordering::Relaxed);
         if position < self.replayed_to {
@@ -152,16 +154,25 @@ impl Sampler {
         let newest = UnixNanos(self.newest.load(Ordering::Relaxed));
         let now = match self.is_replaying.load(Ordering::Relaxed) {
             true => newest,
-            false => now,
+            false => {
+                self.votes.lock().note_now(now);
+                now
+            }
         };
-        let heard_to = UnixNanos(self.heard_to.load(Ordering::Relaxed));
+        let heard_to = now.min(UnixNanos(self.heard_to.load(Ordering::Relaxed)));
+        let wait_max = self.config.decision_wait_max.duration();
         Ripe {
-            quiet_since: now
-                .min(heard_to)
-                .minus(self.config.decision_wait.duration()),
-            begun_by: now.minus(self.config.decision_wait_max.duration()),
+            quiet_since: heard_to.minus(self.config.decision_wait.duration()),
+            begun_by: heard_to.minus(wait_max),
+            begun_after: now.plus(wait_max),
             now,
         }
+    }
+
+    /// Whether it is remembered that a trace was kept.
+    pub(crate) fn has_kept(&self, tenant: &Tenant, id: &TraceId) -> bool {
+        let known = self.decisions.lock().of(tenant, id);
+        known.is_some_and(|known| known.fate == Fate::Kept)
     }
 
     /// Who named a trace.

@@ -47,6 +47,7 @@ impl Sampler {
                 for (id, trace) in &guards[at].traces {
                     let is_ripe = trace.arrived.1 <= ripe.quiet_since
                         || trace.arrived.0 <= ripe.begun_by
+                        || trace.arrived.0 > ripe.begun_after
                         || decisions.of(tenant, id).is_some();
                     if !is_ripe {
                         waiting.push(Waiting {

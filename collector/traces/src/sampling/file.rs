@@ -18,12 +18,15 @@ const WORD: &str = "sonde-sampling 1";
 
 /// Puts bytes in the place of a file, durably.
 pub(super) fn replace(path: &Path, body: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("tmp");
-    let mut file = File::create(&temporary)?;
+    // A name of its own: others are replaced at the same time.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".tmp");
+    let temporary = Path::new(&temporary);
+    let mut file = File::create(temporary)?;
     writeln!(file, "{WORD} {:08x}", crc32c::crc32c(body))?;
     file.write_all(body)?;
     file.sync_all()?;
-    fs::rename(&temporary, path)?;
+    fs::rename(temporary, path)?;
     path.parent()
         .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
@@ -66,6 +69,22 @@ pub(super) fn take_tenant(bytes: &mut &[u8]) -> Option<Tenant> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_are_replaced_at_the_same_time_do_not_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, body: &[u8]| {
+            let path = dir.path().join(name);
+            for _ in 0..50 {
+                replace(&path, body).unwrap();
+                assert_eq!(read(&path).as_deref(), Some(body), "{name}");
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| write("a.decisions", &[1; 5_000]));
+            scope.spawn(|| write("a.votes", &[2; 9_000]));
+        });
+    }
 
     #[test]
     fn a_file_is_whole_or_none() {

@@ -293,6 +293,7 @@ fn of_too_many_that_wait_the_oldest_are_judged_early() {
     assert_eq!(store.resume_from(), Position(15));
     // Within half of the memory that a tail may take, as well, without their names.
     config.sampling.num_traces = 1000;
+    config.sampling.decision_wait_max = Period::of_seconds(1000);
     config.seal_bytes = 20_000;
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &config);
@@ -341,6 +342,51 @@ fn nothing_is_judged_before_the_logs_were_heard() {
     store.apply(&[entry(31, &payload("shop", vec![span(1, 0)]))]);
     store.seal(at(1000)).unwrap();
     assert_eq!((all(&store).len(), store.resume_from()), (2, Position(31)));
+}
+
+#[test]
+fn what_began_long_ago_is_not_judged_before_the_logs_were_heard_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = json!([{"name": "a", "type": "error_log"}]);
+    let store = open(dir.path(), &config(written));
+    store.hear(Position(0), UnixNanos(0));
+    store.apply(&[entry(1, &payload("shop", vec![span(0, 0)]))]);
+    store.seal(at(1000)).unwrap();
+    assert_eq!((all(&store).len(), store.resume_from()), (1, Position(1)));
+    store.vote(&tenant(), trace_id(0), Vote::ErrorLog, at(2));
+    store.hear(Position(9), UnixNanos(u64::MAX));
+    store.seal(at(1000)).unwrap();
+    assert_eq!((all(&store).len(), store.resume_from()), (1, Position(2)));
+}
+
+#[test]
+fn what_arrived_when_the_clock_was_ahead_is_judged_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let written = json!([{"name": "a", "type": "alert"}]);
+    let store = open(dir.path(), &config(written));
+    store.apply(&[entry(9_000, &payload("shop", vec![span(0, 0)]))]);
+    store.seal(at(20)).unwrap();
+    assert_eq!(
+        (all(&store).len(), store.resume_from()),
+        (0, Position(9_001))
+    );
+}
+
+#[test]
+fn an_exemplar_is_of_a_trace_that_is_still_to_be_judged_or_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = config(json!([{"name": "a", "type": "error_log"}]));
+    config.sampling.decision_cache.non_sampled_cache_size = 0;
+    let store = open(dir.path(), &config);
+    let spans = vec![span(0, 0), span(1, 0), span(2, 0)];
+    store.apply(&[entry(1, &payload("shop", spans))]);
+    let vote = |trace, vote| store.vote(&tenant(), trace_id(trace), vote, at(1));
+    assert!(vote(0, Vote::Exemplar) && vote(1, Vote::ErrorLog));
+    assert!(!vote(9, Vote::Exemplar), "its spans were refused");
+    store.seal(at(1 + WAIT)).unwrap();
+    assert_eq!(all(&store), [0, 1].map(trace_id).into());
+    assert!(vote(0, Vote::Exemplar) && vote(1, Vote::Exemplar));
+    assert!(!vote(2, Vote::Exemplar), "it was judged and forgotten");
 }
 
 /// What a plain pass over all spans comes to.

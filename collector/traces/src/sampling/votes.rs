@@ -159,6 +159,21 @@ impl Votes {
         }
     }
 
+    /// Notes what time it is. A vote from a time to come was given by a clock that went wrong;
+    /// now counts as its time, or it and all that follow were remembered until then.
+    pub(super) fn note_now(&mut self, now: UnixNanos) {
+        self.overflowed_at = self.overflowed_at.map(|at| at.min(now));
+        if self.queue.front().is_none_or(|(at, ..)| *at <= now) {
+            return;
+        }
+        for (at, ..) in &mut self.queue {
+            *at = now.min(*at);
+        }
+        for (_, last) in self.by_tenant.values_mut().flat_map(|all| all.values_mut()) {
+            *last = now.min(*last);
+        }
+    }
+
     /// As they lie in a file:
     ///
     /// ```text
@@ -240,6 +255,20 @@ mod tests {
         // One that is known needs no room.
         assert!(votes.add(&a, id(1), Vote::Exemplar, at(3)));
         assert!(votes.add(&a, id(3), Vote::Alert, at(100)));
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_does_not_keep_votes_until_then() {
+        let (mut votes, a) = (votes(2), Tenant::default());
+        votes.add(&a, id(1), Vote::Alert, at(1_000_000));
+        votes.add(&a, id(2), Vote::Alert, at(1_000_001));
+        assert!(!votes.add(&a, id(3), Vote::Alert, at(1_000_002)));
+        votes.note_now(at(10));
+        assert!(votes.may_miss(at(109)) && !votes.may_miss(at(110)));
+        assert!(votes.of(&a, &id(1)).by_alert() && votes.of(&a, &id(2)).by_alert());
+        assert!(votes.add(&a, id(3), Vote::Alert, at(110)));
+        assert_eq!(votes.len(), 1);
+        assert_eq!(votes.of(&a, &id(1)), Voted::default());
     }
 
     #[test]

@@ -215,7 +215,13 @@ fn seal_all(
     };
     let mut sitting = judge.sit();
     for part in parts {
-        let kept = sitting.judge(&part.tenant, &part.tail.read());
+        let judged = || sitting.judge(&part.tenant, &part.tail.read());
+        let Ok(kept) = catch_unwind(AssertUnwindSafe(judged)) else {
+            // It would panic again. Spans that wait are written twice, and told once.
+            tracing::error!(tenant = %part.tenant, "judging traces panicked, which is a defect; please report it: all that were to be judged are kept");
+            sealed.push(part.seal_or_set_aside()?);
+            continue;
+        };
         if kept.spans > 0 {
             sealed.push(part.of(kept).seal_or_set_aside()?);
         }

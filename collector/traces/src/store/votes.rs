@@ -13,10 +13,26 @@ impl TraceStore {
     }
 
     /// Names a trace, so that it is kept, as far as a policy goes by such names. False where it
-    /// is known that the trace was not kept, or where there was no room to note it.
+    /// is known that the trace was not kept, or where there was no room to note it. An exemplar is
+    /// a promise: it is refused as well where the trace is not surely judged after it. It is for
+    /// the thread that applies spans to name one.
     pub fn vote(&self, tenant: &Tenant, id: TraceId, vote: Vote, at: UnixNanos) -> bool {
-        let sampler = self.sampler.as_ref();
-        sampler.is_none_or(|sampler| sampler.vote(tenant, id, vote, at))
+        let Some(sampler) = &self.sampler else {
+            return true;
+        };
+        let is_too_late = || !sampler.has_kept(tenant, &id) && !self.is_to_be_judged(tenant, &id);
+        if vote == Vote::Exemplar && is_too_late() {
+            return false;
+        }
+        sampler.vote(tenant, id, vote, at)
+    }
+
+    /// Whether a trace is where the next freeze looks: one that is being judged is not, nor one
+    /// that was judged and forgotten.
+    fn is_to_be_judged(&self, tenant: &Tenant, id: &TraceId) -> bool {
+        let state = self.state.read();
+        let active = state.tails.get(tenant).and_then(|tails| tails.last());
+        active.is_some_and(|tail| tail.read().traces.contains_key(id))
     }
 
     /// Makes the votes durable that were given, where there are new ones or those of logs before
