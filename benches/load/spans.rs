@@ -6,7 +6,7 @@ use crate::Failure;
 use crate::corpus::Encoded;
 use crate::figures::{Figures, megabytes};
 use crate::limit;
-use crate::process::{LOOK_EVERY, PATIENCE, QUIET, QUIET_WITHIN, Sonde, disk_bytes};
+use crate::process::{PATIENCE, QUIET, QUIET_WITHIN, Sonde, disk_bytes};
 use crate::send::{self, Ledger, Load};
 use crate::shop::{SPANS_PER_REQUEST, SPANS_PER_TRACE, Shop, request_id, trace_id};
 use crate::signals;
@@ -19,6 +19,8 @@ use sonde_proto::otlp::trace::{ResourceSpans, TracesData};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How often it is asked how far it has come; more often would use processor time of its.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many traces are read back, and how often each kind of question is asked.
 const LOOKUPS: u64 = 1000;
 

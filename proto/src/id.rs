@@ -8,6 +8,8 @@ pub struct IdError {
     bytes: usize,
 }
 
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 macro_rules! id {
     ($name:ident, $kind:literal, $len:literal, $doc:literal) => {
         #[doc = $doc]
@@ -58,7 +60,12 @@ macro_rules! id {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+                // In one piece: to write each byte as a number takes ten times as long.
+                let mut text = [0; $len * 2];
+                for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(self.0) {
+                    *pair = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
+                }
+                f.write_str(std::str::from_utf8(&text).map_err(|_| std::fmt::Error)?)
             }
         }
 

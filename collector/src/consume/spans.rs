@@ -22,6 +22,10 @@ use std::time::Duration;
 const EMIT_EVERY: Duration = Duration::from_secs(5);
 /// How often a series has an exemplar where not every trace is kept.
 const EXEMPLAR_EVERY: Duration = Duration::from_secs(60);
+/// How long a snapshot lasts. Where spans come so fast that the store seals every second,
+/// writing one each time took a twentieth of all processor time; the journal keeps what came
+/// since, which is counted again after a crash.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(10);
 
 /// Feeds the trace store and the signals computed from spans.
 pub(crate) struct SpanConsumer {
@@ -30,6 +34,8 @@ pub(crate) struct SpanConsumer {
     snapshot_file: PathBuf,
     /// The signals' position in the snapshot on disk.
     snapshot_at: Position,
+    /// When it was written last, by this program.
+    snapshot_written: Option<UnixNanos>,
     derived: Derived,
     emitted: UnixNanos,
 }
@@ -49,6 +55,7 @@ impl SpanConsumer {
             signals,
             snapshot_file,
             snapshot_at,
+            snapshot_written: None,
             derived,
             emitted: UnixNanos::default(),
         }
@@ -71,13 +78,22 @@ impl SpanConsumer {
         }
     }
 
-    /// Brings the snapshot up to what the store has sealed.
-    fn cover(&mut self) -> Result<(), String> {
+    /// Brings the snapshot up to what the store has sealed, unless it is a recent one.
+    fn cover_if_due(&mut self, now: UnixNanos) -> Result<(), String> {
+        // Where the clock stepped back, nobody knows how long it has been.
+        let is_recent = self
+            .snapshot_written
+            .is_some_and(|written| now >= written && now.since(written) < SNAPSHOT_EVERY);
+        if is_recent { Ok(()) } else { self.cover(now) }
+    }
+
+    fn cover(&mut self, now: UnixNanos) -> Result<(), String> {
         let at = self.signals.applied_to();
         if self.store.resume_from() > self.snapshot_at && at > self.snapshot_at {
             durable::replace(&self.snapshot_file, &self.signals.snapshot())
                 .map_err(|error| format!("write {}: {error}", self.snapshot_file.display()))?;
             self.snapshot_at = at;
+            self.snapshot_written = Some(now);
         }
         Ok(())
     }
@@ -104,7 +120,7 @@ impl Consumer for SpanConsumer {
         }
         let maintained = self.store.as_ref().maintain(now);
         // Also after a failure: what it has sealed all the same is covered, and can be trimmed.
-        let covered = self.cover();
+        let covered = self.cover_if_due(now);
         maintained.map_err(|error| error.to_string()).and(covered)
     }
 
@@ -114,7 +130,7 @@ impl Consumer for SpanConsumer {
             self.emit(now);
         }
         let sealed = self.store.as_ref().seal(now);
-        let covered = self.cover();
+        let covered = self.cover(now);
         sealed.map_err(|error| error.to_string()).and(covered)
     }
 }

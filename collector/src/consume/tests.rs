@@ -199,9 +199,17 @@ impl Bed {
     }
 
     fn span_consumer(&self, snapshot_file: &Path) -> SpanConsumer {
-        let mut registry = Registry::default();
-        let dir = self.dir.path().join("traces");
+        self.span_consumer_of(self.trace_store(), snapshot_file)
+    }
+
+    fn trace_store(&self) -> Arc<TraceStore> {
+        let (dir, mut registry) = (self.dir.path().join("traces"), Registry::default());
         let store = TraceStore::open(&dir, &Default::default(), &mut registry, UnixNanos(0));
+        Arc::new(store.unwrap())
+    }
+
+    fn span_consumer_of(&self, store: Arc<TraceStore>, snapshot_file: &Path) -> SpanConsumer {
+        let mut registry = Registry::default();
         let journal = Arc::clone(&self.journal) as Arc<dyn Journal>;
         let derived = Derived::new(
             journal,
@@ -210,12 +218,7 @@ impl Bed {
             self.runtime.handle().clone(),
         );
         let signals = SpanSignals::new(&Default::default(), &mut registry, UnixNanos(0));
-        SpanConsumer::new(
-            Arc::new(store.unwrap()),
-            signals,
-            snapshot_file.into(),
-            derived,
-        )
+        SpanConsumer::new(store, signals, snapshot_file.into(), derived)
     }
 }
 
@@ -346,4 +349,20 @@ fn spans_are_covered_only_when_the_snapshot_of_their_signals_is_on_disk() {
     std::fs::create_dir(bed.dir.path().join("missing")).unwrap();
     consumer.maintain(UnixNanos::from_secs(9), true).unwrap();
     assert_eq!(consumer.resume_from(), Position(1));
+}
+
+#[test]
+fn a_snapshot_lasts_a_while_and_covers_no_more_until_the_next() {
+    let bed = Bed::new(0);
+    let store = bed.trace_store();
+    let mut consumer = bed.span_consumer_of(Arc::clone(&store), &bed.dir.path().join("signals"));
+    consumer.apply(&[(Position(0), span())]);
+    consumer.seal(UnixNanos::from_secs(9), false).unwrap();
+    consumer.apply(&[(Position(1), span())]);
+    store.seal(UnixNanos::from_secs(9)).unwrap();
+    for (seconds, expected) in [(9, 1), (18, 1), (19, 2)] {
+        let now = UnixNanos::from_secs(seconds);
+        consumer.maintain(now, false).unwrap();
+        assert_eq!(consumer.resume_from(), Position(expected), "{seconds}");
+    }
 }

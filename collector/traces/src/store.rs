@@ -261,17 +261,9 @@ impl TraceStore {
         for tail in state.each_tail() {
             let tail = tail.read();
             stats.records += tail.spans;
-            for fragment in tail.traces.values().map(|trace| &trace.fragment) {
-                stats.oldest = Some(
-                    stats
-                        .oldest
-                        .map_or(fragment.start, |oldest| oldest.min(fragment.start)),
-                );
-                stats.newest = Some(
-                    stats
-                        .newest
-                        .map_or(fragment.end, |newest| newest.max(fragment.end)),
-                );
+            if let Some((start, end)) = tail.ran {
+                stats.oldest = Some(stats.oldest.map_or(start, |oldest| oldest.min(start)));
+                stats.newest = Some(stats.newest.map_or(end, |newest| newest.max(end)));
             }
         }
         stats

@@ -5,7 +5,7 @@ use crate::narrow::Needs;
 use crate::raw::RawSpan;
 use crate::segment::Fragment;
 use crate::token;
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use parking_lot::RwLock;
 use sonde_proto::{Position, TraceId, UnixNanos};
 use std::collections::BTreeSet;
@@ -68,6 +68,8 @@ pub(crate) struct Tail {
     pub(crate) spans: u64,
     pub(crate) bytes: usize,
     pub(crate) received: Option<(UnixNanos, UnixNanos)>,
+    /// When the first span began and the last ended.
+    pub(crate) ran: Option<(UnixNanos, UnixNanos)>,
     pub(crate) positions: Option<(Position, Position)>,
 }
 
@@ -87,6 +89,8 @@ pub(crate) struct TailTrace {
     pub(crate) codes: Vec<SpanCode>,
     tokens: Vec<u64>,
     tokens_distinct: usize,
+    /// Which entry's context its last span has.
+    context: Option<(Position, usize)>,
 }
 
 impl Tail {
@@ -97,7 +101,6 @@ impl Tail {
         let (oldest, newest) = self.received.unwrap_or((parsed.received, parsed.received));
         self.received = Some((oldest.min(parsed.received), newest.max(parsed.received)));
         self.bytes += parsed.payload_bytes;
-        let mut seen = AHashSet::new();
         for span in parsed.spans {
             let context = &parsed.contexts[span.context];
             if let (Some(service), Some(name)) = (&context.service, span.name) {
@@ -117,7 +120,8 @@ impl Tail {
             trace.last = position;
             trace.arrived.1 = trace.arrived.1.max(parsed.received);
             let before = trace.tokens.len();
-            if seen.insert((span.trace_id, span.context)) {
+            // Spans of one context follow one another, so that it is the last one or new.
+            if trace.context.replace((position, span.context)) != Some((position, span.context)) {
                 trace
                     .tokens
                     .extend_from_slice(&parsed.tokens[context.tokens.clone()]);
@@ -126,6 +130,9 @@ impl Tail {
             self.bytes += SPAN_OVERHEAD + (trace.tokens.len() - before) * 8;
             self.bytes -= trace.thin_tokens() * 8;
             trace.fragment.include(&span.span);
+            let (start, end) = (span.span.start, span.span.last());
+            let (first, last) = self.ran.unwrap_or((start, end));
+            self.ran = Some((first.min(start), last.max(end)));
             trace.spans.push(span.span);
             trace.codes.push(span.code);
             self.spans += 1;
@@ -160,6 +167,7 @@ impl TailTrace {
             codes: Vec::new(),
             tokens: Vec::new(),
             tokens_distinct: 0,
+            context: None,
         }
     }
 

@@ -14,6 +14,8 @@ use std::borrow::Cow;
 
 /// Values longer than this have no token.
 const VALUE_BYTES_MAX: usize = 256;
+/// Most names and values are shorter than this together.
+const SHORT_BYTES_MAX: usize = 62;
 /// How many tokens a resource has: every trace that has a span of it has them all. A trace of
 /// a resource with more attributes has the token [`overflow`] and is a candidate for every
 /// search.
@@ -51,18 +53,27 @@ pub(crate) fn token(kind: Kind, key: &str, value: &[u8]) -> Option<u64> {
     if value.len() > VALUE_BYTES_MAX || key.len() > VALUE_BYTES_MAX {
         return None;
     }
-    let mut buffer = [0; 2 * VALUE_BYTES_MAX + 2];
-    let (key_end, end) = (1 + key.len(), 2 + key.len() + value.len());
-    buffer[0] = kind as u8;
-    buffer[1..key_end].copy_from_slice(key.as_bytes());
-    buffer[key_end + 1..end].copy_from_slice(value);
-    let hash = hash64(&buffer[..end]) & !REQUEST_ID;
+    // To clear the room of the longest took longer than to hash what most of them are.
+    let hash = if key.len() + value.len() <= SHORT_BYTES_MAX {
+        hashed(&mut [0; SHORT_BYTES_MAX + 2], kind, key, value)
+    } else {
+        hashed(&mut [0; 2 * VALUE_BYTES_MAX + 2], kind, key, value)
+    };
     let mark = if kind == Kind::RequestId {
         REQUEST_ID
     } else {
         0
     };
-    Some(hash | mark)
+    Some(hash & !REQUEST_ID | mark)
+}
+
+/// The hash of kind, key, a zero and value, written into a room that is large enough.
+fn hashed(room: &mut [u8], kind: Kind, key: &str, value: &[u8]) -> u64 {
+    let (key_end, end) = (1 + key.len(), 2 + key.len() + value.len());
+    room[0] = kind as u8;
+    room[1..key_end].copy_from_slice(key.as_bytes());
+    room[key_end + 1..end].copy_from_slice(value);
+    hash64(&room[..end])
 }
 
 /// Whether a token is of a request ID: these have a list of their own.
@@ -72,7 +83,9 @@ pub(crate) fn is_request_id(token: u64) -> bool {
 
 /// The token of a span's ID.
 pub(crate) fn span_id(id: &SpanId) -> u64 {
-    hash64(&[&[Kind::SpanId as u8][..], id.as_bytes()].concat()) & !REQUEST_ID
+    let mut named = [Kind::SpanId as u8; 9];
+    named[1..].copy_from_slice(id.as_bytes());
+    hash64(&named) & !REQUEST_ID
 }
 
 /// `unset`, `ok` or `error`.
@@ -231,10 +244,60 @@ fn key_value(message: &[u8]) -> Result<(&str, Cow<'_, str>), WireError> {
 /// A value as text, as [`otlp::text`] gives it; strings without a copy.
 fn value_text(message: &[u8]) -> Result<Cow<'_, str>, WireError> {
     let mut values = fields(message);
-    if let (Some(Ok((1, Field::Bytes(string)))), None) = (values.next(), values.next()) {
-        return text(string).map(Cow::Borrowed);
+    match (values.next(), values.next()) {
+        (Some(Ok((1, Field::Bytes(string)))), None) => {
+            return text(string).map(Cow::Borrowed);
+        }
+        (Some(Ok((2, Field::Varint(truth)))), None) => {
+            return Ok(Cow::Borrowed(if truth == 0 { "false" } else { "true" }));
+        }
+        (Some(Ok((3, Field::Varint(number)))), None) => {
+            return Ok(Cow::Owned(number.cast_signed().to_string()));
+        }
+        _ => {}
     }
     let value = otlp::common::AnyValue::decode(message)
         .map_err(|_| WireError("an attribute's value cannot be read"))?;
     Ok(Cow::Owned(otlp::text(&value).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use otlp::common::any_value::Value as Any;
+
+    #[test]
+    fn values_have_the_text_that_decoding_gives_them() {
+        let numbers = [0, 1, -1, 200, i64::MIN, i64::MAX].map(Any::IntValue);
+        let others = [
+            Any::BoolValue(true),
+            Any::BoolValue(false),
+            Any::StringValue("a".into()),
+            Any::StringValue(String::new()),
+            Any::DoubleValue(0.5),
+            Any::BytesValue(vec![1, 255]),
+        ];
+        for value in numbers.into_iter().chain(others) {
+            let value = otlp::common::AnyValue { value: Some(value) };
+            let bytes = value.encode_to_vec();
+            assert_eq!(value_text(&bytes).unwrap(), otlp::text(&value));
+        }
+        assert_eq!(value_text(&[]).unwrap(), "");
+        // The last of several counts.
+        assert_eq!(value_text(&[0x18, 7, 0x10, 1]).unwrap(), "true");
+        assert!(value_text(&[0x18]).is_err());
+    }
+
+    #[test]
+    fn a_token_is_a_hash_of_the_same_bytes_however_long_they_are() {
+        for len in 0..=VALUE_BYTES_MAX {
+            let value = vec![b'v'; len];
+            let bytes = [&[Kind::Attribute as u8][..], b"key", &[0], &value].concat();
+            let expected = hash64(&bytes) & !REQUEST_ID;
+            assert_eq!(token(Kind::Attribute, "key", &value), Some(expected));
+        }
+        let id = SpanId::from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
+        let bytes = [&[Kind::SpanId as u8][..], id.as_bytes()].concat();
+        assert_eq!(span_id(&id), hash64(&bytes) & !REQUEST_ID);
+    }
 }
