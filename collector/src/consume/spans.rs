@@ -1,8 +1,8 @@
 //! Spans go to the trace store and, all of them, into RED and the service graph.
 //!
-//! The signals' state is written to a snapshot whenever the store has sealed, and the
-//! journal is trimmed only before both, so counters continue over a crash without a
-//! reset, a gap or a double count. Nothing is emitted while old entries are replayed:
+//! The signals' state is written to a snapshot once the store has sealed, every ten seconds at
+//! most, and the journal is trimmed only before both, so counters continue over a crash without
+//! a reset, a gap or a double count. Nothing is emitted while old entries are replayed:
 //! what they had led to was emitted before.
 //!
 //! Where traces are sampled, RED is computed of all of them all the same. An exemplar names a

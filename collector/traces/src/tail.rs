@@ -131,12 +131,17 @@ impl Tail {
             self.bytes -= trace.thin_tokens() * 8;
             trace.fragment.include(&span.span);
             let (start, end) = (span.span.start, span.span.last());
-            let (first, last) = self.ran.unwrap_or((start, end));
-            self.ran = Some((first.min(start), last.max(end)));
             trace.spans.push(span.span);
             trace.codes.push(span.code);
             self.spans += 1;
+            self.note_run(start, end);
         }
+    }
+
+    /// Widens the time in which its spans ran.
+    pub(crate) fn note_run(&mut self, start: UnixNanos, end: UnixNanos) {
+        let (first, last) = self.ran.unwrap_or((start, end));
+        self.ran = Some((first.min(start), last.max(end)));
     }
 
     /// Services and operations seen in this tail.

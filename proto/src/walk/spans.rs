@@ -154,7 +154,7 @@ impl<'a> Span<'a> {
     }
 
     /// Its attributes, names and values not looked at yet. Where a value is written in parts,
-    /// the last counts.
+    /// the last that says anything counts.
     pub fn attributes(&self) -> impl Iterator<Item = (&'a [u8], Unread<'a>)> + use<'a> {
         unread(Attributes::new(self.attributes, 9))
     }

@@ -149,6 +149,21 @@ impl<'a> Unread<'a> {
         Self(at)
     }
 
+    /// What a value is that is written in two parts: the second, where that says anything.
+    #[inline]
+    fn then(self, mut second: Self) -> Self {
+        if self.0.bytes().is_empty() {
+            return second;
+        }
+        let says = second;
+        while let Ok(Some((tag, _))) = second.0.field(DEPTH_MAX) {
+            if (1..=8).contains(&tag) {
+                return says;
+            }
+        }
+        self
+    }
+
     /// Looks at it.
     #[must_use]
     pub fn read(self) -> Value<'a> {
@@ -204,7 +219,7 @@ impl<'a> UnreadAttribute<'a> {
         while let Ok(Some((tag, wire))) = fields.field(DEPTH_MAX) {
             match (tag, wire) {
                 (1, Wire::Len(key)) => attribute.key = key.bytes(),
-                (2, Wire::Len(value)) => attribute.value = Unread(value),
+                (2, Wire::Len(value)) => attribute.value = attribute.value.then(Unread(value)),
                 _ => {}
             }
         }

@@ -263,3 +263,42 @@ fn an_edge_weighs_what_its_rarer_side_weighs() {
         &[("client=web server=pay", 4)],
     );
 }
+
+/// A snapshot of before edges said when an example of theirs was told last, and graphs how many
+/// of the sides that wait had found one.
+const BEFORE: &str = r#"{"applied_to":2,"clock":1000000000,"latency_bounds":[0.002,0.004,0.008,0.016,0.032,0.064,0.128,0.256,0.512,1.024,2.048,4.096,8.192,16.384],"graph_bounds":[0.1,0.2,0.4,0.8,1.6,3.2,6.4,12.8],"red_from":0,"graph_from":0,"tenants":{"default":{"red":{"services":{"pay":{"op":[{"kind":"Server","status":"Error","life":{"start":0,"last":0,"told":false},"latency":{"counts":[0,0,0,0,1,0,0,0,0,0,0,0,0,0,0],"sum_nanos":30000000},"example":{"trace_id":"09090909090909090000000000000001","span_id":"000000000000000b","time":30001000,"nanos":30000000}}]}},"series":1},"graph":{"edges":[[{"client":"web","server":"pay","connection":"Direct"},{"life":{"start":0,"last":0,"told":false},"requests":1,"failed":1,"server":{"counts":[1,0,0,0,0,0,0,0,0],"sum_nanos":30000000},"client":{"counts":[1,0,0,0,0,0,0,0,0],"sum_nanos":30000000},"example":{"trace_id":"09090909090909090000000000000001","span_id":"000000000000000b","time":30001000,"nanos":30000000}}]],"pending":[[["09090909090909090000000000000001","000000000000000c"],[{"kind":"Client","service":"web","peer":null,"failed":false,"matched":false,"weight":1,"example":{"trace_id":"09090909090909090000000000000001","span_id":"000000000000000c","time":30001000,"nanos":30000000}}]],[["09090909090909090000000000000001","000000000000000a"],[{"kind":"Client","service":"web","peer":null,"failed":false,"matched":true,"weight":1,"example":{"trace_id":"09090909090909090000000000000001","span_id":"000000000000000a","time":30001000,"nanos":30000000}}]]],"expiry":[[10000000000,["09090909090909090000000000000001","000000000000000a"]],[11000000000,["09090909090909090000000000000001","000000000000000c"]]],"waiting":2},"repeats":[[0,{"first":10,"bytes":180,"crc":2609554247}],[1000000000,{"first":12,"bytes":83,"crc":3908999486}]],"watched":{"services":{},"changes":[],"looked":0}}}}"#;
+
+#[test]
+fn a_snapshot_of_before_is_read_and_goes_on_as_the_one_that_was_not_restarted() {
+    let journal = [
+        entry(
+            0,
+            0,
+            &[
+                ("web", span(3, 1, 10, 0)),
+                ("pay", failed(span(2, 1, 11, 10))),
+            ],
+        ),
+        entry(1, 1, &[("web", span(3, 1, 12, 0))]),
+        // The second of these came before: it is not counted again.
+        entry(2, 2, &[("pay", span(2, 1, 13, 12))]),
+        entry(3, 3, &[("web", span(3, 1, 12, 0))]),
+        entry(4, 4, &[("cart", span(5, 1, 14, 10))]),
+    ];
+    let config = Config::default();
+    let mut whole = signals(&config);
+    whole.apply(&journal);
+    let crc = crc32c::crc32c(BEFORE.as_bytes());
+    let snapshot = format!("sonde-signals 1 {crc:08x}\n{BEFORE}");
+    let mut registry = prometheus_client::registry::Registry::default();
+    let restored =
+        crate::SpanSignals::restore(&config, &mut registry, snapshot.as_bytes(), UnixNanos(0));
+    let mut restored = restored.unwrap();
+    restored.apply(&journal);
+    for now in [5, 30, 400] {
+        let expected = collect(&mut whole, now);
+        let pay = value(&expected, REQUESTS, "client=web server=pay");
+        assert!(now > 5 || pay == Some(2), "{pay:?}");
+        assert_eq!(collect(&mut restored, now), expected, "{now}");
+    }
+}

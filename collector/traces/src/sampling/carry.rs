@@ -110,6 +110,7 @@ impl Tail {
         let (first, last) = trace.arrived;
         let (oldest, newest) = self.received.unwrap_or(trace.arrived);
         self.received = Some((oldest.min(first), newest.max(last)));
+        self.note_run(trace.fragment.start, trace.fragment.end);
         let (from, to) = self.positions.unwrap_or((trace.first, trace.last.next()));
         self.positions = Some((from.min(trace.first), to.max(trace.last.next())));
         self.spans += trace.spans.len() as u64;

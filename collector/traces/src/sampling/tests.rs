@@ -307,6 +307,29 @@ fn of_too_many_that_wait_the_oldest_are_judged_early() {
 }
 
 #[test]
+fn when_spans_ran_is_known_while_they_wait_and_after() {
+    let dir = tempfile::tempdir().unwrap();
+    let all = json!([{"name": "a", "type": "always_sample"}]);
+    let store = open(dir.path(), &config(all));
+    store.apply(&[entry(1, &payload("shop", samples()))]);
+    let ran = || {
+        let stats = store.stats();
+        (stats.records, stats.oldest, stats.newest)
+    };
+    let expected = (
+        9,
+        Some(UnixNanos(1_000 * MILLI)),
+        Some(UnixNanos(3_000 * MILLI)),
+    );
+    assert_eq!(ran(), expected);
+    for (seconds, waits) in [(2, true), (3, true), (1 + WAIT, false)] {
+        store.seal(at(seconds)).unwrap();
+        assert_eq!(store.stats().segments == 0, waits, "{seconds}");
+        assert_eq!(ran(), expected, "{seconds}");
+    }
+}
+
+#[test]
 fn while_a_vote_may_be_missing_everything_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut config = config(json!([{"name": "a", "type": "error_log"}]));

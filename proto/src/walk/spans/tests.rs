@@ -147,7 +147,95 @@ proptest! {
             attributes(resource.attributes());
             resource.spans.iter().for_each(|span| drop(walked(span)));
         }
+        check(&bytes);
     }
+
+    #[test]
+    fn fields_in_any_order_and_more_than_once_are_read_as_prost_does(request in any_request()) {
+        prop_assert!(ExportTraceServiceRequest::decode(&request[..]).is_ok());
+        check(&request);
+    }
+}
+
+/// A message of some of these fields, each any number of times and in any order, among others
+/// that nobody knows.
+fn message(known: Vec<BoxedStrategy<Vec<u8>>>) -> BoxedStrategy<Vec<u8>> {
+    let unknown = prop_oneof![
+        Just(b"\xa0\x06\x07".to_vec()),
+        Just(b"\xa3\x06\x0a\x01x\xa4\x06".to_vec()),
+        Just(b"\xa5\x06\x01\x02\x03\x04".to_vec()),
+    ];
+    let field = prop_oneof![9 => proptest::strategy::Union::new(known), 1 => unknown];
+    let fields = proptest::collection::vec(field, 0..6);
+    fields.prop_map(|fields| fields.concat()).boxed()
+}
+
+fn inside(tag: u8, message: BoxedStrategy<Vec<u8>>) -> BoxedStrategy<Vec<u8>> {
+    message.prop_map(move |bytes| field(tag, &bytes)).boxed()
+}
+
+fn written(tag: u8, text: &'static str) -> BoxedStrategy<Vec<u8>> {
+    text.prop_map(move |text| field(tag, text.as_bytes()))
+        .boxed()
+}
+
+fn bytes(tag: u8) -> BoxedStrategy<Vec<u8>> {
+    let some = prop_oneof![
+        any::<[u8; 8]>().prop_map(|id| id.to_vec()),
+        any::<Vec<u8>>()
+    ];
+    some.prop_map(move |bytes| field(tag, &bytes)).boxed()
+}
+
+fn varint(tag: u8) -> BoxedStrategy<Vec<u8>> {
+    let number = prop_oneof![0..7_u64, any::<u64>()];
+    let write = move |number| {
+        let mut bytes = vec![tag << 3];
+        prost::encoding::encode_varint(number, &mut bytes);
+        bytes
+    };
+    number.prop_map(write).boxed()
+}
+
+fn eight_bytes(tag: u8) -> BoxedStrategy<Vec<u8>> {
+    let write = move |number: u64| [vec![tag << 3 | 1], number.to_le_bytes().to_vec()].concat();
+    any::<u64>().prop_map(write).boxed()
+}
+
+fn any_request() -> BoxedStrategy<Vec<u8>> {
+    let value = message(vec![
+        written(1, ".{0,4}"),
+        varint(2),
+        varint(3),
+        eight_bytes(4),
+        bytes(7),
+    ]);
+    let pair = message(vec![written(1, "[ab]{0,2}"), inside(2, value), varint(3)]);
+    let link = message(vec![bytes(1), bytes(2), inside(4, pair.clone())]);
+    let status = message(vec![written(2, "[ab]{0,2}"), varint(3)]);
+    let span = message(vec![
+        bytes(1),
+        bytes(2),
+        written(3, ".{0,4}"),
+        bytes(4),
+        written(5, ".{0,4}"),
+        varint(6),
+        eight_bytes(7),
+        eight_bytes(8),
+        inside(9, pair.clone()),
+        inside(9, pair.clone()),
+        varint(10),
+        inside(13, link),
+        inside(15, status),
+    ]);
+    let scope = message(vec![inside(2, span), written(3, "[ab]{0,2}")]);
+    let resource = message(vec![inside(1, pair), varint(2)]);
+    let all = message(vec![
+        inside(1, resource),
+        inside(2, scope),
+        written(3, "[ab]{0,2}"),
+    ]);
+    message(vec![inside(1, all)])
 }
 
 /// A field that holds bytes.

@@ -256,6 +256,91 @@ fn filters_keep_exactly_the_rows_whose_bodies_satisfy_them() {
     }
 }
 
+/// A filter that asks for a text or against it: often for a part of a line, in either case, or one
+/// that no line has.
+fn text_filter(rng: &mut ChaCha8Rng, bodies: &[Vec<u8>]) -> String {
+    let body = String::from_utf8_lossy(bodies.choose(rng).unwrap()).into_owned();
+    let chars: Vec<char> = body.chars().filter(|c| *c != '`').collect();
+    let from = rng.random_range(0..=chars.len());
+    let most = [1, 2, 3, 5, 20][rng.random_range(0..5)];
+    let to = rng.random_range(from..=chars.len().min(from + most));
+    let piece: String = chars[from..to].iter().collect();
+    let piece = match rng.random_range(0..9) {
+        0 => piece.to_uppercase(),
+        1 => piece.chars().rev().collect(),
+        _ => piece,
+    };
+    let kind = ["|=", "!=", "|=", "|~", "!~"][rng.random_range(0..5)];
+    match kind.contains('~') {
+        true => format!("{kind} `{}`", regex::escape(&piece)),
+        false => format!("{kind} `{piece}`"),
+    }
+}
+
+/// Whether a section says of all its rows alike whether they satisfy filters, where all of these
+/// ask for texts; whether they do.
+fn decides_alike(
+    written: &Written,
+    (at, bodies): (usize, &[Vec<u8>]),
+    filters: &[sonde_logql::LineFilter],
+    needles: &mut Needles,
+) -> bool {
+    let (section, dictionary) = (&written.sections[at], written.dictionary.as_ref());
+    if !is_templated(section) || filters.iter().any(|f| f.as_contains().is_none()) {
+        return false;
+    }
+    let mut rows = sonde_patterns::RowSet::all(7);
+    let dictionary = dictionary.unwrap();
+    decide(
+        section,
+        bodies.len(),
+        dictionary,
+        filters,
+        needles,
+        &mut rows,
+    )
+    .unwrap();
+    let satisfies = |row: &usize| filters.iter().all(|filter| filter.matches(&bodies[*row]));
+    let expected: Vec<usize> = (0..bodies.len()).filter(satisfies).collect();
+    assert_eq!(rows.iter().collect::<Vec<_>>(), expected, "{filters:?}");
+    assert_eq!((rows.rows(), rows.count()), (bodies.len(), expected.len()));
+    true
+}
+
+#[test]
+fn rows_that_have_texts_or_lack_them_are_said_of_all_at_once() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let call = |rng: &mut ChaCha8Rng| {
+        let of = ["Payment", "Größen", "Inventory", "支付"][rng.random_range(0..4)];
+        let what = ["Gateway", "Service", "Cache"][rng.random_range(0..3)];
+        let line = rng.random_range(20..400);
+        format!("{of}: timeout at com.example.shop.{of}{what}.charge({of}{what}.java:{line})")
+    };
+    let (mut decided, mut asked) = (0, 0);
+    for round in 0..30 {
+        let rows = [1, 63, 64, 65, 700][round % 5];
+        let mut blocks = lines(&mut rng, 3, rows);
+        blocks[2] = (0..rows).map(|_| call(&mut rng).into_bytes()).collect();
+        let written = write(&blocks, BodyEncoding::Templated);
+        // Now and then too little room for all needles.
+        let mut needles = Needles::within([64 << 20, 2_000][round % 2]);
+        for _ in 0..40 {
+            for (at, bodies) in blocks.iter().enumerate() {
+                let filters: Vec<String> = (0..rng.random_range(1..4))
+                    .map(|_| text_filter(&mut rng, bodies))
+                    .collect();
+                let query = format!("{{a=\"b\"}} {}", filters.join(" "));
+                let query = sonde_logql::LogQuery::parse(&query).unwrap();
+                asked += 1;
+                let is_decided =
+                    decides_alike(&written, (at, bodies), query.filters(), &mut needles);
+                decided += usize::from(is_decided);
+            }
+        }
+    }
+    assert!(decided * 2 > asked, "{decided} of {asked}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -313,6 +398,12 @@ proptest! {
             read.some(&rows, &mut unpacker, &mut Vec::new(), |_, _| {});
             let room = Room { unpacker: &mut unpacker, text: &mut Vec::new(), needles: &mut Needles::within(64 << 20) };
             read.keep(query.filters(), Pages::ALL, &mut rows, room);
+        }
+        let texts = sonde_logql::LogQuery::parse("{a=\"b\"} |= `timeout` != `7`").unwrap();
+        for (section, bodies) in [(&templated, ends.len()), (&flipped, 40), (&flipped, 41)] {
+            let mut needles = Needles::within(64 << 20);
+            let mut rows = sonde_patterns::RowSet::default();
+            decide(section, bodies, dictionary, texts.filters(), &mut needles, &mut rows);
         }
     }
 }
