@@ -209,7 +209,7 @@ fn around(
                 around::exemplars(stores, tenant, &carriers.trace_ids, period, &asked.part())
             })
         },
-        || around::loads(stores, tenant, &ran, &moments, &asked.part()),
+        || around::loads(&stores.metrics, tenant, &ran, &moments, &asked.part()),
     );
     let load = cuts.take("load", load);
     let services: BTreeSet<&str> = ran::resources(*place, traces, logs)

@@ -4,8 +4,9 @@
 //! An answer lies in memory until its client has read it. So all answers that wait together
 //! have a bound: one that does not fit waits for others to be read, and is refused when that
 //! takes too long. A client that reads nothing for a while loses its connection, so that
-//! nobody waits for it. So does one whose request's head does not come, or that is gone without
-//! a word: connections are few, and one costs memory as long as it is there.
+//! nobody waits for it; over HTTP/2, where it may read other answers meanwhile, it loses the
+//! answer. A connection also ends whose request's head does not come, or whose client is gone
+//! without a word: connections are few, and one costs memory as long as it is there.
 
 mod room;
 mod stream;

@@ -216,7 +216,7 @@ test('series_of_services_have_numbers_and_gaps', () => {
   assert.equal(latelyOf(undefined).size, 0);
 });
 
-const { columnsOf: signalColumns, heatOf, placeOf, placesOf, restOf } = await load('nodes/places');
+const { columnsOf: signalColumns, heatOf, placeOf, placesOf, queriesOf, restOf } = await load('nodes/places');
 const use = (resource, method, value, labels, more = {}) => ({ metric: `node:${resource}_${method}:ratio`, resource, method, unit: 'ratio', help: '', samples: [], value, labels, ...more });
 
 test('what_waits_stands_before_what_is_only_busy', () => {
@@ -240,6 +240,16 @@ test('pods_are_named_with_their_namespace_and_heat_is_of_the_method', () => {
   check([[0.96, 'hot'], [0.85, 'warm'], [0.5, '']], (value) => heatOf(use('cpu', 'utilization', value, {})));
   check([[0, ''], [0.01, 'hot']], (value) => heatOf(use('network', 'errors', value, {}, { unit: '1/s' })));
   assert.equal(heatOf(use('cpu', 'saturation', 0.9, {}, { metric: 'node:cpu_load:ratio' })), '');
+});
+
+test('lines_and_traces_of_a_pod_are_those_of_its_namespace', () => {
+  const of = (name, labels) => ({ name, signals: [use('cpu', 'saturation', 0, labels)] });
+  assert.deepEqual(queriesOf('container', of('shop/web-0/app', { namespace: 'shop', pod: 'web-0', container: 'app' })), {
+    lines: '{k8s_pod_name="web-0", k8s_namespace_name="shop"}',
+    spans: '{ resource.k8s.pod.name = "web-0" && resource.k8s.namespace.name = "shop" }',
+  });
+  assert.equal(queriesOf('pod', of('web-0', { pod: 'web-0' })).lines, '{k8s_pod_name="web-0"}');
+  assert.equal(queriesOf('node', of('a"b', { host_name: 'a"b' })).spans, '{ resource.host.name = "a\\"b" }');
 });
 
 const { leftOut, periodOf: periodOfMoments, toggled } = await load('lookup/kinds');

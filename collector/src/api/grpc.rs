@@ -6,6 +6,7 @@
 //! what comes next, and what comes last waits as long as a query may take.
 
 use super::{Api, ApiError, Asker, Sources, failed_inside};
+use crate::serve::Holds;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -14,6 +15,8 @@ use futures::Stream;
 use prost::Message;
 use sonde_proto::{Deadline, GiveUp};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -51,7 +54,11 @@ where
         let method = tower::service_fn(move |request: tonic::Request<Q>| {
             let (metadata, _, question) = request.into_parts();
             let answer = answer(api.clone(), metadata.into_headers(), question);
-            async move { answer.await.map(tonic::Response::new) }
+            async move {
+                let answer = answer.await?;
+                let bytes = Some(answer.encoded_len());
+                Ok(holding(answer, bytes))
+            }
         });
         called(ProstCodec::<A, Q>::default())
             .unary(method, request)
@@ -72,12 +79,25 @@ where
         let method = tower::service_fn(move |request: tonic::Request<Q>| {
             let (metadata, _, question) = request.into_parts();
             let answer = answer(api.clone(), metadata.into_headers(), question);
-            async move { answer.await.map(tonic::Response::new) }
+            async move {
+                let parts = answer.await?;
+                let bytes = parts.known_bytes;
+                Ok(holding(parts, bytes))
+            }
         });
         called(ProstCodec::<A, Q>::default())
             .server_streaming(method, request)
             .await
     })
+}
+
+/// An answer that counts among those that wait to be read: its body does not tell its length.
+fn holding<A>(answer: A, bytes: Option<usize>) -> tonic::Response<A> {
+    let mut response = tonic::Response::new(answer);
+    if let Some(bytes) = bytes {
+        response.extensions_mut().insert(Holds(bytes as u64));
+    }
+    response
 }
 
 fn called<C: tonic::codec::Codec>(codec: C) -> tonic::server::Grpc<C> {
@@ -110,12 +130,17 @@ impl From<ApiError> for Status {
 #[derive(Debug)]
 pub(super) struct Parts<A> {
     parts: mpsc::Receiver<Result<A, Status>>,
+    /// Whether all parts there are were handed on.
+    is_whole: Arc<AtomicBool>,
+    /// How many bytes all of it has, where it keeps no turn while it waits.
+    known_bytes: Option<usize>,
     _waits: GiveUp,
 }
 
-impl<A> Parts<A> {
+impl<A: Message> Parts<A> {
     /// An answer that is known.
     pub(super) fn one(part: A, cut: Option<String>) -> Self {
+        let known_bytes = Some(part.encoded_len());
         let (sender, parts) = mpsc::channel(2);
         let end = cut.map(|cut| Err(whole_but(&cut)));
         for part in [Some(Ok(part)), end].into_iter().flatten() {
@@ -125,6 +150,8 @@ impl<A> Parts<A> {
         let waits = Deadline::never().give_up_on_drop();
         Self {
             parts,
+            is_whole: Arc::new(AtomicBool::new(true)),
+            known_bytes,
             _waits: waits,
         }
     }
@@ -134,8 +161,21 @@ impl<A> Stream for Parts<A> {
     type Item = Result<A, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.parts.poll_recv(cx)
+        let part = std::task::ready!(self.parts.poll_recv(cx));
+        // Without an error, what was told would pass for all there is.
+        let is_short = part.is_none() && !self.is_whole.swap(true, Ordering::Relaxed);
+        Poll::Ready(if is_short {
+            Some(Err(not_taken()))
+        } else {
+            part
+        })
     }
+}
+
+fn not_taken() -> Status {
+    Status::deadline_exceeded(
+        "the answer was not read in time, and parts of it are missing; read faster, or ask for less",
+    )
 }
 
 /// Tells parts while a question goes on.
@@ -199,6 +239,8 @@ fn told<A: Send + 'static>(
     let deadline = Deadline::within(within);
     let waits = deadline.give_up_on_drop();
     let (sender, parts) = mpsc::channel(1);
+    let is_whole = Arc::new(AtomicBool::new(false));
+    let all_told = Arc::clone(&is_whole);
     let mut telling = Telling {
         parts: sender.clone(),
         told: None,
@@ -208,11 +250,16 @@ fn told<A: Send + 'static>(
         let asked = tokio::task::spawn_blocking(move || question(&deadline, &mut telling));
         let end = asked.await.unwrap_or_else(|_| Err(failed_inside()));
         // Who does not take it in time, or is gone, is told no more.
-        drop(tokio::time::timeout(within, tell_last(&sender, end)).await);
+        let told = tokio::time::timeout(within, tell_last(&sender, end)).await;
+        all_told.store(told.is_ok(), Ordering::Relaxed);
         drop(turn);
+        // The channel closes after that is known.
+        drop(sender);
     });
     Parts {
         parts,
+        is_whole,
+        known_bytes: None,
         _waits: waits,
     }
 }

@@ -103,7 +103,7 @@ pub(super) fn exemplars(
 /// The load of the nodes and pods where something ran, at the first of some moments at which
 /// there is any.
 pub(super) fn loads(
-    stores: &Stores,
+    metrics: &MetricStore,
     tenant: &Tenant,
     ran: &[Ran],
     moments: &[UnixNanos],
@@ -130,11 +130,15 @@ pub(super) fn loads(
             names.join("|")
         );
         for at in moments {
-            match load(&stores.metrics, tenant, &query, *at, deadline) {
-                Ok(found) if found.is_empty() => {}
-                Ok(found) => {
+            match load(metrics, tenant, &query, *at, deadline) {
+                Ok(mut found) => {
+                    // A pod of the same name may live elsewhere long after this one.
+                    found.retain(|load| is_there(load, ran));
+                    let is_enough = !found.is_empty();
                     part.found.extend(found);
-                    break;
+                    if is_enough {
+                        break;
+                    }
                 }
                 Err(error) => {
                     part.fail(error);
@@ -143,7 +147,6 @@ pub(super) fn loads(
             }
         }
     }
-    part.found.retain(|load| is_there(load, ran));
     if part.found.len() > LOADS_MAX {
         part.found.truncate(LOADS_MAX);
         part.cut(format!("there are more than these {LOADS_MAX} signals"));
@@ -265,6 +268,38 @@ mod tests {
         };
         assert_eq!(asked(2).map(|loads| loads.len()).unwrap(), 2);
         assert!(asked(1).is_err());
+    }
+
+    #[test]
+    fn a_pod_of_the_same_name_elsewhere_does_not_hide_the_load_of_one_that_is_gone() {
+        let ended = UnixNanos::from_secs(1_700_000_000);
+        let now = ended.plus(Duration::from_secs(3600));
+        let series = |namespace: &str, at: UnixNanos| Series {
+            labels: [
+                ("__name__", "container:cpu_utilization:ratio"),
+                ("namespace", namespace),
+                ("pod", "web-0"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            samples: vec![(at.as_millis(), 0.5)],
+            ..Series::default()
+        };
+        let body = body(Version::V2, &[series("test", ended), series("shop", now)]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenant, config) = (Tenant::default(), sonde_metrics::Config::default());
+        let store = MetricStore::open(dir.path(), &config, &mut Registry::default(), now).unwrap();
+        let entry = Entry::remote_write(tenant.clone(), Version::V2, now, body.into());
+        store.apply(&[(store.applied_to(), entry)]);
+        let check = |namespace: &str| {
+            let ran = [Ran::of_pod(namespace, "web-0")];
+            let part = loads(&store, &tenant, &ran, &[now, ended], &Deadline::never());
+            let of = |load: &Load| load.labels.get("namespace").to_owned();
+            part.found.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(check("test"), ["test"]);
+        assert_eq!(check("shop"), ["shop"]);
+        assert!(check("else").is_empty());
     }
 
     #[test]

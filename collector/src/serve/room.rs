@@ -1,17 +1,22 @@
 //! Answers that wait for their clients within a bound of all their bytes.
 
+use super::UNREAD_MAX;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Version};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Body as _, Frame, SizeHint};
+use parking_lot::Mutex;
+use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 /// How long an answer waits for others to be read.
 const ROOM_WITHIN: Duration = Duration::from_secs(30);
@@ -51,35 +56,114 @@ pub(crate) async fn weigh(mut response: Response) -> Response {
 }
 
 async fn hold(State(room): State<Room>, request: Request, next: Next) -> Response {
+    let shares_connection = request.version() == Version::HTTP_2;
     let response = next.run(request).await;
     let told = response.extensions().get::<Holds>().map(|holds| holds.0);
-    let Some(bytes) = response.body().size_hint().exact().or(told) else {
-        return response;
-    };
+    let bytes = response.body().size_hint().exact().or(told);
     // The largest waits until it has all the room.
-    let units = (usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT).min(room.units);
-    if units == 0 {
-        return response;
-    }
-    let asked = room.free.acquire_many_owned(units as u32);
-    let Ok(Ok(permit)) = tokio::time::timeout(ROOM_WITHIN, asked).await else {
-        let why = "too many answers wait to be read; try again, or ask for less";
-        return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+    let units =
+        bytes.map(|bytes| (usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT).min(room.units));
+    let permit = match units {
+        Some(0) => return response,
+        None if !shares_connection => return response,
+        None => None,
+        Some(units) => {
+            let asked = room.free.acquire_many_owned(units as u32);
+            let Ok(Ok(permit)) = tokio::time::timeout(ROOM_WITHIN, asked).await else {
+                let why = "too many answers wait to be read; try again, or ask for less";
+                return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+            };
+            Some(permit)
+        }
     };
     let (parts, body) = response.into_parts();
-    let body = Held {
+    let answer = Answer {
         body,
         piece: Bytes::new(),
-        permit,
+        _permit: permit,
     };
-    Response::from_parts(parts, Body::new(body))
+    Response::from_parts(parts, Body::new(Held::new(answer, shares_connection)))
 }
 
 /// A body that is handed on in pieces, and has its room until the last of them was taken.
+///
+/// A client of HTTP/2 may read one answer and leave another, so its connection says nothing of
+/// either: an answer of which nothing is taken for a while is given up by itself.
 struct Held {
+    kept: Arc<Mutex<Kept>>,
+    watch: Option<AbortHandle>,
+}
+
+struct Kept {
+    /// Until it is given up.
+    answer: Option<Answer>,
+    /// Since when it is for the client to take the next piece; nothing while there is none.
+    waits: Option<Instant>,
+}
+
+struct Answer {
     body: Body,
     piece: Bytes,
-    permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    fn new(answer: Answer, is_watched: bool) -> Self {
+        let kept = Arc::new(Mutex::new(Kept {
+            answer: Some(answer),
+            waits: Some(Instant::now()),
+        }));
+        let watched = is_watched.then(|| tokio::spawn(watch(Arc::downgrade(&kept))));
+        Self {
+            kept,
+            watch: watched.map(|task| task.abort_handle()),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(watch) = &self.watch {
+            watch.abort();
+        }
+    }
+}
+
+/// Gives an answer up when its client has taken nothing for too long.
+async fn watch(kept: Weak<Mutex<Kept>>) {
+    let mut look_at = Instant::now() + UNREAD_MAX;
+    loop {
+        tokio::time::sleep_until(look_at).await;
+        let Some(kept) = kept.upgrade() else { return };
+        let mut kept = kept.lock();
+        let now = Instant::now();
+        let given_up_at = kept.waits.unwrap_or(now) + UNREAD_MAX;
+        if given_up_at <= now {
+            let answer = kept.answer.take();
+            drop((kept, answer));
+            return;
+        }
+        look_at = given_up_at;
+    }
+}
+
+impl Answer {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.piece.is_empty() {
+            match std::task::ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.piece = data,
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                end => return Poll::Ready(end),
+            }
+        }
+        let piece = self.piece.split_to(self.piece.len().min(PIECE));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
 }
 
 impl hyper::body::Body for Held {
@@ -90,37 +174,32 @@ impl hyper::body::Body for Held {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let own = self.get_mut();
-        if own.piece.is_empty() {
-            match std::task::ready!(Pin::new(&mut own.body).poll_frame(cx)) {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => own.piece = data,
-                    Err(other) => return Poll::Ready(Some(Ok(other))),
-                },
-                end => return Poll::Ready(end),
-            }
-        }
-        let piece = own.piece.split_to(own.piece.len().min(PIECE));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        let mut kept = self.kept.lock();
+        let Some(answer) = &mut kept.answer else {
+            let why = format!("nothing was read for {} seconds", UNREAD_MAX.as_secs());
+            let error = io::Error::new(io::ErrorKind::TimedOut, why);
+            return Poll::Ready(Some(Err(axum::Error::new(error))));
+        };
+        let frame = answer.poll_frame(cx);
+        kept.waits = frame.is_ready().then(Instant::now);
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.piece.is_empty() && self.body.is_end_stream()
+        let kept = self.kept.lock();
+        let answer = kept.answer.as_ref();
+        answer.is_some_and(|answer| answer.piece.is_empty() && answer.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.body.size_hint().exact() {
-            Some(rest) => SizeHint::with_exact(rest + self.piece.len() as u64),
+        let kept = self.kept.lock();
+        let Some(answer) = &kept.answer else {
+            return SizeHint::default();
+        };
+        match answer.body.size_hint().exact() {
+            Some(rest) => SizeHint::with_exact(rest + answer.piece.len() as u64),
             None => SizeHint::default(),
         }
-    }
-}
-
-impl std::fmt::Debug for Held {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Held")
-            .field("units", &self.permit.num_permits())
-            .finish_non_exhaustive()
     }
 }
 

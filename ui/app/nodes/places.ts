@@ -1,6 +1,7 @@
 // Nodes, pods and containers: each with how busy it is, how much waits for it, what fails.
 
 import type { LabelMap, UseSignal } from '../api';
+import { quoted } from '../router';
 
 export const SCOPES = ['node', 'pod', 'container'] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -14,6 +15,19 @@ const POD_LABELS = ['namespace', 'pod', 'container'];
 export function placeOf(labels: LabelMap): string {
   if (labels['pod']) return POD_LABELS.map((name) => labels[name]).filter(Boolean).join('/');
   return NODE_LABELS.map((name) => labels[name]).find(Boolean) ?? '';
+}
+
+/** What finds the lines and the traces of a place: a pod's name may be in several namespaces. */
+export function queriesOf(scope: Scope, { name, signals }: Pick<Place, 'name' | 'signals'>): { lines: string; spans: string } {
+  const { namespace = '', pod = '' } = signals[0]?.labels ?? {};
+  const named: [string, string, string][] = scope === 'node'
+    ? [['host_name', 'host.name', name]]
+    : [['k8s_pod_name', 'k8s.pod.name', pod], ['k8s_namespace_name', 'k8s.namespace.name', namespace]];
+  const given = named.filter(([, , value], index) => index === 0 || value);
+  return {
+    lines: `{${given.map(([label, , value]) => `${label}=${quoted(value)}`).join(', ')}}`,
+    spans: `{ ${given.map(([, attribute, value]) => `resource.${attribute} = ${quoted(value)}`).join(' && ')} }`,
+  };
 }
 
 /** The labels that do not name the place: which disk, which interface. */

@@ -3,14 +3,14 @@
 
 import type { Golden, Saturated, UseSignal } from '../api';
 import { withQuery } from '../api';
-import { aspectOf, columnsOf, heatOf, placeOf, placesOf, restOf, SCOPES, type Place, type Scope } from '../nodes/places';
+import { aspectOf, columnsOf, heatOf, placeOf, placesOf, queriesOf, restOf, SCOPES, type Place, type Scope } from '../nodes/places';
 import { named, PlaceTable, shownValue } from '../nodes/table';
 import { Panel, useTitle } from '../parts/panel';
 import { Answer, Empty } from '../parts/state';
 import { UseTable } from '../parts/use';
 import { count } from '../parts/words';
 import { useResource } from '../resource';
-import { hereWith, place, quoted, to } from '../router';
+import { hereWith, place, to } from '../router';
 
 const EVERY = 15_000;
 const SATURATED_SHOWN = 8;
@@ -82,17 +82,15 @@ function Places({ scope, signals, cut }: { scope: Scope; signals: UseSignal[]; c
 }
 
 function Details({ scope, of }: { scope: Scope; of: Place }) {
-  const label = scope === 'node' ? 'host_name' : 'k8s_pod_name';
-  const name = scope === 'node' ? of.name : of.signals[0]?.labels['pod'] ?? '';
-  const attribute = scope === 'node' ? 'resource.host.name' : 'resource.k8s.pod.name';
+  const { lines, spans } = queriesOf(scope, of);
   return (
     <Panel
       title={of.name || 'This node'}
       testid="place-details"
       aside={(
         <span class="line">
-          <a href={to.logs(`{${label}=${quoted(name)}}`)}>logs</a>
-          <a href={to.traces(`{ ${attribute} = ${quoted(name)} }`)}>traces</a>
+          <a href={to.logs(lines)}>logs</a>
+          <a href={to.traces(spans)}>traces</a>
           <a href={hereWith({ of: undefined })}>close</a>
         </span>
       )}

@@ -77,10 +77,27 @@ async fn between_two_parts_there_is_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_not_taken_gives_its_turn_back() {
+async fn an_answer_that_is_not_taken_gives_its_turn_back_and_is_not_taken_for_whole() {
     let (turn, ended) = turn();
-    let _parts = told(turn, LONG, |_, _| whole(vec![1, 2, 3]));
+    let parts = told(turn, LONG, |_, _| whole(vec![1, 2, 3]));
     ended.await.unwrap();
+    let all: Vec<_> = parts.collect().await;
+    assert_eq!((all.len(), *all[0].as_ref().unwrap()), (2, 1));
+    let end = all[1].as_ref().unwrap_err();
+    assert_eq!(end.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn what_keeps_no_turn_counts_among_the_answers_that_wait() {
+    let parts = Parts::one("x".repeat(5_000), None);
+    let bytes = parts.known_bytes;
+    let response = holding(parts, bytes);
+    let held = response.extensions().get::<Holds>().unwrap().0;
+    assert!((5_000..5_010).contains(&held), "{held}");
+    // What is told in parts has a turn, and nobody knows how long it will be.
+    let parts = told((), LONG, |_, _| whole(Vec::new()));
+    let bytes = parts.known_bytes;
+    assert!(holding(parts, bytes).extensions().get::<Holds>().is_none());
 }
 
 #[tokio::test]

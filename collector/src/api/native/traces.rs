@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use sonde_proto::TraceId;
+use sonde_proto::{Tenant, TraceId};
 use sonde_traces::{Search, SpanPlace, SpanSet, Trace, TraceAnswer, TraceQuery};
 
 /// How many spans of each span set are told.
@@ -20,7 +20,7 @@ pub(super) async fn search(
     Query(parameters): Query<SearchParameters>,
 ) -> Result<Json<TraceAnswer>, ApiError> {
     let tenant = tenant(&headers)?;
-    let query = finding(&parameters.query)?;
+    let query = read(&api, &tenant, parameters.query.clone()).await?;
     let (start, end) = parameters.period(api.now())?;
     let limit = parameters.limit()?;
     let answer = api.of(&tenant).ask(move |sources, deadline| {
@@ -39,6 +39,11 @@ pub(super) async fn search(
             .map_err(|error| ApiError::unprocessable(error.to_string()))
     });
     answer.await.map(Json)
+}
+
+/// Reads a query that finds spans, on a thread of its own.
+async fn read(api: &Api, tenant: &Tenant, query: String) -> Result<TraceQuery, ApiError> {
+    api.of(tenant).read(move || finding(&query)).await?
 }
 
 /// A query that finds spans.
@@ -96,7 +101,7 @@ pub(super) async fn matched(
     Query(parameters): Query<SearchParameters>,
 ) -> Result<Json<Matched>, ApiError> {
     let tenant = tenant(&headers)?;
-    let query = finding(&parameters.query)?;
+    let query = read(&api, &tenant, parameters.query).await?;
     let id = TraceId::from_hex(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
     let found = api.of(&tenant).ask(move |sources, _| {
         sources
