@@ -146,30 +146,41 @@ impl Query {
     /// The places of the first found spans, whatever sets they are in.
     #[must_use]
     pub fn places(&self, trace: &dyn Trace, bounds: &Bounds) -> Vec<usize> {
-        let context = Context::new(trace, &Deadline::never());
-        let mut spans = context.spans(&self.pipeline, bounds.start, bounds.end);
-        spans.truncate(bounds.spans_max);
-        spans
+        self.places_until(trace, bounds, &Deadline::never()).0
+    }
+
+    /// The same, and why it is not all, as [`Self::search_until`] does.
+    #[must_use]
+    pub fn places_until(
+        &self,
+        trace: &dyn Trace,
+        bounds: &Bounds,
+        deadline: &Deadline,
+    ) -> (Vec<usize>, Option<&'static str>) {
+        let context = Context::new(trace, deadline);
+        context.places(&self.pipeline, bounds)
     }
 
     /// The values that a field has on the first found spans: the elements where it is a list,
-    /// none where it is missing.
+    /// none where it is missing. Returns why they are not all, as [`Self::search_until`] does.
     pub fn each_value(
         &self,
         field: &Field,
         trace: &dyn Trace,
         bounds: &Bounds,
+        deadline: &Deadline,
         each: &mut dyn FnMut(&Value<'_>),
-    ) {
-        let context = Context::new(trace, &Deadline::never());
-        let spans = context.spans(&self.pipeline, bounds.start, bounds.end);
-        for at in spans.into_iter().take(bounds.spans_max) {
+    ) -> Option<&'static str> {
+        let context = Context::new(trace, deadline);
+        let (places, cut) = context.places(&self.pipeline, bounds);
+        for at in places {
             match context.value(field, at) {
                 Value::Nil => {}
                 Value::List(values) => values.iter().for_each(&mut *each),
                 value => each(&value),
             }
         }
+        cut
     }
 
     /// The fields whose values are told with a found span: those of conditions and `select`.
@@ -181,6 +192,17 @@ impl Query {
 }
 
 impl Context<'_> {
+    /// The first spans that a pipeline finds; none where the time ran out.
+    fn places(&self, pipeline: &Pipeline, bounds: &Bounds) -> (Vec<usize>, Option<&'static str>) {
+        let mut spans = self.spans(pipeline, bounds.start, bounds.end);
+        let found = match self.effort.is_late() {
+            true => 0,
+            false => bounds.spans_max,
+        };
+        spans.truncate(found);
+        (spans, self.effort.why_cut())
+    }
+
     fn matched(&self, at: usize, told: &[&Field]) -> MatchedSpan {
         let span = self.trace.span(at);
         let attribute = |field: &&Field| {

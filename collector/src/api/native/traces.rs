@@ -103,11 +103,11 @@ pub(super) async fn matched(
     let tenant = tenant(&headers)?;
     let query = read(&api, &tenant, parameters.query).await?;
     let id = TraceId::from_hex(&id).map_err(|error| ApiError::bad_request(error.to_string()))?;
-    let found = api.of(&tenant).ask(move |sources, _| {
+    let found = api.of(&tenant).ask(move |sources, deadline| {
         sources
             .stores
             .traces
-            .matched(&tenant, &id, &query, MATCHED_MAX)
+            .matched(&tenant, &id, &query, MATCHED_MAX, deadline)
             .map_err(|error| ApiError::internal(error.to_string()))
     });
     let found = found.await?;

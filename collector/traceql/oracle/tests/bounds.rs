@@ -1,7 +1,7 @@
 //! How much one trace may cost a query, and what is said where that was not enough.
 
 use sonde_proto::{Deadline, TraceId, UnixNanos};
-use sonde_traceql::{Bounds, Counting, Query, Window};
+use sonde_traceql::{Bounds, Counting, Field, Query, Window};
 use sonde_traceql_oracle::{Plain, PlainSpan};
 
 /// Each of very many spans a set of its own, and names of megabytes: what is made of them is
@@ -65,6 +65,19 @@ fn a_query_that_is_too_late_is_given_up_within_a_trace() {
         let (sets, cut) = query.search_until(&trace, &bounds, &late);
         assert!(sets.is_empty() && cut.unwrap().contains("time ran out"));
     }
+    let bounds = Bounds {
+        spans_max: 100,
+        ..bounds
+    };
+    let query = Query::parse("{ name = nil || true }").unwrap();
+    let (places, cut) = query.places_until(&trace, &bounds, &late);
+    assert!(places.is_empty() && cut.unwrap().contains("time ran out"));
+    let (id, mut ids) = (Field::parse_tag("span:id").unwrap(), 0);
+    let cut = query.each_value(&id, &trace, &bounds, &late, &mut |_| ids += 1);
+    assert!(ids == 0 && cut.unwrap().contains("time ran out"));
+    let never = Deadline::never();
+    let cut = query.each_value(&id, &trace, &bounds, &never, &mut |_| ids += 1);
+    assert_eq!((ids, cut), (100, None));
     let query = Query::parse("{ parent != nil } | rate()").unwrap();
     let window = Window::instant(UnixNanos(0), UnixNanos(u64::MAX)).unwrap();
     let counting = Counting::new(&query, window, 0).unwrap();

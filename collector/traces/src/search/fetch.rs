@@ -7,13 +7,15 @@
 use super::SearchError;
 use super::large::{HEADS_MAX, Totals};
 use crate::model::{Span, Trace};
-use crate::raw::{RawSpan, collapse};
+use crate::raw::{RawSpan, Shell, collapse};
 use crate::segment::Segment;
 use crate::store::{TraceStore, View};
+use ahash::AHashSet;
 use sonde_proto::{SpanId, Tenant, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// How many bytes of a trace are shown for each of the spans that may be: spans are smaller, so
 /// this only stops pages that are large beyond all sense.
@@ -71,6 +73,9 @@ pub(super) struct PageLimits {
     pub(super) bytes: usize,
     /// A trace of more bytes is not read at once.
     pub(super) small_bytes: usize,
+    /// Whether what spans share counts once for all of them, since they are judged, and not once
+    /// for each that it is shown with. Of a large trace it counts once for each all the same.
+    pub(super) are_judged: bool,
     /// So many spans of a large trace are looked at, and up to twice as many where they are
     /// all.
     pub(super) heads: usize,
@@ -84,6 +89,7 @@ impl PageLimits {
             spans,
             bytes,
             small_bytes: bytes.min(SMALL_BYTES),
+            are_judged: false,
             heads: HEADS_MAX,
         }
     }
@@ -156,9 +162,13 @@ impl TraceStore {
         Ok(found)
     }
 
-    /// The first page of a trace, not decoded.
+    /// The first spans of a trace, to be judged.
     pub(super) fn raw(&self, view: &View, id: &TraceId) -> Result<RawTrace, SearchError> {
-        self.raw_page(view, id, None, &self.page_limits())
+        let limits = PageLimits {
+            are_judged: true,
+            ..self.page_limits()
+        };
+        self.raw_page(view, id, None, &limits)
     }
 
     fn page_limits(&self) -> PageLimits {
@@ -249,12 +259,18 @@ fn decode(id: &TraceId, raw: &RawTrace) -> Option<Trace> {
     })
 }
 
-/// How many of the first spans are shown: within a number, and within bytes, where a span
-/// counts with its resource, because it is shown with it. At least one.
+/// How many of the first spans are shown or judged: within a number, and within bytes, where a
+/// span that is shown counts with its resource, because it is shown with it. At least one.
 fn first_within(spans: &[RawSpan], limits: &PageLimits) -> usize {
-    let mut bytes = 0_usize;
+    let (mut bytes, mut known) = (0_usize, AHashSet::new());
+    let mut context = |span: &RawSpan| -> usize {
+        let shells = [&span.context.resource, &span.context.scope];
+        let counts = |shell: &&Arc<Shell>| !limits.are_judged || known.insert(Arc::as_ptr(shell));
+        let counting = shells.into_iter().filter(counts);
+        counting.map(|shell| shell.bytes.len()).sum()
+    };
     let fits = |span: &&RawSpan| {
-        bytes = bytes.saturating_add(span.bytes_with_context());
+        bytes = bytes.saturating_add(span.bytes.len() + context(span));
         bytes <= limits.bytes
     };
     let fitting = spans.iter().take(limits.spans).take_while(fits).count();

@@ -97,14 +97,15 @@ impl TraceStore {
         let mut names: Gathered<(Scope, String)> = Gathered::new(search.limit);
         let query = Query::parse_unfinished(&search.query);
         let visit = |trace: &Decoded, bounds: &Bounds| {
-            for at in query.places(trace, bounds) {
+            let (places, why) = query.places_until(trace, bounds, &search.deadline);
+            for at in places {
                 trace.each_attribute(at, &mut |found, name, _| {
                     if scope.is_none_or(|scope| scope == found) {
                         names.add((found, name.to_owned()), name.len());
                     }
                 });
             }
-            !names.is_full()
+            (!names.is_full(), why)
         };
         let cut = self.each_found(tenant, search, &query, visit)?;
         let mut scopes: BTreeMap<Scope, Vec<String>> = BTreeMap::new();
@@ -164,12 +165,12 @@ impl TraceStore {
             .then(|| format!("there are more than these {} values", values.found.len()));
         if !known {
             let visit = |trace: &Decoded, bounds: &Bounds| {
-                query.each_value(tag, trace, bounds, &mut |value| {
+                let why = query.each_value(tag, trace, bounds, &search.deadline, &mut |value| {
                     let text = value.to_string();
                     let bytes = text.len();
                     values.add((value.type_name(), text), bytes);
                 });
-                !values.is_full()
+                (!values.is_full(), why)
             };
             cut = self.each_found(tenant, search, &query, visit)?;
         }
@@ -179,15 +180,16 @@ impl TraceStore {
         })
     }
 
-    /// Shows the newest traces that a query may find something in, until `visit` says enough.
+    /// Shows the newest traces that a query may find something in, until `visit`, which says also
+    /// why it did not see all of a trace, goes no further.
     fn each_found(
         &self,
         tenant: &Tenant,
         search: &TagSearch,
         query: &Query,
-        mut visit: impl FnMut(&Decoded, &Bounds) -> bool,
+        mut visit: impl FnMut(&Decoded, &Bounds) -> (bool, Option<&'static str>),
     ) -> Result<Option<String>, SearchError> {
-        let (mut traces, mut stopped) = (0, None);
+        let (mut traces, mut stopped, mut in_part) = (0, None, None);
         let bounds = Bounds {
             start: search.start,
             end: search.end,
@@ -195,7 +197,9 @@ impl TraceStore {
         };
         let of_trace = |trace: &Decoded| {
             traces += 1;
-            if !visit(trace, &bounds) {
+            let (goes_on, why) = visit(trace, &bounds);
+            in_part = in_part.or(why);
+            if !goes_on {
                 stopped = Some("there may be more than are listed".to_owned());
             } else if traces >= TRACES_MAX {
                 stopped = Some(format!(
@@ -206,7 +210,7 @@ impl TraceStore {
         };
         let times = (search.start, search.end);
         let scanned = self.scan(tenant, query, times, &search.deadline, of_trace)?;
-        Ok(stopped.or(scanned.cut))
+        Ok(stopped.or(scanned.cut).or(in_part.map(str::to_owned)))
     }
 }
 

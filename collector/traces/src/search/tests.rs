@@ -201,6 +201,7 @@ fn pages(store: &TraceStore, id: &TraceId, spans: usize, small_bytes: usize) -> 
         spans,
         bytes: 1 << 20,
         small_bytes,
+        are_judged: false,
         heads: 1 << 20,
     };
     let (mut pages, mut after) = (Vec::new(), None);
@@ -426,7 +427,7 @@ fn what_matches_in_one_trace_is_what_a_search_says_of_it() {
         assert_eq!(!found.is_empty(), some_match);
         for id in all_traces(&store).keys() {
             let (sets, cut) = store
-                .matched(&tenant(), id, &query, 10_000)
+                .matched(&tenant(), id, &query, 10_000, &Deadline::never())
                 .unwrap()
                 .unwrap();
             assert_eq!(cut, None);
@@ -435,11 +436,20 @@ fn what_matches_in_one_trace_is_what_a_search_says_of_it() {
         assert!(found.is_empty());
     }
     let query = crate::TraceQuery::parse("{ }").unwrap();
-    let unknown = store.matched(&tenant(), &trace_id(TRACES + 1), &query, 10);
+    let unknown = store.matched(
+        &tenant(),
+        &trace_id(TRACES + 1),
+        &query,
+        10,
+        &Deadline::never(),
+    );
     assert_eq!(unknown.unwrap(), None);
     let some = all_traces(&store);
     let (id, trace) = some.iter().max_by_key(|(_, t)| t.spans.len()).unwrap();
-    let (sets, cut) = store.matched(&tenant(), id, &query, 1).unwrap().unwrap();
+    let (sets, cut) = store
+        .matched(&tenant(), id, &query, 1, &Deadline::never())
+        .unwrap()
+        .unwrap();
     assert_eq!(
         (sets[0].matched, sets[0].spans.len()),
         (trace.spans.len(), 1)

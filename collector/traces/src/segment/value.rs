@@ -63,6 +63,39 @@ impl<'a> Iterator for Groups<'a> {
     }
 }
 
+/// Copies resources and scopes out of the value they lie in: who decodes them holds them for longer
+/// than the spans, and with them, as they lie, the block that was unpacked.
+#[derive(Default)]
+struct Apart {
+    /// The last ones, and their copies.
+    resource: Option<(Arc<Shell>, Arc<Shell>)>,
+    context: Option<(Arc<Context>, Arc<Context>)>,
+}
+
+impl Apart {
+    fn of(&mut self, span: RawSpan) -> RawSpan {
+        let known = self.context.as_ref();
+        let known = known.filter(|(from, _)| Arc::ptr_eq(from, &span.context));
+        let context = match known {
+            Some((_, copy)) => Arc::clone(copy),
+            None => Arc::new(Context {
+                resource: self.resource(&span.context.resource),
+                scope: span.context.scope.set_apart(),
+            }),
+        };
+        self.context = Some((span.context, Arc::clone(&context)));
+        RawSpan { context, ..span }
+    }
+
+    fn resource(&mut self, resource: &Arc<Shell>) -> Arc<Shell> {
+        let known = self.resource.as_ref();
+        let known = known.filter(|(from, _)| Arc::ptr_eq(from, resource));
+        let copy = known.map_or_else(|| resource.set_apart(), |(_, copy)| Arc::clone(copy));
+        self.resource = Some((Arc::clone(resource), Arc::clone(&copy)));
+        copy
+    }
+}
+
 /// Visits the spans of a value until `visit` wants no more; whether it still does.
 fn each_span(
     value: &Bytes,
@@ -70,8 +103,9 @@ fn each_span(
     mut visit: impl FnMut(RawSpan) -> bool,
 ) -> Result<bool, BlockError> {
     let Some((&REFERRING, groups)) = value.split_first() else {
-        let mut goes_on = true;
-        split(value, |_, span| goes_on = goes_on && visit(span), |_| {}).map_err(|_| DAMAGED)?;
+        let (mut goes_on, mut apart) = (true, Apart::default());
+        let each = |_, span: RawSpan| goes_on = goes_on && visit(apart.of(span));
+        split(value, each, |_| {}).map_err(|_| DAMAGED)?;
         return Ok(goes_on);
     };
     for group in Groups(groups) {

@@ -2,11 +2,12 @@
 
 use super::model::{entry, lookup, open, payload, tenant, trace_id};
 use crate::raw::{collapse, encode, split};
-use crate::{Config, Search, TraceQuery};
+use crate::{Config, Field, Search, TagSearch, TraceQuery};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
 use prost::Message as _;
 use sonde_proto::{Deadline, Entry, Position, Signal, Tenant, UnixNanos, otlp};
 use std::fs;
+use std::time::Duration;
 
 fn span(trace: u64, number: u64) -> Span {
     Span {
@@ -103,6 +104,69 @@ fn spans_that_share_a_large_resource_are_shown_within_bytes() {
     let trace = store.trace(&tenant(), &trace_id(1)).unwrap().unwrap();
     assert!((100..1_000).contains(&trace.spans.len()));
     assert!(trace.cut.unwrap().contains("2000 spans"));
+}
+
+/// Shown with each span, its resource would be a hundred megabytes; judged, it is there once.
+#[test]
+fn a_trace_is_judged_by_all_of_its_spans_however_large_the_resource_they_share() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config {
+        trace_spans_max: 1_000,
+        ..Config::default()
+    };
+    let store = open(dir.path(), &config);
+    let mut wide = payload("a", (0..500).map(|n| span(1, n + 1)).collect());
+    let resource = wide.resource_spans[0].resource.as_mut().unwrap();
+    let large = otlp::kv("large", "x".repeat(200_000));
+    resource.attributes.push(large);
+    store.apply(&[entry(0, &wide)]);
+    let query = TraceQuery::parse("{ } | count() = 500").unwrap();
+    for _ in 0..2 {
+        let (sets, cut) = store
+            .matched(&tenant(), &trace_id(1), &query, 1_000, &Deadline::never())
+            .unwrap()
+            .unwrap();
+        assert_eq!((sets.len(), cut), (1, None));
+        let shown = store.trace(&tenant(), &trace_id(1)).unwrap().unwrap();
+        assert!(shown.spans.len() < 50 && shown.cut.is_some());
+        store.seal(UnixNanos(0)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_left_out_of_a_very_many_parted_trace_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let spans = (0..5_000).map(|n| span(1, n + 1)).collect();
+    store.apply(&[entry(0, &payload("a", spans))]);
+    let matched = |query: &str, deadline: &Deadline| {
+        let query = TraceQuery::parse(query).unwrap();
+        let found = store.matched(&tenant(), &trace_id(1), &query, 10_000, deadline);
+        let (sets, cut) = found.unwrap().unwrap();
+        (sets.len(), cut.unwrap_or_default())
+    };
+    let never = Deadline::never();
+    let (sets, cut) = matched("{ } | by(span:id) | count() > 0", &never);
+    assert!(sets == 100 && cut.contains("by(...)"), "{cut}");
+    let some = "{ name =~ \"span [0-9]{1,3}\" } | by(span:id)";
+    let (sets, cut) = matched(some, &never);
+    assert!(sets == 100 && cut.contains("first 100 span sets"), "{cut}");
+    let late = Deadline::within(Duration::ZERO);
+    let (sets, cut) = matched("{ name != nil }", &late);
+    assert!(sets == 0 && cut.contains("time ran out"), "{cut}");
+    let search = TagSearch {
+        query: "{ } | by(span:id)".to_owned(),
+        start: UnixNanos(0),
+        end: UnixNanos(u64::MAX),
+        limit: 10_000,
+        deadline: never,
+    };
+    let names = store.tags(&tenant(), None, &search).unwrap();
+    assert!(names.cut.unwrap().contains("by(...)"));
+    let kind = Field::parse_tag("span:id").unwrap();
+    let values = store.tag_values(&tenant(), &kind, &search).unwrap();
+    assert_eq!(values.values.len(), 4_000);
+    assert!(values.cut.unwrap().contains("by(...)"));
 }
 
 #[test]

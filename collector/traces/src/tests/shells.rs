@@ -1,7 +1,7 @@
 //! What spans share: kept once, given back whole, whatever a sender makes of it.
 
 use super::model::{open, tenant, trace_id};
-use crate::raw::{Shell, split};
+use crate::raw::{Context, Shell, split};
 use crate::segment::{Segment, ShellCache};
 use crate::{Config, OpenError, Search, TraceQuery, TraceStore};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
@@ -415,6 +415,44 @@ fn segments_of_the_first_format_are_read_and_merged_with_others() {
             assert_eq!(taken_apart(&otlp.unwrap().bytes), expected);
         }
         store.merge_all().unwrap();
+    }
+}
+
+/// Who searches holds them for longer than the spans; a slice of a value would hold the block.
+#[test]
+fn what_spans_of_the_first_format_share_is_copied_once_out_of_their_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let mut one = of_resource(vec![otlp::kv("a", "b")], Vec::new());
+    let scope = |n: u64| ScopeSpans {
+        spans: vec![span(1, 2 * n + 1), span(1, 2 * n + 2)],
+        schema_url: format!("https://schema/{n}"),
+        ..ScopeSpans::default()
+    };
+    one.scope_spans = (0..10).map(scope).collect();
+    let resource_spans = vec![one];
+    apply(&store, 0, TracesData { resource_spans }.encode_to_vec());
+    store.seal(UnixNanos(0)).unwrap();
+    drop(store);
+    make_old(dir.path());
+    let (segments, manifest) = SegmentDir::open(dir.path()).unwrap();
+    let meta = &manifest.segments[0];
+    let cache = Arc::new(ShellCache::new(1 << 20));
+    let path = segments.path(&meta.tenant, meta.id);
+    let segment = Segment::open(&path, meta.clone(), &cache).unwrap();
+    let mut spans = Vec::new();
+    let read = segment.spans_of(&trace_id(1), usize::MAX, &mut spans);
+    assert!(read.is_ok() && spans.len() == 20);
+    let contexts: BTreeSet<_> = spans.iter().map(|s| Arc::as_ptr(&s.context)).collect();
+    let resources = spans.iter().map(|s| Arc::as_ptr(&s.context.resource));
+    let resources: BTreeSet<_> = resources.collect();
+    assert_eq!((contexts.len(), resources.len()), (10, 1));
+    for span in &spans {
+        let Context { resource, scope } = &*span.context;
+        assert!(!resource.bytes.is_empty() && !scope.bytes.is_empty());
+        for shell in [resource, scope] {
+            assert_eq!(shell.bytes_apart(), shell.bytes.len());
+        }
     }
 }
 

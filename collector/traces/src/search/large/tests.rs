@@ -26,6 +26,7 @@ fn paged(store: &TraceStore, heads: usize) -> (usize, Option<String>) {
         spans: 700,
         bytes: 1 << 20,
         small_bytes: 0,
+        are_judged: false,
         heads,
     };
     let (mut spans, mut after) = (0, None);
