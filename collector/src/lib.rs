@@ -15,6 +15,7 @@ mod logs;
 mod derive;
 mod evaluate;
 mod load;
+mod at_once;
 mod lookup;
 mod api;
 mod run;

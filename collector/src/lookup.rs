@@ -206,7 +206,7 @@ fn around(
     let (exemplars, load) = both(
         || {
             period.map_or_else(Part::default, |period| {
-                around::exemplars(stores, tenant, &carriers.trace_ids, period, &asked.part())
+                around::exemplars(stores, tenant, &carriers.trace_ids, period)
             })
         },
         || around::loads(&stores.metrics, tenant, &ran, &moments, &asked.part()),

@@ -65,34 +65,23 @@ pub(super) fn exemplars(
     tenant: &Tenant,
     traces: &[TraceId],
     (start, end): (UnixNanos, UnixNanos),
-    deadline: &Deadline,
 ) -> Part<Exemplar> {
     let (start, end) = (start.minus(EXEMPLAR_WITHIN), end.plus(EXEMPLAR_WITHIN));
     let ids: BTreeSet<String> = traces.iter().map(TraceId::to_string).collect();
     if ids.is_empty() {
         return Part::default();
     }
-    let of_all = stores
-        .metrics
-        .exemplars(tenant, &[Vec::new()], start, end, deadline);
-    let all = match of_all {
-        Ok(all) => all,
-        Err(error) => return Part::failed(error),
-    };
-    let mut found = Vec::new();
-    for (labels, exemplars) in all {
-        for exemplar in exemplars {
-            if ids.contains(exemplar.labels.get("trace_id")) {
-                found.push(Exemplar {
-                    time: exemplar.time,
-                    trace_id: exemplar.labels.get("trace_id").to_owned(),
-                    span_id: exemplar.labels.get("span_id").to_owned(),
-                    value: exemplar.value,
-                    labels: labels.clone(),
-                });
-            }
-        }
-    }
+    let of_traces = stores.metrics.exemplars_of_traces(tenant, &ids, start, end);
+    let mut found: Vec<_> = of_traces
+        .into_iter()
+        .map(|(labels, exemplar)| Exemplar {
+            time: exemplar.time,
+            trace_id: exemplar.labels.get("trace_id").to_owned(),
+            span_id: exemplar.labels.get("span_id").to_owned(),
+            value: exemplar.value,
+            labels,
+        })
+        .collect();
     found.sort_by_key(|exemplar| exemplar.time);
     let cut = (found.len() > EXEMPLARS_MAX)
         .then(|| format!("there are more than these {EXEMPLARS_MAX} exemplars"));
@@ -103,7 +92,7 @@ pub(super) fn exemplars(
 /// The load of the nodes and pods where something ran, at the first of some moments at which
 /// there is any.
 pub(super) fn loads(
-    metrics: &MetricStore,
+    store: &MetricStore,
     tenant: &Tenant,
     ran: &[Ran],
     moments: &[UnixNanos],
@@ -115,35 +104,37 @@ pub(super) fn loads(
     if nodes.len() > PLACES_MAX {
         part.cut(format!("of nodes the first {PLACES_MAX} are shown"));
     }
-    for (scopes, label, names) in [
-        (&[Scope::Node][..], "host_name", nodes),
-        (&[Scope::Container, Scope::Pod], "pod", pods),
-    ] {
+    let metrics = |scopes: &'static [Scope]| recorded(scopes).collect::<Vec<_>>();
+    let (of_node, of_pod) = (
+        metrics(&[Scope::Node]),
+        metrics(&[Scope::Container, Scope::Pod]),
+    );
+    for (metrics, label, names) in [(of_node, "host_name", nodes), (of_pod, "pod", pods)] {
         let names = names.into_iter().filter(|name| !name.is_empty());
-        let names: Vec<_> = names.take(PLACES_MAX).map(quoted_regex).collect();
-        if names.is_empty() {
-            continue;
-        }
-        let query = format!(
-            r#"{{__name__=~"{}",{label}=~"{}"}}"#,
-            recorded(scopes).join("|"),
-            names.join("|")
-        );
+        let queries: Vec<_> = names
+            .take(PLACES_MAX)
+            .flat_map(|name| {
+                metrics
+                    .iter()
+                    .map(move |metric| selector(metric, label, name))
+            })
+            .collect();
         for at in moments {
-            match load(metrics, tenant, &query, *at, deadline) {
-                Ok(mut found) => {
-                    // A pod of the same name may live elsewhere long after this one.
-                    found.retain(|load| is_there(load, ran));
-                    let is_enough = !found.is_empty();
-                    part.found.extend(found);
-                    if is_enough {
-                        break;
-                    }
+            let found = crate::at_once::each(&queries, |query| {
+                let mut found = load(store, tenant, query, *at, deadline)?;
+                found.retain(|load| is_there(load, ran));
+                found.truncate(LOADS_MAX + 1);
+                Ok::<_, String>(found)
+            });
+            for found in found {
+                match found {
+                    Ok(found) => part.found.extend(found),
+                    Err(error) => part.fail(error),
                 }
-                Err(error) => {
-                    part.fail(error);
-                    break;
-                }
+            }
+            let is_of_these = |load: &Load| metrics.contains(&load.metric);
+            if part.is_failed || part.found.iter().any(is_of_these) {
+                break;
             }
         }
     }
@@ -160,10 +151,16 @@ pub(super) fn after(end: UnixNanos, now: UnixNanos) -> UnixNanos {
 }
 
 /// The names of the recorded metrics.
-fn recorded(scopes: &[Scope]) -> Vec<&'static str> {
+fn recorded(scopes: &[Scope]) -> impl Iterator<Item = &'static str> {
     let rows = sonde_signals::use_table().iter();
     let rows = rows.filter(|row| scopes.contains(&row.scope()));
-    rows.map(|row| row.metric).collect()
+    rows.map(|row| row.metric)
+}
+
+/// The series of a metric and a place. Both are told by equality: patterns make the index look
+/// at every series.
+fn selector(metric: &str, label: &str, name: &str) -> String {
+    format!("{metric}{{{label}={}}}", sonde_lex::quoted(name))
 }
 
 /// Whether it is the load of where something ran: pods of one name may be in several namespaces.
@@ -212,24 +209,6 @@ fn load(
         })
     });
     Ok(loads.collect())
-}
-
-/// A name as a regular expression within a string of PromQL that matches only that name.
-fn quoted_regex(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\\\\\"),
-            c if c.is_ascii_punctuation() => {
-                out.push_str("\\\\");
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -303,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quoted_name_matches_itself_and_nothing_else() {
+    fn a_selector_matches_one_metric_and_one_name_and_is_a_list_of_the_index() {
         for name in [
             "web-1",
             "a.b",
@@ -313,14 +292,15 @@ mod tests {
             "(|)*",
             "n\u{e9}",
         ] {
-            let query = format!("{{host_name=~\"{}\"}}", quoted_regex(name));
+            let query = selector("node:cpu_load:ratio", "host_name", name);
             let parsed = sonde_metrics::parse_selector(&query).unwrap();
-            let matcher = &parsed[0];
-            assert!(matcher.matches(name), "{query}");
-            assert!(
-                !matcher.matches("other") && !matcher.matches("aXb"),
-                "{query}"
-            );
+            let is = |m: &sonde_proto::Matcher, name: &str, value: &str| {
+                m.op == sonde_proto::MatchOp::Equal && m.name == name && m.value == value
+            };
+            assert_eq!(parsed.len(), 2, "{query}");
+            assert!(parsed.iter().any(|m| is(m, "host_name", name)), "{query}");
+            let metric = "node:cpu_load:ratio";
+            assert!(parsed.iter().any(|m| is(m, "__name__", metric)), "{query}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::select::{Limited, Reads, Smallest, TenantSource};
 use crate::tenant::{Metadata, TenantStore};
 use crate::translate::exemplar::Exemplar;
 use sonde_proto::{Deadline, Labels, Matcher, Tenant, UnixNanos};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What is looked up of labels.
@@ -310,6 +310,28 @@ impl MetricStore {
             }
         }
         Ok(wanted)
+    }
+
+    /// The exemplars of traces in a time range with both ends included, each with its series,
+    /// in the order in which they came. Nothing else is copied.
+    pub fn exemplars_of_traces(
+        &self,
+        tenant: &Tenant,
+        trace_ids: &BTreeSet<String>,
+        start: UnixNanos,
+        end: UnixNanos,
+    ) -> Vec<(Labels, Exemplar)> {
+        let Some(tenant) = self.tenant(tenant) else {
+            return Vec::new();
+        };
+        let state = tenant.state.read();
+        let all = state.head.exemplars.iter();
+        all.filter(|(_, exemplar)| {
+            (start..=end).contains(&exemplar.time)
+                && trace_ids.contains(exemplar.labels.get("trace_id"))
+        })
+        .cloned()
+        .collect()
     }
 }
 

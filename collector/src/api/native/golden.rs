@@ -9,6 +9,7 @@
 use super::signals::{SERVED, error_ratio, quantile, vector};
 use super::{Api, ApiError, tenant};
 use crate::api::Sources;
+use crate::at_once;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -69,15 +70,40 @@ pub(super) async fn golden(
         .map(Json)
 }
 
+/// Where an answer belongs.
+type Set = fn(&mut Service, f64);
+
 fn view(
     sources: &Sources,
     tenant: &Tenant,
     now: UnixNanos,
     deadline: &Deadline,
 ) -> Result<Golden, ApiError> {
+    let calls = |range: &str| {
+        format!("sum by (service) (rate(traces_spanmetrics_calls_total{{{SERVED}}}[{range}]))")
+    };
+    let quantile = |q: f64| quantile(q, "", "by (service, le)");
+    let all = format!("sum by (service) (traces_spanmetrics_calls_total{{{SERVED}}})");
+    let busy = format!("sum by (service) (rate(traces_spanmetrics_latency_sum{{{SERVED}}}[1m]))");
+    let questions: [(String, Set); 9] = [
+        (quantile(0.5), |s, v| s.p50_seconds = Some(v)),
+        (quantile(0.95), |s, v| s.p95_seconds = Some(v)),
+        (quantile(0.99), |s, v| s.p99_seconds = Some(v)),
+        (error_ratio("", "by (service)"), |s, v| {
+            s.error_ratio = Some(v);
+        }),
+        (calls("15m"), |s, v| s.rate_15m = Some(v)),
+        (calls("5m"), |s, v| s.rate_5m = Some(v)),
+        (calls("1m"), |s, v| s.rate_1m = Some(v)),
+        (all, |s, v| s.calls = Some(v)),
+        (busy, |s, v| s.under_way = Some(v)),
+    ];
+    let answers = at_once::each(&questions, |(query, _)| {
+        vector(sources, tenant, query, now, deadline)
+    });
     let mut services: BTreeMap<String, Service> = BTreeMap::new();
-    let mut fill = |query: &str, set: fn(&mut Service, f64)| -> Result<(), ApiError> {
-        for (labels, value) in vector(sources, tenant, query, now, deadline)? {
+    for ((_, set), answer) in questions.iter().zip(answers) {
+        for (labels, value) in answer? {
             let name = labels.get("service");
             let service = services.entry(name.to_owned()).or_default();
             name.clone_into(&mut service.name);
@@ -85,25 +111,7 @@ fn view(
                 set(service, value);
             }
         }
-        Ok(())
-    };
-    let calls = |range: &str| {
-        format!("sum by (service) (rate(traces_spanmetrics_calls_total{{{SERVED}}}[{range}]))")
-    };
-    let quantile = |q: f64| quantile(q, "", "by (service, le)");
-    let all = format!("sum by (service) (traces_spanmetrics_calls_total{{{SERVED}}})");
-    let busy = format!("sum by (service) (rate(traces_spanmetrics_latency_sum{{{SERVED}}}[1m]))");
-    fill(&calls("1m"), |s, v| s.rate_1m = Some(v))?;
-    fill(&calls("5m"), |s, v| s.rate_5m = Some(v))?;
-    fill(&calls("15m"), |s, v| s.rate_15m = Some(v))?;
-    fill(&all, |s, v| s.calls = Some(v))?;
-    fill(&error_ratio("", "by (service)"), |s, v| {
-        s.error_ratio = Some(v);
-    })?;
-    fill(&quantile(0.5), |s, v| s.p50_seconds = Some(v))?;
-    fill(&quantile(0.95), |s, v| s.p95_seconds = Some(v))?;
-    fill(&quantile(0.99), |s, v| s.p99_seconds = Some(v))?;
-    fill(&busy, |s, v| s.under_way = Some(v))?;
+    }
     let mut services: Vec<_> = services.into_values().collect();
     let mut saturated = saturated(sources, tenant, now, deadline)?;
     let cut = why_cut(services.len(), saturated.len());
@@ -137,9 +145,11 @@ fn saturated(
     now: UnixNanos,
     deadline: &Deadline,
 ) -> Result<Vec<Saturated>, ApiError> {
-    let mut found = Vec::new();
     let rows = sonde_signals::use_table().iter();
-    for signal in rows.filter(|row| row.method == Method::Saturation) {
+    let rows: Vec<_> = rows
+        .filter(|row| row.method == Method::Saturation)
+        .collect();
+    let answers = at_once::each(&rows, |signal| {
         // A load of 1 is a processor that is busy, and waits for nothing.
         let from = if signal.metric == "node:cpu_load:ratio" {
             1.0
@@ -147,7 +157,11 @@ fn saturated(
             SATURATED_FROM
         };
         let query = format!("{} > {from}", signal.metric);
-        for (labels, value) in vector(sources, tenant, &query, now, deadline)? {
+        vector(sources, tenant, &query, now, deadline)
+    });
+    let mut found = Vec::new();
+    for (signal, answer) in rows.into_iter().zip(answers) {
+        for (labels, value) in answer? {
             let mut labels = labels.to_builder();
             labels.remove("__name__");
             found.push(Saturated {

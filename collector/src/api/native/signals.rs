@@ -3,6 +3,7 @@
 
 use super::{Api, ApiError, SearchParameters, tenant};
 use crate::api::Sources;
+use crate::at_once;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
@@ -117,21 +118,29 @@ pub(super) fn red_of(
     deadline: &Deadline,
 ) -> Result<Red, ApiError> {
     let matchers = format!("service={},", quoted(service));
-    let line = |query: &str| -> Result<Vec<(i64, f64)>, ApiError> {
-        let series = matrix(sources, tenant, query, period, deadline)?;
-        Ok(series
-            .into_iter()
-            .next()
-            .map(|series| points(&series))
-            .unwrap_or_default())
+    let queries = [
+        rate(&matchers, ""),
+        error_ratio(&matchers, ""),
+        quantile(0.5, &matchers, "by (le)"),
+        quantile(0.95, &matchers, "by (le)"),
+        quantile(0.99, &matchers, "by (le)"),
+    ];
+    let mut answers = at_once::each(&queries, |query| {
+        matrix(sources, tenant, query, period, deadline)
+    })
+    .into_iter();
+    let mut line = || -> Result<Vec<(i64, f64)>, ApiError> {
+        let series = answers.next().transpose()?;
+        let first = series.into_iter().flatten().next();
+        Ok(first.map(|series| points(&series)).unwrap_or_default())
     };
     Ok(Red {
         service: service.into(),
-        rate: line(&rate(&matchers, ""))?,
-        errors: line(&error_ratio(&matchers, ""))?,
-        p50_seconds: line(&quantile(0.5, &matchers, "by (le)"))?,
-        p95_seconds: line(&quantile(0.95, &matchers, "by (le)"))?,
-        p99_seconds: line(&quantile(0.99, &matchers, "by (le)"))?,
+        rate: line()?,
+        errors: line()?,
+        p50_seconds: line()?,
+        p95_seconds: line()?,
+        p99_seconds: line()?,
     })
 }
 
@@ -144,12 +153,14 @@ pub(super) fn use_of(
     period: (UnixNanos, UnixNanos),
     deadline: &Deadline,
 ) -> Result<(Vec<Use>, Option<String>), ApiError> {
+    let rows = sonde_signals::use_table().iter();
+    let rows: Vec<_> = rows.filter(|row| row.scope() == scope).collect();
+    let answers = at_once::each(&rows, |signal| {
+        matrix(sources, tenant, signal.metric, period, deadline)
+    });
     let (mut signals, mut cut) = (Vec::new(), None);
-    for signal in sonde_signals::use_table()
-        .iter()
-        .filter(|row| row.scope() == scope)
-    {
-        let series = matrix(sources, tenant, signal.metric, period, deadline)?;
+    for (signal, series) in rows.into_iter().zip(answers) {
+        let series = series?;
         if series.len() > SERIES_PER_SIGNAL_MAX {
             cut.get_or_insert_with(|| {
                 let (all, metric) = (series.len(), signal.metric);
