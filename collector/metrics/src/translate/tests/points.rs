@@ -294,6 +294,35 @@ fn an_exemplar_belongs_to_the_bucket_it_was_counted_in_first() {
 }
 
 #[test]
+fn exemplars_of_traces_are_those_and_no_others_within_the_period() {
+    let bed = Bed::new(&Config::default());
+    for (after, trace) in [(0, 1), (1, 2), (2, 1), (3, 3)] {
+        let point = NumberDataPoint {
+            exemplars: vec![example(after, after as f64, trace)],
+            ..point(&[], after, 1.0)
+        };
+        bed.send(&[], vec![counter("c", CUMULATIVE, vec![point])]);
+    }
+    let check = |traces: &[u8], (from, to): (i64, i64), expected: &[f64]| {
+        let ids = traces.iter().map(|trace| format!("{trace:02x}").repeat(16));
+        let at = |after| UnixNanos::from_millis(NOW_MS + after);
+        let tenant = Tenant::default();
+        let found = bed
+            .store
+            .exemplars_of_traces(&tenant, &ids.collect(), at(from), at(to));
+        let values: Vec<f64> = found.iter().map(|(_, e)| e.value).collect();
+        assert_eq!(values, expected, "{traces:?}");
+        assert!(found.iter().all(|(l, _)| l.get("__name__") == "c_total"));
+    };
+    check(&[1], (0, 3), &[0.0, 2.0]);
+    check(&[1, 3], (1, 3), &[2.0, 3.0]);
+    check(&[2], (1, 1), &[1.0]);
+    check(&[2], (2, 3), &[]);
+    check(&[4], (0, 3), &[]);
+    check(&[], (0, 3), &[]);
+}
+
+#[test]
 fn exemplars_are_kept_once_and_the_oldest_go_first() {
     let config = Config {
         exemplars_max: 3,
