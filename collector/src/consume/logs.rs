@@ -1,8 +1,9 @@
 //! Logs go to the log store, and where traces are sampled, errors name the traces they are of.
 //!
 //! These votes are durable before the journal forgets the records they came from, so that a
-//! trace that is judged after a restart has all of them. Until a replay of logs has caught up,
-//! the trace store is told how far it has come, and judges nothing beyond.
+//! trace that is judged after a restart has all of them. While logs are replayed, and whenever
+//! there are more to take, the trace store is told how far they have come, and judges nothing
+//! beyond.
 
 use super::Consumer;
 use sonde_logs::{LogStore, each_error};
@@ -20,6 +21,8 @@ pub(crate) struct LogConsumer {
     voted_to: Position,
     /// When the newest entry arrived.
     newest: UnixNanos,
+    /// Whether any were offered since the trace store was told last how far they have come.
+    is_busy: bool,
 }
 
 impl LogConsumer {
@@ -33,6 +36,7 @@ impl LogConsumer {
             traces,
             saved_to,
             newest: UnixNanos(0),
+            is_busy: false,
         }
     }
 
@@ -41,10 +45,10 @@ impl LogConsumer {
             // What the journal no longer holds is of no trace that waits.
             self.voted_to = self.voted_to.max(self.store.applied_to());
         }
-        let until = if caught_up {
-            UnixNanos(u64::MAX)
-        } else {
-            self.newest
+        let was_busy = std::mem::take(&mut self.is_busy);
+        let until = match caught_up && !was_busy {
+            true => UnixNanos(u64::MAX),
+            false => self.newest,
         };
         self.traces.hear(self.applied_to(), until);
     }
@@ -70,6 +74,7 @@ impl Consumer for LogConsumer {
     }
 
     fn apply(&mut self, entries: &[(Position, Entry)]) {
+        self.is_busy |= !entries.is_empty();
         for (position, entry) in entries {
             self.voted_to = self.voted_to.max(position.next());
             each_error(entry, |trace_id| {
@@ -103,3 +108,6 @@ impl Consumer for LogConsumer {
             .and(covered)
     }
 }
+
+#[cfg(test)]
+mod tests;
