@@ -48,6 +48,9 @@ struct Service {
     under_way: Option<f64>,
 }
 
+/// Notes a number of a service.
+type Fill = fn(&mut Service, f64);
+
 /// Something that waits, or loses what it should carry.
 #[derive(Debug, Serialize)]
 struct Saturated {
@@ -82,7 +85,7 @@ fn view(
     let quantile = |q: f64| quantile(q, "", "by (service, le)");
     let all = format!("sum by (service) (traces_spanmetrics_calls_total{{{SERVED}}})");
     let busy = format!("sum by (service) (rate(traces_spanmetrics_latency_sum{{{SERVED}}}[1m]))");
-    let questions: [(String, fn(&mut Service, f64)); 9] = [
+    let questions: [(String, Fill); 9] = [
         (quantile(0.5), |s, v| s.p50_seconds = Some(v)),
         (quantile(0.95), |s, v| s.p95_seconds = Some(v)),
         (quantile(0.99), |s, v| s.p99_seconds = Some(v)),
