@@ -1,5 +1,6 @@
 //! Searching: one compiled question, asked of tail and segments alike.
 
+mod threads;
 mod lines;
 mod ask;
 mod chosen;
@@ -17,6 +18,7 @@ pub(crate) use collect::{Collector, Limits, Record};
 pub(crate) use lines::Lines;
 pub(crate) use run::{Found, Looked, Snapshot, run};
 pub(crate) use show::{Shown, Shows};
+pub(crate) use threads::Threads;
 pub(crate) use volumes::count;
 
 pub use source::TenantSource;

@@ -59,7 +59,7 @@ pub(crate) use common::Common;
 pub(crate) use cursor::Cursor;
 pub(crate) use feed::{Ended, Fed, Feeding};
 pub(crate) use fetch::Wanted;
-pub(crate) use handle::{Handle, ReadError, Reader};
+pub(crate) use handle::{Handle, ReadError, Reader, Readers};
 pub(crate) use join::{JoinError, JoinSource, join, join_well};
 pub(crate) use mapped::Mapped;
 pub(crate) use patterns::{Alike, Steps};

@@ -33,6 +33,7 @@ pub(crate) use sweep::{anywhere, place};
 pub use usage::{StreamUsage, TenantUsage};
 
 use crate::config::Config;
+use crate::search::Threads;
 use crate::segment::{Common, Mapped};
 use crate::telemetry::Telemetry;
 use parking_lot::{Mutex, RwLock};
@@ -57,6 +58,8 @@ pub struct LogStore {
     writer: Mutex<Writer>,
     /// Segments that queries found damaged, for `maintain` to move aside.
     damaged: Mutex<Vec<(u64, String)>>,
+    /// What queries are carried out by.
+    threads: Threads,
     telemetry: Telemetry,
 }
 
@@ -160,6 +163,7 @@ impl LogStore {
             view: RwLock::new(view),
             writer: Mutex::new(writer),
             damaged: Mutex::default(),
+            threads: Threads::of_config(config.query_threads_max),
             telemetry,
         };
         store

@@ -177,10 +177,6 @@ impl Collector {
         !self.stopped
     }
 
-    pub(crate) fn deadline(&self) -> &Deadline {
-        &self.limits.deadline
-    }
-
     /// Looks at the clock; true when the search has to stop.
     pub(crate) fn check_deadline(&mut self) -> bool {
         if !self.stopped && self.deadline_passed() {

@@ -1,14 +1,14 @@
 //! Gets the whole of the records that were found, each block's together.
 
 use super::collect::{Hit, Place, Record};
-use super::{Ask, Collector, Limits};
-use crate::segment::{Handle, ReadError, Reader, Wanted};
+use super::{Ask, Collector, Limits, Threads};
+use crate::segment::{Handle, ReadError, Reader, Readers, Wanted};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// With more blocks than this, other threads help.
-const BLOCKS_ALONE: usize = 4;
+/// To get records of a block costs about as much as to look at so many bytes.
+const BLOCK_BYTES: u64 = 64 << 10;
 
 /// The hits with their records packed, within the limits; and the segments that could not be
 /// read.
@@ -17,7 +17,8 @@ pub(super) fn fetch(
     hits: Vec<Hit>,
     ask: &Ask<'_>,
     limits: Limits,
-    threads: usize,
+    readers: &Readers,
+    threads: &Threads,
 ) -> (Collector, Vec<(u64, ReadError)>) {
     let mut collector = Collector::new(ask.direction(), limits);
     let mut sealed = Vec::new();
@@ -38,8 +39,7 @@ pub(super) fn fetch(
         .collect();
     let (collector, unread) = (Mutex::new(collector), Mutex::new(Vec::new()));
     let next = AtomicUsize::new(0);
-    let work = || {
-        let mut reader = Reader::default();
+    let work = |reader: &mut Reader| {
         while let Some(hits) = blocks.get(next.fetch_add(1, Ordering::Relaxed)) {
             let Some((_, _, first)) = hits.first() else {
                 continue;
@@ -68,17 +68,10 @@ pub(super) fn fetch(
             }
         }
     };
-    if threads > 1 && blocks.len() > BLOCKS_ALONE {
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                let name = std::thread::Builder::new().name("logs-query".into());
-                // Where the system has no thread left, there are fewer.
-                let _ = name.spawn_scoped(scope, work);
-            }
-            work();
-        });
+    if threads.are_worth(blocks.len() as u64 * BLOCK_BYTES) {
+        threads.run(|| readers.lend(work));
     } else {
-        work();
+        readers.lend(work);
     }
     (collector.into_inner(), unread.into_inner())
 }

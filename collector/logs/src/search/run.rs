@@ -2,11 +2,11 @@
 
 use super::chosen::Chosen;
 use super::collect::{Hit, Record};
-use super::{Ask, Collector, Direction, Limits, fetch, sealed};
+use super::{Ask, Collector, Direction, Limits, Threads, fetch, sealed};
 use crate::hidden::{Hidden, Veil};
 use crate::record::Packed;
 use crate::record::metadata::Metadata;
-use crate::segment::{Handle, ReadError};
+use crate::segment::{Handle, ReadError, Readers};
 use crate::store::{anywhere, place};
 use crate::tail::Batch;
 use sonde_logql::Scratch;
@@ -78,8 +78,8 @@ impl Looked {
     }
 }
 
-/// Asks `ask` of the snapshot, with as many threads as `threads`. No lock is held.
-pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: &Limits, threads: usize) -> Found {
+/// Asks `ask` of the snapshot, with the help of `threads`. No lock is held.
+pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: &Limits, threads: &Threads) -> Found {
     let mut collector = Collector::new(ask.direction(), limits.clone());
     let (start, end) = ask.times();
     if limits.records == 0 || start >= end {
@@ -98,7 +98,8 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: &Limits, threads: 
         let veil = snapshot.veil_of_batch(batch);
         records += visit_batch(batch, ask, veil, &mut collector, &mut pipes);
     }
-    let visited = sealed::visit(snapshot, ask, collector, threads);
+    let readers = Readers::until(&limits.deadline);
+    let visited = sealed::visit(snapshot, ask, collector, &readers, threads);
     let mut looked = visited.looked;
     // Where stages decide by what came before, what there is no room for comes later.
     let goes_on = ask.lines().is_some_and(|lines| lines.needs_order);
@@ -114,7 +115,7 @@ pub(crate) fn run(snapshot: &Snapshot, ask: &Ask<'_>, limits: &Limits, threads: 
         scan_bytes: u64::MAX,
         ..limits.clone()
     };
-    let (collector, more) = fetch::fetch(&snapshot.segments, hits, ask, shown, threads);
+    let (collector, more) = fetch::fetch(&snapshot.segments, hits, ask, shown, &readers, threads);
     is_full |= collector.is_full();
     let (hits, _, cut_again) = collector.finish(goes_on);
     let mut unread = visited.unread;

@@ -9,18 +9,19 @@
 use super::chosen::{Chosen, Room};
 use super::collect::{Place, Record};
 use super::run::Looked;
-use super::{Ask, Collector, Direction, Snapshot};
-use crate::segment::{Candidate, Handle, ReadError, Reader};
+use super::{Ask, Collector, Direction, Snapshot, Threads};
+use crate::segment::{Candidate, Handle, ReadError, Reader, Readers};
 use parking_lot::{Condvar, Mutex};
-use sonde_proto::{Deadline, UnixNanos};
+use sonde_proto::UnixNanos;
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// After so many looks, and with so much left, other threads help: to find the blocks of a
-/// segment is one look, to read a block is two.
+/// After every so many looks it is asked whether other threads should help: to find the blocks of
+/// a segment is one look, to read a block is two.
 const LOOKS_ALONE: usize = 8;
-const LEFT_MIN: usize = 4;
+/// A block costs at least as much as to look at so many bytes.
+const BLOCK_BYTES_MIN: u64 = 32 << 10;
 
 /// Something to be looked at. The greatest comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,18 +33,22 @@ struct Item {
     block: Option<Candidate>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Queue {
     items: BinaryHeap<Item>,
     /// Segments that are being replaced by their blocks.
     opening: usize,
+    /// Segments that were.
+    opened: usize,
+    /// Segments that wait.
+    unopened: usize,
 }
 
 struct Visit<'a> {
     snapshot: &'a Snapshot,
     segments: &'a [Arc<Handle>],
     ask: &'a Ask<'a>,
-    deadline: Deadline,
+    readers: &'a Readers,
     collector: Mutex<Collector>,
     queue: Mutex<Queue>,
     changed: Condvar,
@@ -52,6 +57,7 @@ struct Visit<'a> {
     candidates: AtomicU64,
     blocks: AtomicU64,
     records: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// What is known of a segment.
@@ -75,10 +81,11 @@ pub(super) fn visit(
     snapshot: &Snapshot,
     ask: &Ask<'_>,
     collector: Collector,
-    threads: usize,
+    readers: &Readers,
+    threads: &Threads,
 ) -> Visited {
     let segments = &snapshot.segments[..];
-    let mut visit = Visit::new(snapshot, ask, collector);
+    let mut visit = Visit::new(snapshot, ask, collector, readers);
     let (start, end) = ask.times();
     let in_time = segments
         .iter()
@@ -89,20 +96,14 @@ pub(super) fn visit(
         segment,
         block: None,
     });
-    let items = items.collect();
-    visit.queue.get_mut().items = items;
-    visit.work(LOOKS_ALONE);
-    if threads > 1 && visit.queue.lock().items.len() > LEFT_MIN {
-        std::thread::scope(|scope| {
-            for _ in 1..threads {
-                let name = std::thread::Builder::new().name("logs-query".into());
-                // Where the system has no thread left, there are fewer.
-                let _ = name.spawn_scoped(scope, || visit.work(usize::MAX));
-            }
-            visit.work(usize::MAX);
-        });
-    } else {
-        visit.work(usize::MAX);
+    let items: BinaryHeap<Item> = items.collect();
+    let queue = visit.queue.get_mut();
+    (queue.unopened, queue.items) = (items.len(), items);
+    while !visit.queue.get_mut().items.is_empty() {
+        match threads.are_worth(visit.left_bytes()) {
+            true => drop(threads.run(|| visit.work(usize::MAX))),
+            false => visit.work(LOOKS_ALONE),
+        }
     }
     let states = segments.iter().zip(visit.states);
     let (mut visited, mut unread) = (0, Vec::new());
@@ -125,24 +126,27 @@ pub(super) fn visit(
 }
 
 impl<'a> Visit<'a> {
-    fn new(snapshot: &'a Snapshot, ask: &'a Ask<'a>, collector: Collector) -> Self {
+    fn new(
+        snapshot: &'a Snapshot,
+        ask: &'a Ask<'a>,
+        collector: Collector,
+        readers: &'a Readers,
+    ) -> Self {
         let segments = &snapshot.segments[..];
         Self {
             snapshot,
             segments,
             ask,
-            deadline: collector.deadline().clone(),
+            readers,
             collector: Mutex::new(collector),
-            queue: Mutex::new(Queue {
-                items: BinaryHeap::new(),
-                opening: 0,
-            }),
+            queue: Mutex::default(),
             changed: Condvar::new(),
             states: segments.iter().map(|_| State::default()).collect(),
             room: Arc::new(Room::new(snapshot.stream_bytes_max)),
             candidates: AtomicU64::new(0),
             blocks: AtomicU64::new(0),
             records: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
         }
     }
 
@@ -156,8 +160,11 @@ impl<'a> Visit<'a> {
 
     /// Looks at what is best, one after the other, until nothing is left or so many looks were
     /// taken.
-    fn work(&self, mut looks: usize) {
-        let mut reader = Reader::until(&self.deadline);
+    fn work(&self, looks: usize) {
+        self.readers.lend(|reader| self.work_with(reader, looks));
+    }
+
+    fn work_with(&self, reader: &mut Reader, mut looks: usize) {
         while looks > 0
             && let Some(item) = self.next()
         {
@@ -167,7 +174,7 @@ impl<'a> Visit<'a> {
                     1
                 }
                 Some(block) => {
-                    self.read(item.segment, block, &mut reader);
+                    self.read(item.segment, block, reader);
                     2
                 }
             };
@@ -194,10 +201,25 @@ impl<'a> Visit<'a> {
         if collector.check_deadline() || collector.is_past(UnixNanos(best)) {
             // Everything that is left is no better.
             queue.items.clear();
+            queue.unopened = 0;
             return None;
         }
-        queue.opening += usize::from(item.block.is_none());
+        if item.block.is_none() {
+            queue.opening += 1;
+            queue.unopened -= 1;
+        }
         Some(item)
+    }
+
+    /// About how many bytes of blocks are left to look at, as far as what was seen can say.
+    fn left_bytes(&self) -> u64 {
+        let queue = self.queue.lock();
+        let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        let of_segment = count(&self.candidates) / (queue.opened as u64).max(1);
+        let blocks = (queue.items.len() - queue.unopened) as u64;
+        let blocks = blocks.saturating_add(of_segment.saturating_mul(queue.unopened as u64));
+        let of_block = count(&self.bytes) / count(&self.blocks).max(1);
+        blocks.saturating_mul(of_block.max(BLOCK_BYTES_MIN))
     }
 
     /// Puts the blocks of a segment in its place.
@@ -280,6 +302,8 @@ impl<'a> Visit<'a> {
                 collector.take(hit.key, stream, Record::Sealed(place));
             }
         }
+        self.bytes
+            .fetch_add(scanned.bytes as u64, Ordering::Relaxed);
         collector.spend(scanned.bytes);
     }
 }
@@ -290,7 +314,10 @@ struct Opening<'v, 'a>(&'v Visit<'a>);
 
 impl Drop for Opening<'_, '_> {
     fn drop(&mut self) {
-        self.0.queue.lock().opening -= 1;
+        let mut queue = self.0.queue.lock();
+        queue.opening -= 1;
+        queue.opened += 1;
+        drop(queue);
         self.0.changed.notify_all();
     }
 }
@@ -300,6 +327,7 @@ mod tests {
     use super::*;
     use crate::search::{Limits, Lines};
     use crate::testing::search;
+    use sonde_proto::Deadline;
 
     #[test]
     fn nobody_waits_for_a_thread_that_panicked_over_a_segment() {
@@ -314,7 +342,8 @@ mod tests {
             deadline: Deadline::never(),
         };
         let collector = Collector::new(ask.direction(), limits);
-        let visit = Visit::new(&snapshot, &ask, collector);
+        let readers = Readers::default();
+        let visit = Visit::new(&snapshot, &ask, collector, &readers);
         visit.queue.lock().opening = 1;
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| visit.next().is_none());

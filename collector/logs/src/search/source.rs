@@ -7,7 +7,7 @@
 
 use super::chosen::{Chosen, Room};
 use super::run::Snapshot;
-use super::{Ask, Lines, Reading};
+use super::{Ask, Lines, Reading, Threads};
 use crate::record::Packed;
 use crate::record::metadata::Metadata;
 use crate::segment::{Candidate, Ended, Fed, Feeding, Handle, ReadError, Reader};
@@ -197,29 +197,13 @@ impl<'a> Work<'a> {
 
     fn carry_out<S: Sink>(
         &self,
-        threads: usize,
+        threads: &Threads,
         make: &(impl Fn() -> S + Sync),
     ) -> Result<Vec<S>, Stop> {
-        if threads <= 1 || self.parts.len() <= PARTS_ALONE {
+        if self.parts.len() <= PARTS_ALONE {
             return self.work(make()).map(|sink| vec![sink]);
         }
-        std::thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads)
-                .filter_map(|_| {
-                    let name = std::thread::Builder::new().name("logs-query".into());
-                    // Where the system has no thread left, there are fewer.
-                    name.spawn_scoped(scope, || self.work(make())).ok()
-                })
-                .collect();
-            let mut sinks = vec![self.work(make())];
-            for helper in helpers {
-                match helper.join() {
-                    Ok(sink) => sinks.push(sink),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            sinks.into_iter().collect()
-        })
+        threads.run(|| self.work(make())).into_iter().collect()
     }
 
     /// Gives one part after the other to `sink`, until none is left.

@@ -215,7 +215,11 @@ fn expected(lines: &[Line], ask: &Ask<'_>, limit: usize) -> Vec<Key> {
 
 fn check(snapshots: &[Snapshot], lines: &[Line], ask: &Ask<'_>, limits: &Limits) {
     let expected = expected(lines, ask, limits.records);
-    for (snapshot, threads) in snapshots.iter().flat_map(|s| [(s, 1), (s, 3)]) {
+    let threads = [Threads::new(1), Threads::new(3), Threads::new(3).eager()];
+    for (snapshot, threads) in snapshots
+        .iter()
+        .flat_map(|s| threads.iter().map(move |t| (s, t)))
+    {
         let found = run(snapshot, ask, limits, threads);
         assert_eq!(found.cut, None);
         let keys: Vec<Key> = found.hits.iter().map(|hit| hit.key).collect();

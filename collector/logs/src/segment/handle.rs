@@ -256,5 +256,32 @@ impl Reader {
     }
 }
 
+/// The readers of one query, which hand their room from one piece of work to the next: what a
+/// needle looks at is soon read, and room for a block not soon made.
+#[derive(Default)]
+pub(crate) struct Readers {
+    spare: Mutex<Vec<Reader>>,
+    deadline: Deadline,
+}
+
+impl Readers {
+    /// Pipelines drop what is read after the deadline.
+    pub(crate) fn until(deadline: &Deadline) -> Self {
+        Self {
+            spare: Mutex::default(),
+            deadline: deadline.clone(),
+        }
+    }
+
+    /// Does `work` with a reader that nobody else has.
+    pub(crate) fn lend<T>(&self, work: impl FnOnce(&mut Reader) -> T) -> T {
+        let spare = self.spare.lock().pop();
+        let mut reader = spare.unwrap_or_else(|| Reader::until(&self.deadline));
+        let done = work(&mut reader);
+        self.spare.lock().push(reader);
+        done
+    }
+}
+
 #[cfg(test)]
 mod tests;

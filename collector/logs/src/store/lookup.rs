@@ -4,15 +4,13 @@ use super::LogStore;
 use crate::record::LogRecord;
 use crate::search::{
     Ask, Belonging, Found, Limits, Lines, LogAnswer, Looked, Record, Search, SearchError, Shown,
-    Shows, Snapshot, StreamVolumes, TenantSource, count, run,
+    Shows, Snapshot, StreamVolumes, TenantSource, Threads, count, run,
 };
 use crate::segment::ReadError;
 use sonde_proto::{Deadline, Matcher, Tenant, TraceId, UnixNanos};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How many threads a query may have, whatever is configured.
-const THREADS_MAX: usize = 64;
 const SERVICE: &str = "service_name";
 /// How many records are looked for at a time where stages decide by what came before.
 const PAGE_MIN: usize = 5000;
@@ -36,7 +34,7 @@ impl LogStore {
         let (mut records, mut looked) = (Vec::new(), Looked::default());
         let mut cut = None;
         while records.len() < wanted && cut.is_none() {
-            let mut found = run(&snapshot, &Ask::Lines(&lines), &limits, self.threads());
+            let mut found = run(&snapshot, &Ask::Lines(&lines), &limits, &self.threads);
             self.note_all_unread(&mut found);
             looked.add(&found.looked);
             cut = found.cut;
@@ -153,7 +151,7 @@ impl LogStore {
         let limit = limits.records;
         // One more tells whether there are more.
         limits.records = limit.saturating_add(1);
-        let mut found = run(&snapshot, ask, &limits, self.threads());
+        let mut found = run(&snapshot, ask, &limits, &self.threads);
         self.note_all_unread(&mut found);
         let mut records = unpacked(&found)?;
         let mut cut = found.cut;
@@ -198,13 +196,9 @@ impl LogStore {
         }
     }
 
-    /// How many threads a query has.
-    pub(crate) fn threads(&self) -> usize {
-        match usize::try_from(self.config.query_threads_max) {
-            Ok(0) => std::thread::available_parallelism().map_or(1, usize::from),
-            Ok(threads) => threads.min(THREADS_MAX),
-            Err(_) => THREADS_MAX,
-        }
+    /// What queries are carried out by.
+    pub(crate) fn threads(&self) -> &Threads {
+        &self.threads
     }
 
     /// How many bytes a query may look at.

@@ -17,7 +17,7 @@ use sonde_logql::source::{Needs, Scan};
 use sonde_patterns::{ClusterLimits, Clusters, Pattern, pattern_of};
 use sonde_proto::{Deadline, Matcher, Tenant, UnixNanos};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// How many counts a thread keeps, of a text in a step, and how many bytes of texts.
@@ -86,12 +86,13 @@ impl LogStore {
             parts: Vec::new(),
             next: AtomicUsize::new(0),
             deadline: deadline.clone(),
-            bytes_max: self.scan_bytes_max() / self.threads().max(1) as u64,
+            bytes_read: AtomicU64::new(0),
+            bytes_max: self.scan_bytes_max(),
         };
         let mut counts = Counts::default();
         work.find_parts(&mut counts);
         counts.reading.blocks_candidates = work.parts.len() as u64;
-        for more in work.carry_out(self.threads()) {
+        for more in self.threads.run(|| work.work()) {
             counts.add(more);
         }
         for (id, error) in std::mem::take(&mut counts.unread) {
@@ -117,6 +118,8 @@ struct Work<'a> {
     next: AtomicUsize,
     deadline: Deadline,
     /// For each thread.
+    /// By all threads.
+    bytes_read: AtomicU64,
     bytes_max: u64,
 }
 
@@ -175,27 +178,6 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    fn carry_out(&self, threads: usize) -> Vec<Counts> {
-        let threads = threads.min(self.parts.len());
-        std::thread::scope(|scope| {
-            let helpers: Vec<_> = (1..threads)
-                .filter_map(|_| {
-                    let name = std::thread::Builder::new().name("logs-query".into());
-                    // Where the system has no thread left, there are fewer.
-                    name.spawn_scoped(scope, || self.work()).ok()
-                })
-                .collect();
-            let mut all = vec![self.work()];
-            for helper in helpers {
-                match helper.join() {
-                    Ok(counts) => all.push(counts),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            all
-        })
-    }
-
     /// Counts the lines of one part after the other, until none is left.
     fn work(&self) -> Counts {
         let (mut counts, mut reader) = (Counts::default(), Reader::default());
@@ -204,14 +186,17 @@ impl<'a> Work<'a> {
                 counts.cut(NO_TIME.into());
                 break;
             }
-            if counts.reading.bytes_read > self.bytes_max {
+            if self.bytes_read.load(Ordering::Relaxed) > self.bytes_max {
                 counts.cut("there are too many lines for one answer: the newest were counted; ask for a shorter time".into());
                 break;
             }
+            let before = counts.reading.bytes_read;
             match part {
                 Part::Batch(at) => self.count_batch(&self.snapshot.tail[*at], &mut counts),
                 Part::Block(at, block) => self.count_block(*at, *block, &mut reader, &mut counts),
             }
+            let read = counts.reading.bytes_read - before;
+            self.bytes_read.fetch_add(read, Ordering::Relaxed);
         }
         counts
     }

@@ -2,7 +2,7 @@
 //! stay open, answers are the same.
 
 use super::*;
-use crate::search::{Ask, Lines, Snapshot, run};
+use crate::search::{Ask, Lines, Snapshot, Threads, run};
 use crate::{DeleteStatus, NewDelete};
 use sonde_logql::LogQuery;
 use sonde_logql::ast::Expr;
@@ -220,7 +220,7 @@ fn all_of(snapshot: &Snapshot) -> usize {
         snapshot,
         &Ask::Lines(&Lines::of_search(&search)),
         &limits,
-        1,
+        &Threads::new(1),
     );
     assert_eq!(found.cut, None);
     found.hits.len()

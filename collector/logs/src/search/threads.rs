@@ -1,0 +1,211 @@
+//! The threads that help those that ask.
+//!
+//! Whoever asks works itself, so a query never waits for a thread: it is helped by those that
+//! are idle, and by none where all are busy. They last as long as the store, because the end of a
+//! thread costs more than most answers do: the allocator gives its memory back to the system, and
+//! the next thread has to fault all of it in again.
+
+use parking_lot::Mutex;
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use std::sync::OnceLock;
+
+/// So many queries can have all the help they may have at the same time.
+const QUERIES: usize = 2;
+/// To look at more bytes than this, others help. It takes some 10 ms, and to wait for a thread
+/// takes a fraction of that, or as much where the processors have other work.
+const ALONE_BYTES_MAX: u64 = 8 << 20;
+/// How many a query may have, whatever is configured.
+const PER_QUERY_MAX: usize = 64;
+
+/// The threads of a store's queries, none of which is started before it is needed.
+pub(crate) struct Threads {
+    per_query: usize,
+    alone_bytes_max: u64,
+    pool: OnceLock<Option<ThreadPool>>,
+    /// How many of the pool have nothing to do.
+    idle: Mutex<usize>,
+}
+
+impl Threads {
+    /// As many for a query as are configured; 0 is one for each processor.
+    pub(crate) fn of_config(query_threads_max: u64) -> Self {
+        Self::new(match usize::try_from(query_threads_max) {
+            Ok(0) => std::thread::available_parallelism().map_or(1, usize::from),
+            Ok(threads) => threads.min(PER_QUERY_MAX),
+            Err(_) => PER_QUERY_MAX,
+        })
+    }
+
+    /// With so many, at least one, a query is carried out: that of who asks, and helpers.
+    pub(crate) fn new(per_query: usize) -> Self {
+        Self {
+            per_query,
+            alone_bytes_max: ALONE_BYTES_MAX,
+            pool: OnceLock::new(),
+            idle: Mutex::new(per_query.saturating_sub(1) * QUERIES),
+        }
+    }
+
+    /// Help with whatever there is, however little.
+    #[cfg(test)]
+    pub(crate) fn eager(self) -> Self {
+        Self {
+            alone_bytes_max: 0,
+            ..self
+        }
+    }
+
+    /// Whether others should help to look at so many bytes, about.
+    pub(crate) fn are_worth(&self, bytes: u64) -> bool {
+        bytes > self.alone_bytes_max
+    }
+
+    /// Does `work` on this thread, and on others that are idle at the same time. What came of
+    /// each, of this one first, when all have ended; a panic of any goes on here.
+    pub(crate) fn run<T: Send>(&self, work: impl Fn() -> T + Sync) -> Vec<T> {
+        let helpers = Helpers::of(self);
+        let pool = match helpers.count {
+            0 => None,
+            _ => self.pool(),
+        };
+        let Some(pool) = pool else {
+            return vec![work()];
+        };
+        let others = Mutex::new(Vec::with_capacity(helpers.count));
+        let own = pool.in_place_scope(|scope| {
+            for _ in 0..helpers.count {
+                scope.spawn(|_| {
+                    let done = work();
+                    others.lock().push(done);
+                });
+            }
+            work()
+        });
+        let mut all = vec![own];
+        all.append(&mut others.into_inner());
+        all
+    }
+
+    /// Nothing where the system has no threads left.
+    fn pool(&self) -> Option<&ThreadPool> {
+        let start = || {
+            let pool = ThreadPoolBuilder::new()
+                .num_threads((self.per_query - 1) * QUERIES)
+                .thread_name(|_| "logs-query".into())
+                .build();
+            pool.inspect_err(|error| {
+                tracing::warn!(%error, "queries of logs have one thread each, because no more could be started; raise the limit of threads and start again");
+            })
+            .ok()
+        };
+        self.pool.get_or_init(start).as_ref()
+    }
+}
+
+impl std::fmt::Debug for Threads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Threads")
+            .field("per_query", &self.per_query)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Idle threads that were taken, until this is dropped. Nobody takes one that is not idle, so
+/// what is given to them never waits behind what another query gave.
+struct Helpers<'t> {
+    threads: &'t Threads,
+    count: usize,
+}
+
+impl<'t> Helpers<'t> {
+    /// Half of those that are idle, so that the next query has some too.
+    fn of(threads: &'t Threads) -> Self {
+        let mut idle = threads.idle.lock();
+        let count = idle.div_ceil(2).min(threads.per_query.saturating_sub(1));
+        *idle -= count;
+        Self { threads, count }
+    }
+}
+
+impl Drop for Helpers<'_> {
+    fn drop(&mut self) {
+        *self.threads.idle.lock() += self.count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread::{ThreadId, current};
+
+    /// Who takes part when `count` can do so at the same time.
+    fn together(threads: &Threads, count: usize) -> Vec<ThreadId> {
+        let all = Barrier::new(count);
+        threads.run(|| {
+            all.wait();
+            current().id()
+        })
+    }
+
+    #[test]
+    fn who_asks_and_its_helpers_work_at_the_same_time_and_helpers_last() {
+        let threads = Threads::new(3);
+        let mut helpers = HashSet::new();
+        for _ in 0..20 {
+            let who = together(&threads, 3);
+            assert_eq!((who[0], who.len()), (current().id(), 3));
+            helpers.extend(who.into_iter().skip(1));
+        }
+        assert!(helpers.len() <= 2 * QUERIES, "{helpers:?}");
+    }
+
+    #[test]
+    fn a_query_is_helped_by_those_that_are_idle_and_waits_for_none() {
+        let threads = Threads::new(5);
+        // Each within the ones before, so none of these has ended: of 8, 4, 2 and 1 are taken.
+        let counts = Mutex::new(Vec::new());
+        fn nested(threads: &Threads, depth: usize, counts: &Mutex<Vec<usize>>) {
+            let asking = current().id();
+            let done = threads.run(|| {
+                if current().id() == asking && depth > 0 {
+                    nested(threads, depth - 1, counts);
+                }
+            });
+            counts.lock().push(done.len());
+        }
+        nested(&threads, 5, &counts);
+        assert_eq!(counts.into_inner(), [1, 1, 2, 2, 3, 5]);
+        assert_eq!(together(&threads, 5).len(), 5);
+    }
+
+    #[test]
+    fn one_thread_is_that_of_who_asks() {
+        for per_query in [0, 1] {
+            let threads = Threads::new(per_query);
+            assert_eq!(threads.run(|| current().id()), [current().id()]);
+            assert!(threads.pool.get().is_none());
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_helper_comes_to_who_asks_and_all_can_help_again() {
+        let threads = Threads::new(2);
+        let (all, done) = (Barrier::new(2), AtomicUsize::new(0));
+        let asking = current().id();
+        let panic = catch_unwind(AssertUnwindSafe(|| {
+            threads.run(|| {
+                all.wait();
+                assert_eq!(current().id(), asking, "as the test wants it");
+                done.fetch_add(1, Ordering::Relaxed);
+            })
+        }));
+        assert!(panic.is_err());
+        assert_eq!(done.into_inner(), 1);
+        assert_eq!(*threads.idle.lock(), QUERIES);
+        assert_eq!(together(&threads, 2).len(), 2);
+    }
+}
