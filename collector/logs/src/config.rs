@@ -86,8 +86,8 @@ pub struct Config {
     pub answer_bytes_max: u64,
     /// How many bytes of records one query may look at before it is cut short.
     pub scan_bytes_max: u64,
-    /// How many threads one query may use; as many again help another one at the same time, and
-    /// further ones have what these leave. 0 is one for each processor.
+    /// How many threads one query may use: its own, and at most half of the helpers that are idle.
+    /// There are helpers for two such queries. 0 is one for each processor.
     pub query_threads_max: u64,
     /// How many bytes of segments stay open, which means mapped into memory: those that were
     /// read last, beside what queries and merges read just now. 0 is no limit.

@@ -69,7 +69,7 @@ pub(super) fn fetch(
         }
     };
     if threads.are_worth(blocks.len() as u64 * BLOCK_BYTES) {
-        threads.run(|| readers.lend(work));
+        threads.run(blocks.len(), || readers.lend(work));
     } else {
         readers.lend(work);
     }

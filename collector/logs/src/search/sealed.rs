@@ -20,6 +20,10 @@ use std::sync::{Arc, OnceLock};
 /// After every so many looks it is asked whether other threads should help: to find the blocks of
 /// a segment is one look, to read a block is two.
 const LOOKS_ALONE: usize = 8;
+/// So many are looked at by each that helps, before helpers are shared out anew.
+const LOOKS_HELPED: usize = 256;
+/// Opening a segment and finding its blocks costs about as much as to look at so many bytes.
+const OPEN_BYTES: u64 = 256 << 10;
 /// A block costs at least as much as to look at so many bytes.
 const BLOCK_BYTES_MIN: u64 = 32 << 10;
 
@@ -101,7 +105,7 @@ pub(super) fn visit(
     (queue.unopened, queue.items) = (items.len(), items);
     while !visit.queue.get_mut().items.is_empty() {
         match threads.are_worth(visit.left_bytes()) {
-            true => drop(threads.run(|| visit.work(usize::MAX))),
+            true => drop(threads.run(usize::MAX, || visit.work(LOOKS_HELPED))),
             false => visit.work(LOOKS_ALONE),
         }
     }
@@ -219,7 +223,9 @@ impl<'a> Visit<'a> {
         let blocks = (queue.items.len() - queue.unopened) as u64;
         let blocks = blocks.saturating_add(of_segment.saturating_mul(queue.unopened as u64));
         let of_block = count(&self.bytes) / count(&self.blocks).max(1);
-        blocks.saturating_mul(of_block.max(BLOCK_BYTES_MIN))
+        let to_open = OPEN_BYTES.saturating_mul(queue.unopened as u64);
+        let blocks = blocks.saturating_mul(of_block.max(BLOCK_BYTES_MIN));
+        blocks.saturating_add(to_open)
     }
 
     /// Puts the blocks of a segment in its place.

@@ -203,7 +203,10 @@ impl<'a> Work<'a> {
         if self.parts.len() <= PARTS_ALONE {
             return self.work(make()).map(|sink| vec![sink]);
         }
-        threads.run(|| self.work(make())).into_iter().collect()
+        threads
+            .run(self.parts.len(), || self.work(make()))
+            .into_iter()
+            .collect()
     }
 
     /// Gives one part after the other to `sink`, until none is left.

@@ -1,6 +1,6 @@
 //! The threads that help those that ask.
 //!
-//! Whoever asks works itself, so a query never waits for a thread: it is helped by those that
+//! Whoever asks works itself, so a query waits for no other's: it is helped by threads that
 //! are idle, and by none where all are busy. They last as long as the store, because the end of a
 //! thread costs more than most answers do: the allocator gives its memory back to the system, and
 //! the next thread has to fault all of it in again.
@@ -8,6 +8,7 @@
 use parking_lot::Mutex;
 use rayon_core::{ThreadPool, ThreadPoolBuilder};
 use std::sync::OnceLock;
+use std::thread::available_parallelism;
 
 /// So many queries can have all the help they may have at the same time.
 const QUERIES: usize = 2;
@@ -30,7 +31,9 @@ impl Threads {
     /// As many for a query as are configured; 0 is one for each processor.
     pub(crate) fn of_config(query_threads_max: u64) -> Self {
         Self::new(match usize::try_from(query_threads_max) {
-            Ok(0) => std::thread::available_parallelism().map_or(1, usize::from),
+            Ok(0) => available_parallelism()
+                .map_or(1, usize::from)
+                .min(PER_QUERY_MAX),
             Ok(threads) => threads.min(PER_QUERY_MAX),
             Err(_) => PER_QUERY_MAX,
         })
@@ -60,10 +63,10 @@ impl Threads {
         bytes > self.alone_bytes_max
     }
 
-    /// Does `work` on this thread, and on others that are idle at the same time. What came of
-    /// each, of this one first, when all have ended; a panic of any goes on here.
-    pub(crate) fn run<T: Send>(&self, work: impl Fn() -> T + Sync) -> Vec<T> {
-        let helpers = Helpers::of(self);
+    /// Does `work`, of which there are so many pieces, on this thread, and on others that are idle
+    /// at the same time. What came of each, of this one first, when all have ended; a panic of any goes on here.
+    pub(crate) fn run<T: Send>(&self, pieces: usize, work: impl Fn() -> T + Sync) -> Vec<T> {
+        let helpers = Helpers::of(self, pieces.saturating_sub(1));
         let pool = match helpers.count {
             0 => None,
             _ => self.pool(),
@@ -119,9 +122,10 @@ struct Helpers<'t> {
 
 impl<'t> Helpers<'t> {
     /// Half of those that are idle, so that the next query has some too.
-    fn of(threads: &'t Threads) -> Self {
+    fn of(threads: &'t Threads, most: usize) -> Self {
         let mut idle = threads.idle.lock();
-        let count = idle.div_ceil(2).min(threads.per_query.saturating_sub(1));
+        let count = idle.div_ceil(2);
+        let count = count.min(threads.per_query.saturating_sub(1)).min(most);
         *idle -= count;
         Self { threads, count }
     }
@@ -145,7 +149,7 @@ mod tests {
     /// Who takes part when `count` can do so at the same time.
     fn together(threads: &Threads, count: usize) -> Vec<ThreadId> {
         let all = Barrier::new(count);
-        threads.run(|| {
+        threads.run(usize::MAX, || {
             all.wait();
             current().id()
         })
@@ -170,7 +174,7 @@ mod tests {
         let counts = Mutex::new(Vec::new());
         fn nested(threads: &Threads, depth: usize, counts: &Mutex<Vec<usize>>) {
             let asking = current().id();
-            let done = threads.run(|| {
+            let done = threads.run(usize::MAX, || {
                 if current().id() == asking && depth > 0 {
                     nested(threads, depth - 1, counts);
                 }
@@ -186,8 +190,16 @@ mod tests {
     fn one_thread_is_that_of_who_asks() {
         for per_query in [0, 1] {
             let threads = Threads::new(per_query);
-            assert_eq!(threads.run(|| current().id()), [current().id()]);
+            assert_eq!(threads.run(usize::MAX, || current().id()), [current().id()]);
             assert!(threads.pool.get().is_none());
+        }
+    }
+
+    #[test]
+    fn there_are_no_more_helpers_than_pieces() {
+        let threads = Threads::new(8);
+        for (pieces, expected) in [(0, 1), (1, 1), (2, 2), (5, 5), (50, 8)] {
+            assert_eq!(threads.run(pieces, || ()).len(), expected, "{pieces}");
         }
     }
 
@@ -197,7 +209,7 @@ mod tests {
         let (all, done) = (Barrier::new(2), AtomicUsize::new(0));
         let asking = current().id();
         let panic = catch_unwind(AssertUnwindSafe(|| {
-            threads.run(|| {
+            threads.run(usize::MAX, || {
                 all.wait();
                 assert_eq!(current().id(), asking, "as the test wants it");
                 done.fetch_add(1, Ordering::Relaxed);

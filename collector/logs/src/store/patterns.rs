@@ -92,7 +92,7 @@ impl LogStore {
         let mut counts = Counts::default();
         work.find_parts(&mut counts);
         counts.reading.blocks_candidates = work.parts.len() as u64;
-        for more in self.threads.run(|| work.work()) {
+        for more in self.threads.run(work.parts.len(), || work.work()) {
             counts.add(more);
         }
         for (id, error) in std::mem::take(&mut counts.unread) {
@@ -117,7 +117,6 @@ struct Work<'a> {
     parts: Vec<(UnixNanos, Part)>,
     next: AtomicUsize,
     deadline: Deadline,
-    /// For each thread.
     /// By all threads.
     bytes_read: AtomicU64,
     bytes_max: u64,
