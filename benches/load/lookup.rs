@@ -133,7 +133,8 @@ async fn asked(
                 // All of them where much is stored.
                 (1..=20).contains(&traces) && (1..=200).contains(&logs) && load > 5
             }
-            _ => traces == 1 && load > 0 && count("ran") > 0,
+            // Loads are of the last minutes only, most traces ran before, and some have no lines.
+            _ => traces == 1 && count("ran") > 0,
         };
     if !is_right {
         return Err(format!(
