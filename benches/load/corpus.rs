@@ -144,6 +144,14 @@ impl Corpus {
         lines
     }
 
+    /// How many records of a request carry a trace ID.
+    pub(crate) fn lines_of_trace(&self, request: u64, trace_id: &[u8]) -> usize {
+        let made = self.made(request);
+        let scopes = made.resource_logs.iter().flat_map(|r| &r.scope_logs);
+        let records = scopes.flat_map(|scope| &scope.log_records);
+        records.filter(|one| one.trace_id == trace_id).count()
+    }
+
     fn made(&self, request: u64) -> ExportLogsServiceRequest {
         let mut rng = ChaCha8Rng::seed_from_u64(request);
         let step = self.span_ms * NANOS_PER_MS / RECORDS_PER_REQUEST;

@@ -71,6 +71,12 @@ impl World {
         [id.to_be_bytes(), mixed(id).to_be_bytes()].concat()
     }
 
+    /// How many log records belong to a trace; none of a few.
+    pub(crate) fn lines(&self, trace: u64) -> usize {
+        let request = trace * SPANS_PER_TRACE / RECORDS_PER_REQUEST;
+        self.corpus.lines_of_trace(request, &self.trace_id(trace))
+    }
+
     pub(crate) fn span_id(&self, trace: u64, span: u64) -> Vec<u8> {
         mixed((trace * SPANS_PER_TRACE + span) ^ (1 << 50))
             .to_be_bytes()
