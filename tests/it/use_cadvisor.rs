@@ -271,7 +271,6 @@ async fn containers_and_pods_have_the_use_that_cadvisor_measured_and_a_pod_is_lo
     let last_ms = now_ms() - 1_000;
     let told = told(last_ms);
     write(&sonde, &told).await;
-    send_requests(&sonde, "cart-7f9d", last_ms).await;
 
     // The last of the rules of the group.
     let is_recorded = |answer: &Value| !list(&answer["data"], "result").is_empty();
@@ -339,6 +338,8 @@ async fn containers_and_pods_have_the_use_that_cadvisor_measured_and_a_pod_is_lo
         let pods = signals.iter().map(|one| &one["labels"]["pod"]);
         assert!(pods.clone().all(Value::is_string) && pods.count() > 0);
     }
+    // The load is that of the time of a request, before which it has to be recorded.
+    send_requests(&sonde, "cart-7f9d", now_ms()).await;
     lookups(&sonde).await;
     sonde.kill().await;
 }
