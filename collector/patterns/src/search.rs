@@ -189,7 +189,7 @@ impl Block<'_> {
                 State::Columns => self.by_columns(place, &inside, Vec::new())?,
                 State::Aligned(alignments) => {
                     let mut any = Vec::new();
-                    for alignment in alignments {
+                    for alignment in alignments.iter() {
                         any.extend(self.by_alignment(place, alignment, needle, found)?);
                     }
                     self.by_columns(place, &inside, any)?

@@ -43,12 +43,18 @@ pub(super) enum Bodies<'a> {
     Templated(Box<Templated<'a>>),
 }
 
+/// So few rows of a block have their bodies put together by who found them.
+pub(super) const ROWS_FEW: usize = 4;
+
 /// What [`Bodies::keep`] needs room for.
 pub(super) struct Room<'s> {
     pub(super) unpacker: &'s mut Unpacker,
     /// The bodies of the rows that are kept in their places among all, where they were unpacked.
     pub(super) text: &'s mut Vec<u8>,
     pub(super) needles: &'s mut Needles,
+    /// The bodies of no more rows than this are put together as soon as it is known which these
+    /// are, because they are wanted: later all that was decoded for the search is gone.
+    pub(super) few: usize,
 }
 
 /// What it took to look at bodies.

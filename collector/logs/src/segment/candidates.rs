@@ -31,6 +31,9 @@ struct Blocks(Vec<u64>);
 
 /// How many blocks a number has the pages of.
 const PER_WORD: usize = 64 / Pages::MAX;
+/// Where an identifier leaves so few blocks, it is not asked which of them may have a part of
+/// another word: to go through a dictionary for it takes longer than to look into them.
+const FEW: usize = 16;
 
 impl Segment {
     /// The blocks that may have what is asked for of the chosen streams.
@@ -148,10 +151,20 @@ impl Segment {
             for whole in &needle.whole {
                 of_needle.intersect(&self.with_whole(whole, Place::Body)?);
             }
-            for part in &needle.parts {
-                if of_needle.any() {
+            // An identifier leaves fewer blocks than anything else: once that is known, and where
+            // it leaves few, nothing else is asked.
+            let is_identifier = |whole: &Whole<'_>| matches!(whole, Whole::Identifier(_));
+            let mut is_narrow = needle.whole.iter().any(is_identifier);
+            let (words, others): (Vec<_>, Vec<_>) = needle
+                .parts
+                .iter()
+                .partition(|part| part.fits_plain_words());
+            for part in others.into_iter().chain(words) {
+                let least = if is_narrow { FEW } else { 0 };
+                if of_needle.count() > least {
                     self.narrow_to_part(part, &mut of_needle)?;
                 }
+                is_narrow |= Whole::of(part.bytes).as_ref().is_some_and(is_identifier);
             }
             found.add(&of_needle);
         }
@@ -272,7 +285,13 @@ impl Blocks {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
     }
 
-    fn any(&self) -> bool {
-        self.0.iter().any(|bits| *bits != 0)
+    /// How many blocks have any page.
+    fn count(&self) -> usize {
+        const FIRST: u64 = u64::MAX / 15;
+        let blocks = self.0.iter().map(|bits| {
+            let any = bits | bits >> 1 | bits >> 2 | bits >> 3;
+            (any & FIRST).count_ones() as usize
+        });
+        blocks.sum()
     }
 }

@@ -5,7 +5,7 @@
 //! records are needed, bodies and attributes are read.
 
 use super::Damage;
-use super::bodies::Pages;
+use super::bodies::{Pages, ROWS_FEW};
 use super::candidates::Candidate;
 use super::directory::Section;
 use super::fetch::Scratch;
@@ -170,9 +170,14 @@ impl Feed<'_, '_> {
         let mut rows = self.picked.rows();
         if !rows.is_empty() && !lines.filters.is_empty() {
             self.read_ends()?;
+            let few = match self.feeding.needs.lines {
+                true => ROWS_FEW,
+                false => 0,
+            };
+            let wanted = (&mut rows, few);
             let kept = self
                 .block
-                .keep_lines(lines.filters, self.pages, &mut rows, self.scratch)?;
+                .keep_lines(lines.filters, self.pages, wanted, self.scratch)?;
             self.fed.bytes += kept.bytes as u64;
             self.has.bodies = kept.has_text;
         }

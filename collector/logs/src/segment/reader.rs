@@ -240,6 +240,11 @@ impl<'s> Block<'s> {
         })
     }
 
+    /// How many bytes a section has.
+    pub(super) fn length(&self, section: Section) -> usize {
+        self.head.sections[section as usize].length as usize
+    }
+
     /// Where the block ends among all blocks.
     pub(super) fn end(&self) -> usize {
         self.head
@@ -296,19 +301,20 @@ impl<'s> Block<'s> {
         let (mut steps, mut indexes) = (Vec::new(), Vec::new());
         take(at, self.records().checked_sub(1)?, &mut steps)?;
         take(at, self.records(), &mut indexes)?;
-        let (mut rows, mut index) = (rows.iter().copied().peekable(), 0_i64);
+        let (mut from, mut index) = (0, 0_i64);
         let mut keys = Vec::with_capacity(rows.len());
-        let steps = [0].iter().chain(&steps);
-        for (row, (step, more)) in steps.zip(&indexes).enumerate() {
-            position = position.wrapping_add(step.cast_unsigned());
-            index = index.wrapping_add(*more);
-            if rows.next_if_eq(&row).is_some() {
-                keys.push(Key {
-                    time: *times.get(row)?,
-                    position: Position(position),
-                    index: u32::try_from(index).ok()?,
-                });
-            }
+        let sum = |differences: &[i64]| differences.iter().fold(0, |a: i64, b| a.wrapping_add(*b));
+        for row in rows {
+            // What lies between two wanted rows is only summed up.
+            let steps = sum(steps.get(from.max(1) - 1..*row)?);
+            position = position.wrapping_add(steps.cast_unsigned());
+            index = index.wrapping_add(sum(indexes.get(from..=*row)?));
+            from = row + 1;
+            keys.push(Key {
+                time: *times.get(*row)?,
+                position: Position(position),
+                index: u32::try_from(index).ok()?,
+            });
         }
         Some(keys)
     }

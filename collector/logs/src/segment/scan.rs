@@ -6,7 +6,7 @@
 
 use super::Damage;
 use super::attributes::Attributes;
-use super::bodies::{self, Kept, Pages, Room};
+use super::bodies::{self, Kept, Pages, ROWS_FEW, Room};
 use super::candidates::Candidate;
 use super::directory::{BY_PAGE, Section};
 use super::fetch::Scratch;
@@ -122,7 +122,7 @@ impl Scan<'_> {
         }
         let scratch = &mut *self.scratch;
         self.block.times(&mut scratch.numbers, &mut scratch.times)?;
-        self.scanned.bytes += self.block.section(Section::Times)?.len();
+        self.scanned.bytes += self.block.length(Section::Times);
         let times = ask.times();
         picked.keep_times(&scratch.times, times);
         self.scanned.records = picked.records() as u64;
@@ -143,15 +143,16 @@ impl Scan<'_> {
                 picked.keep_equalities(self.block, scratch, lines, chosen, &mut rows)?;
                 if !lines.filters.is_empty() && !rows.is_empty() {
                     let (filters, pages) = (lines.filters, candidate.pages);
+                    let wanted = (&mut rows, ROWS_FEW.min(self.bar.limit));
                     let kept = self
                         .block
-                        .keep_lines(filters, pages, &mut rows, self.scratch)?;
+                        .keep_lines(filters, pages, wanted, self.scratch)?;
                     self.scanned.bytes += kept.bytes;
                     has_bodies = kept.has_text;
                 }
             }
             Ask::Trace(id) => {
-                self.scanned.bytes += self.block.section(Section::Traces)?.len();
+                self.scanned.bytes += self.block.length(Section::Traces);
                 let of_trace = self.block.traces()?.rows_of(id.as_bytes());
                 rows.retain(|row| of_trace.binary_search(row).is_ok());
             }
@@ -242,7 +243,7 @@ impl Scan<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        self.scanned.bytes += self.block.section(Section::Order)?.len();
+        self.scanned.bytes += self.block.length(Section::Order);
         let keys = self.block.keys(rows, &self.scratch.times)?;
         let Scratch { ends, bodies, .. } = &*self.scratch;
         let streams = picked.streams_of(rows);
@@ -263,13 +264,14 @@ impl Scan<'_> {
 }
 
 impl Block<'_> {
-    /// Keeps of `rows` those whose lines satisfy all filters, which only some on `pages` do.
-    /// The ends of the bodies were read.
+    /// Keeps of `rows` those whose lines satisfy all filters, which only some on `pages` do, and
+    /// puts their bodies together where they are no more than `few`. The ends of the bodies were
+    /// read.
     pub(super) fn keep_lines(
         &self,
         filters: &[LineFilter],
         pages: Pages,
-        rows: &mut Vec<usize>,
+        (rows, few): (&mut Vec<usize>, usize),
         scratch: &mut Scratch,
     ) -> Result<Kept, Damage> {
         let Scratch {
@@ -287,6 +289,7 @@ impl Block<'_> {
             unpacker,
             text: bodies,
             needles,
+            few,
         };
         self.bodies(ends)?
             .keep(filters, pages, rows, room)

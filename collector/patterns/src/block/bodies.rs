@@ -6,16 +6,23 @@ use crate::damage::Damage;
 use crate::rows::RowSet;
 
 const TOO_LONG: Damage = Damage("a block's bodies are longer than its header says");
+/// So many rows are put together one by one: to count the variables of all rows before costs more
+/// than to count the rows of each template.
+const ONE_BY_ONE_MAX: usize = 4;
 
 impl Block<'_> {
     /// Appends the body of a row; nothing when there is no such row.
     ///
-    /// For one row or a few: it counts the slots of the rows before. For many there are
+    /// For one row or a few: it counts the rows of each template before. For many there are
     /// [`Block::bodies`] and [`Block::bodies_of`].
     ///
     /// # Errors
     /// When the block is damaged.
     pub fn body(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
+        self.body_within(row, self.bytes, out)
+    }
+
+    fn body_within(&self, row: usize, room: usize, out: &mut Vec<u8>) -> Result<(), Damage> {
         let (places, layout) = (self.template_of_rows()?, self.layout()?);
         let Some(place) = places.get(row) else {
             return Ok(());
@@ -35,7 +42,7 @@ impl Block<'_> {
         for column in layout.slots(place) {
             views[*column as usize] = Some(self.view(*column as usize)?);
         }
-        self.append(place, layout, &views, &mut cursors, self.bytes, out)
+        self.append(place, layout, &views, &mut cursors, room, out)
     }
 
     /// Appends all bodies to `out`, and to `ends` where in `out` each of them ends.
@@ -58,6 +65,9 @@ impl Block<'_> {
         out: &mut Vec<u8>,
         ends: &mut Vec<usize>,
     ) -> Result<(), Damage> {
+        if rows.count() <= ONE_BY_ONE_MAX {
+            return self.one_by_one(rows, out, ends);
+        }
         let places = self.template_of_rows()?;
         let mut wanted = vec![false; self.templates.len()];
         for row in rows.iter() {
@@ -67,6 +77,22 @@ impl Block<'_> {
         }
         let keep = |row| rows.contains(row);
         self.walk(Some(&wanted), keep, out, |_, end| ends.push(end))
+    }
+
+    fn one_by_one(
+        &self,
+        rows: &RowSet,
+        out: &mut Vec<u8>,
+        ends: &mut Vec<usize>,
+    ) -> Result<(), Damage> {
+        let mut left = self.bytes;
+        for row in rows.iter().filter(|row| *row < self.rows()) {
+            let before = out.len();
+            self.body_within(row, left, out)?;
+            left -= out.len() - before;
+            ends.push(out.len());
+        }
+        Ok(())
     }
 
     /// Appends the length in bytes of each body.

@@ -37,14 +37,27 @@ fn check_some(block: &Block<'_>, bodies: &[Vec<u8>]) {
         block.body(row, &mut out).unwrap();
         assert_eq!(&out[1..], bodies[row], "row {row} alone");
     }
-    let (mut out, mut ends) = (Vec::new(), Vec::new());
-    block.bodies_of(&rows, &mut out, &mut ends).unwrap();
-    let expected: Vec<u8> = rows.iter().flat_map(|row| bodies[row].clone()).collect();
-    assert_eq!(out, expected);
-    assert_eq!(ends.len(), rows.count());
+    check_set(block, bodies, &rows);
+    // So few that they are put together one by one, and just too many for that.
+    for count in 1..7 {
+        let mut few = RowSet::none(bodies.len());
+        rows.iter().take(count).for_each(|row| few.insert(row));
+        check_set(block, bodies, &few);
+    }
     let mut nothing = Vec::new();
     block.body(bodies.len(), &mut nothing).unwrap();
     assert!(nothing.is_empty());
+}
+
+fn check_set(block: &Block<'_>, bodies: &[Vec<u8>], rows: &RowSet) {
+    let (mut out, mut ends) = (b"x".to_vec(), Vec::new());
+    block.bodies_of(rows, &mut out, &mut ends).unwrap();
+    let mut from = 1;
+    for (row, end) in rows.iter().zip(&ends) {
+        assert_eq!(&out[from..*end], bodies[row], "row {row} of {rows:?}");
+        from = *end;
+    }
+    assert_eq!((ends.len(), from), (rows.count(), out.len()));
 }
 
 #[test]

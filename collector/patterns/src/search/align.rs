@@ -8,9 +8,9 @@
 //!                 slot 0 equals ERROR
 //! ```
 
-use super::needle::{Alignment, Kind, Test};
+use super::needle::{Alignments, Kind, Test};
 use crate::class::is_word_byte;
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, Slot};
 
 /// More ways than this, and the text is looked at.
 const WAYS_MAX: usize = 64;
@@ -20,7 +20,7 @@ const STEPS_MAX: usize = 20_000;
 /// What was found.
 pub(super) enum Aligned {
     No,
-    Ways(Vec<Alignment>),
+    Ways(Alignments),
     TooMany,
 }
 
@@ -29,22 +29,22 @@ struct TooMany;
 /// A template as the pieces and the slots between them: piece 0, slot 0, piece 1, …
 struct Aligner<'a> {
     needle: &'a [u8],
-    pieces: Vec<&'a [u8]>,
-    any_text: Vec<bool>,
-    ways: Vec<Alignment>,
-    path: Alignment,
+    dictionary: &'a Dictionary,
+    slots: &'a [Slot],
+    last_piece: &'a [u8],
+    ways: Alignments,
+    path: Vec<(u32, Test)>,
     steps: usize,
 }
 
 /// Finds the ways that touch static text and at least one variable.
 pub(super) fn align(dictionary: &Dictionary, template: u32, needle: &[u8]) -> Aligned {
-    let slots = dictionary.slots(template);
-    let before = slots.iter().map(|slot| dictionary.before(slot));
     let mut aligner = Aligner {
         needle,
-        pieces: before.chain([dictionary.last_piece(template)]).collect(),
-        any_text: slots.iter().map(|slot| slot.any_text).collect(),
-        ways: Vec::new(),
+        dictionary,
+        slots: dictionary.slots(template),
+        last_piece: dictionary.last_piece(template),
+        ways: Alignments::default(),
         path: Vec::new(),
         steps: 0,
     };
@@ -55,23 +55,34 @@ pub(super) fn align(dictionary: &Dictionary, template: u32, needle: &[u8]) -> Al
     }
 }
 
-impl Aligner<'_> {
+impl<'a> Aligner<'a> {
     fn run(&mut self) -> Result<(), TooMany> {
-        for slot in 0..self.any_text.len() {
+        for slot in 0..self.slots.len() {
             self.begin_in_piece(slot)?;
             self.begin_in_slot(slot)?;
         }
         Ok(())
     }
 
+    /// The static text before a slot, or behind the last one.
+    fn piece(&self, at: usize) -> &'a [u8] {
+        match self.slots.get(at) {
+            Some(slot) => self.dictionary.before(slot),
+            None => self.last_piece,
+        }
+    }
+
     /// The needle begins in the piece before a slot and reaches into the slot.
     fn begin_in_piece(&mut self, slot: usize) -> Result<(), TooMany> {
-        let piece = self.pieces[slot];
-        let longest = piece.len().min(self.needle.len() - 1);
-        for length in 1..=longest {
+        let (piece, needle) = (self.piece(slot), self.needle);
+        let Some(last) = piece.last() else {
+            return Ok(());
+        };
+        let longest = piece.len().min(needle.len() - 1);
+        for at in memchr::memchr_iter(*last, &needle[..longest]) {
             self.step()?;
-            if piece.ends_with(&self.needle[..length]) {
-                self.in_slot(slot, length)?;
+            if piece.ends_with(&needle[..=at]) {
+                self.in_slot(slot, at + 1)?;
             }
         }
         Ok(())
@@ -116,9 +127,9 @@ impl Aligner<'_> {
         let Some(rest) = self.needle.get(next..).filter(|rest| !rest.is_empty()) else {
             return Ok(None);
         };
-        let to = match self.pieces[slot + 1].first() {
+        let to = match self.piece(slot + 1).first() {
             Some(first) => memchr::memchr(*first, rest).map(|n| next + n),
-            None if slot + 1 < self.any_text.len() => Some(next),
+            None if slot + 1 < self.slots.len() => Some(next),
             None => None,
         };
         Ok(to.filter(|to| self.fits(slot, from, *to)))
@@ -126,7 +137,7 @@ impl Aligner<'_> {
 
     /// The rest of the needle from `at` on, not empty, begins where the piece does.
     fn in_piece(&mut self, piece: usize, at: usize) -> Result<(), TooMany> {
-        let (text, rest) = (self.pieces[piece], &self.needle[at..]);
+        let (text, rest) = (self.piece(piece), &self.needle[at..]);
         if rest.len() <= text.len() {
             return if text.starts_with(rest) {
                 self.found()
@@ -134,7 +145,7 @@ impl Aligner<'_> {
                 Ok(())
             };
         }
-        if rest.starts_with(text) && piece < self.any_text.len() {
+        if rest.starts_with(text) && piece < self.slots.len() {
             return self.in_slot(piece, at + text.len());
         }
         Ok(())
@@ -143,7 +154,7 @@ impl Aligner<'_> {
     /// Whether that part of the needle can be part of a slot's variable.
     fn fits(&self, slot: usize, from: usize, to: usize) -> bool {
         let wordlike = |b: &u8| is_word_byte(*b) || *b == b'.';
-        self.any_text[slot] || self.needle[from..to].iter().all(wordlike)
+        self.slots[slot].any_text || self.needle[from..to].iter().all(wordlike)
     }
 
     fn with(
@@ -169,7 +180,7 @@ impl Aligner<'_> {
         if self.ways.len() == WAYS_MAX {
             return Err(TooMany);
         }
-        self.ways.push(self.path.clone());
+        self.ways.push(&self.path);
         Ok(())
     }
 

@@ -147,6 +147,10 @@ fn evaluate_stored(
                 }),
             }
         }
+        // The part can only be all of a value, whatever it has to do with it.
+        Values::Hex { digits, data } if part.len() == *digits && digits % 2 == 0 => {
+            equal_hex(data, part, values)
+        }
         Values::Hex { digits, data } => {
             // All digits at once, and the values from them.
             let mut text = Vec::new();
@@ -160,6 +164,42 @@ fn evaluate_stored(
             }
         }
     })
+}
+
+/// Searches all values for one that fills whole bytes, as they lie there.
+fn equal_hex(data: &[u8], wanted: &[u8], values: usize) -> Hits {
+    let mut packed = Vec::with_capacity(wanted.len() / 2);
+    for pair in wanted.as_chunks::<2>().0 {
+        let (Some(low), Some(high)) = (half(pair[0]), half(pair[1])) else {
+            return Hits::None;
+        };
+        packed.push(low | high << 4);
+    }
+    if packed.is_empty() {
+        return if values > 0 { Hits::All } else { Hits::None };
+    }
+    let (finder, width) = (memchr::memmem::Finder::new(&packed), packed.len());
+    let mut hits = Hits::none_of(values);
+    let mut at = 0;
+    while let Some(found) = data.get(at..).and_then(|rest| finder.find(rest)) {
+        let (value, within) = ((at + found) / width, (at + found) % width);
+        if within == 0
+            && let Some(word) = hits.get_mut(value / 64)
+        {
+            *word |= 1 << (value % 64);
+        }
+        at = (value + 1) * width;
+    }
+    Hits::some(hits)
+}
+
+/// The half of a byte that a lower-case hexadecimal digit is.
+fn half(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
 }
 
 /// Searches the digits of all values at once.

@@ -39,8 +39,42 @@ impl Test {
     };
 }
 
-/// Tests on slots of a template, by slot number, that must all hold.
-pub(crate) type Alignment = Vec<(u32, Test)>;
+/// Ways in which a needle can lie over a template, one after the other: each is tests on slots, by
+/// slot number, that must all hold.
+#[derive(Clone, Default)]
+pub(crate) struct Alignments {
+    tests: Vec<(u32, Test)>,
+    /// Where the tests of each end.
+    ends: Vec<u32>,
+}
+
+impl Alignments {
+    pub(super) fn push(&mut self, tests: &[(u32, Test)]) {
+        self.tests.extend_from_slice(tests);
+        self.ends.push(self.tests.len() as u32);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[(u32, Test)]> {
+        let mut from = 0;
+        self.ends.iter().map(move |end| {
+            let tests = &self.tests[from..*end as usize];
+            from = *end as usize;
+            tests
+        })
+    }
+
+    fn memory(&self) -> usize {
+        self.tests.capacity() * size_of::<(u32, Test)>() + self.ends.capacity() * size_of::<u32>()
+    }
+}
 
 /// What a template says about its rows.
 pub(crate) enum State<'a> {
@@ -49,7 +83,7 @@ pub(crate) enum State<'a> {
     /// Those do that have it inside one variable.
     Columns,
     /// Those too for which an alignment holds.
-    Aligned(&'a [Alignment]),
+    Aligned(&'a Alignments),
     /// Only their text can tell.
     Look,
 }
@@ -58,7 +92,7 @@ pub(crate) enum State<'a> {
 enum Of {
     All,
     Columns,
-    Aligned(Vec<Alignment>),
+    Aligned(Alignments),
     Look,
 }
 
@@ -167,10 +201,7 @@ impl Needle {
             Aligned::No => Of::Columns,
             Aligned::TooMany => Of::Look,
             Aligned::Ways(ways) => {
-                let each = |a: &Alignment| a.capacity() * size_of::<(u32, Test)>();
-                let bytes =
-                    ways.capacity() * size_of::<Alignment>() + ways.iter().map(each).sum::<usize>();
-                self.aligned.set(self.aligned.get() + bytes);
+                self.aligned.set(self.aligned.get() + ways.memory());
                 Of::Aligned(ways)
             }
         }

@@ -157,6 +157,35 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn identifiers_of_hexadecimal_digits_are_found_whole_and_in_part(
+        // Few different digits, so that what is looked for also lies over two values.
+        values in prop::collection::vec("[0a]{12}|[0-9a-f]{12}|(0a){6}|(a0){6}", 70..150),
+        digits in 1_usize..=12,
+        from in 0_usize..150,
+        changed in prop::option::of((0_usize..12, prop::sample::select(&b"0af9Ag"[..]))),
+    ) {
+        let values: Vec<&str> = values.iter().map(|value| &value[..digits]).collect();
+        let bodies: Vec<Vec<u8>> = values.iter().map(|v| format!("rid={v} ok").into_bytes()).collect();
+        let groups = [bodies.clone(), bodies];
+        let segment = Segment::of(&groups);
+        let all = values.concat();
+        for at in [from % values.len() * digits, from % (all.len() - digits + 1)] {
+            let mut needle = all.as_bytes()[at..at + digits].to_vec();
+            if let Some((at, digit)) = changed {
+                needle[at % digits] = digit;
+            }
+            check(&segment, &groups, &needle);
+            check(&segment, &groups, &needle[1..]);
+            check(&segment, &groups, &[b"rid=", &needle[..], b" "].concat());
+            check(&segment, &groups, &[b"=", &needle[..]].concat());
+        }
+    }
+}
+
 #[test]
 fn a_template_with_too_many_alignments_is_looked_at() {
     let bodies: Vec<Vec<u8>> = (0..40)

@@ -74,7 +74,9 @@ impl<'a> Templated<'a> {
         rows: &mut Vec<usize>,
         room: Room<'_>,
     ) -> Option<Kept> {
-        let Room { text, needles, .. } = room;
+        let Room {
+            text, needles, few, ..
+        } = room;
         let mut found = RowSet::default();
         let mut open = Vec::new();
         for filter in filters {
@@ -98,7 +100,7 @@ impl<'a> Templated<'a> {
             }
         }
         if open.is_empty() {
-            return Some(self.kept(0));
+            return self.kept_few(rows, few, 0, text);
         }
         if rows.len() > self.ends.len() / 2 {
             self.all(text)?;
@@ -115,7 +117,7 @@ impl<'a> Templated<'a> {
             }
         })?;
         *rows = kept;
-        Some(self.kept(looked))
+        self.kept_few(rows, few, looked, text)
     }
 
     /// Keeps the rows that contain one of the texts without which the filter cannot hold.
@@ -137,6 +139,38 @@ impl<'a> Templated<'a> {
         }
         rows.retain(|row| any.contains(*row));
         Some(())
+    }
+
+    /// What it took, with the bodies of the rows if they are no more than `few`.
+    fn kept_few(
+        &self,
+        rows: &[usize],
+        few: usize,
+        looked: usize,
+        text: &mut Vec<u8>,
+    ) -> Option<Kept> {
+        if rows.len() > few {
+            return Some(self.kept(looked));
+        }
+        let end = match rows.last() {
+            Some(row) => *self.ends.get(*row)?,
+            None => 0,
+        };
+        if text.len() < end {
+            text.resize(end, 0);
+        }
+        let (mut body, mut bytes) = (Vec::new(), looked);
+        for row in rows {
+            body.clear();
+            self.block.body(*row, &mut body).ok()?;
+            let place = text.get_mut(range(self.ends, *row)?)?;
+            (place.len() == body.len()).then(|| place.copy_from_slice(&body))?;
+            bytes += body.len();
+        }
+        Some(Kept {
+            has_text: true,
+            ..self.kept(bytes)
+        })
     }
 
     fn kept(&self, text: usize) -> Kept {

@@ -110,6 +110,7 @@ fn rows_on_other_pages_are_not_kept_and_pages_without_rows_not_unpacked() {
                 unpacker: &mut unpacker,
                 text: &mut text,
                 needles: &mut Needles::within(64 << 20),
+                few: ROWS_FEW,
             };
             let kept = read
                 .keep(query.filters(), Pages(mask), &mut rows, room)
