@@ -6,7 +6,7 @@
 //! the next thread has to fault all of it in again.
 
 use parking_lot::Mutex;
-use rayon_core::{ThreadPool, ThreadPoolBuilder};
+use rayon_core::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::sync::OnceLock;
 use std::thread::available_parallelism;
 
@@ -17,12 +17,16 @@ const QUERIES: usize = 2;
 const ALONE_BYTES_MAX: u64 = 8 << 20;
 /// How many a query may have, whatever is configured.
 const PER_QUERY_MAX: usize = 64;
+/// How many queries go without help at most before it is tried again to start what could not be
+/// started.
+const PASSED_OVER_MAX: u32 = 64;
 
 /// The threads of a store's queries, none of which is started before it is needed.
 pub(crate) struct Threads {
     per_query: usize,
     alone_bytes_max: u64,
-    pool: OnceLock<Option<ThreadPool>>,
+    pool: OnceLock<ThreadPool>,
+    starts: Mutex<Starts>,
     /// How many of the pool have nothing to do.
     idle: Mutex<usize>,
 }
@@ -45,6 +49,7 @@ impl Threads {
             per_query,
             alone_bytes_max: ALONE_BYTES_MAX,
             pool: OnceLock::new(),
+            starts: Mutex::default(),
             idle: Mutex::new(per_query.saturating_sub(1) * QUERIES),
         }
     }
@@ -91,17 +96,62 @@ impl Threads {
 
     /// Nothing where the system has no threads left.
     fn pool(&self) -> Option<&ThreadPool> {
-        let start = || {
-            let pool = ThreadPoolBuilder::new()
-                .num_threads((self.per_query - 1) * QUERIES)
+        self.pool_started_by(|threads| {
+            ThreadPoolBuilder::new()
+                .num_threads(threads)
                 .thread_name(|_| "logs-query".into())
-                .build();
-            pool.inspect_err(|error| {
-                tracing::warn!(%error, "queries of logs have one thread each, because no more could be started; raise the limit of threads and start again");
-            })
-            .ok()
-        };
-        self.pool.get_or_init(start).as_ref()
+                .build()
+        })
+    }
+
+    fn pool_started_by(
+        &self,
+        start: impl FnOnce(usize) -> Result<ThreadPool, ThreadPoolBuildError>,
+    ) -> Option<&ThreadPool> {
+        if let Some(pool) = self.pool.get() {
+            return Some(pool);
+        }
+        // Who comes meanwhile waits: it is started once.
+        let mut starts = self.starts.lock();
+        if self.pool.get().is_some() || !starts.is_due() {
+            return self.pool.get();
+        }
+        match start((self.per_query - 1) * QUERIES) {
+            Ok(pool) => Some(self.pool.get_or_init(|| pool)),
+            Err(error) => {
+                starts.note_failure();
+                tracing::warn!(%error, queries = starts.passed_over, "queries of logs have one thread each, because no more could be started; raise the limit of threads; it is tried again after so many queries");
+                None
+            }
+        }
+    }
+}
+
+/// When it is tried again to start threads that could not be started: the system may be short of
+/// them for a moment or for days.
+#[derive(Debug, Default)]
+struct Starts {
+    failed: u32,
+    /// So many queries go without help before that.
+    passed_over: u32,
+}
+
+impl Starts {
+    fn is_due(&mut self) -> bool {
+        match self.passed_over.checked_sub(1) {
+            None => true,
+            Some(left) => {
+                self.passed_over = left;
+                false
+            }
+        }
+    }
+
+    /// Twice as many queries are passed over as the last time.
+    fn note_failure(&mut self) {
+        let queries = 1_u32.checked_shl(self.failed).unwrap_or(PASSED_OVER_MAX);
+        self.passed_over = queries.min(PASSED_OVER_MAX);
+        self.failed = self.failed.saturating_add(1);
     }
 }
 
@@ -193,6 +243,28 @@ mod tests {
             assert_eq!(threads.run(usize::MAX, || current().id()), [current().id()]);
             assert!(threads.pool.get().is_none());
         }
+    }
+
+    #[test]
+    fn threads_that_could_not_be_started_are_started_later() {
+        let threads = Threads::new(2);
+        let mut tries = Vec::new();
+        for query in 0..200 {
+            let refuse = |_| {
+                tries.push(query);
+                ThreadPoolBuilder::new()
+                    .num_threads(1)
+                    .spawn_handler(|_| Err(std::io::ErrorKind::WouldBlock.into()))
+                    .build()
+            };
+            assert!(threads.pool_started_by(refuse).is_none());
+        }
+        assert_eq!(tries, [0, 2, 5, 10, 19, 36, 69, 134, 199]);
+        // Until it is tried again, who asks does all by itself.
+        let alone = (0..PASSED_OVER_MAX).map(|_| threads.run(2, || ()).len());
+        assert_eq!(alone.max(), Some(1));
+        assert_eq!(together(&threads, 2).len(), 2);
+        assert_eq!(*threads.idle.lock(), QUERIES);
     }
 
     #[test]
