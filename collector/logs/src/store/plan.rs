@@ -113,6 +113,34 @@ mod tests {
         assert_eq!(next_merge(&far, &LIMITS), Some(0..4));
     }
 
+    #[test]
+    fn ten_minutes_of_a_seal_a_second_become_full_segments_and_few_others() {
+        use rand::{Rng as _, SeedableRng as _};
+        let limits = PlanLimits {
+            factor: 8,
+            raw_bytes_max: 512 << 20,
+            span_max: Duration::from_secs(86_400),
+        };
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let (mut kept, mut written, mut total) = (Vec::new(), 0, 0);
+        for _ in 0..600 {
+            // A tail is sealed as soon as it has half of what it may have, so it has a little more.
+            let size = rng.random_range(32_u64 << 20..36 << 20);
+            kept.push(size);
+            total += size;
+            while let Some(window) = next_merge(&pieces(&kept), &limits) {
+                let sum: u64 = kept[window.clone()].iter().sum();
+                written += sum;
+                kept.splice(window, [sum]);
+            }
+            let full = limits.raw_bytes_max / 4 * 3;
+            let others = kept.iter().filter(|size| **size < full).count();
+            assert!(others < limits.factor, "{kept:?}");
+            assert!((kept.len() - others) as u64 <= total / full, "{kept:?}");
+        }
+        assert!(written <= 2 * total, "{written} of {total}");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
