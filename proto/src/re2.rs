@@ -17,7 +17,7 @@
 
 mod budget;
 
-pub use budget::PatternBudget;
+pub use budget::{COMPILED_BYTES_MAX, PatternBudget};
 
 use regex::bytes::{Regex, RegexBuilder};
 

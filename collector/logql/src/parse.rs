@@ -23,6 +23,7 @@ mod binary;
 use crate::ast::{Expr, LogExpr, Stage};
 use crate::{CompileError, Pipeline, PipelineLimits};
 use lex::{Spanned, Token, lex};
+use selector::Patterns;
 use sonde_lex::ParseError;
 use sonde_proto::Matcher;
 
@@ -33,8 +34,12 @@ const DEPTH_MAX: usize = 100;
 /// The most stages of a pipeline, names of a list, matchers of a selector, label filters of a stage.
 const LIST_MAX: usize = 100;
 /// The most regular expressions of a query, or of selectors that are asked for together: each
-/// may take a megabyte.
+/// may take a megabyte, and those behind the first few what is left of
+/// [`sonde_proto::re2::COMPILED_BYTES_MAX`].
 const PATTERNS_MAX: usize = 100;
+/// How many may take a megabyte each, whatever the others take: to find out what one takes is to
+/// compile it once more.
+const PATTERNS_FEW: usize = 8;
 /// The most selectors that are asked for together.
 const SELECTORS_MAX: usize = 100;
 
@@ -76,7 +81,7 @@ pub fn parse_selectors<'t>(
     texts: impl IntoIterator<Item = &'t str>,
 ) -> Result<Vec<Vec<Matcher>>, ParseError> {
     let mut selectors = Vec::new();
-    let (mut patterns, mut weight) = (0, 0);
+    let mut patterns = Patterns::default();
     for text in texts {
         let mut parser = Parser::new(text)?;
         if selectors.len() >= SELECTORS_MAX {
@@ -84,9 +89,9 @@ pub fn parse_selectors<'t>(
                 "at most {SELECTORS_MAX} selectors are asked for together; use a regular expression, or ask in parts"
             )));
         }
-        (parser.patterns, parser.weight) = (patterns, weight);
+        parser.patterns = patterns;
         selectors.push(parser.selector_alone()?);
-        (patterns, weight) = (parser.patterns, parser.weight);
+        patterns = parser.patterns;
     }
     Ok(selectors)
 }
@@ -122,10 +127,7 @@ struct Parser<'a> {
     tokens: Vec<Spanned<'a>>,
     next: usize,
     depth: usize,
-    /// How many regular expressions were compiled.
-    patterns: usize,
-    /// What they count that takes long to read, see [`sonde_proto::re2::WEIGHT_MAX`].
-    weight: usize,
+    patterns: Patterns,
     /// How many label filters the current stage has.
     filters: usize,
     /// Whether every selector must choose.
@@ -148,8 +150,7 @@ impl<'a> Parser<'a> {
             tokens: lex(text)?,
             next: 0,
             depth: 0,
-            patterns: 0,
-            weight: 0,
+            patterns: Patterns::default(),
             filters: 0,
             is_narrow: false,
             is_compiling: false,

@@ -13,7 +13,7 @@ pub(super) const PATTERNS_MAX: usize = 1_000;
 /// The most bytes of all patterns as they are written.
 pub(super) const TEXT_BYTES_MAX: usize = 64 << 10;
 /// The most bytes of all patterns once they are compiled.
-pub(super) const COMPILED_BYTES_MAX: usize = 32 << 20;
+pub const COMPILED_BYTES_MAX: usize = 32 << 20;
 
 /// The sizes that are tried.
 const SIZES: [usize; 3] = [SIZE_MAX >> 6, SIZE_MAX >> 3, SIZE_MAX];
@@ -49,9 +49,22 @@ impl PatternBudget {
         take(&mut self.text_bytes, pattern.len())?;
         let translated = Translation::read(pattern)?;
         take(&mut self.weight, translated.weight).map_err(|_| BadRegex::TooWide)?;
-        let anchored = translated.anchored();
+        self.build(&translated.anchored(), dot)
+    }
+
+    /// Takes what a pattern that is searched for needs once it is compiled, and nothing else: for
+    /// those who count patterns and their texts themselves.
+    ///
+    /// # Errors
+    /// As [`Self::compile_whole`].
+    pub fn take_compiled(&mut self, pattern: &str, dot: Dot) -> Result<(), BadRegex> {
+        let translated = Translation::read(pattern)?;
+        self.build(&translated.text, dot).map(drop)
+    }
+
+    fn build(&mut self, translated: &str, dot: Dot) -> Result<Regex, BadRegex> {
         for size in SIZES {
-            match build(&anchored, dot, CACHE_MAX, size.min(self.compiled_bytes)) {
+            match build(translated, dot, CACHE_MAX, size.min(self.compiled_bytes)) {
                 Err(BadRegex::TooLarge) if size > self.compiled_bytes => {
                     return Err(BadRegex::TooMany);
                 }
@@ -101,6 +114,31 @@ mod tests {
         // A class that is widened by other cases of its letters takes a while by itself.
         check("(?i)\\pL", WEIGHT_MAX / super::super::FOLDED);
         check("\\pL", WEIGHT_MAX);
+    }
+
+    #[test]
+    fn what_is_counted_elsewhere_is_bounded_by_size_alone() {
+        let count = |pattern: &str| {
+            let mut budget = PatternBudget::default();
+            let taken = (0..3 * PATTERNS_MAX).map_while(|_| {
+                let taken = budget.take_compiled(pattern, Dot::InLine);
+                assert!(
+                    matches!(taken, Ok(()) | Err(BadRegex::TooMany)),
+                    "{pattern}"
+                );
+                taken.ok()
+            });
+            taken.count()
+        };
+        assert_eq!(count("[a-z]{9000}"), COMPILED_BYTES_MAX / SIZE_MAX);
+        assert_eq!(count("a+b"), COMPILED_BYTES_MAX / (SIZE_MAX >> 6));
+        let mut budget = PatternBudget::default();
+        let taken = budget.take_compiled("((a{100}){100}){100}", Dot::Any);
+        assert_eq!(taken, Err(BadRegex::TooLarge));
+        assert!(matches!(
+            budget.take_compiled("(", Dot::Any),
+            Err(BadRegex::Syntax(_))
+        ));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `{name="value", …}`, and matchers wherever they stand.
 
-use super::{PATTERNS_MAX, Parser, Token};
+use super::{PATTERNS_FEW, PATTERNS_MAX, Parser, Token};
 use sonde_lex::ParseError;
-use sonde_proto::re2::{self, BadRegex};
+use sonde_proto::re2::{self, BadRegex, Dot, PatternBudget};
 use sonde_proto::{MatchOp, Matcher, MatcherError};
 
 impl Parser<'_> {
@@ -86,20 +86,47 @@ impl Parser<'_> {
         Matcher::new(name, op, &value).map_err(|error| self.error_at(at, bad_pattern(&error)))
     }
 
-    /// Counts one more regular expression, and what it has that takes long to read.
+    /// Counts one more regular expression, what it has that takes long to read, and what it
+    /// takes once it is compiled.
     pub(super) fn check_pattern(&mut self, at: usize, text: &str) -> Result<(), ParseError> {
-        self.patterns += 1;
+        self.patterns
+            .take(text)
+            .map_err(|reason| self.error_at(at, reason))
+    }
+}
+
+/// The regular expressions of a query so far.
+#[derive(Default)]
+pub(super) struct Patterns {
+    count: usize,
+    /// What they count that takes long to read, see [`re2::WEIGHT_MAX`].
+    weight: usize,
+    /// What those behind the first few may still take.
+    left: PatternBudget,
+}
+
+impl Patterns {
+    fn take(&mut self, text: &str) -> Result<(), String> {
+        self.count += 1;
         self.weight += re2::weight(text);
         if self.weight > re2::WEIGHT_MAX {
-            return Err(self.error_at(at, BadRegex::TooWide.to_string()));
+            return Err(BadRegex::TooWide.to_string());
         }
-        if self.patterns <= PATTERNS_MAX {
-            return Ok(());
+        if self.count > PATTERNS_MAX {
+            return Err(format!(
+                "a query has at most {PATTERNS_MAX} regular expressions; join some with |"
+            ));
         }
-        Err(self.error_at(
-            at,
-            format!("a query has at most {PATTERNS_MAX} regular expressions; join some with |"),
-        ))
+        // What else is wrong with it is told by whoever compiles it.
+        if self.count > PATTERNS_FEW
+            && self.left.take_compiled(text, Dot::Any) == Err(BadRegex::TooMany)
+        {
+            return Err(format!(
+                "with this regular expression those of the query take more than {} bytes of memory; use smaller repetitions, or ask in parts",
+                re2::COMPILED_BYTES_MAX
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -138,6 +138,30 @@ fn classes_that_take_long_to_read_are_counted_over_the_whole_query() {
 }
 
 #[test]
+fn what_they_take_once_compiled_is_bounded_over_the_whole_query() {
+    // Each takes most of a megabyte.
+    const LARGE: &str = "[a-z]{9000}x";
+    let most = PATTERNS_FEW + sonde_proto::re2::COMPILED_BYTES_MAX / (1 << 20);
+    let lines = |count: usize| format!("{{}} {}", vec![format!("|~ \"{LARGE}\""); count].join(" "));
+    assert!(parse(&lines(most)).is_ok());
+    let query = lines(most + 1);
+    refused(&query, "take more than 33554432 bytes of memory");
+    let error = parse(&query).unwrap_err();
+    assert_eq!(error.offset, query.rfind('"').unwrap() - LARGE.len() - 1);
+    // Wherever they stand.
+    let others = |count: usize| {
+        let one =
+            format!("rate({{a=~\"{LARGE}\"}} | regexp \"(?P<b>{LARGE})\" | c!~\"{LARGE}\" [5m])");
+        vec![one; count].join(" + ")
+    };
+    refused(&others(most / 3 + 1), "take more than");
+    let selector = format!("{{a=~\"{LARGE}\"}}");
+    assert!(parse_selectors(vec![selector.as_str(); most + 1]).is_err());
+    // Small ones are as many as may be.
+    assert!(parse(&format!("{{}} {}", vec!["|~ \"a.+b\""; 100].join(" "))).is_ok());
+}
+
+#[test]
 fn those_of_lines_and_of_regexp_are_counted_with_them() {
     let alternatives = |count: usize| format!("{{}} |~ {}", vec!["\"a.b\""; count].join(" or "));
     assert!(parse(&alternatives(100)).is_ok());
