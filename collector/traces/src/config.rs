@@ -25,6 +25,9 @@ pub struct Config {
     pub merge_fan_in: usize,
     /// The largest segment that merging makes.
     pub merge_segment_bytes_max: u64,
+    /// Spans that were written at once with at least so many stored bytes are moved as they are
+    /// when segments are merged. Fewer are written anew, together.
+    pub merge_part_bytes_min: u64,
     /// How many stored bytes merging writes in a second. 0 is no limit.
     pub merge_bytes_per_second_max: u64,
     /// How many spans of one trace are read and returned at once; the answer says when there
@@ -54,6 +57,7 @@ impl Default for Config {
             seal_bytes: 64 << 20,
             merge_fan_in: 4,
             merge_segment_bytes_max: 256 << 20,
+            merge_part_bytes_min: 1 << 20,
             merge_bytes_per_second_max: 64 << 20,
             trace_spans_max: 50_000,
             search_traces_max: 100_000,

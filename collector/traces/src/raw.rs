@@ -14,6 +14,7 @@ use crate::wire::{Field, WireError, field_len, fields, put_bytes, put_head};
 use bytes::Bytes;
 use sonde_proto::{SpanId, TraceId, UnixNanos};
 use sonde_segment::blocks::hash64;
+use std::borrow::Borrow;
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
@@ -287,9 +288,15 @@ pub(crate) fn prefer(a: &RawSpan, b: &RawSpan) -> Ordering {
 }
 
 /// Leaves one span of every ID.
-pub(crate) fn collapse(spans: &mut Vec<RawSpan>) {
-    spans.sort_unstable_by(|a, b| a.span_id.cmp(&b.span_id).then_with(|| prefer(b, a)));
-    spans.dedup_by_key(|span| span.span_id);
+pub(crate) fn collapse<S: Borrow<RawSpan>>(spans: &mut Vec<S>) {
+    spans.sort_unstable_by(|a, b| {
+        let (a, b) = (a.borrow(), b.borrow());
+        a.span_id.cmp(&b.span_id).then_with(|| prefer(b, a))
+    });
+    spans.dedup_by(|later, first| {
+        let (later, first): (&RawSpan, &RawSpan) = ((*later).borrow(), (*first).borrow());
+        later.span_id == first.span_id
+    });
 }
 
 /// An OTLP `TracesData` message of spans: those of one resource together, by scope and start, a

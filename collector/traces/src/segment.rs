@@ -1,14 +1,16 @@
 //! A segment of one tenant's traces: a directory of two sorted-block files.
 //!
 //! ```text
-//! spans.blk   key  trace ID, 16 B
+//! spans.blk   of each part, see [`parts`]:
+//!             key  trace ID, 16 B
 //!             value  the trace's spans, see [`value`]; a large trace has several
 //! index.blk   key  'c' group, column                     value  codes of spans, see [`columns`]
 //!             key  'd' number                            value  a resource or a scope, see [`shells`]
 //!             key  'n' service 0x00 operation            value empty: a name that occurs
+//!             key  'p' part, chunk                       value  numbers, see [`parts`]
 //!             key  'r' token of a request ID           value  the traces that carry it, see [`ids`]
 //!             key  's' ordinal u32 big endian            value fragment, below
-//!             key  't' first 6 B of the token's hash     value ordinals, varint deltas
+//!             key  't' first 6 B of the token's hash     value ordinals, see [`tokens`]
 //! fragment    trace ID 16 B, start varint, (end - start) varint,
 //!             longest span varint, shortest span varint; times in nanoseconds
 //! ```
@@ -17,10 +19,12 @@
 //! newest first (then by trace ID), so that every list is in the order a search wants, and a
 //! number costs a byte or two where a trace ID would cost sixteen.
 
+mod parts;
 mod shells;
 mod value;
 mod columns;
 mod ordinals;
+mod tokens;
 mod matching;
 mod ids;
 mod write;
@@ -36,6 +40,7 @@ use crate::raw::RawSpan;
 use crate::token;
 use bytes::Bytes;
 use ordinals::{decode_ordinals, intersect, union};
+use parts::joined_checksum;
 use sonde_proto::{TraceId, UnixNanos};
 use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Reader, Scan, put_varint, take_varint};
@@ -45,8 +50,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use value::Values;
 
-/// What is written; the first version had no list of resources and scopes, and is read.
-const FORMAT: u64 = 2;
+/// The last format; the first had no list of resources and scopes, the second has one part.
+/// All are read.
+const FORMAT: u64 = 3;
 const SPANS: &str = "spans.blk";
 const INDEX: &str = "index.blk";
 const NAME: u8 = b'n';
@@ -73,7 +79,8 @@ pub(crate) type Order = (std::cmp::Reverse<UnixNanos>, TraceId);
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) meta: SegmentMeta,
-    spans: Reader,
+    /// Its spans, at least one part.
+    parts: Vec<Reader>,
     index: Reader,
     /// How many fragments it has, at most.
     fragments: u32,
@@ -153,11 +160,12 @@ impl Segment {
                 cause: std::io::Error::other(why),
             });
         }
-        let (spans, index) = (
-            Reader::open(&path.join(SPANS))?,
+        let (parts, index) = (
+            Reader::open_all(&path.join(SPANS))?,
             Reader::open(&path.join(INDEX))?,
         );
-        if meta.checksum != checksum(spans.checksum(), index.checksum()) {
+        let spans = joined_checksum(parts.iter().map(Reader::checksum));
+        if meta.checksum != checksum(spans, index.checksum()) {
             return Err(BlockError::Damaged(
                 "it is another segment than the manifest lists",
             ));
@@ -166,7 +174,7 @@ impl Segment {
         Ok(Self {
             fragments: u32::try_from(fragments).unwrap_or(u32::MAX),
             meta,
-            spans,
+            parts,
             index,
             cache: Arc::clone(cache),
             damaged: AtomicBool::new(false),
@@ -182,8 +190,8 @@ impl Segment {
         out: &mut Vec<RawSpan>,
     ) -> Result<usize, BlockError> {
         let mut values = Values::new(self, bytes_max);
-        self.each_value_of(trace_id, |value| {
-            values.each_span(value, |span| {
+        self.each_value_of(trace_id, |part, value| {
+            values.each_span(part, value, |span| {
                 out.push(span);
                 true
             })
@@ -199,22 +207,33 @@ impl Segment {
         mut visit: impl FnMut(RawSpan) -> bool,
     ) -> Result<(), BlockError> {
         let mut values = Values::new(self, usize::MAX);
-        self.each_value_of(trace_id, |value| values.each_span(value, &mut visit))
+        self.each_value_of(trace_id, |part, value| {
+            values.each_span(part, value, &mut visit)
+        })
     }
 
-    /// Visits the values of a trace until `visit` wants no more.
+    /// Visits the values of a trace, and which part each lies in, until `visit` wants no more.
     fn each_value_of(
         &self,
         trace_id: &TraceId,
-        mut visit: impl FnMut(&Bytes) -> Result<bool, BlockError>,
+        mut visit: impl FnMut(u32, &Bytes) -> Result<bool, BlockError>,
     ) -> Result<(), BlockError> {
         if !self.may_have(trace_id) {
             return Ok(());
         }
-        for entry in self.spans.scan(Bound::Included(trace_id.as_bytes())) {
-            let (key, value) = entry?;
-            if key[..] != trace_id.as_bytes()[..] || !visit(&value)? {
-                break;
+        let id = trace_id.as_bytes();
+        for (at, part) in (0..).zip(&self.parts) {
+            if !part.may_contain(id) {
+                continue;
+            }
+            for entry in part.scan(Bound::Included(id)) {
+                let (key, value) = entry?;
+                if key[..] != id[..] {
+                    break;
+                }
+                if !visit(at, &value)? {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -222,7 +241,11 @@ impl Segment {
 
     /// Whether the segment may have spans of a trace. Touches no disk.
     pub(crate) fn may_have(&self, trace_id: &TraceId) -> bool {
-        self.spans.may_contain(trace_id.as_bytes())
+        let id = trace_id.as_bytes();
+        match self.parts.as_slice() {
+            [part] => part.may_contain(id),
+            _ => self.index.may_contain(id),
+        }
     }
 
     /// The ordinals of fragments that may have all tokens; `None` when no token is asked for.
@@ -298,7 +321,8 @@ impl Segment {
 
     /// Its files and their sizes.
     pub(crate) fn parts(&self) -> [(&'static str, u64); 2] {
-        [("spans", self.spans.bytes()), ("index", self.index.bytes())]
+        let spans = self.parts.iter().map(Reader::bytes).sum();
+        [("spans", spans), ("index", self.index.bytes())]
     }
 
     /// Marks the segment for quarantine; whether this was the first time.
@@ -313,12 +337,8 @@ impl Segment {
 
     /// Reads all of it through.
     pub(crate) fn verify(&self) -> Result<(), BlockError> {
-        self.spans.verify()?;
+        self.parts.iter().try_for_each(Reader::verify)?;
         self.index.verify()
-    }
-
-    fn tokens(&self) -> impl Iterator<Item = Result<(Bytes, Bytes), BlockError>> {
-        self.index.scan(Bound::Included(&[TOKEN]))
     }
 }
 

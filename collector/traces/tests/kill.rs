@@ -33,6 +33,7 @@ fn config() -> Config {
         seal_bytes: 64 << 10,
         merge_fan_in: 2,
         merge_segment_bytes_max: 256 << 10,
+        merge_part_bytes_min: 4 << 10,
         merge_bytes_per_second_max: 0,
         ..Config::default()
     }

@@ -15,7 +15,7 @@ const DESCRIPTOR_LEN: usize = BinaryFuse8::DESCRIPTOR_LEN;
 /// The bytes of a filter over `hashes`; none when there are no hashes or no filter can be
 /// built, which readers take for "perhaps".
 pub(super) fn encode(mut hashes: Vec<u64>) -> Vec<u8> {
-    hashes.sort_unstable();
+    sort_spread(&mut hashes);
     hashes.dedup();
     if hashes.is_empty() {
         return Vec::new();
@@ -27,6 +27,36 @@ pub(super) fn encode(mut hashes: Vec<u64>) -> Vec<u8> {
     filter.dma_copy_descriptor_to(&mut out);
     out.extend_from_slice(filter.dma_fingerprints());
     out
+}
+
+/// Sorts hashes. They are spread evenly, so they are dealt out by their upper bits into piles that
+/// fit a processor's first cache; where they are not, it is a sort as any other.
+fn sort_spread(hashes: &mut Vec<u64>) {
+    const PILE: usize = 512;
+    let bits = (hashes.len() / PILE).checked_ilog2().unwrap_or(0).min(16);
+    if bits == 0 {
+        return hashes.sort_unstable();
+    }
+    let pile = |hash: u64| (hash >> (u64::BITS - bits)) as usize;
+    let (mut ends, mut all) = (vec![0; 1 << bits], 0);
+    for hash in &*hashes {
+        ends[pile(*hash)] += 1;
+    }
+    for end in &mut ends {
+        (*end, all) = (all, all + *end);
+    }
+    let mut dealt = vec![0; all];
+    for hash in &*hashes {
+        let end = &mut ends[pile(*hash)];
+        dealt[*end] = *hash;
+        *end += 1;
+    }
+    let mut start = 0;
+    for end in ends {
+        dealt[start..end].sort_unstable();
+        start = end;
+    }
+    *hashes = dealt;
 }
 
 impl Filter {
@@ -62,5 +92,26 @@ impl Filter {
     /// How much memory it takes.
     pub(super) fn bytes(&self) -> usize {
         self.fingerprints.len() + DESCRIPTOR_LEN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn hashes_are_sorted_however_they_are_spread(
+            mut hashes in proptest::collection::vec(any::<u64>(), 0..5_000),
+            shift in 0_u32..64,
+        ) {
+            hashes.iter_mut().for_each(|hash| *hash >>= shift);
+            let mut expected = hashes.clone();
+            expected.sort_unstable();
+            sort_spread(&mut hashes);
+            prop_assert_eq!(hashes, expected);
+        }
     }
 }

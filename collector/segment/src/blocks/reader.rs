@@ -1,6 +1,11 @@
 //! Reads a sorted-block file. The index and the filter live in memory; blocks are read
 //! when they are asked for, so that a reader costs little and many threads may share it.
+//!
+//! Several may lie in one file, one behind the other, each whole in itself and copied as it lies
+//! ([`Reader::copy_to`]): the last one's footer says where it begins, and so where the one before
+//! it ends.
 
+use super::cursor::Cursor;
 use super::filter::Filter;
 use super::index::{BlockPlace, Index};
 use super::scan::{Entries, Scan};
@@ -8,15 +13,24 @@ use super::{BlockError, CHECKED_LEN, FOOTER_LEN, INDEX_RAW_BYTES_MAX, MAGIC, has
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::fs::File;
+use std::io::Write;
 use std::ops::Bound;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use zstd::bulk::Decompressor;
+
+/// So many bytes of blocks are copied at once, or one block.
+const COPY_BYTES: usize = 1 << 20;
 
 /// An open sorted-block file.
 #[derive(Debug)]
 pub struct Reader {
-    file: File,
+    file: Arc<File>,
+    /// Where it begins in the file.
+    base: u64,
+    /// Where its blocks end, from there.
+    blocks_end: u64,
     index: Index,
     filter: Option<Filter>,
     entries: u64,
@@ -46,43 +60,59 @@ impl Reader {
     /// [`BlockError::Io`] when it cannot be read, [`BlockError::Damaged`] when it is not
     /// what was written.
     pub fn open(path: &Path) -> Result<Self, BlockError> {
-        let file = File::open(path).map_err(io_error("open"))?;
-        let bytes = file.metadata().map_err(io_error("read"))?.len();
-        if bytes < (MAGIC.len() + FOOTER_LEN) as u64 {
+        let (file, bytes) = open_file(path)?;
+        let reader = Self::ending_at(&file, bytes)?;
+        match reader.base {
+            0 => Ok(reader),
+            _ => Err(BlockError::Damaged("its parts do not add up to its length")),
+        }
+    }
+
+    /// Opens all that lie one behind the other in a file, in this order; at least one.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_all(path: &Path) -> Result<Vec<Self>, BlockError> {
+        let (file, mut end) = open_file(path)?;
+        let mut all = Vec::new();
+        loop {
+            let reader = Self::ending_at(&file, end)?;
+            end = reader.base;
+            all.push(reader);
+            if end == 0 {
+                all.reverse();
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Opens the one that ends somewhere in a file.
+    fn ending_at(file: &Arc<File>, end: u64) -> Result<Self, BlockError> {
+        if end < (MAGIC.len() + FOOTER_LEN) as u64 {
             return Err(BlockError::Damaged("it is too short"));
         }
-        if read_at(&file, 0, MAGIC.len())? != MAGIC {
+        let footer = Footer::decode(&read_at(file, end - FOOTER_LEN as u64, FOOTER_LEN)?)?;
+        let base = footer.bytes().and_then(|bytes| end.checked_sub(bytes));
+        let base = base.ok_or(BlockError::Damaged("its parts do not add up to its length"))?;
+        if read_at(file, base, MAGIC.len())? != MAGIC {
             return Err(BlockError::Damaged("it does not start as one"));
         }
-        let footer = Footer::decode(
-            &read_at(&file, bytes - FOOTER_LEN as u64, FOOTER_LEN)?,
-            bytes,
-        )?;
-        let stored = read_at(&file, footer.index_offset, footer.index_stored)?;
-        check(
-            &stored,
-            footer.index_checksum,
-            "its index's checksum does not hold",
-        )?;
+        let stored = read_at(file, base + footer.index_offset, footer.index_stored)?;
+        check(&stored, footer.index_checksum, INDEX_DAMAGED)?;
         let raw = decompress(&stored, footer.index_raw)?;
         let index = Index::decode(&raw, footer.blocks, footer.index_offset)?;
-        let filter = read_at(
-            &file,
-            footer.index_offset + footer.index_stored as u64,
-            footer.filter_len,
-        )?;
-        check(
-            &filter,
-            footer.filter_checksum,
-            "its filter's checksum does not hold",
-        )?;
+        let filter_at = base + footer.index_offset + footer.index_stored as u64;
+        let filter = read_at(file, filter_at, footer.filter_len)?;
+        check(&filter, footer.filter_checksum, FILTER_DAMAGED)?;
         Ok(Self {
-            file,
+            file: Arc::clone(file),
+            base,
+            blocks_end: footer.index_offset,
             index,
             filter: Filter::decode(&filter)?,
             entries: footer.entries,
             raw_bytes: footer.raw_bytes,
-            bytes,
+            bytes: end - base,
             checksum: footer.checksum,
         })
     }
@@ -125,6 +155,59 @@ impl Reader {
     #[must_use]
     pub fn scan(&self, from: Bound<&[u8]>) -> Scan<'_> {
         Scan::new(self, from)
+    }
+
+    /// Walks entries from a key on without a handle on each.
+    #[must_use]
+    pub fn cursor(&self, from: &[u8]) -> Cursor<'_> {
+        Cursor::new(self, from)
+    }
+
+    /// Writes all of it as it lies. Every checksum is looked at on the way, so that damage does
+    /// not spread. `wrote` hears of every piece, by its bytes, and may end it.
+    ///
+    /// # Errors
+    /// [`BlockError`] when it cannot be read or written, or is damaged; or the one of `wrote`.
+    pub fn copy_to(
+        &self,
+        out: &mut impl Write,
+        mut wrote: impl FnMut(u64) -> Result<(), BlockError>,
+    ) -> Result<(), BlockError> {
+        let mut put = |bytes: &[u8]| {
+            out.write_all(bytes).map_err(io_error("write"))?;
+            wrote(bytes.len() as u64)
+        };
+        put(&MAGIC)?;
+        let mut first = 0;
+        while let Some(place) = self.index.place(first) {
+            let (from, mut last, mut len) = (place.offset, first, 0);
+            while let Some(place) = self.index.place(last)
+                && (last == first || len + place.stored <= COPY_BYTES)
+            {
+                (last, len) = (last + 1, len + place.stored);
+            }
+            let stored = read_at(&self.file, self.base + from, len)?;
+            let mut rest = &stored[..];
+            for place in (first..last).filter_map(|at| self.index.place(at)) {
+                let (block, later) = rest.split_at(place.stored);
+                check(block, place.checksum, BLOCK_DAMAGED)?;
+                rest = later;
+            }
+            put(&stored)?;
+            first = last;
+        }
+        let len = self.bytes - self.blocks_end;
+        let len = usize::try_from(len).map_err(|_| BlockError::TooLarge(usize::MAX))?;
+        let end = read_at(&self.file, self.base + self.blocks_end, len)?;
+        let (parts, footer) = end.split_at(len.saturating_sub(FOOTER_LEN));
+        let footer = Footer::decode(footer)?;
+        if footer.checksum != self.checksum {
+            return Err(BlockError::Damaged("it is another file than was opened"));
+        }
+        let (index, filter) = parts.split_at(footer.index_stored.min(parts.len()));
+        check(index, footer.index_checksum, INDEX_DAMAGED)?;
+        check(filter, footer.filter_checksum, FILTER_DAMAGED)?;
+        put(&end)
     }
 
     /// Reads every block and compares the count of entries: whether the file is whole.
@@ -199,6 +282,10 @@ impl Reader {
         self.index.first_block_for(key)
     }
 
+    pub(super) fn blocks(&self) -> usize {
+        self.index.len()
+    }
+
     /// The raw bytes of block `at`; `None` past the last.
     pub(super) fn block(&self, at: usize) -> Result<Option<Bytes>, BlockError> {
         debug_assert!(
@@ -214,14 +301,14 @@ impl Reader {
         else {
             return Ok(None);
         };
-        let stored = read_at(&self.file, offset, stored)?;
-        check(&stored, checksum, "a block's checksum does not hold")?;
+        let stored = read_at(&self.file, self.base + offset, stored)?;
+        check(&stored, checksum, BLOCK_DAMAGED)?;
         decompress(&stored, raw).map(|raw| Some(raw.into()))
     }
 }
 
 impl Footer {
-    fn decode(bytes: &[u8], file_len: u64) -> Result<Self, BlockError> {
+    fn decode(bytes: &[u8]) -> Result<Self, BlockError> {
         let u32_at = |at: usize| {
             u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
         };
@@ -248,14 +335,27 @@ impl Footer {
             raw_bytes: u64_at(40),
             checksum: u32_at(CHECKED_LEN),
         };
-        let parts = footer.index_stored as u64 + footer.filter_len as u64 + FOOTER_LEN as u64;
-        if footer.index_offset.checked_add(parts) != Some(file_len)
-            || footer.index_raw > INDEX_RAW_BYTES_MAX
-        {
+        if footer.index_raw > INDEX_RAW_BYTES_MAX {
             return Err(BlockError::Damaged("its parts do not add up to its length"));
         }
         Ok(footer)
     }
+
+    /// How long the whole is.
+    fn bytes(&self) -> Option<u64> {
+        let parts = self.index_stored as u64 + self.filter_len as u64 + FOOTER_LEN as u64;
+        self.index_offset.checked_add(parts)
+    }
+}
+
+const BLOCK_DAMAGED: &str = "a block's checksum does not hold";
+const INDEX_DAMAGED: &str = "its index's checksum does not hold";
+const FILTER_DAMAGED: &str = "its filter's checksum does not hold";
+
+fn open_file(path: &Path) -> Result<(Arc<File>, u64), BlockError> {
+    let file = File::open(path).map_err(io_error("open"))?;
+    let bytes = file.metadata().map_err(io_error("read"))?.len();
+    Ok((Arc::new(file), bytes))
 }
 
 fn read_at(file: &File, offset: u64, len: usize) -> Result<Vec<u8>, BlockError> {

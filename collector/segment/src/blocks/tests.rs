@@ -92,6 +92,86 @@ fn a_key_that_comes_again_gives_all_its_values_across_blocks() {
 }
 
 #[test]
+fn a_cursor_stands_on_what_a_scan_gives() {
+    let entries = example();
+    let reader = open(&write(&entries).0).unwrap();
+    for from in [
+        &b""[..],
+        &entries[0].0,
+        &entries[150].0,
+        b"\x00\x00\x01",
+        b"\xff",
+    ] {
+        let mut cursor = reader.cursor(from);
+        let mut found = Vec::new();
+        while cursor.step().unwrap() {
+            found.push((cursor.key().to_vec(), cursor.value().to_vec()));
+        }
+        assert_eq!(found, all(&reader, Bound::Included(from)).unwrap());
+        assert!(!cursor.step().unwrap() && cursor.key().is_empty());
+    }
+}
+
+#[test]
+fn files_copied_behind_each_other_are_each_what_they_were() {
+    let kinds = [example(), Vec::new(), vec![(vec![1], vec![2; 3_000_000])]];
+    let mut joined = Vec::new();
+    for entries in &kinds {
+        let (bytes, _) = write(entries);
+        let (mut copy, mut told) = (Vec::new(), 0);
+        let wrote = |bytes| {
+            told += bytes;
+            Ok(())
+        };
+        open(&bytes).unwrap().copy_to(&mut copy, wrote).unwrap();
+        assert!(copy == bytes && told == bytes.len() as u64);
+        joined.extend(copy);
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &joined).unwrap();
+    let readers = Reader::open_all(file.path()).unwrap();
+    for (reader, entries) in readers.iter().zip(&kinds) {
+        reader.verify().unwrap();
+        assert_eq!(&all(reader, Bound::Unbounded).unwrap(), entries);
+        let mut copy = Vec::new();
+        reader.copy_to(&mut copy, |_| Ok(())).unwrap();
+        assert_eq!(copy, write(entries).0);
+    }
+    assert_eq!(readers.len(), kinds.len());
+    assert!(Reader::open(file.path()).unwrap_err().is_damage());
+    std::fs::write(file.path(), &joined[1..]).unwrap();
+    assert!(Reader::open_all(file.path()).unwrap_err().is_damage());
+}
+
+#[test]
+fn damage_that_came_after_a_file_was_opened_is_not_copied() {
+    let (good, _) = write(&example());
+    for at in (0..good.len()).step_by(211) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &good).unwrap();
+        let reader = Reader::open(file.path()).unwrap();
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        std::fs::write(file.path(), &bad).unwrap();
+        let mut copy = Vec::new();
+        match reader.copy_to(&mut copy, |_| Ok(())) {
+            Ok(()) => assert_eq!(copy, good, "byte {at}"),
+            Err(error) => assert!(error.is_damage()),
+        }
+    }
+}
+
+#[test]
+fn a_key_without_an_entry_may_be_in_the_filter() {
+    let mut writer = Writer::new(Vec::new()).unwrap();
+    writer.add(b"a", b"").unwrap();
+    writer.also_filter(b"b");
+    let reader = open(&writer.finish_into().unwrap().1).unwrap();
+    assert!(reader.may_contain(b"b"));
+    assert_eq!(reader.get(b"b").unwrap(), None);
+}
+
+#[test]
 fn keys_out_of_order_and_values_too_large_are_refused() {
     let mut writer = Writer::new(Vec::new()).unwrap();
     writer.add(b"b", b"").unwrap();

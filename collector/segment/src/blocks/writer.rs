@@ -110,6 +110,11 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Has [`super::Reader::may_contain`] say "perhaps" of a key that gets no entry.
+    pub fn also_filter(&mut self, key: &[u8]) {
+        self.hashes.push(hash64(key));
+    }
+
     /// How many bytes are in the file so far, not counting the block under way.
     #[must_use]
     pub fn bytes(&self) -> u64 {

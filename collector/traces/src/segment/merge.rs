@@ -1,13 +1,18 @@
-//! Makes one segment of several, decoding nothing but traces that are in more than one.
+//! Makes one segment of several.
+//!
+//! Parts of spans are moved as they lie. Only small ones are written anew, as one: traces that are
+//! in more than one of them are decoded, and nothing else is. To write all anew made blocks that
+//! are as full as they were.
 //!
 //! Memory: the fragments and numbers for each of them (about 70 bytes a trace), one block
 //! a file and the columns of a few groups, a trace up to [`TRACE_BYTES_MAX`] without its resources
-//! and scopes, of which 8 bytes each and 4 for each input are held, and one for each input.
+//! and scopes, of which 8 bytes each and 4 for each part are held, and one for each input.
 
 use super::columns::{CodesOf, Columns};
 use super::ids::merge_ids;
-use super::ordinals::{decode_ordinals, encode_ordinals};
+use super::parts::{PartsWriter, SpansWritten, write_numbers};
 use super::shells::JoinedShells;
+use super::tokens::merge_tokens;
 use super::write::{Label, create, meta, received, write_names};
 use super::{Fragment, INDEX, SPANS, Segment, summary_key, value};
 use crate::raw::collapse;
@@ -16,10 +21,12 @@ use ahash::AHashMap;
 use bytes::Bytes;
 use sonde_proto::TraceId;
 use sonde_segment::SegmentMeta;
-use sonde_segment::blocks::{BlockError, Writer, Written};
+use sonde_segment::blocks::{BlockError, Reader, Writer, Written};
 use sonde_segment::work::Pace;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
+use std::io::Write;
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,11 +39,13 @@ const TRACE_BYTES_MAX: usize = 32 << 20;
 /// A merge asks whether it may go on each time it has written so many bytes.
 const STEP_BYTES: u64 = 64 << 10;
 
-/// Writes the directory of a segment from segments of one tenant, at least one.
+/// Writes the directory of a segment from segments of one tenant, at least one. Parts of spans
+/// with fewer than `part_bytes_min` bytes are written anew.
 pub(crate) fn merge(
     path: &Path,
     id: u64,
     inputs: &[Arc<Segment>],
+    part_bytes_min: u64,
     pace: &Pace,
 ) -> Result<SegmentMeta, BlockError> {
     let Some(first) = inputs.first() else {
@@ -45,9 +54,16 @@ pub(crate) fn merge(
     create(path)?;
     let mut steps = Steps::new(pace);
     let shells = JoinedShells::of(inputs)?;
-    let (spans, records) = merge_spans(path, inputs, &shells, &mut steps)?;
+    let parts = Parts::of(inputs, part_bytes_min);
+    let (spans, copies) = merge_spans(path, &parts, &shells, &mut steps)?;
+    let records = inputs.iter().map(|s| s.meta.records).sum::<u64>();
     let (fragments, new_ordinals) = number_fragments(inputs)?;
-    let index = merge_index(path, inputs, &fragments, &new_ordinals, &mut steps)?;
+    let numbered = Numbered {
+        fragments: &fragments,
+        new_ordinals: &new_ordinals,
+        part_numbers: parts.numbers(&shells),
+    };
+    let index = merge_index(path, inputs, &numbered, &mut steps)?;
     let positions = |s: &Arc<Segment>| s.meta.positions;
     let label = Label {
         id,
@@ -77,43 +93,99 @@ pub(crate) fn merge(
                 .unwrap_or_default(),
         ),
     };
+    let records = records.saturating_sub(copies);
     Ok(meta(label, fragments.iter(), records, spans, index))
 }
 
+/// The parts of all inputs, and which of them are moved as they lie; the others become one.
+struct Parts<'a> {
+    all: Vec<&'a Reader>,
+    moved: Vec<usize>,
+    anew: Vec<usize>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(inputs: &'a [Arc<Segment>], bytes_min: u64) -> Self {
+        let all: Vec<&Reader> = inputs.iter().flat_map(|s| &s.parts).collect();
+        let is_small = |at: &usize| all[*at].bytes() < bytes_min;
+        let (anew, moved): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(is_small);
+        match anew.len() {
+            // A single one would become what it is.
+            1 => Self {
+                moved: (0..all.len()).collect(),
+                anew: Vec::new(),
+                all,
+            },
+            _ => Self { all, moved, anew },
+        }
+    }
+
+    /// Of each new part what its spans name; nothing where there is but one, which names the
+    /// numbers of the list.
+    fn numbers<'s>(&self, shells: &'s JoinedShells) -> Vec<Cow<'s, [u32]>> {
+        if self.moved.is_empty() {
+            return Vec::new();
+        }
+        let moved = self.moved.iter().map(|at| shells.numbers(*at));
+        let mut numbers: Vec<Cow<'s, [u32]>> = moved.map(Cow::Borrowed).collect();
+        if !self.anew.is_empty() {
+            numbers.push((0..).take(shells.len()).collect());
+        }
+        numbers
+    }
+}
+
+/// Writes the spans; returns how many copies of others were left out.
 fn merge_spans(
     path: &Path,
-    inputs: &[Arc<Segment>],
+    parts: &Parts<'_>,
     shells: &JoinedShells,
     steps: &mut Steps<'_>,
-) -> Result<(Written, u64), BlockError> {
-    let mut writer = Writer::create(&path.join(SPANS))?;
-    let (mut records, mut copies) = (inputs.iter().map(|s| s.meta.records).sum::<u64>(), 0);
-    let scans: Vec<_> = inputs
-        .iter()
-        .map(|s| s.spans.scan(Bound::Unbounded))
-        .collect();
-    let mut renumbered = Vec::new();
+) -> Result<(SpansWritten, u64), BlockError> {
+    let mut out = PartsWriter::create(path)?;
+    for at in &parts.moved {
+        out.copy(parts.all[*at], |bytes| steps.wrote(SPANS, bytes))?;
+    }
+    let mut copies = 0;
+    if !parts.anew.is_empty() {
+        out.write(|writer, before| {
+            copies = write_anew(writer, parts, shells, |bytes| {
+                steps.wrote(SPANS, before + bytes)
+            })?;
+            Ok(())
+        })?;
+    }
+    Ok((out.finish()?, copies))
+}
+
+/// Writes the spans of small parts as those of one.
+fn write_anew<W: Write>(
+    writer: &mut Writer<W>,
+    parts: &Parts<'_>,
+    shells: &JoinedShells,
+    mut wrote: impl FnMut(u64) -> Result<(), BlockError>,
+) -> Result<u64, BlockError> {
+    let scans = parts.anew.iter().map(|at| parts.all[*at]);
+    let scans: Vec<_> = scans.map(|part| part.scan(Bound::Unbounded)).collect();
+    let (mut copies, mut room) = (0, Vec::new());
     each_key(scans, TRACE_BYTES_MAX, |key, values| {
-        steps.wrote(SPANS, writer.bytes())?;
-        if values.iter().all(|(input, _)| *input == values[0].0) {
-            return values.iter().try_for_each(|(input, value)| {
-                value::renumber(value, *input, shells, &mut renumbered)?;
-                writer.add(key, &renumbered)
+        wrote(writer.bytes())?;
+        if values.iter().all(|(scan, _)| *scan == values[0].0) {
+            return values.iter().try_for_each(|(scan, value)| {
+                value::renumber(value, parts.anew[*scan], shells, &mut room)?;
+                writer.add(key, &room)
             });
         }
         let mut spans = Vec::new();
-        values.iter().try_for_each(|(input, value)| {
-            value::read_for_merge(value, *input, shells, &mut spans)
+        values.iter().try_for_each(|(scan, value)| {
+            value::read_for_merge(value, parts.anew[*scan], shells, &mut spans)
         })?;
         let before = spans.len();
         collapse(&mut spans);
         copies += (before - spans.len()) as u64;
-        value::of_merge(spans)
-            .iter()
-            .try_for_each(|value| writer.add(key, value))
+        value::of_merge(&spans, &mut room, |value| writer.add(key, value))
     })?;
-    records -= copies.min(records);
-    Ok((writer.finish()?, records))
+    Ok(copies)
 }
 
 /// All fragments in their new order, and for every input the new number of each old one.
@@ -150,15 +222,22 @@ fn number_fragments(inputs: &[Arc<Segment>]) -> Result<(Vec<Fragment>, Vec<Vec<u
     ))
 }
 
+/// What got new numbers.
+struct Numbered<'a> {
+    fragments: &'a [Fragment],
+    /// Of each input.
+    new_ordinals: &'a [Vec<u32>],
+    part_numbers: Vec<Cow<'a, [u32]>>,
+}
+
 fn merge_index(
     path: &Path,
     inputs: &[Arc<Segment>],
-    fragments: &[Fragment],
-    new_ordinals: &[Vec<u32>],
+    numbered: &Numbered<'_>,
     steps: &mut Steps<'_>,
 ) -> Result<Written, BlockError> {
     let mut writer = Writer::create(&path.join(INDEX))?;
-    write_columns(&mut writer, inputs, new_ordinals)?;
+    write_columns(&mut writer, inputs, numbered.new_ordinals)?;
     JoinedShells::write(&mut writer, inputs)?;
     let mut names = BTreeSet::new();
     for name in inputs.iter().flat_map(|s| s.names()) {
@@ -173,32 +252,19 @@ fn merge_index(
             .iter()
             .map(|(service, operation)| (service.as_str(), operation.as_str())),
     )?;
+    let part_numbers = numbered.part_numbers.iter();
+    write_numbers(&mut writer, part_numbers.map(|numbers| &**numbers))?;
+    if numbered.part_numbers.len() > 1 {
+        let ids = numbered.fragments.iter().map(|f| f.trace_id);
+        ids.for_each(|id| writer.also_filter(id.as_bytes()));
+    }
     merge_ids(&mut writer, inputs)?;
-    for (ordinal, fragment) in (0..).zip(fragments) {
+    for (ordinal, fragment) in (0..).zip(numbered.fragments) {
         writer.add(&summary_key(ordinal), &fragment.encode())?;
     }
-    let (mut ordinals, mut list) = (Vec::new(), Vec::new());
-    each_key(
-        inputs.iter().map(|s| s.tokens()).collect(),
-        usize::MAX,
-        |key, values| {
-            steps.wrote(INDEX, writer.bytes())?;
-            ordinals.clear();
-            for (input, value) in values {
-                for old in decode_ordinals(value)? {
-                    let new = new_ordinals[*input].get(old as usize);
-                    ordinals.push(*new.ok_or(BlockError::Damaged(
-                        "a token's list names a trace that is not there",
-                    ))?);
-                }
-            }
-            ordinals.sort_unstable();
-            ordinals.dedup();
-            list.clear();
-            encode_ordinals(ordinals.iter().copied(), &mut list);
-            writer.add(key, &list)
-        },
-    )?;
+    merge_tokens(&mut writer, inputs, numbered.new_ordinals, |bytes| {
+        steps.wrote(INDEX, bytes)
+    })?;
     writer.finish()
 }
 

@@ -10,16 +10,29 @@ pub(super) fn encode_ordinals(ordinals: impl IntoIterator<Item = u32>, out: &mut
     }
 }
 
-pub(super) fn decode_ordinals(mut list: &[u8]) -> Result<Vec<u32>, BlockError> {
-    let (mut out, mut at) = (Vec::with_capacity(list.len()), 0_u32);
+pub(super) fn decode_ordinals(list: &[u8]) -> Result<Vec<u32>, BlockError> {
+    let mut out = Vec::with_capacity(list.len());
+    decode_each(list, |ordinal| {
+        out.push(ordinal);
+        Ok(())
+    })?;
+    Ok(out)
+}
+
+/// Visits the ordinals of a list.
+pub(super) fn decode_each(
+    mut list: &[u8],
+    mut visit: impl FnMut(u32) -> Result<(), BlockError>,
+) -> Result<(), BlockError> {
+    let mut at = 0_u32;
     while !list.is_empty() {
         let delta = take_varint(&mut list).and_then(|n| u32::try_from(n).ok());
         at = delta
             .and_then(|delta| at.checked_add(delta))
-            .ok_or(BlockError::Damaged("a token's list cannot be read"))?;
-        out.push(at);
+            .ok_or(BlockError::Damaged("a list of numbers cannot be read"))?;
+        visit(at)?;
     }
-    Ok(out)
+    Ok(())
 }
 
 /// Both lists are ascending.

@@ -17,6 +17,7 @@ use ahash::{AHashMap, AHashSet};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use sonde_segment::blocks::{BlockError, Writer, hash64};
+use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -67,7 +68,8 @@ impl ShellList {
 /// What the lists of several segments become as one.
 #[derive(Default)]
 pub(super) struct JoinedShells {
-    /// Of each segment the new number of each old one.
+    /// Of each part of each segment, one after the other, the new number of each that its spans
+    /// name.
     numbers: Vec<Vec<u32>>,
     /// Of each new one.
     hashes: Vec<u64>,
@@ -75,29 +77,56 @@ pub(super) struct JoinedShells {
 
 impl JoinedShells {
     pub(super) fn of(inputs: &[Arc<Segment>]) -> Result<Self, BlockError> {
-        let mut joined = Self {
-            numbers: vec![Vec::new(); inputs.len()],
-            hashes: Vec::new(),
-        };
+        let mut joined = Self::default();
+        let mut of_segments = vec![Vec::new(); inputs.len()];
         each_shell(inputs, |number, bytes, from| {
             for (input, _) in from {
-                joined.numbers[*input].push(number);
+                of_segments[*input].push(number);
             }
             joined.hashes.push(hash64(bytes));
             Ok(())
         })?;
+        for (segment, new) in inputs.iter().zip(of_segments) {
+            joined.add_parts(segment, new)?;
+        }
         Ok(joined)
     }
 
-    /// The new number of a shell of one of the segments.
-    pub(super) fn number(&self, input: usize, old: u32) -> Result<u32, BlockError> {
-        let number = self.numbers[input].get(old as usize);
+    /// Adds the parts of a segment, whose list got new numbers.
+    fn add_parts(&mut self, segment: &Segment, new: Vec<u32>) -> Result<(), BlockError> {
+        if segment.parts.len() == 1 {
+            self.numbers.push(new);
+            return Ok(());
+        }
+        for part in (0..).zip(&segment.parts).map(|(part, _)| part) {
+            let mut numbers = segment.numbers_of(part)?;
+            for number in &mut numbers {
+                *number = *new.get(*number as usize).ok_or(NOT_LISTED)?;
+            }
+            self.numbers.push(numbers);
+        }
+        Ok(())
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// The new number of each that the spans of a part name.
+    pub(super) fn numbers(&self, part: usize) -> &[u32] {
+        &self.numbers[part]
+    }
+
+    /// The new number of a shell that spans of a part name.
+    pub(super) fn number(&self, part: usize, old: u32) -> Result<u32, BlockError> {
+        let number = self.numbers[part].get(old as usize);
         number.copied().ok_or(NOT_LISTED)
     }
 
-    /// Stands for a shell of one of the segments, which is not read.
-    pub(super) fn stand_in(&self, input: usize, old: u32) -> Result<Arc<Shell>, BlockError> {
-        let number = self.number(input, old)?;
+    /// Stands for a shell that spans of a part name, which is not read.
+    pub(super) fn stand_in(&self, part: usize, old: u32) -> Result<Arc<Shell>, BlockError> {
+        let number = self.number(part, old)?;
         let hash = self.hashes.get(number as usize).copied();
         Ok(Arc::new(Shell::listed(number, hash.unwrap_or_default())))
     }
@@ -110,7 +139,7 @@ impl JoinedShells {
     }
 }
 
-const NOT_LISTED: BlockError =
+pub(super) const NOT_LISTED: BlockError =
     BlockError::Damaged("spans name a resource or a scope that is not listed");
 
 /// Visits every shell of several segments once, with its new number and those that have it.
@@ -199,44 +228,64 @@ const AHEAD_BYTES_MAX: usize = 8 << 10;
 const OVERHEAD: usize = 2 * size_of::<((u64, u32), Arc<Shell>)>() + size_of::<Shell>();
 
 /// The shells that were read last, of all segments: those that many traces share are read once.
-///
-/// Two generations: one that is used goes into the younger, and when that has half of all bytes
-/// the older is let go. One shell is kept however large it is.
+/// And of segments with several parts which numbers these have for them, an eighth as many bytes.
 #[derive(Debug)]
 pub(crate) struct ShellCache {
-    bytes_max: usize,
-    kept: Mutex<Generations>,
+    shells: Mutex<Generations<(u64, u32), Shell>>,
+    numbers: Mutex<Generations<(u64, u32, u32), [u32]>>,
 }
 
-type Generation = AHashMap<(u64, u32), Arc<Shell>>;
-
-#[derive(Debug, Default)]
-struct Generations {
-    young: Generation,
-    old: Generation,
+/// Two generations: one that is used goes into the younger, and when that has half of all bytes
+/// the older is let go. One is kept however large it is.
+#[derive(Debug)]
+struct Generations<K, V: ?Sized> {
+    young: Generation<K, V>,
+    old: Generation<K, V>,
     young_bytes: usize,
+    bytes_max: usize,
 }
+
+/// Each with its bytes.
+type Generation<K, V> = AHashMap<K, (Arc<V>, usize)>;
 
 impl ShellCache {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
-            bytes_max,
-            kept: Mutex::new(Generations::default()),
+            shells: Mutex::new(Generations::new(bytes_max)),
+            numbers: Mutex::new(Generations::new(bytes_max / 8)),
         }
     }
 
     /// A shell of a segment, read where it is not kept.
     pub(super) fn get(&self, segment: &Segment, number: u32) -> Result<Arc<Shell>, BlockError> {
         let key = (segment.meta.id, number);
-        if let Some(kept) = self.kept.lock().get(key, self.bytes_max) {
+        if let Some(kept) = self.shells.lock().get(key) {
             return Ok(kept);
         }
         let read = read_some(segment, number)?;
-        let mut kept = self.kept.lock();
+        let mut kept = self.shells.lock();
         for (number, shell) in (number..).zip(&read) {
-            kept.add((segment.meta.id, number), shell, self.bytes_max);
+            let bytes = shell.bytes.len() + OVERHEAD;
+            kept.add((segment.meta.id, number), shell, bytes);
         }
         read.into_iter().next().ok_or(NOT_LISTED)
+    }
+
+    /// A chunk of the numbers of a segment's part, read where it is not kept.
+    pub(super) fn numbers(
+        &self,
+        segment: &Segment,
+        part: u32,
+        chunk: u32,
+    ) -> Result<Arc<[u32]>, BlockError> {
+        let key = (segment.meta.id, part, chunk);
+        if let Some(kept) = self.numbers.lock().get(key) {
+            return Ok(kept);
+        }
+        let read: Arc<[u32]> = segment.read_numbers(part, chunk)?.into();
+        let bytes = size_of_val(&*read) + OVERHEAD;
+        self.numbers.lock().add(key, &read, bytes);
+        Ok(read)
     }
 }
 
@@ -255,24 +304,32 @@ fn read_some(segment: &Segment, number: u32) -> Result<Vec<Arc<Shell>>, BlockErr
     Ok(read)
 }
 
-impl Generations {
-    fn get(&mut self, key: (u64, u32), bytes_max: usize) -> Option<Arc<Shell>> {
-        if let Some(shell) = self.young.get(&key) {
-            return Some(Arc::clone(shell));
+impl<K: Copy + Eq + Hash, V: ?Sized> Generations<K, V> {
+    fn new(bytes_max: usize) -> Self {
+        Self {
+            young: Generation::new(),
+            old: Generation::new(),
+            young_bytes: 0,
+            bytes_max,
         }
-        let shell = self.old.remove(&key)?;
-        self.add(key, &shell, bytes_max);
-        Some(shell)
     }
 
-    fn add(&mut self, key: (u64, u32), shell: &Arc<Shell>, bytes_max: usize) {
-        let bytes = shell.bytes.len() + OVERHEAD;
-        if self.young_bytes + bytes > bytes_max / 2 {
+    fn get(&mut self, key: K) -> Option<Arc<V>> {
+        if let Some((kept, _)) = self.young.get(&key) {
+            return Some(Arc::clone(kept));
+        }
+        let (kept, bytes) = self.old.remove(&key)?;
+        self.add(key, &kept, bytes);
+        Some(kept)
+    }
+
+    fn add(&mut self, key: K, kept: &Arc<V>, bytes: usize) {
+        if self.young_bytes + bytes > self.bytes_max / 2 {
             self.old = std::mem::take(&mut self.young);
             self.young_bytes = 0;
         }
         self.young_bytes += bytes;
-        self.young.insert(key, Arc::clone(shell));
+        self.young.insert(key, (Arc::clone(kept), bytes));
     }
 }
 
@@ -282,23 +339,23 @@ mod tests {
 
     #[test]
     fn shells_that_are_used_stay_and_the_others_go_when_there_are_too_many() {
-        let mut kept = Generations::default();
+        let mut kept = Generations::new(100_000);
         let shell = || Arc::new(Shell::apart(vec![0; 1000].into()));
         let used = shell();
-        kept.add((1, 0), &used, 100_000);
+        kept.add((1, 0), &used, 1000);
         for number in 1..10_000 {
-            kept.add((1, number), &shell(), 100_000);
-            let found = kept.get((1, 0), 100_000);
+            kept.add((1, number), &shell(), 1000);
+            let found = kept.get((1, 0));
             assert!(found.is_some_and(|found| Arc::ptr_eq(&found, &used)));
             let all = kept.young.len() + kept.old.len();
             assert!(all * 1000 <= 100_000, "{all}");
         }
-        assert!(kept.get((1, 5), 100_000).is_none());
+        assert!(kept.get((1, 5)).is_none());
         let large = Arc::new(Shell::apart(vec![0; 1_000_000].into()));
-        kept.add((2, 0), &large, 100_000);
-        assert!(kept.get((2, 0), 100_000).is_some());
-        kept.add((2, 1), &shell(), 100_000);
-        kept.add((2, 2), &large, 100_000);
+        kept.add((2, 0), &large, 1_000_000);
+        assert!(kept.get((2, 0)).is_some());
+        kept.add((2, 1), &shell(), 1000);
+        kept.add((2, 2), &large, 1_000_000);
         assert!(kept.young.len() + kept.old.len() <= 3);
     }
 }

@@ -5,7 +5,8 @@
 //! group   resource varint │ scope varint │ bytes of spans varint │ (length varint, OTLP Span)*
 //! ```
 //!
-//! Resource and scope are numbers in the segment's list ([`super::shells`]). A value that begins
+//! Resource and scope are numbers in the segment's list ([`super::shells`]), or where a segment has
+//! several parts in what such a part has of it ([`super::parts`]). A value that begins
 //! with 10 is as all were before there was a list: an OTLP `TracesData` message, whose spans have
 //! their resources and scopes with them. Both may lie in one segment: merging moves the older ones
 //! as they are.
@@ -16,6 +17,7 @@ use crate::raw::{Context, RawSpan, Shell, encode, read_head, split};
 use crate::wire::field_len;
 use bytes::Bytes;
 use sonde_segment::blocks::{BlockError, put_varint, take_varint};
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 const REFERRING: u8 = 1;
@@ -148,16 +150,18 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Visits the spans of a value until `visit` wants no more, or there are too many bytes;
-    /// whether it goes on.
+    /// Visits the spans of a value that lies in a part of the segment, until `visit` wants no
+    /// more, or there are too many bytes; whether it goes on.
     pub(super) fn each_span(
         &mut self,
+        part: u32,
         value: &Bytes,
         visit: impl FnMut(RawSpan) -> bool,
     ) -> Result<bool, BlockError> {
         self.bytes += value.len();
         let context = |resource, scope| {
-            let resource = self.resource(resource)?;
+            let resource = self.resource(self.segment.listed(part, resource)?)?;
+            let scope = self.segment.listed(part, scope)?;
             let scope = self.segment.cache.get(self.segment, scope)?;
             self.bytes += scope.bytes.len();
             let fits = self.bytes <= self.bytes_max;
@@ -183,14 +187,14 @@ impl<'a> Values<'a> {
 /// Adds the spans of a value, with stand-ins for the resources and scopes it names.
 pub(super) fn read_for_merge(
     value: &Bytes,
-    input: usize,
+    part: usize,
     shells: &JoinedShells,
     out: &mut Vec<RawSpan>,
 ) -> Result<(), BlockError> {
     let context = |resource, scope| {
         Ok(Some(Arc::new(Context {
-            resource: shells.stand_in(input, resource)?,
-            scope: shells.stand_in(input, scope)?,
+            resource: shells.stand_in(part, resource)?,
+            scope: shells.stand_in(part, scope)?,
         })))
     };
     let visit = |span| {
@@ -200,10 +204,10 @@ pub(super) fn read_for_merge(
     each_span(value, context, visit).map(drop)
 }
 
-/// Copies a value of one segment into the list of another.
+/// Copies a value of one part, by the numbers of the joined list.
 pub(super) fn renumber(
     value: &Bytes,
-    input: usize,
+    part: usize,
     shells: &JoinedShells,
     out: &mut Vec<u8>,
 ) -> Result<(), BlockError> {
@@ -216,8 +220,8 @@ pub(super) fn renumber(
     for group in Groups(groups) {
         let group = group?;
         let (resource, scope) = (
-            shells.number(input, group.resource)?,
-            shells.number(input, group.scope)?,
+            shells.number(part, group.resource)?,
+            shells.number(part, group.scope)?,
         );
         put_group(out, (resource, scope), group.spans.len());
         out.extend_from_slice(group.spans);
@@ -225,54 +229,73 @@ pub(super) fn renumber(
     Ok(())
 }
 
-/// The values of a trace, from collapsed spans of a tail.
-pub(super) fn of_tail(spans: Vec<RawSpan>, list: &ShellList) -> Vec<Vec<u8>> {
-    values(spans, |shell| list.number(shell))
+/// Gives the values of a trace to `put`, from collapsed spans of a tail. They are made in `room`.
+pub(super) fn of_tail(
+    spans: &[&RawSpan],
+    list: &ShellList,
+    room: &mut Vec<u8>,
+    put: impl FnMut(&[u8]) -> Result<(), BlockError>,
+) -> Result<(), BlockError> {
+    values(spans, |shell| list.number(shell), room, put)
 }
 
-/// The values of a trace, from collapsed spans of segments that are merged.
-pub(super) fn of_merge(spans: Vec<RawSpan>) -> Vec<Vec<u8>> {
-    values(spans, |shell| shell.number())
+/// Gives the values of a trace to `put`, from collapsed spans of segments that are merged.
+pub(super) fn of_merge(
+    spans: &[RawSpan],
+    room: &mut Vec<u8>,
+    put: impl FnMut(&[u8]) -> Result<(), BlockError>,
+) -> Result<(), BlockError> {
+    values(spans, |shell| shell.number(), room, put)
 }
 
-fn values(spans: Vec<RawSpan>, number: impl Fn(&Arc<Shell>) -> Option<u32>) -> Vec<Vec<u8>> {
+fn values<S: Borrow<RawSpan>>(
+    spans: &[S],
+    number: impl Fn(&Arc<Shell>) -> Option<u32>,
+    value: &mut Vec<u8>,
+    mut put: impl FnMut(&[u8]) -> Result<(), BlockError>,
+) -> Result<(), BlockError> {
     let (mut referring, mut others) = (Vec::with_capacity(spans.len()), Vec::new());
     for span in spans {
+        let span: &RawSpan = span.borrow();
         let (resource, scope) = (number(&span.context.resource), number(&span.context.scope));
         match resource.zip(scope) {
             Some(context) => referring.push((context, span)),
-            None => others.push(span),
+            None => others.push(span.clone()),
         }
     }
     referring.sort_unstable_by_key(|(context, span)| (*context, span.start, span.span_id));
-    let mut values = vec![vec![REFERRING]];
+    let start = |value: &mut Vec<u8>| {
+        value.clear();
+        value.push(REFERRING);
+    };
+    start(value);
     for group in referring.chunk_by(|a, b| a.0 == b.0) {
         let mut rest = group;
         while !rest.is_empty() {
-            let (fitting, later) = rest.split_at(fitting(rest.iter().map(|(_, span)| span)));
+            let (fitting, later) = rest.split_at(fitting(rest.iter().map(|(_, span)| *span)));
             let bytes = fitting.iter().map(|(_, span)| len(span)).sum();
-            let is_full = |value: &Vec<u8>| value.len() > 1 && value.len() + bytes > VALUE_BYTES;
-            if values.last().is_some_and(is_full) {
-                values.push(vec![REFERRING]);
+            if value.len() > 1 && value.len() + bytes > VALUE_BYTES {
+                put(value)?;
+                start(value);
             }
-            if let Some(value) = values.last_mut() {
-                put_group(value, group[0].0, bytes);
-                for (_, span) in fitting {
-                    put_varint(value, span.bytes.len() as u64);
-                    value.extend_from_slice(&span.bytes);
-                }
+            put_group(value, group[0].0, bytes);
+            for (_, span) in fitting {
+                put_varint(value, span.bytes.len() as u64);
+                value.extend_from_slice(&span.bytes);
             }
             rest = later;
         }
     }
-    values.retain(|value| value.len() > 1);
+    if value.len() > 1 {
+        put(value)?;
+    }
     let mut rest = &mut others[..];
     while !rest.is_empty() {
-        let fitting = fitting(rest.iter());
-        values.push(encode(&mut rest[..fitting]));
-        rest = &mut rest[fitting..];
+        let (fitting, later) = rest.split_at_mut(fitting(rest.iter()));
+        put(&encode(fitting))?;
+        rest = later;
     }
-    values
+    Ok(())
 }
 
 fn put_group(out: &mut Vec<u8>, (resource, scope): (u32, u32), bytes: usize) {

@@ -1,13 +1,13 @@
 //! Writes a tail as a segment.
 
 use super::columns::Columns;
-use super::ids::{Where, write_ids};
-use super::ordinals::encode_ordinals;
+use super::ids::write_ids;
+use super::parts::SpansWritten;
 use super::shells::ShellList;
-use super::{FORMAT, Fragment, INDEX, SPANS, checksum, name_key, summary_key, token_key, value};
-use crate::raw::collapse;
+use super::tokens::Taken;
+use super::{Fragment, INDEX, SPANS, checksum, name_key, summary_key, value};
+use crate::raw::{RawSpan, collapse};
 use crate::tail::Tail;
-use crate::token;
 use sonde_proto::{Position, Tenant, UnixNanos};
 use sonde_segment::SegmentMeta;
 use sonde_segment::blocks::{BlockError, Writer, Written};
@@ -55,7 +55,7 @@ pub(super) fn meta<'a>(
     label: Label,
     fragments: impl Iterator<Item = &'a Fragment> + Clone,
     records: u64,
-    spans: Written,
+    spans: SpansWritten,
     index: Written,
 ) -> SegmentMeta {
     let (start, end, count) = (
@@ -73,7 +73,7 @@ pub(super) fn meta<'a>(
         records,
         checksum: checksum(spans.checksum, index.checksum),
         extra: serde_json::json!({
-            "format": FORMAT,
+            "format": spans.format(),
             "received": [label.received.0, label.received.1],
             "fragments": count,
         }),
@@ -86,20 +86,24 @@ pub(crate) fn received(meta: &SegmentMeta) -> (UnixNanos, UnixNanos) {
     (at(0).unwrap_or(meta.start), at(1).unwrap_or(meta.end))
 }
 
-fn write_spans(path: &Path, tail: &Tail, shells: &ShellList) -> Result<(Written, u64), BlockError> {
+fn write_spans(
+    path: &Path,
+    tail: &Tail,
+    shells: &ShellList,
+) -> Result<(SpansWritten, u64), BlockError> {
     let mut writer = Writer::create(&path.join(SPANS))?;
     let mut traces: Vec<_> = tail.traces.iter().collect();
     traces.sort_unstable_by_key(|(id, _)| **id);
-    let mut records = 0;
+    let (mut records, mut room) = (0, Vec::new());
     for (id, trace) in traces {
-        let mut spans = trace.spans.clone();
+        let mut spans: Vec<&RawSpan> = trace.spans.iter().collect();
         collapse(&mut spans);
         records += spans.len() as u64;
-        for value in value::of_tail(spans, shells) {
-            writer.add(id.as_bytes(), &value)?;
-        }
+        value::of_tail(&spans, shells, &mut room, |value| {
+            writer.add(id.as_bytes(), value)
+        })?;
     }
-    Ok((writer.finish()?, records))
+    Ok((SpansWritten::of(&[writer.finish()?]), records))
 }
 
 fn write_index(path: &Path, tail: &Tail, shells: &ShellList) -> Result<Written, BlockError> {
@@ -113,26 +117,12 @@ fn write_index(path: &Path, tail: &Tail, shells: &ShellList) -> Result<Written, 
     columns.finish(&mut writer)?;
     shells.write(&mut writer)?;
     write_names(&mut writer, tail.names())?;
-    let mut tokens: Vec<(u64, u32)> = Vec::new();
-    let mut ids: Vec<(u64, Where)> = Vec::new();
-    for trace in &traces {
-        let mine = trace.tokens().iter().filter(|t| token::is_request_id(**t));
-        ids.extend(mine.map(|token| (*token, trace.fragment.order())));
-    }
-    write_ids(&mut writer, ids)?;
+    let mut taken = Taken::of(&traces);
+    write_ids(&mut writer, std::mem::take(&mut taken.ids))?;
     for (ordinal, trace) in (0..).zip(&traces) {
         writer.add(&summary_key(ordinal), &trace.fragment.encode())?;
-        let others = trace.tokens().iter().filter(|t| !token::is_request_id(**t));
-        tokens.extend(others.map(|token| (token >> 16, ordinal)));
     }
-    tokens.sort_unstable();
-    tokens.dedup();
-    let mut value = Vec::new();
-    for list in tokens.chunk_by(|a, b| a.0 == b.0) {
-        value.clear();
-        encode_ordinals(list.iter().map(|(_, ordinal)| *ordinal), &mut value);
-        writer.add(&token_key(list[0].0 << 16), &value)?;
-    }
+    taken.write_tokens(&mut writer)?;
     writer.finish()
 }
 

@@ -32,6 +32,7 @@ struct Task {
     id: u64,
     tenant: Tenant,
     inputs: Vec<Arc<Segment>>,
+    part_bytes_min: u64,
     shells: Arc<ShellCache>,
 }
 
@@ -97,6 +98,7 @@ impl TraceStore {
             id: keeper.manifest.take_id(),
             tenant,
             inputs,
+            part_bytes_min: self.config.merge_part_bytes_min,
             shells: Arc::clone(&self.shells),
         })
     }
@@ -208,7 +210,13 @@ impl Task {
         };
         let path = self.dir.create(&self.tenant, self.id);
         let path = path.map_err(failed("make room for"))?;
-        let meta = merge(&path, self.id, &self.inputs, &self.pace)?;
+        let meta = merge(
+            &path,
+            self.id,
+            &self.inputs,
+            self.part_bytes_min,
+            &self.pace,
+        )?;
         let persisted = self.dir.persist(&self.tenant, self.id);
         persisted.map_err(failed("persist"))?;
         Ok(meta)

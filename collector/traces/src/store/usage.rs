@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct TraceUsage {
     /// Whose it is.
     pub tenant: String,
-    /// All spans, sealed or not; copies count until they are merged.
+    /// All spans, sealed or not; copies count until a merge writes them anew.
     pub spans: u64,
     /// Parts of traces: a trace whose spans came late has several.
     pub traces: u64,

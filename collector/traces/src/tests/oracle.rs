@@ -288,6 +288,8 @@ fn run(seed: u64) {
     let dir = tempfile::tempdir().unwrap();
     let config = Config {
         merge_fan_in: 2,
+        // Spans are moved, moved or written anew, written anew.
+        merge_part_bytes_min: [0, 2 << 10, 1 << 20][(seed % 3) as usize],
         ..Config::default()
     };
     let mut store = open(dir.path(), &config);

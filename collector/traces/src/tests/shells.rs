@@ -174,7 +174,11 @@ proptest! {
     fn spans_come_back_byte_for_byte(seed in any::<u64>()) {
         let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let dir = tempfile::tempdir().unwrap();
-        let config = Config { merge_fan_in: 2, ..Config::default() };
+        let config = Config {
+            merge_fan_in: 2,
+            merge_part_bytes_min: [0, 512, 1 << 20][rng.random_range(0..3)],
+            ..Config::default()
+        };
         let store = open(dir.path(), &config);
         let mut sent: BTreeSet<(u64, Around)> = BTreeSet::new();
         for position in 0..6 {
@@ -286,9 +290,17 @@ fn a_large_resource_is_read_once_for_all_of_its_scopes() {
 
 #[test]
 fn fifty_thousand_resources_are_listed_once_each_and_found_by_what_they_say() {
+    // Spans are written anew, or moved as they are.
+    [1 << 20, 0]
+        .into_iter()
+        .for_each(check_fifty_thousand_resources);
+}
+
+fn check_fifty_thousand_resources(merge_part_bytes_min: u64) {
     let dir = tempfile::tempdir().unwrap();
     let config = Config {
         merge_fan_in: 2,
+        merge_part_bytes_min,
         ..Config::default()
     };
     let store = open(dir.path(), &config);
@@ -375,9 +387,15 @@ fn make_old(path: &Path) {
 
 #[test]
 fn segments_of_the_first_format_are_read_and_merged_with_others() {
+    // Spans are written anew, or moved as they are.
+    [1 << 20, 0].into_iter().for_each(check_first_format);
+}
+
+fn check_first_format(merge_part_bytes_min: u64) {
     let dir = tempfile::tempdir().unwrap();
     let config = Config {
         merge_fan_in: 4,
+        merge_part_bytes_min,
         ..Config::default()
     };
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
@@ -465,7 +483,7 @@ fn a_segment_of_a_later_format_stops_the_start_and_stays_where_it_is() {
     store.seal(UnixNanos(0)).unwrap();
     drop(store);
     let (segments, mut manifest) = SegmentDir::open(dir.path()).unwrap();
-    manifest.segments[0].extra["format"] = 3.into();
+    manifest.segments[0].extra["format"] = 4.into();
     segments.swap(&manifest).unwrap();
     drop(segments);
     let opened = TraceStore::open(
@@ -476,7 +494,7 @@ fn a_segment_of_a_later_format_stops_the_start_and_stays_where_it_is() {
     );
     let error = opened.unwrap_err();
     assert!(matches!(error, OpenError::Segment { .. }));
-    assert!(error.to_string().contains("format 3"), "{error}");
+    assert!(error.to_string().contains("format 4"), "{error}");
 }
 
 #[test]
