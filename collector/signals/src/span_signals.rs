@@ -14,6 +14,7 @@ use prometheus_client::registry::Registry;
 use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
 use sonde_proto::walk::{self, ResourceSpans};
 use sonde_proto::{Entry, Position, Tenant, TraceId, UnixNanos, otlp, semconv};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The service of spans whose resource names none.
@@ -262,17 +263,17 @@ impl SpanSignals {
                 found.map(|(_, value)| value.read().text())
             };
             let service = value_of(semconv::SERVICE_NAME).filter(|s| !s.is_empty());
-            let service = service.as_deref().unwrap_or(SERVICE_UNKNOWN);
+            let service: Arc<str> = service.as_deref().unwrap_or(SERVICE_UNKNOWN).into();
             let began = || {
                 let starts = resource.spans().map(|span| span.start_time_unix_nano);
                 starts.min().map_or(now, UnixNanos)
             };
-            let seen = signals.watched.see(service, value_of, watch, now, began);
+            let seen = signals.watched.see(&service, value_of, watch, now, began);
             changed |= seen.changed > 0;
             self.metrics.unwatched.inc_by(seen.unwatched);
             self.metrics.spans.inc_by(resource.spans().count() as u64);
             for span in resource.spans() {
-                let Some(span) = Span::of(*span, service) else {
+                let Some(span) = Span::of(*span, &service) else {
                     continue;
                 };
                 if for_red
