@@ -9,12 +9,13 @@
 //!
 //! ```text
 //! bytes ── measure ────────▶ Measure           the door: is it OTLP, and what would it become?
+//! bytes ── unkept_points ──▶ Unkept            which data points are of no time that is kept?
 //! bytes ── validate_logs ──▶ Counts            is it logs, how many, and can they be walked?
 //! bytes ── logs ───────────▶ Logs              checks, then walks
 //!          Logs::trusted ──▶ Logs              walks what was checked before it was stored
 //!                             └▶ ResourceLogs ─▶ ScopeLogs ─▶ LogRecord ─▶ Attribute, Value, Unread
 //! bytes ── spans ──────────▶ ResourceSpans    walks what was checked before it was stored
-//!                             └▶ Span ─▶ Unread, Link
+//!                             └▶ ScopeSpans ─▶ Span ─▶ Unread, Link
 //! ```
 //!
 //! Invariants, all held by differential tests against prost: the walker accepts exactly
@@ -23,7 +24,8 @@
 //!
 //! Protobuf allows a singular message field to occur twice, and the two are then merged.
 //! No exporter writes that, but a valid request may hold it: [`Counts::canonical`] tells,
-//! and [`logs`] then walks a re-encoded copy in which they are merged.
+//! and [`logs`] then walks a re-encoded copy in which they are merged. Values are read as merged
+//! wherever they lie, and so are the resources of spans.
 
 mod wire;
 mod text;
@@ -38,7 +40,7 @@ pub mod remote_write;
 
 pub use logs::{LogRecord, Logs, ResourceLogs, Scope, ScopeLogs};
 pub use measure::Measure;
-pub use spans::{Link, ResourceSpans, Span};
+pub use spans::{Link, ResourceSpans, ScopeSpans, Span};
 pub use unkept::{Bounds, SPAN_BYTES_MAX, Unkept};
 pub use validate::Counts;
 pub use value::{Attribute, Attributes, List, Unread, UnreadAttribute, UnreadAttributes, Value};
@@ -64,10 +66,10 @@ pub fn measure(signal: crate::Signal, bytes: &[u8]) -> Result<Measure, WalkError
     measure::measure(signal, bytes)
 }
 
-/// Which spans or data points of a request that [`measure`] accepted a store would leave out.
+/// Which data points of metrics that [`measure`] accepted a store would leave out.
 #[must_use]
-pub fn unkept(signal: crate::Signal, bytes: &[u8], bounds: Bounds) -> Unkept {
-    unkept::unkept(signal, bytes, bounds)
+pub fn unkept_points(bytes: &[u8], bounds: Bounds) -> Unkept {
+    unkept::points(bytes, bounds)
 }
 
 /// Checks that `bytes` are a whole and valid `ExportLogsServiceRequest`.
@@ -102,6 +104,28 @@ pub fn logs(bytes: &[u8]) -> Result<Logs<'_>, WalkError> {
 /// [`WalkError`] where a field is cut off: then nothing is read.
 pub fn spans(bytes: &[u8]) -> Result<Vec<ResourceSpans<'_>>, WalkError> {
     spans::read(bytes)
+}
+
+/// The spans of an entry; `None` where it holds no spans but another signal.
+pub type SpansOf<'a> = Option<Result<Vec<ResourceSpans<'a>>, WalkError>>;
+
+/// Reads the spans of an entry, for all who take it.
+#[must_use]
+pub fn spans_of(entry: &crate::Entry) -> SpansOf<'_> {
+    (entry.signal == crate::Signal::Spans).then(|| spans(&entry.payload))
+}
+
+/// The attributes of the resource of a `ResourceSpans`, of all parts where it is written in parts.
+pub fn resource_attributes(resource_spans: &[u8]) -> impl Iterator<Item = (&[u8], Unread<'_>)> {
+    spans::resource_attributes(resource_spans)
+}
+
+/// Reads one span of such a request.
+///
+/// # Errors
+/// [`WalkError`] where a field is cut off.
+pub fn span(bytes: &[u8]) -> Result<Span<'_>, WalkError> {
+    spans::read_one(bytes)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use sonde_proto::{SpanId, TraceId, UnixNanos};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Requests: a counter.
@@ -74,7 +75,7 @@ const SIDES_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Side {
     kind: Kind,
-    service: Box<str>,
+    service: Arc<str>,
     peer: Option<Box<str>>,
     failed: bool,
     matched: bool,
@@ -179,6 +180,10 @@ impl Graph {
                 let Joined { matched, others } = self.join(key, service, facts, by, &mut lost);
                 if !(matched && span.kind.answers()) {
                     let named = || Some(cut(&peer(&peers)?, limits.name_bytes_max).into());
+                    let service = match service.len() == span.service.len() {
+                        true => Arc::clone(span.service),
+                        false => service.into(),
+                    };
                     let side = || Side::new(service, named(), facts, matched);
                     let waits = others < SIDES_MAX && self.let_wait(key, limits, now, side);
                     lost.dropped += u64::from(!waits && !matched);
@@ -298,7 +303,9 @@ impl Graph {
         self.waiting += 1;
         self.matched += usize::from(side.matched);
         self.expiry.push_back((now.plus(limits.wait), key));
-        self.pending.entry(key).or_default().push(side);
+        // Nearly every side waits alone.
+        let sides = self.pending.entry(key);
+        sides.or_insert_with(|| Vec::with_capacity(1)).push(side);
         true
     }
 
@@ -348,10 +355,10 @@ impl Facts {
 }
 
 impl Side {
-    fn new(service: &str, peer: Option<Box<str>>, facts: Facts, matched: bool) -> Self {
+    fn new(service: Arc<str>, peer: Option<Box<str>>, facts: Facts, matched: bool) -> Self {
         Self {
             kind: facts.kind,
-            service: service.into(),
+            service,
             peer,
             failed: facts.failed,
             matched,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sonde_proto::walk::{self, Unread};
 use sonde_proto::{SpanId, TraceId, UnixNanos};
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// The role of a span in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,7 +76,7 @@ impl Status {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Span<'a> {
     pub(crate) wire: walk::Span<'a>,
-    pub(crate) service: &'a str,
+    pub(crate) service: &'a Arc<str>,
     pub(crate) kind: Kind,
     pub(crate) status: Status,
     pub(crate) trace_id: TraceId,
@@ -87,7 +88,7 @@ pub(crate) struct Span<'a> {
 
 impl<'a> Span<'a> {
     /// Reads a span; `None` when it takes no part in a request or has no IDs.
-    pub(crate) fn of(wire: walk::Span<'a>, service: &'a str) -> Option<Self> {
+    pub(crate) fn of(wire: walk::Span<'a>, service: &'a Arc<str>) -> Option<Self> {
         Some(Self {
             kind: Kind::of(wire.kind)?,
             status: Status::of(wire.status_code),

@@ -13,7 +13,8 @@ use crate::span::Span;
 use prometheus_client::registry::Registry;
 use sonde_proto::otlp::metrics_service::ExportMetricsServiceRequest;
 use sonde_proto::walk::{self, ResourceSpans};
-use sonde_proto::{Entry, Position, Signal, Tenant, TraceId, UnixNanos, otlp, semconv};
+use sonde_proto::{Entry, Position, Tenant, TraceId, UnixNanos, otlp, semconv};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The service of spans whose resource names none.
@@ -119,20 +120,29 @@ impl SpanSignals {
     /// passed over.
     pub fn apply(&mut self, entries: &[(Position, Entry)]) {
         for (position, entry) in entries {
-            if *position < self.state.applied_to {
-                continue;
+            if self.wants(*position) {
+                self.take(*position, entry, &walk::spans_of(entry));
             }
-            self.begin_anew_after_a_loss(*position);
-            self.state.applied_to = position.next();
-            self.state.clock = self.state.clock.max(entry.received_at);
-            if entry.signal == Signal::Spans {
-                match walk::spans(&entry.payload) {
-                    Ok(resources) => self.count(entry, &resources),
-                    Err(error) => {
-                        self.metrics.bad_payloads.inc();
-                        tracing::warn!(tenant = %entry.tenant, %error, "an entry of spans cannot be read and is left out of the signals");
-                    }
-                }
+        }
+    }
+
+    /// Whether the entry at this position is still to be counted.
+    #[must_use]
+    pub fn wants(&self, position: Position) -> bool {
+        position >= self.state.applied_to
+    }
+
+    /// Counts an entry that is wanted, of which these are the spans.
+    pub fn take(&mut self, position: Position, entry: &Entry, spans: &walk::SpansOf<'_>) {
+        self.begin_anew_after_a_loss(position);
+        self.state.applied_to = position.next();
+        self.state.clock = self.state.clock.max(entry.received_at);
+        match spans {
+            None => {}
+            Some(Ok(resources)) => self.count(entry, resources),
+            Some(Err(error)) => {
+                self.metrics.bad_payloads.inc();
+                tracing::warn!(tenant = %entry.tenant, %error, "an entry of spans cannot be read and is left out of the signals");
             }
         }
     }
@@ -223,7 +233,7 @@ impl SpanSignals {
         };
         let window = Duration::from_secs(self.config.repeat_window_seconds);
         if !window.is_zero()
-            && let Some(first) = resources.iter().flat_map(|r| &r.spans).next()
+            && let Some(first) = resources.iter().flat_map(ResourceSpans::spans).next()
         {
             let batch = Batch::of(&entry.payload, first.span_id);
             if !signals
@@ -253,17 +263,17 @@ impl SpanSignals {
                 found.map(|(_, value)| value.read().text())
             };
             let service = value_of(semconv::SERVICE_NAME).filter(|s| !s.is_empty());
-            let service = service.as_deref().unwrap_or(SERVICE_UNKNOWN);
+            let service: Arc<str> = service.as_deref().unwrap_or(SERVICE_UNKNOWN).into();
             let began = || {
-                let starts = resource.spans.iter().map(|span| span.start_time_unix_nano);
+                let starts = resource.spans().map(|span| span.start_time_unix_nano);
                 starts.min().map_or(now, UnixNanos)
             };
-            let seen = signals.watched.see(service, value_of, watch, now, began);
+            let seen = signals.watched.see(&service, value_of, watch, now, began);
             changed |= seen.changed > 0;
             self.metrics.unwatched.inc_by(seen.unwatched);
-            self.metrics.spans.inc_by(resource.spans.len() as u64);
-            for span in &resource.spans {
-                let Some(span) = Span::of(*span, service) else {
+            self.metrics.spans.inc_by(resource.spans().count() as u64);
+            for span in resource.spans() {
+                let Some(span) = Span::of(*span, &service) else {
                     continue;
                 };
                 if for_red

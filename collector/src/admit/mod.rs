@@ -289,7 +289,7 @@ impl Admission {
         if signal == Signal::Logs {
             self.take_logs(&tenant, &usage, &payload, now)?;
         }
-        let mut taken = unkept::look(signal, &payload, now, self.point_times);
+        let mut taken = unkept::look(signal, &payload, &measure, now, self.point_times);
         let bytes = payload.len();
         let entry = Entry::otlp(tenant, signal, now, payload);
         if let Some(gate) = self.series.as_ref().filter(|_| signal == Signal::Metrics) {

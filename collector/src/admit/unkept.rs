@@ -1,6 +1,6 @@
 //! What of a request its store would leave out, in words for the sender.
 
-use sonde_proto::walk::{self, Bounds, Unkept};
+use sonde_proto::walk::{self, Bounds, Measure, Unkept};
 use sonde_proto::{Signal, UnixNanos};
 
 /// The times a data point may have, as the time-series database has them.
@@ -49,10 +49,18 @@ pub(super) fn add(message: &mut String, more: &str) {
     message.push_str(more);
 }
 
-/// Looks at a valid request that arrived at `now`.
-pub(super) fn look(signal: Signal, payload: &[u8], now: UnixNanos, times: PointTimes) -> Taken {
-    let bounds = times.at(now);
-    let unkept = walk::unkept(signal, payload, bounds);
+/// Looks at a valid request of that measure that arrived at `now`.
+pub(super) fn look(
+    signal: Signal,
+    payload: &[u8],
+    measure: &Measure,
+    now: UnixNanos,
+    times: PointTimes,
+) -> Taken {
+    let unkept = match signal {
+        Signal::Logs | Signal::Spans => measure.unkept,
+        Signal::Metrics => walk::unkept_points(payload, times.at(now)),
+    };
     Taken {
         rejected: unkept.count(),
         message: message(&unkept),

@@ -12,7 +12,7 @@
 use super::Consumer;
 use crate::derive::Derived;
 use crate::durable;
-use sonde_proto::{Entry, Position, Tenant, UnixNanos};
+use sonde_proto::{Entry, Position, Tenant, UnixNanos, walk};
 use sonde_signals::SpanSignals;
 use sonde_traces::{TraceStore, Vote};
 use std::path::PathBuf;
@@ -109,8 +109,21 @@ impl Consumer for SpanConsumer {
     }
 
     fn apply(&mut self, entries: &[(Position, Entry)]) {
-        self.store.apply(entries);
-        self.signals.apply(entries);
+        let mut store = self.store.begin();
+        for (position, entry) in entries {
+            let (stored, counted) = (store.wants(*position), self.signals.wants(*position));
+            if !stored && !counted {
+                continue;
+            }
+            // Read once for both.
+            let spans = walk::spans_of(entry);
+            if stored {
+                store.take(*position, entry, &spans);
+            }
+            if counted {
+                self.signals.take(*position, entry, &spans);
+            }
+        }
     }
 
     fn maintain(&mut self, now: UnixNanos, caught_up: bool) -> Result<(), String> {

@@ -5,6 +5,7 @@
 
 use crate::raw::Shell;
 use crate::token::{self, Kind};
+use sonde_proto::walk;
 
 /// The code of one span.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,13 +70,24 @@ impl CodeNeeds {
 /// The service of a resource, by its code.
 pub(crate) fn of_resource(resource: &Shell) -> u32 {
     let name = token::of_resource(resource, &[], &mut Vec::new());
-    name.ok().and_then(|name| service(&name)).unwrap_or(0)
+    service(&name).unwrap_or(0)
 }
 
 /// Status and kind of a span.
 pub(crate) fn of_span(span: &[u8]) -> u8 {
-    let head = token::of_span(span, &[], &mut Vec::new());
-    head.map_or(0, |(_, flags)| flags)
+    walk::span(span).map_or(0, |span| flags_of(&span))
+}
+
+/// The same of one that is read.
+pub(crate) fn flags_of(span: &walk::Span<'_>) -> u8 {
+    let number = |n: i32| u64::try_from(n).unwrap_or(0);
+    flags(number(span.status_code), number(span.kind))
+}
+
+/// Status and kind of flags.
+pub(crate) fn parts(flags: u8) -> (usize, usize) {
+    let kind = (flags & KIND_BITS) >> KIND_BITS.trailing_zeros();
+    (usize::from(flags & STATUS_BITS), usize::from(kind))
 }
 
 /// Status and kind; those that OTLP does not know are as unset ones.
@@ -94,7 +106,8 @@ pub(crate) fn name(name: &str) -> Option<u32> {
     token::token(Kind::Operation, "", name.as_bytes()).map(upper)
 }
 
-fn upper(token: u64) -> u32 {
+/// What of a token is in a code.
+pub(crate) fn upper(token: u64) -> u32 {
     (token >> 32) as u32
 }
 

@@ -1,7 +1,8 @@
 //! The trace store: spans by trace, search over them, and the lookup of request IDs.
 //!
-//! The path of a span: an entry is cut into raw spans ([`raw`]) without decoding them; they
-//! wait in the tail by trace ([`tail`]), where queries already see them; where not all are
+//! The path of a span: an entry is cut into raw spans ([`raw`]) without decoding them, and what
+//! a search can ask for is read of each ([`read`]); they wait in the tail by trace ([`tail`]),
+//! where queries already see them; where not all are
 //! kept, a seal has them judged ([`sampling`]); it writes them
 //! as a segment ([`segment`]) and moves the manifest; merging makes few segments of many.
 //! Two questions have an index of their own: "this trace" (sorted blocks by trace ID) and
@@ -22,6 +23,7 @@ mod token;
 mod codes;
 mod narrow;
 mod model;
+mod read;
 mod tail;
 mod segment;
 mod decoded;
@@ -43,7 +45,7 @@ pub use sonde_traceql::{
     Exemplar, Field, Intrinsic, Kind, MatchedSpan, ParseError, Query as TraceQuery, Scope, Series,
     SpanSet, Static, Status, Value, Window,
 };
-pub use store::{OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
+pub use store::{Applying, OpenError, ServiceUsage, StoreError, TraceStore, TraceUsage};
 
 #[cfg(test)]
 mod tests;

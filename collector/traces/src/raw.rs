@@ -12,9 +12,10 @@
 
 use crate::wire::{Field, WireError, field_len, fields, put_bytes, put_head};
 use bytes::Bytes;
+use sonde_proto::walk::{self, WalkError};
 use sonde_proto::{SpanId, TraceId, UnixNanos};
 use sonde_segment::blocks::hash64;
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
@@ -22,8 +23,6 @@ use std::sync::Arc;
 pub(crate) const SPAN_BYTES_MAX: usize = sonde_proto::walk::SPAN_BYTES_MAX;
 /// About how many bytes of spans are in one `ResourceSpans` that is written.
 const PIECE_BYTES: usize = 1 << 20;
-/// In both messages that have a shell, the field that is not part of it.
-const INSIDE: u64 = 2;
 
 /// A `ResourceSpans` or a `ScopeSpans` without what is in it.
 #[derive(Debug)]
@@ -45,30 +44,16 @@ enum Place {
 }
 
 impl Shell {
-    /// The shell of a message that lies in `within`.
-    fn of(within: &Bytes, message: &[u8]) -> Result<Self, WireError> {
-        let (mut walk, mut kept, mut joined) = (fields(message), 0..0, Vec::new());
-        loop {
-            let from = message.len() - walk.left();
-            let Some(field) = walk.next() else { break };
-            let (number, _) = field?;
-            let to = message.len() - walk.left();
-            if number == INSIDE {
-                continue;
-            }
-            if joined.is_empty() && (kept.is_empty() || kept.end == from) {
-                kept = if kept.is_empty() { from } else { kept.start }..to;
-                continue;
-            }
-            if joined.is_empty() {
-                joined.extend_from_slice(&message[kept.clone()]);
-            }
-            joined.extend_from_slice(&message[from..to]);
+    /// The shell of a message of a payload, as a walk of it found it.
+    #[expect(
+        clippy::ptr_arg,
+        reason = "what is borrowed lies in the payload, and what is not lies apart"
+    )]
+    pub(crate) fn cut_out(payload: &Bytes, shell: &Cow<'_, [u8]>) -> Self {
+        match shell {
+            Cow::Borrowed(within) => Self::new(payload.slice_ref(within), Place::Within),
+            Cow::Owned(joined) => Self::new(Bytes::copy_from_slice(joined), Place::Apart),
         }
-        Ok(match joined.is_empty() {
-            true => Self::new(within.slice_ref(&message[kept]), Place::Within),
-            false => Self::new(joined.into(), Place::Apart),
-        })
     }
 
     /// One whose bytes lie in memory of their own.
@@ -166,6 +151,23 @@ pub(crate) enum Refusal {
 }
 
 impl RawSpan {
+    /// A span of a payload, as a walk of it found it, and its trace.
+    pub(crate) fn cut_out(
+        payload: &Bytes,
+        span: &walk::Span<'_>,
+        context: &Arc<Context>,
+    ) -> Result<(TraceId, Self), Refusal> {
+        let (trace_id, span_id) = ids(span)?;
+        let span = Self {
+            context: Arc::clone(context),
+            span_id,
+            start: UnixNanos(span.start_time_unix_nano),
+            end: UnixNanos(span.end_time_unix_nano),
+            bytes: payload.slice_ref(span.bytes),
+        };
+        Ok((trace_id, span))
+    }
+
     /// The time in which the span ran; a span that ends before it starts ran at its start.
     pub(crate) fn last(&self) -> UnixNanos {
         self.end.max(self.start)
@@ -192,41 +194,33 @@ pub(crate) fn split(
     payload: &Bytes,
     mut each: impl FnMut(TraceId, RawSpan),
     mut refuse: impl FnMut(Refusal),
-) -> Result<(), WireError> {
-    for field in fields(payload) {
-        if let (1, Field::Bytes(resource_spans)) = field? {
-            split_resource(payload, resource_spans, &mut each, &mut refuse)?;
+) -> Result<(), WalkError> {
+    for resource_spans in walk::spans(payload)? {
+        let resource = Arc::new(Shell::cut_out(payload, &resource_spans.shell));
+        for scope_spans in &resource_spans.scopes {
+            let context = Arc::new(Context {
+                resource: Arc::clone(&resource),
+                scope: Arc::new(Shell::cut_out(payload, &scope_spans.shell)),
+            });
+            for span in &scope_spans.spans {
+                match RawSpan::cut_out(payload, span, &context) {
+                    Ok((trace_id, span)) => each(trace_id, span),
+                    Err(refusal) => refuse(refusal),
+                }
+            }
         }
     }
     Ok(())
 }
 
-fn split_resource(
-    payload: &Bytes,
-    resource_spans: &[u8],
-    each: &mut impl FnMut(TraceId, RawSpan),
-    refuse: &mut impl FnMut(Refusal),
-) -> Result<(), WireError> {
-    let resource = Arc::new(Shell::of(payload, resource_spans)?);
-    for field in fields(resource_spans) {
-        let (INSIDE, Field::Bytes(scope_spans)) = field? else {
-            continue;
-        };
-        let context = Arc::new(Context {
-            resource: Arc::clone(&resource),
-            scope: Arc::new(Shell::of(payload, scope_spans)?),
-        });
-        for field in fields(scope_spans) {
-            let (INSIDE, Field::Bytes(span)) = field? else {
-                continue;
-            };
-            match read_head(&context, payload.slice_ref(span))? {
-                Ok((trace_id, span)) => each(trace_id, span),
-                Err(refusal) => refuse(refusal),
-            }
-        }
+/// The IDs of a span that is kept.
+pub(crate) fn ids(span: &walk::Span<'_>) -> Result<(TraceId, SpanId), Refusal> {
+    let trace_id = TraceId::from_slice(span.trace_id).map_err(|_| Refusal::TraceId)?;
+    let span_id = SpanId::from_slice(span.span_id).map_err(|_| Refusal::SpanId)?;
+    if span.bytes.len() > SPAN_BYTES_MAX {
+        return Err(Refusal::TooLarge);
     }
-    Ok(())
+    Ok((trace_id, span_id))
 }
 
 /// A span, from its bytes.

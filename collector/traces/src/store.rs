@@ -11,21 +11,18 @@ mod votes;
 pub use usage::{ServiceUsage, TraceUsage};
 pub(crate) use view::View;
 
-use crate::codes::{self, SpanCode};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::model::Stats;
-use crate::raw::{Context, Shell, split};
+use crate::read;
 use crate::sampling::Sampler;
 use crate::segment::{IdsOnly, Segment, ShellCache};
-use crate::tail::{NAME_BYTES_MAX, Parsed, ParsedContext, ParsedSpan, SharedTail, Tail};
-use crate::token;
-use crate::wire::WireError;
-use ahash::{AHashMap, AHashSet};
+use crate::tail::{Parsed, SharedTail, Tail};
+use ahash::AHashMap;
 use keep::Keeper;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use prometheus_client::registry::Registry;
-use sonde_proto::{Entry, Position, Signal, Tenant, UnixNanos};
+use sonde_proto::{Entry, Position, Tenant, UnixNanos, walk};
 use sonde_segment::blocks::BlockError;
 use sonde_segment::{SegmentDir, SwapError};
 use std::path::Path;
@@ -88,8 +85,6 @@ pub enum StoreError {
 
 /// How much of the resources and scopes of segments stays in memory.
 const SHELL_BYTES_MAX: usize = 32 << 20;
-/// What a resource or a scope takes in the tail beside its bytes.
-const SHELL_OVERHEAD: usize = size_of::<Shell>() + size_of::<Context>() + 32;
 
 /// So many troubles are told.
 const TROUBLES_MAX: usize = 16;
@@ -215,28 +210,22 @@ impl TraceStore {
     /// `applied_to` then stays where it is, and the caller must offer the journal from
     /// there again. Nothing after a held-back entry is taken before it.
     pub fn apply(&self, entries: &[(Position, Entry)]) {
-        let mut keeper = self.keeper.lock();
+        let mut applying = self.begin();
         for (position, entry) in entries {
-            if *position < self.applied_to() {
-                continue;
-            }
-            if !self.has_room(&mut keeper, *position) {
-                break;
-            }
-            let mut parsed = self.parse(entry);
-            if let (Some(sampler), Some(parsed)) = (&self.sampler, &mut parsed) {
-                sampler.take(&entry.tenant, *position, parsed);
-            }
-            let mut state = self.state.write();
-            state.applied_to = position.next();
-            if let Some(parsed) = parsed {
-                self.metrics.spans.inc_by(parsed.spans.len() as u64);
-                keeper.active_bytes += state.insert(&entry.tenant, *position, parsed);
-                let since = keeper.active_since.unwrap_or(entry.received_at);
-                keeper.active_since = Some(since.min(entry.received_at));
+            if applying.wants(*position) {
+                applying.take(*position, entry, &walk::spans_of(entry));
             }
         }
-        self.gauge();
+    }
+
+    /// Begins to apply entries one by one, for whoever reads their spans for others too.
+    #[must_use]
+    pub fn begin(&self) -> Applying<'_> {
+        Applying {
+            store: self,
+            keeper: self.keeper.lock(),
+            is_held_back: false,
+        }
     }
 
     /// How much the store holds.
@@ -303,18 +292,6 @@ impl TraceStore {
         true
     }
 
-    fn parse(&self, entry: &Entry) -> Option<Parsed> {
-        if entry.signal != Signal::Spans {
-            return None;
-        }
-        let parsed = parse(entry, &self.config.request_id_keys, &self.metrics);
-        if let Err(error) = &parsed {
-            self.metrics.bad_payloads.inc();
-            tracing::warn!(tenant = %entry.tenant, %error, "an entry of spans cannot be read and is left out");
-        }
-        parsed.ok()
-    }
-
     fn gauge(&self) {
         let state = self.state.read();
         let set = |gauge: &prometheus_client::metrics::gauge::Gauge, n: u64| {
@@ -335,62 +312,63 @@ fn is_damage(error: &BlockError) -> bool {
     error.is_damage() || gone
 }
 
-fn parse(
-    entry: &Entry,
-    request_id_keys: &[String],
-    metrics: &Metrics,
-) -> Result<Parsed, WireError> {
-    let mut parsed = Parsed {
-        payload_bytes: entry.payload.len(),
-        received: entry.received_at,
-        ..Parsed::default()
-    };
-    let (mut raw, mut names) = (Vec::new(), AHashSet::new());
-    split(
-        &entry.payload,
-        |trace_id, span| raw.push((trace_id, span)),
-        |refusal| metrics.drop_span(refusal),
-    )?;
-    let mut last: Option<(*const Context, *const Shell)> = None;
-    for (trace_id, span) in raw {
-        let shells = &span.context;
-        let place = (Arc::as_ptr(shells), Arc::as_ptr(&shells.resource));
-        if last.is_none_or(|(_, resource)| resource != place.1) {
-            let from = parsed.tokens.len();
-            let service =
-                token::of_resource(&shells.resource, request_id_keys, &mut parsed.tokens)?;
-            parsed.contexts.push(ParsedContext {
-                code: codes::service(&service).unwrap_or(0),
-                service: (service.len() <= NAME_BYTES_MAX).then(|| service.into()),
-                tokens: from..parsed.tokens.len(),
-            });
-            parsed.payload_bytes += shells.resource.bytes_apart() + SHELL_OVERHEAD;
+/// Entries that are being applied: nobody else writes meanwhile.
+#[derive(Debug)]
+pub struct Applying<'a> {
+    store: &'a TraceStore,
+    keeper: MutexGuard<'a, Keeper>,
+    /// Nothing more is taken, until it is offered again.
+    is_held_back: bool,
+}
+
+impl Applying<'_> {
+    /// Whether the entry at this position is to be taken, as [`TraceStore::apply`] says. May wait
+    /// for room.
+    pub fn wants(&mut self, position: Position) -> bool {
+        if self.is_held_back || position < self.store.applied_to() {
+            return false;
         }
-        if last.is_none_or(|(context, _)| context != place.0) {
-            parsed.payload_bytes += shells.scope.bytes_apart() + SHELL_OVERHEAD;
-        }
-        last = Some(place);
-        let context = parsed.contexts.len() - 1;
-        let from = parsed.tokens.len();
-        let (name, flags) = token::of_span(&span.bytes, request_id_keys, &mut parsed.tokens)?;
-        let code = SpanCode {
-            service: parsed.contexts[context].code,
-            name: codes::name(name).unwrap_or(0),
-            nanos: codes::nanos(span.nanos()),
-            flags,
-        };
-        let is_new = names.insert((context, sonde_segment::blocks::hash64(name.as_bytes())));
-        let name = is_new.then(|| name.into());
-        parsed.spans.push(ParsedSpan {
-            trace_id,
-            span,
-            code,
-            tokens: from..parsed.tokens.len(),
-            context,
-            name,
-        });
+        self.is_held_back = !self.store.has_room(&mut self.keeper, position);
+        !self.is_held_back
     }
-    Ok(parsed)
+
+    /// Takes an entry that is wanted, of which these are the spans.
+    pub fn take(&mut self, position: Position, entry: &Entry, spans: &walk::SpansOf<'_>) {
+        let mut parsed = self.parse(entry, spans);
+        if let (Some(sampler), Some(parsed)) = (&self.store.sampler, &mut parsed) {
+            sampler.take(&entry.tenant, position, parsed);
+        }
+        let mut state = self.store.state.write();
+        state.applied_to = position.next();
+        if let Some(parsed) = parsed {
+            self.store.metrics.spans.inc_by(parsed.spans.len() as u64);
+            let keeper = &mut *self.keeper;
+            keeper.active_bytes += state.insert(&entry.tenant, position, parsed);
+            let since = keeper.active_since.unwrap_or(entry.received_at);
+            keeper.active_since = Some(since.min(entry.received_at));
+        }
+    }
+
+    fn parse(&self, entry: &Entry, spans: &walk::SpansOf<'_>) -> Option<Parsed> {
+        let TraceStore {
+            config, metrics, ..
+        } = self.store;
+        match spans {
+            None => None,
+            Some(Ok(spans)) => Some(read::parsed(entry, spans, &config.request_id_keys, metrics)),
+            Some(Err(error)) => {
+                metrics.bad_payloads.inc();
+                tracing::warn!(tenant = %entry.tenant, %error, "an entry of spans cannot be read and is left out");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Applying<'_> {
+    fn drop(&mut self) {
+        self.store.gauge();
+    }
 }
 
 impl Drop for TraceStore {

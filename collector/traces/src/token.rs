@@ -3,12 +3,9 @@
 //! A token list narrows a search to the traces that can match; the spans decide. Long
 //! values have no token, and a search for one goes without.
 
-use crate::codes;
 use crate::raw::Shell;
-use crate::wire::{Field, WireError, fields, text};
-use prost::Message as _;
 use serde_json::Value;
-use sonde_proto::{SpanId, otlp, semconv};
+use sonde_proto::{SpanId, semconv, walk};
 use sonde_segment::blocks::hash64;
 use std::borrow::Cow;
 
@@ -50,6 +47,11 @@ pub(crate) fn overflow() -> u64 {
 
 /// The token of a value; `None` for a value too long to have one.
 pub(crate) fn token(kind: Kind, key: &str, value: &[u8]) -> Option<u64> {
+    of_bytes(kind, key.as_bytes(), value)
+}
+
+/// The same of a key that nobody need know to be text.
+pub(crate) fn of_bytes(kind: Kind, key: &[u8], value: &[u8]) -> Option<u64> {
     if value.len() > VALUE_BYTES_MAX || key.len() > VALUE_BYTES_MAX {
         return None;
     }
@@ -68,10 +70,10 @@ pub(crate) fn token(kind: Kind, key: &str, value: &[u8]) -> Option<u64> {
 }
 
 /// The hash of kind, key, a zero and value, written into a room that is large enough.
-fn hashed(room: &mut [u8], kind: Kind, key: &str, value: &[u8]) -> u64 {
+fn hashed(room: &mut [u8], kind: Kind, key: &[u8], value: &[u8]) -> u64 {
     let (key_end, end) = (1 + key.len(), 2 + key.len() + value.len());
     room[0] = kind as u8;
-    room[1..key_end].copy_from_slice(key.as_bytes());
+    room[1..key_end].copy_from_slice(key);
     room[key_end + 1..end].copy_from_slice(value);
     hash64(&room[..end])
 }
@@ -114,26 +116,22 @@ pub(crate) fn of_resource<'a>(
     shell: &'a Shell,
     request_id_keys: &[String],
     out: &mut Vec<u64>,
-) -> Result<Cow<'a, str>, WireError> {
+) -> Cow<'a, str> {
     let mut service = Cow::Borrowed(SERVICE_UNKNOWN);
     let (from, mut is_over) = (out.len(), false);
-    for field in fields(&shell.bytes) {
-        let (1, Field::Bytes(resource)) = field? else {
+    for (key, value) in walk::resource_attributes(&shell.bytes) {
+        // The door lets nothing else in.
+        let Ok(key) = std::str::from_utf8(key) else {
             continue;
         };
-        for field in fields(resource) {
-            let (1, Field::Bytes(attribute)) = field? else {
-                continue;
-            };
-            let (key, value) = key_value(attribute)?;
-            if out.len() - from < CONTEXT_TOKENS_MAX {
-                put_attribute(key, &value, request_id_keys, out);
-            } else {
-                is_over = true;
-            }
-            if key == semconv::SERVICE_NAME && !value.is_empty() {
-                service = value;
-            }
+        let value = value.read().text();
+        if out.len() - from < CONTEXT_TOKENS_MAX {
+            put_attribute(key, &value, request_id_keys, out);
+        } else {
+            is_over = true;
+        }
+        if key == semconv::SERVICE_NAME && !value.is_empty() {
+            service = value;
         }
     }
     out.extend(token(Kind::Service, "", service.as_bytes()));
@@ -143,53 +141,32 @@ pub(crate) fn of_resource<'a>(
         out.extend(token(Kind::Attribute, semconv::SERVICE_NAME, service));
     }
     out.extend(is_over.then(overflow));
-    Ok(service)
-}
-
-/// The name of a span, its status and kind as in its code, and its tokens.
-pub(crate) fn of_span<'a>(
-    span: &'a [u8],
-    request_id_keys: &[String],
-    out: &mut Vec<u64>,
-) -> Result<(&'a str, u8), WireError> {
-    let (mut name, mut kind, mut status) = ("", 0, 0);
-    for field in fields(span) {
-        match field? {
-            (2, Field::Bytes(id)) => out.extend(SpanId::from_slice(id).ok().map(|id| span_id(&id))),
-            (5, Field::Bytes(bytes)) => name = text(bytes)?,
-            (6, Field::Varint(n)) => kind = n,
-            (9, Field::Bytes(attribute)) => {
-                let (key, value) = key_value(attribute)?;
-                put_attribute(key, &value, request_id_keys, out);
-            }
-            (15, Field::Bytes(message)) => status = status_code(message)?,
-            _ => {}
-        }
-    }
-    out.extend(token(Kind::Operation, "", name.as_bytes()));
-    out.extend(token(Kind::Role, "", kind_name(kind).as_bytes()));
-    out.extend(token(Kind::Status, "", status_name(status).as_bytes()));
-    Ok((name, codes::flags(status, kind)))
+    service
 }
 
 fn put_attribute(key: &str, value: &str, request_id_keys: &[String], out: &mut Vec<u64>) {
     out.extend(token(Kind::Attribute, key, value.as_bytes()));
     put_elements(key, value, out);
     if request_id_keys.iter().any(|k| k == key) {
-        each_request_id(value, |id| {
-            out.extend(token(Kind::RequestId, "", id.as_bytes()));
-        });
+        put_request_ids(value, out);
     }
 }
 
+/// The tokens of the identifiers that a value holds.
+pub(crate) fn put_request_ids(value: &str, out: &mut Vec<u64>) {
+    each_request_id(value, |id| {
+        out.extend(token(Kind::RequestId, "", id.as_bytes()));
+    });
+}
+
 /// The tokens of a list's elements: a search for one of them finds the list.
-fn put_elements(key: &str, value: &str, out: &mut Vec<u64>) {
+pub(crate) fn put_elements(key: &str, value: &str, out: &mut Vec<u64>) {
     let is_list = value.starts_with('[');
     let Some(Ok(elements)) = is_list.then(|| serde_json::from_str::<Vec<Value>>(value)) else {
         return;
     };
     for element in elements.iter().take(ELEMENTS_MAX) {
-        // As [`otlp::text`] writes them outside of a list.
+        // As [`sonde_proto::otlp::text`] writes them outside of a list.
         let text = match element {
             Value::String(text) => Cow::Borrowed(text.as_str()),
             Value::Number(number) => {
@@ -219,74 +196,9 @@ pub(crate) fn each_request_id(value: &str, mut take: impl FnMut(&str)) {
     }
 }
 
-pub(crate) fn status_code(status: &[u8]) -> Result<u64, WireError> {
-    let mut code = 0;
-    for field in fields(status) {
-        if let (3, Field::Varint(n)) = field? {
-            code = n;
-        }
-    }
-    Ok(code)
-}
-
-fn key_value(message: &[u8]) -> Result<(&str, Cow<'_, str>), WireError> {
-    let (mut key, mut value) = ("", Cow::Borrowed(""));
-    for field in fields(message) {
-        match field? {
-            (1, Field::Bytes(bytes)) => key = text(bytes)?,
-            (2, Field::Bytes(bytes)) => value = value_text(bytes)?,
-            _ => {}
-        }
-    }
-    Ok((key, value))
-}
-
-/// A value as text, as [`otlp::text`] gives it; strings without a copy.
-fn value_text(message: &[u8]) -> Result<Cow<'_, str>, WireError> {
-    let mut values = fields(message);
-    match (values.next(), values.next()) {
-        (Some(Ok((1, Field::Bytes(string)))), None) => {
-            return text(string).map(Cow::Borrowed);
-        }
-        (Some(Ok((2, Field::Varint(truth)))), None) => {
-            return Ok(Cow::Borrowed(if truth == 0 { "false" } else { "true" }));
-        }
-        (Some(Ok((3, Field::Varint(number)))), None) => {
-            return Ok(Cow::Owned(number.cast_signed().to_string()));
-        }
-        _ => {}
-    }
-    let value = otlp::common::AnyValue::decode(message)
-        .map_err(|_| WireError("an attribute's value cannot be read"))?;
-    Ok(Cow::Owned(otlp::text(&value).into_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use otlp::common::any_value::Value as Any;
-
-    #[test]
-    fn values_have_the_text_that_decoding_gives_them() {
-        let numbers = [0, 1, -1, 200, i64::MIN, i64::MAX].map(Any::IntValue);
-        let others = [
-            Any::BoolValue(true),
-            Any::BoolValue(false),
-            Any::StringValue("a".into()),
-            Any::StringValue(String::new()),
-            Any::DoubleValue(0.5),
-            Any::BytesValue(vec![1, 255]),
-        ];
-        for value in numbers.into_iter().chain(others) {
-            let value = otlp::common::AnyValue { value: Some(value) };
-            let bytes = value.encode_to_vec();
-            assert_eq!(value_text(&bytes).unwrap(), otlp::text(&value));
-        }
-        assert_eq!(value_text(&[]).unwrap(), "");
-        // The last of several counts.
-        assert_eq!(value_text(&[0x18, 7, 0x10, 1]).unwrap(), "true");
-        assert!(value_text(&[0x18]).is_err());
-    }
 
     #[test]
     fn a_token_is_a_hash_of_the_same_bytes_however_long_they_are() {

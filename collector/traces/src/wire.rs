@@ -32,11 +32,6 @@ pub(crate) fn fields(message: &[u8]) -> Fields<'_> {
 }
 
 impl<'a> Fields<'a> {
-    /// How many bytes of the message come behind the last field.
-    pub(crate) fn left(&self) -> usize {
-        self.0.len()
-    }
-
     fn step(&mut self) -> Option<(u64, Field<'a>)> {
         let tag = self.varint()?;
         let field = match tag & 7 {
@@ -104,11 +99,6 @@ impl<'a> Iterator for Fields<'a> {
         }
         Some(step.ok_or(WireError("a field is cut short or of an unknown kind")))
     }
-}
-
-/// Text of a field.
-pub(crate) fn text(bytes: &[u8]) -> Result<&str, WireError> {
-    std::str::from_utf8(bytes).map_err(|_| WireError("text is not UTF-8"))
 }
 
 /// Appends a field of text, bytes or a message.

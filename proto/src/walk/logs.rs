@@ -1,6 +1,6 @@
 //! The walk itself: resource → scope → record.
 
-use super::value::{Attributes, Unread, UnreadAttributes, next_inside, text};
+use super::value::{Attributes, Gathered, Unread, UnreadAttributes, next_inside, text};
 use super::wire::{Cursor, DEPTH_MAX, Wire};
 use std::borrow::Cow;
 
@@ -192,14 +192,14 @@ impl<'a> LogRecord<'a> {
         let mut record = Self::empty();
         let mut fields = at;
         let mut before = at;
-        let mut attributes = false;
+        let (mut attributes, mut body) = (false, Gathered::default());
         while let Ok(Some((tag, wire))) = fields.field(DEPTH_MAX) {
             match (tag, wire) {
                 (1, Wire::Fixed64(n)) => record.time_unix_nano = n,
                 (11, Wire::Fixed64(n)) => record.observed_time_unix_nano = n,
                 (2, Wire::Varint(n)) => record.severity_number = n as i32,
                 (3, Wire::Len(s)) => record.severity_text = text(s),
-                (5, Wire::Len(body)) => record.body = Unread::new(body),
+                (5, Wire::Len(part)) => body.add(5, before, part),
                 (6, Wire::Len(_)) if !attributes => {
                     attributes = true;
                     record.attributes = before;
@@ -213,6 +213,7 @@ impl<'a> LogRecord<'a> {
             }
             before = fields;
         }
+        record.body = body.value();
         record
     }
 

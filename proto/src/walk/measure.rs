@@ -15,9 +15,10 @@
 use super::WalkError;
 use super::shape::{self, Field, REPEATED_MAX, Shape};
 use super::text::{PAIR_DEPTH, is_ascii, pair};
+use super::unkept::{SPAN_BYTES_MAX, Unkept};
 use super::validate::{message, string, unknown};
 use super::wire::{Cursor, DEPTH_MAX, Wire};
-use crate::Signal;
+use crate::{Signal, SpanId, TraceId};
 
 /// What a request holds, and what it would become.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct Measure {
     pub text_most: u64,
     /// The length of the longest name of a plain attribute.
     pub name_most: u64,
+    /// What of it no store keeps, however late or early it is: spans.
+    pub unkept: Unkept,
 }
 
 pub(super) fn measure(signal: Signal, bytes: &[u8]) -> Result<Measure, WalkError> {
@@ -47,12 +50,21 @@ pub(super) fn measure(signal: Signal, bytes: &[u8]) -> Result<Measure, WalkError
 }
 
 fn of(shape: &'static Shape, bytes: &[u8]) -> Result<Measure, WalkError> {
-    let mut measure = Measure::default();
-    measure.walk(Cursor::new(bytes), shape, DEPTH_MAX)?;
-    Ok(measure)
+    let mut measuring = Measuring::default();
+    measuring.walk(Cursor::new(bytes), shape, DEPTH_MAX)?;
+    Ok(measuring.found)
 }
 
-impl Measure {
+/// A walk that goes on.
+#[derive(Default)]
+struct Measuring {
+    found: Measure,
+    /// Whether the span that is walked has a trace ID and one of its own.
+    has_trace_id: bool,
+    has_span_id: bool,
+}
+
+impl Measuring {
     fn walk(&mut self, mut at: Cursor<'_>, shape: &Shape, depth: u32) -> Result<(), WalkError> {
         let mut counts = [0; REPEATED_MAX];
         while let Some((number, wire)) = at.field(depth)? {
@@ -62,6 +74,14 @@ impl Measure {
                 | (Field::Fixed64, Wire::Fixed64(_))
                 | (Field::Fixed32, Wire::Fixed32(_)) => {}
                 (Field::Bytes, Wire::Len(inside)) => self.bytes(inside),
+                (Field::TraceId, Wire::Len(id)) => {
+                    self.has_trace_id = TraceId::from_slice(id.bytes()).is_ok();
+                    self.bytes(id);
+                }
+                (Field::SpanId, Wire::Len(id)) => {
+                    self.has_span_id = SpanId::from_slice(id.bytes()).is_ok();
+                    self.bytes(id);
+                }
                 (Field::Text, Wire::Len(inside)) => {
                     string(&at, wire)?;
                     self.bytes(inside);
@@ -76,9 +96,10 @@ impl Measure {
                     let (before, size) = (counts[place], size_of_one(repeated));
                     counts[place] = before + count;
                     if matches!(repeated, Field::Pairs(_)) {
-                        self.attributes_most = self.attributes_most.max(before + count);
+                        self.found.attributes_most = self.found.attributes_most.max(before + count);
                     }
-                    self.decoded_bytes += (capacity(before + count) - capacity(before)) * size;
+                    self.found.decoded_bytes +=
+                        (capacity(before + count) - capacity(before)) * size;
                 }
             }
         }
@@ -100,7 +121,7 @@ impl Measure {
                     && let Some((name, value)) = pair(inside.bytes())
                     && is_ascii(inside.bytes()) =>
             {
-                self.name_most = self.name_most.max(name.len() as u64);
+                self.found.name_most = self.found.name_most.max(name.len() as u64);
                 self.text_bytes(name.len());
                 self.text_bytes(value.len());
                 Ok(1)
@@ -109,9 +130,15 @@ impl Measure {
                 Field::Messages(shape) | Field::Records(shape) | Field::Pairs(shape),
                 Wire::Len(_),
             ) => {
-                self.records += u64::from(matches!(field, Field::Records(_)));
+                self.found.records += u64::from(matches!(field, Field::Records(_)));
                 let (inside, depth) = message(at, wire, depth)?;
                 self.walk(inside, shape, depth)?;
+                Ok(1)
+            }
+            (Field::Spans(shape), Wire::Len(_)) => {
+                self.found.records += 1;
+                let (inside, depth) = message(at, wire, depth)?;
+                self.span(inside, shape, depth)?;
                 Ok(1)
             }
             (Field::Texts, Wire::Len(inside)) => {
@@ -126,6 +153,21 @@ impl Measure {
         }
     }
 
+    /// Walks a span, and notes whether a store will keep it.
+    fn span(&mut self, inside: Cursor<'_>, shape: &Shape, depth: u32) -> Result<(), WalkError> {
+        (self.has_trace_id, self.has_span_id) = (false, false);
+        self.walk(inside, shape, depth)?;
+        let unkept = &mut self.found.unkept;
+        if !self.has_trace_id {
+            unkept.bad_trace_ids += 1;
+        } else if !self.has_span_id {
+            unkept.bad_span_ids += 1;
+        } else if inside.bytes().len() > SPAN_BYTES_MAX {
+            unkept.too_large += 1;
+        }
+        Ok(())
+    }
+
     #[inline]
     fn bytes(&mut self, inside: Cursor<'_>) {
         self.text_bytes(inside.bytes().len());
@@ -135,8 +177,8 @@ impl Measure {
     fn text_bytes(&mut self, len: usize) {
         let len = len as u64;
         if len > 0 {
-            self.text_most = self.text_most.max(len);
-            self.decoded_bytes += len.max(BYTES_CAPACITY_MIN);
+            self.found.text_most = self.found.text_most.max(len);
+            self.found.decoded_bytes += len.max(BYTES_CAPACITY_MIN);
         }
     }
 }
@@ -157,7 +199,10 @@ fn capacity(len: u64) -> u64 {
 
 fn size_of_one(field: Field) -> u64 {
     let size = match field {
-        Field::Messages(shape) | Field::Records(shape) | Field::Pairs(shape) => shape.size,
+        Field::Messages(shape)
+        | Field::Records(shape)
+        | Field::Spans(shape)
+        | Field::Pairs(shape) => shape.size,
         Field::Texts => size_of::<String>(),
         _ => size_of::<u64>(),
     };

@@ -22,10 +22,15 @@ pub(super) enum Field {
     Fixed32,
     Text,
     Bytes,
+    /// As `Bytes`: those that a span is known by.
+    TraceId,
+    SpanId,
     Message(&'static Shape),
     Messages(&'static Shape),
     /// As `Messages`, of what a request is sent for.
     Records(&'static Shape),
+    /// As `Records`, of spans.
+    Spans(&'static Shape),
     /// As `Messages`, of `KeyValue`s.
     Pairs(&'static Shape),
     Texts,
@@ -78,6 +83,7 @@ impl Field {
             self,
             Self::Messages(_)
                 | Self::Records(_)
+                | Self::Spans(_)
                 | Self::Pairs(_)
                 | Self::Texts
                 | Self::Varints
@@ -87,8 +93,8 @@ impl Field {
 }
 
 use Field::{
-    Bytes, Fixed32, Fixed64, Fixed64s, Message, Messages, Pairs, Records, Text, Texts, Varint,
-    Varints,
+    Bytes, Fixed32, Fixed64, Fixed64s, Message, Messages, Pairs, Records, SpanId, Spans, Text,
+    Texts, TraceId, Varint, Varints,
 };
 
 pub(super) static LOGS_REQUEST: Shape =
@@ -127,11 +133,11 @@ pub(super) static RESOURCE_SPANS: Shape = Shape::of::<trace::ResourceSpans>(&[
 ]);
 
 pub(super) static SCOPE_SPANS: Shape =
-    Shape::of::<trace::ScopeSpans>(&[(1, Message(&SCOPE)), (2, Records(&SPAN)), (3, Text)]);
+    Shape::of::<trace::ScopeSpans>(&[(1, Message(&SCOPE)), (2, Spans(&SPAN)), (3, Text)]);
 
 pub(super) static SPAN: Shape = Shape::of::<trace::Span>(&[
-    (1, Bytes),
-    (2, Bytes),
+    (1, TraceId),
+    (2, SpanId),
     (3, Text),
     (4, Bytes),
     (5, Text),

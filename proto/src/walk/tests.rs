@@ -300,6 +300,23 @@ fn a_message_given_twice_is_merged_as_prost_does() {
 }
 
 #[test]
+fn a_body_in_parts_is_whole_to_who_walks_it_unmerged() {
+    let list = |n: u8| field(5, &field(1, &[0x18, n]));
+    for record in [
+        [field(5, &list(1)), field(5, &list(2))].concat(),
+        [field(5, &list(1)), field(3, b"INFO"), field(5, &list(2))].concat(),
+        field(5, &[list(1), list(2)].concat()),
+    ] {
+        let bytes = in_record(&record);
+        let request = ExportLogsServiceRequest::decode(&bytes[..]).unwrap();
+        assert_eq!(
+            format!("{:?}", walked(&Logs::trusted(&bytes))),
+            format!("{:?}", plain(request))
+        );
+    }
+}
+
+#[test]
 fn a_resource_that_follows_its_records_is_found() {
     let attributes = field(1, &field(1, &field(1, b"late")));
     let bytes = field(1, &[field(2, &field(2, b"")), attributes].concat());

@@ -1,11 +1,12 @@
 //! Which spans and data points of a valid request a store would leave out.
 //!
 //! The stores refuse single spans and points after the request is durable, when nobody waits
-//! for an answer any more. So the door looks first, by the same rules, and tells the sender.
-//! Only the fields that decide are looked at.
+//! for an answer any more. So the door looks first, by the same rules, and tells the sender:
+//! [`super::measure`] looks at spans while it walks them, and this at data points, of which only
+//! the fields that decide are looked at.
 
 use super::wire::{Cursor, DEPTH_MAX, Wire};
-use crate::{Signal, SpanId, TraceId, UnixNanos};
+use crate::UnixNanos;
 
 /// A single span of more bytes is not kept.
 pub const SPAN_BYTES_MAX: usize = 32 << 20;
@@ -50,15 +51,13 @@ impl Unkept {
     }
 }
 
-/// Looks at a request that [`super::measure`] accepted. Log records are all kept.
-pub(super) fn unkept(signal: Signal, bytes: &[u8], bounds: Bounds) -> Unkept {
+/// Looks at metrics that [`super::measure`] accepted.
+pub(super) fn points(bytes: &[u8], bounds: Bounds) -> Unkept {
     let mut unkept = Unkept::default();
-    let at = Cursor::new(bytes);
-    match signal {
-        Signal::Logs => {}
-        Signal::Spans => each(at, &[1, 2, 2], &mut |span| unkept.span(span)),
-        Signal::Metrics => each(at, &[1, 2, 2], &mut |metric| unkept.metric(metric, bounds)),
-    }
+    let metrics = Cursor::new(bytes);
+    each(metrics, &[1, 2, 2], &mut |metric| {
+        unkept.metric(metric, bounds);
+    });
     unkept
 }
 
@@ -77,25 +76,6 @@ fn each<'a>(mut at: Cursor<'a>, path: &[u32], found: &mut impl FnMut(Cursor<'a>)
 }
 
 impl Unkept {
-    fn span(&mut self, mut at: Cursor<'_>) {
-        let is_too_large = at.bytes().len() > SPAN_BYTES_MAX;
-        let (mut trace, mut span): (&[u8], &[u8]) = (&[], &[]);
-        while let Ok(Some((tag, wire))) = at.field(DEPTH_MAX) {
-            match (tag, wire) {
-                (1, Wire::Len(id)) => trace = id.bytes(),
-                (2, Wire::Len(id)) => span = id.bytes(),
-                _ => {}
-            }
-        }
-        if TraceId::from_slice(trace).is_err() {
-            self.bad_trace_ids += 1;
-        } else if SpanId::from_slice(span).is_err() {
-            self.bad_span_ids += 1;
-        } else if is_too_large {
-            self.too_large += 1;
-        }
-    }
-
     /// Gauge, sum, histogram, exponential histogram and summary: the points of each are its
     /// field 1, and a point's time is its field 3.
     fn metric(&mut self, mut at: Cursor<'_>, bounds: Bounds) {
@@ -156,50 +136,12 @@ mod tests {
         Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric,
     };
     use crate::otlp::metrics_service::ExportMetricsServiceRequest;
-    use crate::otlp::trace::{ResourceSpans, ScopeSpans, Span};
-    use crate::otlp::trace_service::ExportTraceServiceRequest;
     use prost::Message as _;
 
     const BOUNDS: Bounds = Bounds {
         earliest_millis: 1_000,
         latest_millis: 2_000,
     };
-
-    #[test]
-    fn spans_without_usable_ids_are_counted_once_each() {
-        let span = |trace: &[u8], span: &[u8]| Span {
-            trace_id: trace.into(),
-            span_id: span.into(),
-            ..Default::default()
-        };
-        let spans = vec![
-            span(&[1; 16], &[1; 8]),
-            span(&[0; 16], &[1; 8]),
-            span(&[1; 15], &[]),
-            span(&[1; 16], &[0; 8]),
-            Span {
-                name: "x".repeat(SPAN_BYTES_MAX),
-                ..span(&[1; 16], &[1; 8])
-            },
-        ];
-        let request = ExportTraceServiceRequest {
-            resource_spans: vec![ResourceSpans {
-                scope_spans: vec![ScopeSpans {
-                    spans,
-                    ..Default::default()
-                }],
-                ..Default::default()
-            }],
-        };
-        let found = unkept(Signal::Spans, &request.encode_to_vec(), BOUNDS);
-        let expected = Unkept {
-            bad_trace_ids: 2,
-            bad_span_ids: 1,
-            too_large: 1,
-            ..Unkept::default()
-        };
-        assert_eq!((found, found.count()), (expected, 4));
-    }
 
     #[test]
     fn exponential_histograms_with_buckets_that_are_too_wide_are_counted_once() {
@@ -235,7 +177,7 @@ mod tests {
                 ..Default::default()
             }],
         };
-        let found = unkept(Signal::Metrics, &request.encode_to_vec(), BOUNDS);
+        let found = points(&request.encode_to_vec(), BOUNDS);
         let expected = Unkept {
             too_old: 1,
             too_coarse: 2,
@@ -276,7 +218,7 @@ mod tests {
                 ..Default::default()
             }],
         };
-        let found = unkept(Signal::Metrics, &request.encode_to_vec(), BOUNDS);
+        let found = points(&request.encode_to_vec(), BOUNDS);
         let expected = Unkept {
             too_old: 2,
             too_new: 1,

@@ -199,7 +199,8 @@ fn sides_that_found_each_other_leave_no_more_deadlines_than_may_wait() {
         ] {
             let (_, entry) = entry(0, 0, &[(service, wire)]);
             let resources = sonde_proto::walk::spans(&entry.payload).unwrap();
-            let side = crate::span::Span::of(resources[0].spans[0], service).unwrap();
+            let (span, service) = (*resources[0].spans().next().unwrap(), service.into());
+            let side = crate::span::Span::of(span, &service).unwrap();
             dropped += graph.add(&side, &bounds, limits, UnixNanos(0)).dropped;
             assert!(graph.deadlines() <= 200);
         }

@@ -120,16 +120,16 @@ impl Tail {
 
     /// Lists the services and operations of traces that were adopted.
     pub(super) fn name_all(&mut self) {
-        let mut services: AHashMap<*const Shell, Option<String>> = AHashMap::new();
+        let mut services: AHashMap<*const Shell, String> = AHashMap::new();
         let (mut tokens, mut found, mut pairs) = (Vec::new(), AHashSet::new(), Vec::new());
         for span in self.traces.values().flat_map(|trace| &trace.spans) {
             let resource = Arc::as_ptr(&span.context.resource);
             let service = services.entry(resource).or_insert_with(|| {
                 tokens.clear();
                 let service = token::of_resource(&span.context.resource, &[], &mut tokens);
-                service.ok().map(std::borrow::Cow::into_owned)
+                service.into_owned()
             });
-            let (Some(service), Some(name)) = (service, name(span)) else {
+            let Some(name) = name(span) else {
                 continue;
             };
             let key = sonde_segment::blocks::hash64(name.as_bytes());

@@ -2,6 +2,7 @@
 
 use super::SearchError;
 use super::fetch::{PageLimits, RawTrace, SpanPlace, why_cut};
+use crate::codes;
 use crate::model::{Span, TraceSummary};
 use crate::raw::{Context, RawSpan, Shell};
 use crate::store::{TraceStore, View};
@@ -109,7 +110,6 @@ impl Heads {
             return *service;
         }
         let name = token::of_resource(resource, &[], &mut Vec::new());
-        let name = name.map_or(token::SERVICE_UNKNOWN.into(), |name| name);
         let number = match self.services.get(&*name) {
             Some(known) => *known,
             None => self.add_service(&name),
@@ -320,13 +320,8 @@ fn first_within(heads: &[Head], limits: &PageLimits) -> usize {
 }
 
 fn is_error(span: &RawSpan) -> bool {
-    let mut code = 0;
-    for field in fields(&span.bytes) {
-        if let Ok((15, Field::Bytes(status))) = field {
-            code = token::status_code(status).unwrap_or(0);
-        }
-    }
-    code == 2
+    let (status, _) = codes::parts(codes::of_span(&span.bytes));
+    status == 2
 }
 
 fn is_root(span: &RawSpan) -> bool {

@@ -90,7 +90,7 @@ fn write(draw: &mut Draw<'_>, shape: &Shape, depth: u32) -> Vec<u8> {
                 put_key(&mut out, number, 5);
                 out.extend([draw.next(); 4]);
             }
-            Field::Text | Field::Texts | Field::Bytes => {
+            Field::Text | Field::Texts | Field::Bytes | Field::TraceId | Field::SpanId => {
                 let text = "é€ some text of some length".repeat(2);
                 let len = text.floor_char_boundary(usize::from(draw.next() % 50));
                 put_len(&mut out, number, &text.as_bytes()[..len]);
@@ -103,6 +103,7 @@ fn write(draw: &mut Draw<'_>, shape: &Shape, depth: u32) -> Vec<u8> {
             Field::Message(inner)
             | Field::Messages(inner)
             | Field::Records(inner)
+            | Field::Spans(inner)
             | Field::Pairs(inner) => {
                 if depth > 0 {
                     let inside = write(draw, inner, depth - 1);
@@ -366,4 +367,41 @@ fn an_error_names_the_byte() {
         measure(Signal::Spans, &bytes).unwrap_err().to_string(),
         "not a valid OTLP request: a string is not UTF-8 at byte 10"
     );
+}
+
+#[test]
+fn spans_without_usable_ids_are_counted_once_each() {
+    let span = |trace: &[u8], span: &[u8]| trace::Span {
+        trace_id: trace.into(),
+        span_id: span.into(),
+        ..Default::default()
+    };
+    let spans = vec![
+        span(&[1; 16], &[1; 8]),
+        span(&[0; 16], &[1; 8]),
+        span(&[1; 15], &[]),
+        span(&[1; 16], &[0; 8]),
+        trace::Span {
+            name: "x".repeat(SPAN_BYTES_MAX),
+            ..span(&[1; 16], &[1; 8])
+        },
+    ];
+    let request = ExportTraceServiceRequest {
+        resource_spans: vec![trace::ResourceSpans {
+            scope_spans: vec![trace::ScopeSpans {
+                spans,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }],
+    };
+    let found = measure(Signal::Spans, &request.encode_to_vec()).unwrap();
+    let found = found.unkept;
+    let expected = Unkept {
+        bad_trace_ids: 2,
+        bad_span_ids: 1,
+        too_large: 1,
+        ..Unkept::default()
+    };
+    assert_eq!((found, found.count()), (expected, 4));
 }
