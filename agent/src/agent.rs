@@ -70,7 +70,7 @@ pub struct Agent {
     measuring: Option<mpsc::Sender<()>>,
     scraper: Option<Scraper>,
     tasks: Vec<JoinHandle<()>>,
-    _lock: std::fs::File,
+    _lock: Lock,
 }
 
 impl Agent {
@@ -306,13 +306,24 @@ fn io(action: &'static str, path: &Path, source: std::io::Error) -> StartError {
     }
 }
 
+/// The lock on the data directory. It is let go, and not only closed: a program that this one is
+/// just starting holds for a moment what was open here.
+struct Lock(std::fs::File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closed, it is let go as well, if perhaps later.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Creates the data directory and keeps other agents out of it.
-fn lock(data_dir: &Path) -> Result<std::fs::File, StartError> {
+fn lock(data_dir: &Path) -> Result<Lock, StartError> {
     std::fs::create_dir_all(data_dir).map_err(|source| io("create", data_dir, source))?;
     let path = data_dir.join("lock");
     let file = std::fs::File::create(&path).map_err(|source| io("create", &path, source))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::InUse(data_dir.to_path_buf())),
         Err(error) => Err(io("lock", &path, error.into())),
     }

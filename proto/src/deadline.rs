@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Default)]
 pub struct Deadline {
     at: Option<Instant>,
+    /// How long it was when it was set.
+    whole: Option<Duration>,
     given_up: Arc<AtomicBool>,
 }
 
@@ -24,6 +26,7 @@ impl Deadline {
     pub fn within(time: Duration) -> Self {
         Self {
             at: Instant::now().checked_add(time),
+            whole: Some(time),
             ..Self::default()
         }
     }
@@ -34,7 +37,17 @@ impl Deadline {
         let sooner = Instant::now().checked_add(time);
         Self {
             at: [self.at, sooner].into_iter().flatten().min(),
+            whole: Some(self.whole.map_or(time, |whole| whole.min(time))),
             given_up: Arc::clone(&self.given_up),
+        }
+    }
+
+    /// The same, but at the latest after one of `parts` equal parts of the whole time.
+    #[must_use]
+    pub fn part(&self, parts: u32) -> Self {
+        match self.whole {
+            Some(whole) => self.at_most(whole / parts.max(1)),
+            None => self.clone(),
         }
     }
 
@@ -72,6 +85,9 @@ mod tests {
         assert!(Deadline::within(Duration::ZERO).has_passed());
         let asked = Deadline::within(Duration::from_secs(3600));
         assert!(asked.at_most(Duration::ZERO).has_passed());
+        assert!(!asked.part(6).has_passed() && !Deadline::never().part(6).has_passed());
+        let part = Deadline::within(Duration::from_nanos(10)).part(10);
+        assert_eq!(part.whole, Some(Duration::from_nanos(1)));
         let narrower = asked.at_most(Duration::MAX);
         assert!(!narrower.has_passed());
         drop(asked.give_up_on_drop());

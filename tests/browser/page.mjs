@@ -118,7 +118,13 @@ export async function run(name, options, walk) {
   try {
     // Chromium's own sandbox needs what a container's root often lacks.
     const args = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    const browser = await puppeteer.launch({ executablePath: options.chromium, args: [...args, '--disable-dev-shm-usage'] });
+    const browser = await puppeteer.launch({
+      executablePath: options.chromium,
+      args: [...args, '--disable-dev-shm-usage'],
+      timeout: options.timeout,
+      // A wait is one call.
+      protocolTimeout: options.timeout * 2,
+    });
     try {
       watched = new Page(await browser.newPage(), options);
       await watched.page.setViewport({ width: 1440, height: 900 });

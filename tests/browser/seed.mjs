@@ -96,6 +96,25 @@ export async function versions(origin, service) {
   }
 }
 
+/**
+ * A bank whose every fourth charge takes long and whose every third fails, whatever else the
+ * machine does. Returns the ID of a trace of one that took long.
+ */
+export async function bank(origin, service) {
+  const seed = runSeed() * 100_000 + 70_000;
+  const begin = nowNanos() - 30_000n * NS;
+  const groups = [{ service: `${service}-front`, spans: [] }, { service, spans: [] }];
+  for (let n = 0; n < 40; n += 1) {
+    const [id, took, failed] = [seed + n * 10, n % 4 ? 10 + (n % 5) : 900, n % 3 === 0];
+    const of = { begin, failed };
+    const attributes = { 'http.response.status_code': failed ? 500 : 200 };
+    groups[0].spans.push(span(hex(id, 32), id + 1, null, 'GET /buy', n, took + 4, of));
+    groups[1].spans.push(span(hex(id, 32), id + 2, id + 1, 'POST /charge', n + 2, took, { ...of, attributes }));
+  }
+  await sendSpans(origin, groups);
+  return hex(seed + 360, 32);
+}
+
 /** Calls between `count` services, so that the graph is large. */
 export async function manyServices(origin, count) {
   const name = (n) => `${['gateway', 'orders', 'stock', 'price', 'mail', 'search', 'users', 'carts'][n % 8]}-${Math.floor(n / 8)}`;

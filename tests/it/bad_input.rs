@@ -1,6 +1,6 @@
 //! What is wrong is said once and clearly, is counted, and harms nobody else.
 
-use crate::harness::{Sonde, client, list, set, sonde};
+use crate::harness::{Sonde, client, free_address, list, set, sonde};
 use serde_json::{Value, json};
 use std::io::Write as _;
 
@@ -242,11 +242,7 @@ async fn invalid_utf8_and_a_file_that_vanishes_cost_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_without_a_collector_says_so_and_goes_on_when_it_comes() {
     let dir = tempfile::tempdir().unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let port = free_address().to_string();
     let endpoint = format!("http://{port}");
     let file = dir.path().join("app.log");
     std::fs::write(&file, "first line\n").unwrap();

@@ -1,7 +1,7 @@
 //! `sonde query logs --follow`: the live tail in the terminal.
 
 use crate::command_logs::{QUIET, SECOND, ask, now, push, with_lines};
-use crate::harness::{PATIENCE, Sonde, sonde};
+use crate::harness::{PATIENCE, Sonde, free_address, sonde};
 use serde_json::Value;
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -85,9 +85,10 @@ async fn a_tail_shows_what_was_and_what_comes_and_ends_with_ctrl_c() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tail_survives_its_collector_and_repeats_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let server = Sonde::up(dir.path(), &QUIET).await;
-    let address = server.address("http").to_string();
-    let mut tail = Following::start(&server, &["{pod=\"cart-0\"}", "-o", "raw", "--since", "1m"]);
+    let address = free_address().to_string();
+    let config = [&QUIET[..], &[("http.listen", address.as_str())]].concat();
+    let server = Sonde::up(dir.path(), &config).await;
+    let mut tail = Following::start(&server, &["{pod=\"cart-0\"}", "-o", "raw", "--since", "1h"]);
     let batch =
         |from: u64| -> Vec<_> { (from..from + 50).map(|n| (now(), n.to_string())).collect() };
     push(&server, "cart-0", &batch(0)).await;
@@ -97,8 +98,7 @@ async fn a_tail_survives_its_collector_and_repeats_and_loses_nothing() {
     server.kill().await;
     let note = tail.note().await;
     assert!(note.contains("trying again"), "{note}");
-    let extra = [&QUIET[..], &[("http.listen", address.as_str())]].concat();
-    let server = Sonde::up(dir.path(), &extra).await;
+    let server = Sonde::up(dir.path(), &config).await;
     push(&server, "cart-0", &batch(50)).await;
     let note = tail.note().await;
     assert!(note.contains("connected again"), "{note}");
@@ -173,7 +173,7 @@ async fn a_tail_says_what_it_could_not_show_and_asks_again_for_what_it_missed() 
 async fn a_tail_ends_where_nobody_reads_it_or_nobody_answers() {
     let dir = tempfile::tempdir().unwrap();
     let server = Sonde::up(dir.path(), &QUIET).await;
-    let mut tail = Following::start(&server, &["{}", "-o", "json", "--since", "1m"]);
+    let mut tail = Following::start(&server, &["{}", "-o", "json", "--since", "1h"]);
     push(&server, "cart-0", &[(now(), "one".into())]).await;
     let line: Value = serde_json::from_str(&tail.line().await).unwrap();
     assert_eq!(line["line"], "one");

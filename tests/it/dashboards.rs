@@ -1,7 +1,7 @@
 //! Every query of every shipped dashboard answers against a running demo, as Grafana would
 //! ask it; and the provisioning leads Grafana to an API that is there.
 
-use crate::harness::{PATIENCE, client, get};
+use crate::harness::{PATIENCE, PATIENT, client, get, set};
 use crate::tools::root;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -171,7 +171,9 @@ impl Demo {
     async fn start(dir: &Path) -> Self {
         let url_file = dir.join("url");
         let mut demo = Command::new(env!("CARGO_BIN_EXE_sonde"));
-        demo.args(["demo", "--set", "http.listen=127.0.0.1:0", "--url-file"])
+        demo.arg("demo")
+            .args(set(&[("http.listen", "127.0.0.1:0"), PATIENT]))
+            .arg("--url-file")
             .arg(&url_file);
         let mut process = demo
             .stdout(Stdio::null())
@@ -188,7 +190,10 @@ impl Demo {
                     _process: process,
                 };
             }
-            assert!(begun.elapsed() < PATIENCE, "the demo did not name its page");
+            assert!(
+                begun.elapsed() < PATIENCE * 2,
+                "the demo did not name its page"
+            );
             assert!(
                 process.try_wait().unwrap().is_none(),
                 "the demo ended early"

@@ -1,9 +1,8 @@
 //! Nothing is lost and nothing doubled between a log file and the index, whatever dies.
 
-use crate::harness::{PATIENCE, Sonde, get, list};
+use crate::harness::{PATIENCE, Sonde, free_address, get, list};
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -66,15 +65,6 @@ impl Container {
     }
 }
 
-/// An address on which nothing listens, for a door whose address must be known before.
-pub(crate) fn free_port() -> String {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn every_line_of_rotated_files_is_found_exactly_once_though_both_programs_are_killed() {
     let dir = tempfile::tempdir().unwrap();
@@ -82,7 +72,7 @@ async fn every_line_of_rotated_files_is_found_exactly_once_though_both_programs_
     let mut containers: Vec<_> = (0..FILES)
         .map(|number| Container::create(&pods, number))
         .collect();
-    let grpc = free_port();
+    let grpc = free_address().to_string();
     let endpoint = format!("http://{grpc}");
     let paths = format!("[{}/*/*/*.log]", pods.display());
     let agent_set = [

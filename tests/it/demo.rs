@@ -1,7 +1,6 @@
 //! The demo as a newcomer runs it, and its page as a person sees it.
 
-use crate::delivery::free_port;
-use crate::harness::{PATIENCE, sonde};
+use crate::harness::{PATIENCE, PATIENT, free_address, set, sonde_within};
 use crate::tools::{root, tool};
 use serde_json::Value;
 use std::process::Stdio;
@@ -9,20 +8,19 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+/// A demo is ten seconds of health, and a chain of many links after them.
+const DEMO_PATIENCE: Duration = Duration::from_secs(600);
 /// Twenty pages, each of which may take its time on a machine with much to do.
-const WALK_PATIENCE: Duration = Duration::from_secs(400);
+const WALK_PATIENCE: Duration = Duration::from_secs(1_200);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_unattended_demo_sees_the_whole_chain() {
-    let output = sonde(&[
-        "demo",
-        "--for",
-        "110s",
-        "--exit",
-        "--set",
-        "http.listen=127.0.0.1:0",
-    ])
-    .await;
+    let most = format!("{}s", DEMO_PATIENCE.as_secs());
+    let set = set(&[("http.listen", "127.0.0.1:0"), PATIENT]);
+    let mut arguments = vec!["demo", "--for", &most, "--exit"];
+    arguments.extend(set.iter().map(String::as_str));
+    // It is to say itself what it did not see.
+    let output = sonde_within(DEMO_PATIENCE + PATIENCE, &arguments).await;
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),
@@ -40,14 +38,13 @@ struct Demo {
 }
 
 impl Demo {
-    async fn start(settings: &[&str]) -> Self {
+    async fn start(settings: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url_file = dir.path().join("url");
         let mut demo = Command::new(env!("CARGO_BIN_EXE_sonde"));
-        demo.args(["demo", "--set", "http.listen=127.0.0.1:0"]);
-        for setting in settings {
-            demo.args(["--set", setting]);
-        }
+        demo.arg("demo")
+            .args(set(&[("http.listen", "127.0.0.1:0"), PATIENT]))
+            .args(set(settings));
         demo.arg("--url-file").arg(&url_file);
         let mut process = demo
             .stdout(Stdio::null())
@@ -58,7 +55,10 @@ impl Demo {
         let url = loop {
             match std::fs::read_to_string(&url_file) {
                 Ok(url) if !url.is_empty() => break url,
-                _ => assert!(begun.elapsed() < PATIENCE, "the demo did not name its page"),
+                _ => assert!(
+                    begun.elapsed() < DEMO_PATIENCE,
+                    "the demo did not name its page"
+                ),
             }
             assert!(
                 process.try_wait().unwrap().is_none(),
@@ -80,6 +80,7 @@ impl Demo {
         walk.arg(browser.join(script))
             .args(["--url", &self.url, "--screenshots"])
             .arg(root().join("target/screenshots"))
+            .args(["--timeout", &PATIENCE.as_secs().to_string()])
             .args(arguments);
         walk.env("CHROMIUM", chromium).kill_on_drop(true);
         let output = tokio::time::timeout(WALK_PATIENCE, walk.output())
@@ -116,12 +117,14 @@ async fn the_pages_show_services_nodes_traces_and_requests_and_draw_little_of_wh
     if !has_browser() {
         return;
     }
-    let door = free_port();
-    let door_setting = format!("otlp.http.listen={door}");
-    let demo = Demo::start(&[&door_setting, "traces.trace_spans_max=1500"]).await;
+    let door = free_address().to_string();
+    let settings = [
+        ("otlp.http.listen", door.as_str()),
+        ("traces.trace_spans_max", "1500"),
+    ];
+    let demo = Demo::start(&settings).await;
     let otlp = format!("http://{door}");
-    let arguments = ["--otlp", &otlp, "--timeout", "60"];
-    let seen = demo.walk("signals.mjs", &arguments).await.unwrap();
+    let seen = demo.walk("signals.mjs", &["--otlp", &otlp]).await.unwrap();
     assert!(seen["graph"].as_u64() >= Some(5), "{seen}");
     assert!(seen["exemplars"].as_u64() >= Some(1), "{seen}");
     assert!(seen["drawn"].as_u64() < Some(600), "{seen}");

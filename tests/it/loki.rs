@@ -269,7 +269,10 @@ async fn a_tenant_beyond_its_rate_waits_and_its_neighbour_does_not() {
         ("otlp.limits.by_tenant", slow),
     ];
     let sonde = Sonde::up(dir.path(), &extra).await;
-    let body = json!({"streams": [{"stream": {"job": "x"}, "values": [[now().to_string(), "a"]]}]});
+    // What it owes for one of these takes it hours.
+    let line = "a".repeat(100_000);
+    let body =
+        json!({"streams": [{"stream": {"job": "x"}, "values": [[now().to_string(), line]]}]});
     let push = async |tenant: &str| {
         let sent = client()
             .post(sonde.url("/loki/api/v1/push"))

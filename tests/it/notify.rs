@@ -75,7 +75,7 @@ async fn record(
 /// A rule that fires while `shop_open` is 0, and routing that tells everyone.
 fn files(dir: &Path, receivers: &str) -> (String, String) {
     let rules = dir.join("rules.yaml");
-    let text = "groups:\n- name: it\n  interval: 1s\n  rules:\n  - alert: ShopClosed\n    expr: shop_open == 0\n    \
+    let text = "groups:\n- name: it\n  interval: 1s\n  rules:\n  - alert: ShopClosed\n    expr: last_over_time(shop_open[1h]) == 0\n    \
                 labels: {severity: critical, service: shop}\n    annotations: {summary: 'shop {{ $labels.branch }} is closed'}\n";
     std::fs::write(&rules, text).unwrap();
     let routing = dir.join("alerts.yaml");
@@ -212,18 +212,23 @@ async fn a_page_is_sent_once_though_the_process_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Recorder::open().await;
     let receivers = format!("  webhook_configs:\n  - {{url: {}/hook}}\n", recorder.url);
-    let sonde = start(dir.path(), &receivers).await;
+    let mut sonde = start(dir.path(), &receivers).await;
     say_open(&sonde, 0).await;
     recorder.until("/hook", 1, &sonde).await;
+    let sent = |status: &Value| status["alerts"]["notifications_sent"] == 1;
+    sonde.until("/sonde/v1/status", &[], sent).await;
+    // That it was sent is noted durably before anything else is done. A kill before could only
+    // be followed by another page.
+    sonde.signal("HUP").await;
+    sonde.logged("alert routing reloaded").await;
+    sonde.kill().await;
+
+    let sonde = start(dir.path(), &receivers).await;
     let firing = |answer: &Value| {
         answer["alerts"]
             .as_array()
             .is_some_and(|alerts| !alerts.is_empty())
     };
-    sonde.until("/sonde/v1/alerts", &[], firing).await;
-    sonde.kill().await;
-
-    let sonde = start(dir.path(), &receivers).await;
     sonde.until("/sonde/v1/alerts", &[], firing).await;
     // The resolve is the next message: a second page would stand before it.
     say_open(&sonde, 1).await;
@@ -251,7 +256,7 @@ async fn changed_files_are_followed_at_sighup_and_wrong_ones_are_not() {
     let (rules, _) = files(dir.path(), &hook("/new"));
     let rules = rules.trim_matches(['[', ']']);
     let mut text = std::fs::read_to_string(rules).unwrap();
-    text += "  - {alert: ShopDark, expr: shop_open == 0}\n";
+    text += "  - {alert: ShopDark, expr: 'last_over_time(shop_open[1h]) == 0'}\n";
     std::fs::write(rules, text).unwrap();
     sonde.signal("HUP").await;
     sonde.logged("reloaded the rule files").await;

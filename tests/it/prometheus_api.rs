@@ -213,7 +213,7 @@ async fn federated(program: &Path, flags: &[&str]) {
     let server = Sonde::up(dir.path(), &QUIET).await;
     let newest = with_samples(&server).await;
     let config = format!(
-        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: sonde\n  honor_labels: true\n  metrics_path: /federate\n  params: {{'match[]': ['{{__name__=~\"fed_.+\"}}']}}\n  static_configs: [{{targets: ['{}']}}]\n",
+        "global: {{scrape_interval: 5s, scrape_timeout: 5s}}\nscrape_configs:\n- job_name: sonde\n  honor_labels: true\n  metrics_path: /federate\n  params: {{'match[]': ['{{__name__=~\"fed_.+\"}}']}}\n  static_configs: [{{targets: ['{}']}}]\n",
         server.address("http")
     );
     let prometheus =
@@ -399,7 +399,7 @@ async fn native_histograms_are_federated_alike() {
     assert!(whole[0].contains(wanted), "{whole:?}");
     let native = ["--enable-feature=native-histograms"];
     let config = format!(
-        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: sonde\n  honor_labels: true\n  metrics_path: /federate\n  params: {{'match[]': ['latency']}}\n  static_configs: [{{targets: ['{}']}}]\n",
+        "global: {{scrape_interval: 5s, scrape_timeout: 5s}}\nscrape_configs:\n- job_name: sonde\n  honor_labels: true\n  metrics_path: /federate\n  params: {{'match[]': ['latency']}}\n  static_configs: [{{targets: ['{}']}}]\n",
         server.address("http")
     );
     let federates = dir.path().join("federates");

@@ -1,7 +1,7 @@
 //! A real Prometheus writes what it scrapes into Sonde, which is killed on the way; then both
 //! are asked the same.
 
-use crate::harness::{PATIENCE, Sonde, client, get, list};
+use crate::harness::{PATIENCE, Sonde, client, free_address, get, list};
 use crate::tools::tool;
 use serde_json::Value;
 use sonde_proto::Histogram;
@@ -21,8 +21,9 @@ async fn what_prometheus_writes_is_answered_alike_and_survives_a_kill() {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let sonde = Sonde::up(dir.path(), &QUIET).await;
-    let listens = sonde.address("http").to_string();
+    let listens = free_address().to_string();
+    let config = [&QUIET[..], &[("http.listen", listens.as_str())]].concat();
+    let sonde = Sonde::up(dir.path(), &config).await;
     let prometheus = Prometheus::start(&program, dir.path(), &sonde.url("/api/v1/write")).await;
 
     let scrapes = "count_over_time(up[1h])";
@@ -31,12 +32,12 @@ async fn what_prometheus_writes_is_answered_alike_and_survives_a_kill() {
     sonde.kill().await;
     let missed = prometheus.value(scrapes).await + 3.0;
     prometheus.until(scrapes, |count| count >= missed).await;
-    let mut extra = QUIET.to_vec();
-    extra.push(("http.listen", &listens));
-    let sonde = Sonde::up(dir.path(), &extra).await;
+    let sonde = Sonde::up(dir.path(), &config).await;
 
     // Samples are sent in order, so what is older than a scrape that has arrived has arrived.
-    let time = prometheus.value("timestamp(up)").await;
+    // Of one that came in time: where it does not, all other series end.
+    let scraped = "timestamp(up) and up == 1";
+    let time = prometheus.until(scraped, |_| true).await;
     until(&sonde.url(""), "timestamp(up)", |at| at > time).await;
     let time = format!("{time:.3}");
     for query in [
@@ -202,8 +203,8 @@ scrape_configs:
         value(&self.url(), query).await.expect("it has a value")
     }
 
-    async fn until(&self, query: &str, satisfied: impl Fn(f64) -> bool) {
-        until(&self.url(), query, satisfied).await;
+    async fn until(&self, query: &str, satisfied: impl Fn(f64) -> bool) -> f64 {
+        until(&self.url(), query, satisfied).await
     }
 }
 
@@ -217,12 +218,13 @@ async fn value(url: &str, query: &str) -> Option<f64> {
         .ok()
 }
 
-async fn until(url: &str, query: &str, satisfied: impl Fn(f64) -> bool) {
+/// The same, once it satisfies.
+async fn until(url: &str, query: &str, satisfied: impl Fn(f64) -> bool) -> f64 {
     let begun = Instant::now();
     loop {
         let found = value(url, query).await;
-        if found.is_some_and(&satisfied) {
-            return;
+        if let Some(found) = found.filter(|found| satisfied(*found)) {
+            return found;
         }
         assert!(
             begun.elapsed() < PATIENCE,

@@ -21,10 +21,11 @@ const LOGGED: u64 = 7;
 const POLICIES: &str = "[{name: logged, type: error_log}, \
     {name: none, type: probabilistic, probabilistic: {sampling_percentage: 0}}]";
 
-async fn start(dir: &Path) -> Sonde {
+async fn start(dir: &Path, decision_wait: &str) -> Sonde {
     let settings = [
         ("traces.sampling.policies", POLICIES),
-        ("traces.sampling.decision_wait", "12s"),
+        ("traces.sampling.decision_wait", decision_wait),
+        ("traces.sampling.decision_wait_max", "1h"),
         ("traces.seal_seconds", "1"),
         ("logs.seal_interval_ms", "200"),
     ];
@@ -136,7 +137,8 @@ async fn exemplars(sonde: &Sonde) -> BTreeSet<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_error_log_or_an_exemplar_names_is_kept_and_red_is_of_everything() {
     let dir = tempfile::tempdir().unwrap();
-    let sonde = start(dir.path()).await;
+    // Nothing is judged before it is killed.
+    let sonde = start(dir.path(), "1h").await;
     send(&sonde, "logs", logs().encode_to_vec()).await;
     send(&sonde, "traces", spans().encode_to_vec()).await;
     sonde.until(&path(TRACES - 1), &[], is_there).await;
@@ -147,7 +149,7 @@ async fn what_an_error_log_or_an_exemplar_names_is_kept_and_red_is_of_everything
     );
     sonde.kill().await;
 
-    let sonde = start(dir.path()).await;
+    let sonde = start(dir.path(), "1s").await;
     let calls = [("query", "sum(traces_spanmetrics_calls_total)")];
     let is_counted = |answer: &Value| {
         let value = &answer["data"]["result"][0]["value"][1];
@@ -175,7 +177,7 @@ async fn what_an_error_log_or_an_exemplar_names_is_kept_and_red_is_of_everything
     assert!(found["cuts"]["traces"].as_str().is_some(), "{found}");
     assert!(sonde.stop().await.success());
 
-    let sonde = start(dir.path()).await;
+    let sonde = start(dir.path(), "1s").await;
     sonde.until("/api/v1/query", &calls, is_counted).await;
     sonde.until(&path(LOGGED), &[], is_there).await;
     assert_eq!(kept(&sonde).await, expected);

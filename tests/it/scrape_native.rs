@@ -3,7 +3,7 @@
 
 use crate::harness::Sonde;
 use crate::prometheus_api::Prometheus;
-use crate::scrape::{QUIET, alike, values};
+use crate::scrape::{INTERVAL, QUIET, alike, values};
 use crate::tools::tool;
 use serde_json::{Value, json};
 use sonde_exposition::{
@@ -145,7 +145,7 @@ async fn native_histograms_are_those_that_a_prometheus_stores_of_the_same_target
     };
     let target = target().await;
     let jobs = json!([{"job_name": "page", "static_configs": [{"targets": [target.to_string()]}]}]);
-    let global = json!({"scrape_interval": "1s", "scrape_timeout": "1s"});
+    let global = json!({"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL});
     let dir = tempfile::tempdir().unwrap();
     let config = json!({"global": global, "scrape_configs": jobs}).to_string();
     let flags = ["--enable-feature=native-histograms"];

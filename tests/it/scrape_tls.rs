@@ -2,6 +2,7 @@
 
 use crate::harness::{PATIENCE, Sonde, list};
 use crate::prometheus_api::Prometheus;
+use crate::scrape::INTERVAL;
 use crate::tools::tool;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -82,7 +83,7 @@ async fn a_target_is_trusted_by_its_certificate_and_asked_with_a_password() {
         ),
     ])
     .to_string();
-    let global = json!({"scrape_interval": "1s", "scrape_timeout": "1s"}).to_string();
+    let global = json!({"scrape_interval": INTERVAL, "scrape_timeout": INTERVAL}).to_string();
     let sonde = Sonde::up(
         dir.path(),
         &[

@@ -48,6 +48,17 @@ async fn write(sonde: &Sonde, users: std::ops::Range<u64>) -> (u16, String) {
     (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
+/// Waits until so many series of `flood` are there.
+async fn applied(server: &Sonde, series: u64) {
+    let series = series.to_string();
+    let all = |answer: &Value| {
+        let result = list(&answer["data"], "result");
+        result.first().is_some_and(|one| one["value"][1] == *series)
+    };
+    let count = [("query", "count(flood)")];
+    server.until("/api/v1/query", &count, all).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_series_is_refused_to_its_sender_and_the_others_go_on() {
     let dir = tempfile::tempdir().unwrap();
@@ -60,12 +71,14 @@ async fn a_flood_of_series_is_refused_to_its_sender_and_the_others_go_on() {
     ];
     let server = Sonde::up(dir.path(), &config).await;
     assert_eq!(send(&server, 0..40).await, json!({}));
-    // From here on it is told, whatever it takes to be applied.
+    // Whoever sends near a limit waits for what came before, if not for long.
+    applied(&server, 40).await;
     let answer = send(&server, 30..500).await;
     let partial = &answer["partialSuccess"];
     assert_eq!(partial["rejectedDataPoints"], "450", "{answer:#}");
     let message = partial["errorMessage"].as_str().unwrap();
     assert!(message.contains("metrics.series_max"), "{message}");
+    applied(&server, SERIES_MAX).await;
     assert_eq!(send(&server, 0..50).await, json!({}));
     assert_eq!(write(&server, 0..50).await, (204, String::new()));
     let (status, told) = write(&server, 49..60).await;
@@ -73,15 +86,7 @@ async fn a_flood_of_series_is_refused_to_its_sender_and_the_others_go_on() {
     assert!(told.starts_with("1 samples were taken"), "{told}");
     assert!(told.contains("10 samples are of new series"), "{told}");
 
-    let count = "count(flood)";
-    let most = SERIES_MAX.to_string();
-    let all = |answer: &Value| {
-        let result = list(&answer["data"], "result");
-        result.first().is_some_and(|one| one["value"][1] == *most)
-    };
-    server
-        .until("/api/v1/query", &[("query", count)], all)
-        .await;
+    applied(&server, SERIES_MAX).await;
     let url = server.url("");
     let output = sonde(&["status", "metrics", "--url", &url]).await;
     let shown = String::from_utf8_lossy(&output.stdout);

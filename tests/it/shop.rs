@@ -7,7 +7,7 @@ mod load;
 mod plan;
 mod programs;
 
-use crate::harness::{PATIENCE, Sonde, list};
+use crate::harness::{PATIENCE, Sonde, free_address, list};
 use asked::counts;
 use load::{Load, Request};
 use plan::{Operation, Span, shapes};
@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const ORDERS: u32 = 400;
-/// How long one side of a request waits for the other.
-const PENDING_WAIT_MS: u64 = 15_000;
 /// Of which a slow bank takes more.
 const SLOW_NANOS: u64 = 390_000_000;
+/// What is searched for as long.
+const LONG_NANOS: u64 = 300_000_000;
 /// In the test that kills: how many spans are stored before each kill.
 const KILLS: [u64; 3] = [200, 1_500, 3_000];
 const ORDERS_MAX: u32 = 20_000;
@@ -34,12 +34,7 @@ const NOT_OF_USERS: &str = r#"{client!="user"}"#;
 #[tokio::test(flavor = "multi_thread")]
 async fn red_graph_and_traces_of_five_languages_equal_what_the_load_was() {
     let dir = tempfile::tempdir().unwrap();
-    let wait = PENDING_WAIT_MS.to_string();
-    let settings = [
-        ("agent.tail.paths", "[]"),
-        ("agent.node.enabled", "false"),
-        ("signals.pending_wait_ms", &wait),
-    ];
+    let settings = [("agent.tail.paths", "[]"), ("agent.node.enabled", "false")];
     let sonde = Sonde::up(dir.path(), &settings).await;
     let doors = [sonde.address("otlp.grpc"), sonde.address("otlp.http")];
     let Some(shop) = Shop::open(dir.path(), doors).await else {
@@ -49,23 +44,17 @@ async fn red_graph_and_traces_of_five_languages_equal_what_the_load_was() {
     load.run(&shop, 0..ORDERS).await;
     load.is_what_was_planned();
     counted(&sonde, &load.planned()).await;
-    let waited = jiff::Timestamp::now().as_second() + (PENDING_WAIT_MS / 1_000) as i64 + 1;
     let stored = traces_are_whole(&sonde, &load).await;
     timed(&sonde, &stored).await;
-    searches_find_what_failed(&sonde, &load).await;
+    searches_find_what_failed(&sonde, &load, &stored).await;
     requests_are_looked_up(&sonde, &load).await;
     pages_show_the_same(&sonde, &load.planned()).await;
     spans_are_counted_the_same(&sonde, &load.planned()).await;
 
-    // A side that finds no other is told as such when spans come after its time: there is none.
-    let is_over = |answer: &Value| {
-        let now = answer["data"]["result"][0].as_f64();
-        now.is_some_and(|now| now >= waited as f64)
-    };
-    let now = [("query", "time()")];
-    sonde.until("/api/v1/query", &now, is_over).await;
     load.run(&shop, ORDERS..ORDERS + 10).await;
     counted(&sonde, &load.planned()).await;
+    // Each side has found its other: none waits any more, and none waited in vain.
+    asked::own_gauge_is(&sonde, "sonde_signals_edges_waiting", 0.0).await;
     for lost in ["expired", "dropped"] {
         let lost = format!("sonde_signals_edges_{lost}_total");
         assert_eq!(asked::own_counter(&sonde, &lost).await, 0.0, "{lost}");
@@ -84,15 +73,13 @@ async fn red_graph_and_traces_of_five_languages_equal_what_the_load_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn red_equals_the_spans_that_are_kept_though_the_collector_is_killed_under_load() {
     let dir = tempfile::tempdir().unwrap();
-    let doors = [free_port(), free_port()];
+    let doors = [free_address(), free_address()];
     let [grpc, http] = doors.map(|door| door.to_string());
     let settings = [
         ("otlp.grpc.listen", grpc.as_str()),
         ("otlp.http.listen", &http),
         // Small enough that it is killed between seals too.
         ("traces.seal_bytes", "200000"),
-        // One side may come only when its program tries again.
-        ("signals.pending_wait_ms", "120000"),
     ];
     let names = ["http", "otlp.grpc", "otlp.http"];
     let collector = || Sonde::start("collector", dir.path(), &settings, &names);
@@ -238,7 +225,7 @@ async fn kept(
 }
 
 /// TraceQL over services and their order finds the traces that went wrong, each for its reason.
-async fn searches_find_what_failed(sonde: &Sonde, load: &Load) {
+async fn searches_find_what_failed(sonde: &Sonde, load: &Load, stored: &[Vec<Span>]) {
     use Operation::{Browse, Look, Place};
     let place = |digits: &'static [u32]| {
         move |r: &Request| r.operation == Place && digits.contains(&(r.number % 10))
@@ -246,6 +233,18 @@ async fn searches_find_what_failed(sonde: &Sonde, load: &Load) {
     let broken = |operations: &'static [Operation]| {
         move |r: &Request| r.number % 10 == 6 && operations.contains(&r.operation)
     };
+    // Those of a slow bank, and what else took so long.
+    let charge_is_long = |span: &Span| span.name == "charge card" && span.nanos > LONG_NANOS;
+    let charged_long: BTreeSet<&str> = load
+        .requests()
+        .iter()
+        .zip(stored)
+        .filter(|(_, spans)| spans.iter().any(charge_is_long))
+        .map(|(request, _)| &*request.trace_id)
+        .collect();
+    let slow_bank = |r: &&Request| place(&[9])(r);
+    let mut slow = load.requests().iter().filter(slow_bank);
+    assert!(slow.all(|r| charged_long.contains(&*r.trace_id)));
     type Wanted<'a> = &'a dyn Fn(&Request) -> bool;
     let searches: [(&str, Wanted<'_>); 6] = [
         (
@@ -265,7 +264,7 @@ async fn searches_find_what_failed(sonde: &Sonde, load: &Load) {
             &place(&[5]),
         ),
         (r#"{ name = "charge card" && duration > 300ms }"#, &|r| {
-            place(&[9])(r)
+            charged_long.contains(&*r.trace_id)
         }),
         (
             r#"{ resource.service.name = "cart" && status = error }"#,
@@ -377,9 +376,4 @@ async fn spans_are_counted_the_same(sonde: &Sonde, planned: &[Vec<Span>]) {
     let told: BTreeMap<_, _> = list(&answer, "series").iter().filter_map(count).collect();
     let calls = by_first(&counts(&asked::calls(planned)));
     assert_eq!(told, calls, "{answer:#}");
-}
-
-fn free_port() -> std::net::SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }

@@ -9,7 +9,7 @@ use sonde_proto::otlp::logs_service::ExportLogsServiceRequest;
 use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span, Status};
 use sonde_proto::otlp::trace_service::ExportTraceServiceRequest;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 const LIVES: u64 = 4;
 const SPANS: u64 = 50;
@@ -231,7 +231,5 @@ async fn a_request_is_one_line_of_time_with_what_had_changed_and_what_it_waited_
     let printed = crate::harness::sonde(&["lookup", "--timeline", &url, "req-4711-abc"]).await;
     let printed = String::from_utf8_lossy(&printed.stdout).into_owned();
     assert!(printed.contains("charge: card refused"), "{printed}");
-    tokio::time::timeout(Duration::from_secs(60), sonde.stop())
-        .await
-        .unwrap();
+    sonde.stop().await;
 }

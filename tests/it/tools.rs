@@ -1,4 +1,4 @@
-//! What `tests/setup` has installed: `KEY=path` lines in `target/test-tools/env`.
+//! What `tests/setup` has installed: `KEY=path` lines in `test-tools/env` of the target directory.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub(crate) fn root() -> &'static Path {
 /// # Panics
 /// In CI, where nothing may be skipped.
 pub(crate) fn tool(key: &str) -> Option<PathBuf> {
-    let installed = root().join("target/test-tools/env");
+    let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("test-tools/env");
     let lines = std::fs::read_to_string(&installed).unwrap_or_default();
     let found = lines
         .lines()

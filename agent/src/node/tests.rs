@@ -292,12 +292,12 @@ fn samples_go_to_the_buffer_until_the_agent_lets_go() {
         let (buffer, telemetry, node) = (buffer.clone(), telemetry.clone(), node(&fixture(), &[]));
         move || node.run(Duration::from_millis(1), &clock, &buffer, &telemetry, &stop)
     });
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while telemetry.metric_points.get() < 200 && Instant::now() < deadline {
+    let begun = Instant::now();
+    while telemetry.metric_points.get() < 200 {
+        assert!(begun.elapsed() < Duration::from_secs(240), "nothing comes");
         std::thread::yield_now();
     }
     drop(running);
     thread.join().unwrap();
-    assert!(telemetry.metric_points.get() >= 200);
     assert!(buffer.bytes() > 0);
 }

@@ -232,6 +232,11 @@ impl Graph {
         self.expiry.len()
     }
 
+    /// How many sides have not found another one yet.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.saturating_sub(self.matched)
+    }
+
     /// How many edges there are.
     pub(crate) fn len(&self) -> usize {
         self.edges.len()

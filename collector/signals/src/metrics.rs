@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     pub(crate) overflowed: Counter,
     pub(crate) edges_expired: Counter,
     pub(crate) edges_dropped: Counter,
+    pub(crate) edges_waiting: Gauge,
     pub(crate) unwatched: Counter,
     pub(crate) series: Gauge,
 }
@@ -49,6 +50,11 @@ impl Metrics {
             "sonde_signals_edges_dropped",
             "Sides of requests that found no room to wait.",
             this.edges_dropped.clone(),
+        );
+        registry.register(
+            "sonde_signals_edges_waiting",
+            "Sides of requests whose other side has not come yet.",
+            this.edges_waiting.clone(),
         );
         registry.register(
             "sonde_signals_unwatched",

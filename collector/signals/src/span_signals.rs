@@ -168,7 +168,7 @@ impl SpanSignals {
         let window = Duration::from_secs(self.config.repeat_window_seconds);
         let batches_before = now.minus(window).minus(LAG_MAX);
         let waited_until = self.state.clock.max(now.minus(LAG_MAX));
-        let (mut out, mut series) = (Vec::new(), 0);
+        let (mut out, mut series, mut waiting) = (Vec::new(), 0, 0);
         for (name, signals) in &mut self.state.tenants {
             let lost = signals.graph.expire(&self.graph, limits, waited_until);
             note(&self.metrics, lost);
@@ -187,6 +187,7 @@ impl SpanSignals {
             let red = collect_red(&mut signals.red, bounds.0, stale, &mut exemplars);
             let graph = collect_graph(&mut signals.graph, bounds.1, stale, &mut exemplars);
             series += signals.red.len() + signals.graph.len();
+            waiting += signals.graph.waiting();
             out.extend(
                 red.into_iter()
                     .chain(graph)
@@ -196,9 +197,9 @@ impl SpanSignals {
         self.state
             .tenants
             .retain(|_, signals| *signals != TenantSignals::default());
-        self.metrics
-            .series
-            .set(i64::try_from(series).unwrap_or(i64::MAX));
+        let shown = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.metrics.series.set(shown(series));
+        self.metrics.edges_waiting.set(shown(waiting));
         out
     }
 

@@ -253,7 +253,7 @@ fn span() -> Entry {
 /// Waits for what is wanted, whatever comes before.
 fn wait_for<T: PartialEq + std::fmt::Debug>(events: &mpsc::Receiver<T>, wanted: &T) {
     loop {
-        let event = events.recv_timeout(Duration::from_secs(20));
+        let event = events.recv_timeout(Duration::from_secs(240));
         if event.unwrap_or_else(|error| panic!("{wanted:?} did not come: {error}")) == *wanted {
             return;
         }

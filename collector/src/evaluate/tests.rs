@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use tokio::runtime::Runtime;
 
 const START: UnixNanos = UnixNanos::from_secs(1_000_000);
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// One quick group that is the most overdue, and two that are slow.
 const RULES: &str = "groups:\n- name: quick\n  interval: 1s\n  rules:\n  - {alert: Quick, expr: quick}\n- name: slow\n  interval: 1h\n  rules:\n  - {alert: Slow, expr: slow}\n- name: slow too\n  interval: 1h\n  rules:\n  - {alert: Slow, expr: slow}\n";

@@ -7,13 +7,12 @@ use crate::stores::Stores;
 use sonde_logs::{Belonging, LogRecord, SearchError};
 use sonde_proto::{Deadline, SpanId, Tenant, TraceId, UnixNanos};
 use sonde_traces::Trace;
-use std::time::Duration;
 
 const LOGS_MAX: usize = 1000;
 /// About how many bytes of lines an answer has; the last lines that were read may go beyond.
 const LOG_BYTES_MAX: usize = 16 << 20;
-/// How long one part may take, within the time of the whole.
-const PART_TIME_MAX: Duration = Duration::from_secs(5);
+/// One part may take so much of the time of the whole.
+const PARTS: u32 = 6;
 
 /// One question.
 #[derive(Clone, Copy)]
@@ -38,7 +37,7 @@ pub(super) struct Carriers<'a> {
 impl<'a> Asked<'a> {
     /// Until when one part of the answer is worked for.
     pub(super) fn part(&self) -> Deadline {
-        self.deadline.at_most(PART_TIME_MAX)
+        self.deadline.part(PARTS)
     }
 
     /// A trace that is named and was not kept, and why.

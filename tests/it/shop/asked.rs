@@ -183,6 +183,19 @@ pub(super) fn spans(trace: &Value) -> Vec<Span> {
     told.iter().map(span).collect()
 }
 
+/// Waits until a gauge that Sonde has of itself has a value.
+pub(super) async fn own_gauge_is(sonde: &Sonde, name: &str, value: f64) {
+    let begun = Instant::now();
+    loop {
+        let found = own_counter(sonde, name).await;
+        if found == value {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{name} is {found}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// A counter that Sonde has of itself.
 pub(super) async fn own_counter(sonde: &Sonde, name: &str) -> f64 {
     let metrics = client().get(sonde.url("/metrics")).send().await.unwrap();

@@ -24,6 +24,9 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
+// As long as the tests wait.
+const patience = 4 * time.Minute
+
 func main() {
 	protocol := flag.String("protocol", "grpc", "grpc or http/protobuf")
 	endpoint := flag.String("endpoint", "", "where to send to")
@@ -37,7 +40,7 @@ func main() {
 }
 
 func run(protocol, endpoint, temporality, service string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	exporter, err := exporter(ctx, protocol, endpoint, temporality)
 	if err != nil {
@@ -52,7 +55,7 @@ func run(protocol, endpoint, temporality, service string) error {
 		sdk.Instrument{Name: "names.exponential"},
 		sdk.Stream{Aggregation: sdk.AggregationBase2ExponentialHistogram{MaxSize: 160, MaxScale: 20}},
 	)
-	reader := sdk.NewPeriodicReader(exporter, sdk.WithInterval(time.Hour))
+	reader := sdk.NewPeriodicReader(exporter, sdk.WithInterval(time.Hour), sdk.WithTimeout(patience))
 	provider := sdk.NewMeterProvider(sdk.WithResource(from), sdk.WithView(exponential), sdk.WithReader(reader))
 	err = record(ctx, provider.Meter("names"))
 	return errors.Join(err, provider.ForceFlush(ctx), provider.Shutdown(ctx))
@@ -68,10 +71,10 @@ func exporter(ctx context.Context, protocol, endpoint, temporality string) (sdk.
 	}
 	if protocol == "grpc" {
 		return otlpmetricgrpc.New(ctx, otlpmetricgrpc.WithEndpoint(place), otlpmetricgrpc.WithInsecure(),
-			otlpmetricgrpc.WithTemporalitySelector(of))
+			otlpmetricgrpc.WithTemporalitySelector(of), otlpmetricgrpc.WithTimeout(patience))
 	}
 	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpoint(place), otlpmetrichttp.WithInsecure(),
-		otlpmetrichttp.WithTemporalitySelector(of))
+		otlpmetrichttp.WithTemporalitySelector(of), otlpmetrichttp.WithTimeout(patience))
 }
 
 func record(ctx context.Context, meter metric.Meter) error {

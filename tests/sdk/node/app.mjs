@@ -34,12 +34,14 @@ if (!options.endpoint || !(options.protocol in PACKAGES) || !(requests > 0)) {
 }
 
 const failures = [];
+// As long as the tests wait.
+const PATIENCE = 240_000;
 
 /** The SDK's own exporter, with its failures heard. */
 async function exporter(signal, kind, path) {
   const module = await import(`@opentelemetry/exporter-${signal}-otlp-${PACKAGES[options.protocol]}`);
   const url = options.protocol === 'grpc' ? options.endpoint : options.endpoint.replace(/\/$/, '') + path;
-  const inner = new module[kind]({ url, timeoutMillis: 10_000 });
+  const inner = new module[kind]({ url, timeoutMillis: PATIENCE });
   const send = inner.export.bind(inner);
   inner.export = (items, done) => send(items, (result) => {
     if (result.code !== 0) failures.push(`${signal}: ${result.error?.message ?? 'not delivered'}`);
@@ -53,7 +55,7 @@ const resource = resourceFromAttributes({
   'service.instance.id': `${options.service}-${options['run-id']}`,
   'service.version': '1.0.0',
 });
-const queue = { maxQueueSize: 1 << 20, maxExportBatchSize: 512 };
+const queue = { maxQueueSize: 1 << 20, maxExportBatchSize: 512, exportTimeoutMillis: PATIENCE };
 const traces = new NodeTracerProvider({
   resource,
   spanProcessors: [new BatchSpanProcessor(await exporter('trace', 'OTLPTraceExporter', '/v1/traces'), queue)],
@@ -69,6 +71,7 @@ const metrics = new MeterProvider({
   readers: [new PeriodicExportingMetricReader({
     exporter: await exporter('metrics', 'OTLPMetricExporter', '/v1/metrics'),
     exportIntervalMillis: 3_600_000,
+    exportTimeoutMillis: PATIENCE,
   })],
 });
 

@@ -18,6 +18,8 @@ const { values: options } = parseArgs({
   },
 });
 
+// As long as the tests wait.
+const PATIENCE = 240_000;
 // AggregationTemporalityPreference of the exporters.
 const temporalityPreference = options.temporality === 'delta' ? 0 : 1;
 
@@ -25,7 +27,7 @@ async function exporter() {
   const kind = { grpc: 'grpc', 'http/protobuf': 'proto', 'http/json': 'http' }[options.protocol];
   const { OTLPMetricExporter } = await import(`@opentelemetry/exporter-metrics-otlp-${kind}`);
   const url = kind === 'grpc' ? options.endpoint : `${options.endpoint}/v1/metrics`;
-  return new OTLPMetricExporter({ url, temporalityPreference });
+  return new OTLPMetricExporter({ url, temporalityPreference, timeoutMillis: PATIENCE });
 }
 
 const provider = new MeterProvider({
@@ -40,7 +42,7 @@ const provider = new MeterProvider({
     },
     { instrumentName: 'names.exponential', aggregation: { type: AggregationType.EXPONENTIAL_HISTOGRAM } },
   ],
-  readers: [new PeriodicExportingMetricReader({ exporter: await exporter(), exportIntervalMillis: 3_600_000 })],
+  readers: [new PeriodicExportingMetricReader({ exporter: await exporter(), exportIntervalMillis: 3_600_000, exportTimeoutMillis: PATIENCE })],
 });
 
 const meter = provider.getMeter('names');

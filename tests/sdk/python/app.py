@@ -25,6 +25,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 COUNTER = "shop.requests"
 HISTOGRAM = "shop.request.duration"
 SIGNALS = ("traces", "metrics", "logs")
+# As long as the tests wait, in seconds.
+PATIENCE = 240
 
 
 def arguments() -> argparse.Namespace:
@@ -52,9 +54,9 @@ def exporters(protocol: str, endpoint: str) -> dict:
 
         place = {signal: {"endpoint": f"{endpoint.rstrip('/')}/v1/{signal}"} for signal in SIGNALS}
     return {
-        "traces": OTLPSpanExporter(**place["traces"], timeout=10),
-        "metrics": OTLPMetricExporter(**place["metrics"], timeout=10),
-        "logs": OTLPLogExporter(**place["logs"], timeout=10),
+        "traces": OTLPSpanExporter(**place["traces"], timeout=PATIENCE),
+        "metrics": OTLPMetricExporter(**place["metrics"], timeout=PATIENCE),
+        "logs": OTLPLogExporter(**place["logs"], timeout=PATIENCE),
     }
 
 
@@ -153,7 +155,7 @@ class Shop:
 
     def flush(self, failures: set) -> None:
         for name, provider in (("traces", self.traces), ("metrics", self.metrics), ("logs", self.logs)):
-            if provider.force_flush(30_000) is False:
+            if provider.force_flush(PATIENCE * 1000) is False:
                 failures.add(f"{name}: the flush did not finish")
         for provider in (self.traces, self.metrics, self.logs):
             provider.shutdown()

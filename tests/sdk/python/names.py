@@ -20,6 +20,8 @@ from opentelemetry.sdk.metrics.view import (
 )
 from opentelemetry.sdk.resources import Resource
 
+# As long as the tests wait, in seconds.
+PATIENCE = 240
 INSTRUMENTS = (
     metrics.Counter,
     metrics.UpDownCounter,
@@ -45,10 +47,10 @@ def exporter(options: argparse.Namespace):
     if options.protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
-        return OTLPMetricExporter(endpoint=options.endpoint, insecure=True, preferred_temporality=preferred)
+        return OTLPMetricExporter(endpoint=options.endpoint, insecure=True, preferred_temporality=preferred, timeout=PATIENCE)
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
-    return OTLPMetricExporter(endpoint=f"{options.endpoint}/v1/metrics", preferred_temporality=preferred)
+    return OTLPMetricExporter(endpoint=f"{options.endpoint}/v1/metrics", preferred_temporality=preferred, timeout=PATIENCE)
 
 
 def observing(value: float):
@@ -91,7 +93,7 @@ def main() -> int:
     reader = PeriodicExportingMetricReader(exporter(options), export_interval_millis=3_600_000)
     provider = MeterProvider(resource=Resource(identity), metric_readers=[reader], views=views)
     record(provider.get_meter("names"))
-    delivered = provider.force_flush()
+    delivered = provider.force_flush(PATIENCE * 1000)
     provider.shutdown()
     return 0 if delivered else 1
 

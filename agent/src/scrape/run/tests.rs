@@ -23,7 +23,7 @@ fn outlet() -> Outlet {
 fn config(targets: &[String]) -> ScrapeConfig {
     let targets = serde_json::to_string(targets).unwrap();
     serde_json::from_str(&format!(
-        r#"{{"global": {{"scrape_interval": "50ms", "scrape_timeout": "50ms"}},
+        r#"{{"global": {{"scrape_interval": "500ms", "scrape_timeout": "500ms"}},
             "scrape_configs": [{{"job_name": "j", "static_configs": [{{"targets": {targets}}}]}}]}}"#
     ))
     .unwrap()
@@ -31,7 +31,7 @@ fn config(targets: &[String]) -> ScrapeConfig {
 
 /// The values of the next request by name; `None` where it says that the series ended.
 async fn next(buffer: &Buffer) -> BTreeMap<String, Option<u64>> {
-    let request = tokio::time::timeout(Duration::from_secs(60), buffer.next()).await;
+    let request = tokio::time::timeout(Duration::from_secs(240), buffer.next()).await;
     let request = ExportMetricsServiceRequest::decode(request.unwrap()).unwrap();
     buffer.sent();
     let mut found = BTreeMap::new();
@@ -68,8 +68,8 @@ async fn a_target_is_scraped_seen_failing_and_ended_when_it_is_gone() {
     let config = config(&[server.address.to_string()]);
     let mut scraper = Scraper::start(&config, outlet.clone()).unwrap();
     let values = ["a", "up"];
-    let there = next(&outlet.buffer).await;
-    assert_eq!(told(&there, values), [Some(true); 2]);
+    // On a slow machine an answer may come too late, and the next one in time.
+    while told(&next(&outlet.buffer).await, values) != [Some(true); 2] {}
 
     failing.store(true, Ordering::Relaxed);
     let ended = loop {
@@ -81,25 +81,24 @@ async fn a_target_is_scraped_seen_failing_and_ended_when_it_is_gone() {
     assert_eq!(told(&ended, values), [Some(false), Some(true)]);
     let seen = loop {
         let seen = scraper.view();
-        if seen.active[0].health == Health::Down {
+        if seen.active[0].error.contains("500") {
             break seen;
         }
         next(&outlet.buffer).await;
     };
-    assert!(seen.active[0].error.contains("500"), "{seen:?}");
+    assert_eq!(seen.active[0].health, Health::Down, "{seen:?}");
     assert_eq!(seen.pools, ["j"]);
 
     failing.store(false, Ordering::Relaxed);
     while told(&next(&outlet.buffer).await, values) != [Some(true); 2] {}
     scraper.set(0, Targets::default());
     assert!(scraper.view().active.is_empty());
-    let ended = loop {
-        let found = next(&outlet.buffer).await;
-        if told(&found, values) != [Some(true); 2] {
-            break found;
-        }
-    };
-    assert_eq!(told(&ended, values), [Some(false); 2]);
+    let mut last = [Some(true); 2];
+    while last[1] == Some(true) {
+        let now = told(&next(&outlet.buffer).await, values);
+        last = [now[0].or(last[0]), now[1].or(last[1])];
+    }
+    assert_eq!(last, [Some(false); 2]);
 }
 
 #[tokio::test]

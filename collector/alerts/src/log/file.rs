@@ -14,7 +14,19 @@ pub(crate) struct Log {
     bytes: u64,
     bytes_rewritten: u64,
     is_suspect: bool,
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The lock on the directory. It is let go, and not only closed: a program that this one is just
+/// starting holds for a moment what was open here.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closed, it is let go as well, if perhaps later.
+        let _ = self.0.unlock();
+    }
 }
 
 /// What was found when the log was opened.
@@ -169,7 +181,7 @@ impl Log {
     }
 }
 
-fn lock(dir: &Path) -> Result<File, OpenError> {
+fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join("alerts.lock");
     let options = || {
         OpenOptions::new()
@@ -183,7 +195,7 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         error,
     })?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked(dir.to_owned())),
         Err(TryLockError::Error(error)) => Err(OpenError::Io { path, error }),
     }
@@ -225,4 +237,20 @@ fn encode(records: &[Record]) -> io::Result<Vec<u8>> {
         frame::write(&serde_json::to_vec(record)?, &mut bytes);
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_free_again_though_a_program_that_is_being_started_still_holds_its_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = lock(dir.path()).unwrap();
+        let inherited = first.0.try_clone().unwrap();
+        assert!(matches!(lock(dir.path()), Err(OpenError::Locked(_))));
+        drop(first);
+        assert!(lock(dir.path()).is_ok());
+        drop(inherited);
+    }
 }

@@ -167,6 +167,23 @@ fn a_side_waits_only_its_time_and_only_where_there_is_room() {
 }
 
 #[test]
+fn sides_are_said_to_wait_until_their_other_sides_come() {
+    let mut registry = prometheus_client::registry::Registry::default();
+    let mut signals = crate::SpanSignals::new(&Config::default(), &mut registry, UnixNanos(0));
+    let clients = [1, 2].map(|trace| ("web", span(3, trace, 10, 0)));
+    let servers = [1, 2].map(|trace| ("pay", span(2, trace, 11, 10)));
+    let sides = [&clients[..], &servers[..1], &servers[1..]];
+    for (position, (sides, waiting)) in (0..).zip(sides.into_iter().zip([2, 1, 0])) {
+        signals.apply(&[entry(position, position, sides)]);
+        collect(&mut signals, position);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let line = format!("sonde_signals_edges_waiting {waiting}");
+        assert!(text.lines().any(|found| found == line), "{line}:\n{text}");
+    }
+}
+
+#[test]
 fn a_span_that_is_sent_again_and_again_is_compared_with_few() {
     let mut signals = signals(&Config::default());
     let clients = vec![("web", span(3, 1, 10, 0)); 5_000];

@@ -33,6 +33,9 @@ import java.util.concurrent.TimeUnit;
  * --service NAME}. Exit code 1 when anything was not delivered.
  */
 public final class Names {
+  /** As long as the tests wait. */
+  private static final Duration PATIENCE = Duration.ofMinutes(4);
+
   public static void main(String[] arguments) {
     Map<String, String> options = new HashMap<>();
     for (int at = 0; at + 1 < arguments.length; at += 2) {
@@ -59,8 +62,8 @@ public final class Names {
                     .build())
             .build();
     record(provider.get("names"));
-    CompletableResultCode sent = provider.forceFlush().join(30, TimeUnit.SECONDS);
-    CompletableResultCode ended = provider.shutdown().join(30, TimeUnit.SECONDS);
+    CompletableResultCode sent = provider.forceFlush().join(PATIENCE.toSeconds(), TimeUnit.SECONDS);
+    CompletableResultCode ended = provider.shutdown().join(PATIENCE.toSeconds(), TimeUnit.SECONDS);
     System.exit(sent.isSuccess() && ended.isSuccess() ? 0 : 1);
   }
 
@@ -73,11 +76,13 @@ public final class Names {
       return OtlpGrpcMetricExporter.builder()
           .setEndpoint(endpoint)
           .setAggregationTemporalitySelector(selector)
+          .setTimeout(PATIENCE)
           .build();
     }
     return OtlpHttpMetricExporter.builder()
         .setEndpoint(endpoint + "/v1/metrics")
         .setAggregationTemporalitySelector(selector)
+        .setTimeout(PATIENCE)
         .build();
   }
 
