@@ -219,6 +219,39 @@ pub(crate) fn each_request_id(value: &str, mut take: impl FnMut(&str)) {
     }
 }
 
+/// Whether a span has an identifier under one of the keys, itself and not by its resource.
+pub(crate) fn span_holds(span: &[u8], request_id_keys: &[String], id: &str) -> bool {
+    fields(span).any(|field| match field {
+        Ok((9, Field::Bytes(attribute))) => holds(attribute, request_id_keys, id),
+        _ => false,
+    })
+}
+
+/// Whether a resource has an identifier under one of the keys.
+pub(crate) fn resource_holds(shell: &Shell, request_id_keys: &[String], id: &str) -> bool {
+    fields(&shell.bytes).any(|field| match field {
+        Ok((1, Field::Bytes(resource))) => fields(resource).any(|field| match field {
+            Ok((1, Field::Bytes(attribute))) => holds(attribute, request_id_keys, id),
+            _ => false,
+        }),
+        _ => false,
+    })
+}
+
+fn holds(attribute: &[u8], request_id_keys: &[String], id: &str) -> bool {
+    let Ok((key, Some(value))) = key_and_value(attribute) else {
+        return false;
+    };
+    if !request_id_keys.iter().any(|k| k == key) {
+        return false;
+    }
+    let mut is_held = false;
+    if let Ok(value) = value_text(value) {
+        each_request_id(&value, |held| is_held |= held == id);
+    }
+    is_held
+}
+
 pub(crate) fn status_code(status: &[u8]) -> Result<u64, WireError> {
     let mut code = 0;
     for field in fields(status) {
@@ -230,11 +263,18 @@ pub(crate) fn status_code(status: &[u8]) -> Result<u64, WireError> {
 }
 
 fn key_value(message: &[u8]) -> Result<(&str, Cow<'_, str>), WireError> {
-    let (mut key, mut value) = ("", Cow::Borrowed(""));
+    let (key, value) = key_and_value(message)?;
+    let value = value.map_or(Ok(Cow::Borrowed("")), value_text);
+    Ok((key, value?))
+}
+
+/// The key of an attribute, and its value as it came.
+fn key_and_value(message: &[u8]) -> Result<(&str, Option<&[u8]>), WireError> {
+    let (mut key, mut value) = ("", None);
     for field in fields(message) {
         match field? {
             (1, Field::Bytes(bytes)) => key = text(bytes)?,
-            (2, Field::Bytes(bytes)) => value = value_text(bytes)?,
+            (2, Field::Bytes(bytes)) => value = Some(bytes),
             _ => {}
         }
     }
