@@ -363,4 +363,14 @@ mod tests {
         let text = told(&steps.replace("after", "older"));
         assert!(text.contains("sonde.yaml:3:"), "{text}");
     }
+
+    /// Or the golden signals of all services are refused where there are many operations.
+    #[test]
+    fn a_query_may_match_all_series_of_durations_that_a_tenant_may_have() {
+        let config = Config::default();
+        let buckets = config.signals.latency_buckets_seconds.len() + 1;
+        let series = config.signals.series_max * buckets;
+        let overflow = config.signals.series_max;
+        assert!(series + overflow <= config.metrics.query_series_max);
+    }
 }

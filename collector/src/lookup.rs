@@ -211,6 +211,11 @@ fn around(
         },
         || around::loads(&stores.metrics, tenant, &ran, &moments, &asked.part()),
     );
+    let (load, heard) = if is_silent && load.found.is_empty() && !load.is_failed {
+        around::last_loads(&stores.metrics, tenant, &ran, now, &asked.part())
+    } else {
+        (load, now)
+    };
     let load = cuts.take("load", load);
     let services: BTreeSet<&str> = ran::resources(*place, traces, logs)
         .map(Resource::service)
@@ -225,7 +230,7 @@ fn around(
         trace_ids: &trace_ids,
         services: &services,
         ran: &ran,
-        period: period.or((!ran.is_empty()).then_some((now, now))),
+        period: period.or((!ran.is_empty()).then_some((heard, heard))),
     };
     let all = crate::evaluate::alerts_of(places.alerts, tenant);
     let alerts = cuts.take("alerts", alerts::belonging(all, &about));

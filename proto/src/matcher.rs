@@ -40,6 +40,8 @@ pub struct Matcher {
     /// The text or pattern to compare with.
     pub value: String,
     regex: Option<Regex>,
+    /// The values that a pattern stands for, where it is nothing but these.
+    alternatives: Vec<Box<str>>,
 }
 
 /// Why a matcher could not be compiled.
@@ -117,7 +119,32 @@ impl Matcher {
             op,
             value: value.into(),
             regex,
+            alternatives: match op {
+                MatchOp::Regex => alternatives(value),
+                _ => Vec::new(),
+            },
         })
+    }
+
+    /// The matcher of a label that has one of some values; `None` without values.
+    #[must_use]
+    pub fn any_of<'v>(name: &str, values: impl IntoIterator<Item = &'v str>) -> Option<Self> {
+        let values: Vec<&str> = values.into_iter().collect();
+        match values[..] {
+            [] => None,
+            [value] => Self::new(name, MatchOp::Equal, value).ok(),
+            _ => {
+                let escaped: Vec<String> = values.iter().map(|value| literal(value)).collect();
+                Self::new(name, MatchOp::Regex, &escaped.join("|")).ok()
+            }
+        }
+    }
+
+    /// The values that satisfy a pattern which is nothing but a choice of them (`a|b`), as
+    /// [`Self::any_of`] makes it and Grafana writes it for variables of several values: an index
+    /// has a list for each. Empty for any other matcher.
+    pub fn alternatives(&self) -> impl Iterator<Item = &str> {
+        self.alternatives.iter().map(|value| &**value)
     }
 
     /// Whether a value of the label satisfies the matcher.
@@ -138,6 +165,47 @@ impl Matcher {
     pub fn matches_labels(&self, labels: &Labels) -> bool {
         self.matches(labels.get(&self.name))
     }
+}
+
+/// What means something else than itself in a pattern.
+const SIGNS: &str = r"\.+*?()|[]{}^$";
+
+/// A text as a pattern that matches it alone.
+fn literal(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if SIGNS.contains(c) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}
+
+/// The texts that a pattern stands for, where it is a choice of them, with or without brackets
+/// around it; none where it is anything else, or where one of them is empty.
+fn alternatives(pattern: &str) -> Vec<Box<str>> {
+    let inner = pattern
+        .strip_prefix('(')
+        .and_then(|inner| inner.strip_suffix(')'));
+    let (mut all, mut text) = (Vec::new(), String::new());
+    let mut chars = inner.unwrap_or(pattern).chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '|' => all.push(std::mem::take(&mut text).into_boxed_str()),
+            '\\' => match chars.next().filter(char::is_ascii_punctuation) {
+                Some(c) => text.push(c),
+                None => return Vec::new(),
+            },
+            c if SIGNS.contains(c) => return Vec::new(),
+            c => text.push(c),
+        }
+    }
+    all.push(text.into_boxed_str());
+    if all.iter().any(|text| text.is_empty()) {
+        return Vec::new();
+    }
+    all
 }
 
 impl PartialEq for Matcher {
@@ -255,5 +323,57 @@ mod tests {
             let escapes = matcher.is_ok_and(|m| m.matches("xxb") || m.matches("axx"));
             assert!(!escapes, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_pattern_that_is_a_choice_of_texts_is_known_as_one() {
+        let check = |pattern: &str, expected: &[&str]| {
+            let matcher = Matcher::new("l", MatchOp::Regex, pattern).unwrap();
+            let found: Vec<_> = matcher.alternatives().collect();
+            assert_eq!(found, expected, "{pattern}");
+            assert!(found.iter().all(|text| matcher.matches(text)), "{pattern}");
+        };
+        check("a", &["a"]);
+        check("a|b", &["a", "b"]);
+        check("(a|b)", &["a", "b"]);
+        check(r"a\.b|c\|d|\(", &["a.b", "c|d", "("]);
+        check("new\nline|\u{e9}", &["new\nline", "\u{e9}"]);
+        for other in [
+            "", "a|", "|a", "()", "a.b", "a|b+", "(a)|(b)", "(a|b", "^a$", "(?i:a|b)", r"\d|a",
+            r"\Qa|b\E", "a{2}", "[ab]",
+        ] {
+            if Matcher::new("l", MatchOp::Regex, other).is_ok() {
+                check(other, &[]);
+            }
+        }
+        let not = Matcher::new("l", MatchOp::NotRegex, "a|b").unwrap();
+        assert_eq!(not.alternatives().count(), 0);
+    }
+
+    #[test]
+    fn one_of_some_values_is_matched_and_read_back_whatever_they_hold() {
+        let values = [
+            "a",
+            "a.b",
+            "x\"y",
+            "c\\d",
+            "new\nline",
+            "(|)*",
+            "n\u{e9}",
+            "[a]{2}^$?+",
+            "a-b_c#&~ ",
+        ];
+        for count in 1..=values.len() {
+            let matcher = Matcher::any_of("l", values[..count].iter().copied()).unwrap();
+            for (at, value) in values.iter().enumerate() {
+                assert_eq!(matcher.matches(value), at < count, "{matcher} {value}");
+            }
+            assert!(!matcher.matches("") && !matcher.matches("aXb"));
+            if count > 1 {
+                let found: Vec<_> = matcher.alternatives().collect();
+                assert_eq!(found, values[..count]);
+            }
+        }
+        assert!(Matcher::any_of("l", []).is_none());
     }
 }

@@ -25,6 +25,7 @@ use hashbrown::HashTable;
 use histograms::{HeadChunk, bytes_of};
 pub(crate) use series::Series;
 use sonde_proto::Histogram;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -486,6 +487,16 @@ impl Index for Head {
 
     fn pairs(&self, series: u32) -> &Pairs {
         pairs_of(&self.series, &self.labels, series)
+    }
+
+    fn count_with(&self, name: &str, value: &str) -> usize {
+        self.list_with(name, value).len()
+    }
+
+    fn list_with(&self, name: &str, value: &str) -> Cow<'_, [u32]> {
+        let symbols = self.symbols.find(name).zip(self.symbols.find(value));
+        let list = symbols.map_or(&[][..], |(name, value)| self.postings.list(name, value));
+        Cow::Borrowed(list)
     }
 }
 

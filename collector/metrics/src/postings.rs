@@ -4,6 +4,7 @@ use crate::promql::source::Stop;
 use crate::symbols::{Symbol, Symbols};
 use ahash::AHashMap;
 use sonde_proto::{Deadline, Labels, MatchOp, Matcher};
+use std::borrow::Cow;
 
 /// How many series are looked at between two looks at the clock.
 const LOOKS: usize = 1024;
@@ -38,6 +39,14 @@ impl Postings {
         &self,
     ) -> impl Iterator<Item = (Symbol, &AHashMap<Symbol, Vec<u32>>)> + Clone {
         self.by_name.iter().map(|(name, values)| (*name, values))
+    }
+
+    /// The series with a value of a label.
+    pub(crate) fn list(&self, name: Symbol, value: Symbol) -> &[u32] {
+        let values = self.by_name.get(&name);
+        values
+            .and_then(|values| values.get(&value))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// The values of a label, and the series of each.
@@ -94,9 +103,9 @@ pub(crate) trait Index {
         known: Known,
         deadline: &Deadline,
     ) -> Result<Vec<u32>, Stop> {
-        let (mut narrow, wide) = split(matchers);
+        let (narrow, wide) = split(matchers);
         let mut known = known.into_iter();
-        let found = self.equal_to_all(&mut narrow);
+        let found = self.narrowed(&narrow, &wide);
         let mut found = found.unwrap_or_else(|| (0..self.count()).collect());
         for matcher in wide {
             let known = known.next().unwrap_or_default();
@@ -105,25 +114,69 @@ pub(crate) trait Index {
         Ok(found)
     }
 
-    /// The series with every one of these values; `None` if there is no matcher.
-    fn equal_to_all(&self, matchers: &mut [&Matcher]) -> Option<Vec<u32>> {
-        let list = |m: &&Matcher| -> &[u32] {
-            let name = self.symbols().find(&m.name);
-            let value = self.symbols().find(&m.value);
-            let values = name.and_then(|name| self.postings().values(name));
-            values
-                .zip(value)
-                .and_then(|(values, value)| values.get(&value))
-                .map_or(&[], |l| l)
+    /// How many series have a value of a label.
+    fn count_with(&self, name: &str, value: &str) -> usize;
+
+    /// The series that have a value of a label, by number.
+    fn list_with(&self, name: &str, value: &str) -> Cow<'_, [u32]>;
+
+    /// What lists alone say of matchers split by [`split`]: the series with every one of the
+    /// values, of which those that others stand for as choices are a part where they are fewest.
+    /// `None` where there is no list.
+    fn narrowed(&self, narrow: &[&Matcher], wide: &[&Matcher]) -> Option<Vec<u32>> {
+        let counted = narrow
+            .iter()
+            .map(|m| (self.count_with(&m.name, &m.value), *m));
+        let mut lists: Vec<_> = counted.collect();
+        lists.sort_by_key(|(count, _)| *count);
+        let fewest = lists.first().map_or(usize::MAX, |(count, _)| *count);
+        let choices = wide.iter().filter_map(|m| self.count_of_choice(m, fewest));
+        let mut lists = lists.into_iter().map(|(_, matcher)| matcher);
+        let mut found = match choices.min_by_key(|(count, _)| *count) {
+            Some((_, choice)) => self.list_of_choice(choice),
+            None => {
+                let first = lists.next()?;
+                self.list_with(&first.name, &first.value).into_owned()
+            }
         };
-        matchers.sort_by_key(|m| list(m).len());
-        let (first, rest) = matchers.split_first()?;
-        let mut found = list(first).to_vec();
-        for matcher in rest {
-            let other = list(matcher);
+        for matcher in lists {
+            if found.is_empty() {
+                break;
+            }
+            let other = self.list_with(&matcher.name, &matcher.value);
             found.retain(|id| other.binary_search(id).is_ok());
         }
         Some(found)
+    }
+
+    /// How many series have one of the values that a matcher stands for, where it stands for
+    /// such and they are fewer than that many.
+    fn count_of_choice<'m>(
+        &self,
+        matcher: &'m Matcher,
+        fewer_than: usize,
+    ) -> Option<(usize, &'m Matcher)> {
+        matcher.alternatives().next()?;
+        let mut count = 0;
+        for value in matcher.alternatives() {
+            count += self.count_with(&matcher.name, value);
+            if count >= fewer_than {
+                return None;
+            }
+        }
+        Some((count, matcher))
+    }
+
+    /// They, by number. A series has one value of a label, so no two lists have it; a value that
+    /// is named twice has one list.
+    fn list_of_choice(&self, matcher: &Matcher) -> Vec<u32> {
+        let mut found = Vec::new();
+        for value in matcher.alternatives() {
+            found.extend_from_slice(&self.list_with(&matcher.name, value));
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// Keeps the series that satisfy a matcher, asking it once per value.
@@ -223,5 +276,47 @@ mod tests {
         assert_eq!(looks(MatchOp::Equal, "x"), LOOKS - 1);
         assert!((20..40).contains(&looks(MatchOp::Regex, "x")));
         assert_eq!(looks(MatchOp::NotRegex, &"x".repeat(LOOKS)), 0);
+    }
+
+    /// Whatever the lists are, the answer is that of asking every series.
+    #[test]
+    fn choices_of_values_are_lists_in_memory_and_in_a_segment() {
+        use crate::Config;
+        use crate::testing::*;
+        let bed = Bed::new(&Config::default());
+        let (pods, nodes): (Vec<String>, Vec<String>) = (0..40)
+            .map(|n| (format!("web.{n}"), format!("n{}", n % 4)))
+            .unzip();
+        for name in ["a", "b", "c"] {
+            let points = pods.iter().zip(&nodes);
+            let points = points.map(|(pod, node)| point(&[("pod", pod), ("node", node)], 0, 1.0));
+            bed.send(&[], vec![gauge(name, points.collect())]);
+        }
+        let all = bed.all();
+        let check = |selector: &str, expected: usize| {
+            let matchers = crate::parse_selector(selector).unwrap();
+            let found = bed.matching(selector);
+            assert_eq!(found.len(), expected, "{selector}");
+            let mut labels = found.iter().map(|(labels, _)| labels);
+            assert!(labels.all(|one| all.iter().any(|(other, _)| one == other)));
+            let tenant = bed.store.tenant(&sonde_proto::Tenant::default()).unwrap();
+            let state = tenant.state.read();
+            let head = &state.head;
+            let plain = (0..head.count()).filter(|id| {
+                let labels = head.labels(*id);
+                matchers.iter().all(|m| m.matches_labels(&labels))
+            });
+            assert_eq!(head.matching(&matchers), plain.collect::<Vec<_>>());
+        };
+        for _ in 0..2 {
+            check(r#"{__name__=~"a|b",pod=~"web\\.1|web\\.2|web\\.99"}"#, 4);
+            check(r#"{__name__=~"(a|c|nothing)"}"#, 80);
+            check(r#"{node="n1",pod=~"web\\.1|web\\.2|web\\.1"}"#, 3);
+            check(r#"a{node=~"n1|n2|n3"}"#, 30);
+            check(r#"a{node=~"n1|",pod=~"web\\.1|web\\.5"}"#, 2);
+            check(r#"{pod=~"x|y"}"#, 0);
+            check(r#"{pod!~"web\\.1|web\\.2",__name__="b"}"#, 38);
+            bed.store.seal(sonde_proto::UnixNanos(0)).unwrap();
+        }
     }
 }

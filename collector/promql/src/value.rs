@@ -37,7 +37,7 @@ impl Default for QueryLimits {
     fn default() -> Self {
         Self {
             samples_max: 50_000_000,
-            series_max: 100_000,
+            series_max: 400_000,
             label_bytes_max: 256 << 20,
             value_bytes_max: 256 << 20,
             deadline: Deadline::never(),

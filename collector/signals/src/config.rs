@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// How many RED series a tenant may have; further operations count as `__overflow__`.
     pub series_max: usize,
+    /// How many operations of one service have series of their own; further ones count as
+    /// `__overflow__` of their service, and leave room for other services.
+    pub service_operations_max: usize,
     /// How many edges of the service graph a tenant may have; further ones count as `__overflow__`.
     pub edges_max: usize,
     /// How many sides of requests of a tenant may wait for the other side.
@@ -43,6 +46,7 @@ impl Default for Config {
         let doubling = |first: f64, count: i32| (0..count).map(|n| first * 2_f64.powi(n)).collect();
         Self {
             series_max: 20_000,
+            service_operations_max: 500,
             edges_max: 5_000,
             pending_max: 50_000,
             pending_wait_ms: 10_000,

@@ -57,11 +57,15 @@ impl Red {
             series.add(span, shape, limits, now);
             return true;
         }
-        let fits = self.series < limits.series_max;
+        let operations = self.services.get(service);
+        let is_within = |names: &HashMap<Box<str>, Vec<Series>>| {
+            names.contains_key(name) || names.len() < limits.service_operations_max
+        };
+        let fits = self.series < limits.series_max && operations.is_none_or(is_within);
         let (service, name) = match fits {
             true => (service, name),
             // A known service keeps its rate and its errors, though not by operation.
-            false if self.services.contains_key(service) => (service, OVERFLOW),
+            false if operations.is_some() => (service, OVERFLOW),
             false => (OVERFLOW, OVERFLOW),
         };
         if self.find(service, name, span).is_none() {
@@ -133,6 +137,8 @@ impl Series {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) series_max: usize,
+    /// Of one service.
+    pub(crate) service_operations_max: usize,
     pub(crate) name_bytes_max: usize,
     /// After how long without a span a series ends.
     pub(crate) stale: Duration,

@@ -221,6 +221,7 @@ impl SpanSignals {
         );
         let red_limits = red::Limits {
             series_max: self.config.series_max,
+            service_operations_max: self.config.service_operations_max,
             name_bytes_max: self.config.name_bytes_max,
             stale: self.stale(),
         };

@@ -8,7 +8,7 @@ use sonde_proto::otlp::resource::Resource;
 use sonde_proto::otlp::trace::span::{Event, Link};
 use sonde_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 use sonde_proto::otlp::{any_kv, kv};
-use sonde_proto::{Clock as _, SystemClock};
+use sonde_proto::{Clock as _, SystemClock, remote_write};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -89,7 +89,8 @@ impl Bed {
         &self.sent
     }
 
-    pub(super) async fn send(&self, traces: &TracesData) {
+    /// Sends spans; what it is told about them.
+    pub(super) async fn send(&self, traces: &TracesData) -> Answer {
         let body = traces.encode_to_vec();
         let head = format!(
             "POST /v1/traces HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",
@@ -98,6 +99,19 @@ impl Bed {
         let address = self.collector.addresses().otlp_http;
         let answer = exchange(address, &[head.as_bytes(), &body].concat()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
+        answer
+    }
+
+    /// Writes series, as a Prometheus does.
+    pub(super) async fn write(&self, series: &[remote_write::Series]) {
+        let body = remote_write::body(remote_write::Version::V1, series).unwrap();
+        let head = format!(
+            "POST /api/v1/write HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let address = self.collector.addresses().http;
+        let answer = exchange(address, &[head.as_bytes(), &body].concat()).await;
+        assert_eq!(answer.status / 100, 2, "{}", answer.text());
     }
 
     pub(super) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
@@ -177,7 +191,7 @@ fn int(key: &str, value: i64) -> KeyValue {
     any_kv(key, Any::IntValue(value))
 }
 
-fn of_service(service: &str, span: Span) -> ResourceSpans {
+pub(super) fn of_service(service: &str, span: Span) -> ResourceSpans {
     ResourceSpans {
         resource: Some(Resource {
             attributes: vec![kv("service.name", service), kv("host.name", "node-1")],

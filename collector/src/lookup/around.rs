@@ -5,8 +5,10 @@ use super::part::Part;
 use super::ran::Ran;
 use crate::stores::Stores;
 use serde::Serialize;
-use sonde_metrics::{MetricStore, QueryLimits, QueryValue};
-use sonde_proto::{Deadline, Labels, SampleValue, Tenant, TraceId, UnixNanos};
+use sonde_metrics::{Lookup, MetricStore, QueryLimits, QueryValue};
+use sonde_proto::{
+    Deadline, Labels, METRIC_NAME, Matcher, SampleValue, Tenant, TraceId, UnixNanos,
+};
 use sonde_signals::{Change, Changes, Scope};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,6 +23,10 @@ const EXEMPLARS_MAX: usize = 50;
 const LOAD_AFTER: Duration = Duration::from_secs(15);
 const PLACES_MAX: usize = 20;
 const LOADS_MAX: usize = 300;
+/// How exactly it is known when a pod was heard of last.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
+const OF_NODES: [Scope; 1] = [Scope::Node];
+const OF_PODS: [Scope; 2] = [Scope::Container, Scope::Pod];
 
 /// A value of a metric that a trace stands for.
 #[derive(Debug, Serialize)]
@@ -35,6 +41,9 @@ pub(crate) struct Exemplar {
 /// One USE signal of a node or a container.
 #[derive(Debug, Serialize)]
 pub(crate) struct Load {
+    /// Which row of the table it is.
+    #[serde(skip)]
+    row: usize,
     pub(crate) metric: &'static str,
     pub(crate) resource: sonde_signals::Resource,
     pub(crate) method: sonde_signals::Method,
@@ -104,37 +113,29 @@ pub(super) fn loads(
     if nodes.len() > PLACES_MAX {
         part.cut(format!("of nodes the first {PLACES_MAX} are shown"));
     }
-    let metrics = |scopes: &'static [Scope]| recorded(scopes).collect::<Vec<_>>();
-    let (of_node, of_pod) = (
-        metrics(&[Scope::Node]),
-        metrics(&[Scope::Container, Scope::Pod]),
-    );
-    for (metrics, label, names) in [(of_node, "host_name", nodes), (of_pod, "pod", pods)] {
+    for (scopes, label, names) in [(&OF_NODES[..], "host_name", nodes), (&OF_PODS, "pod", pods)] {
         let names = names.into_iter().filter(|name| !name.is_empty());
-        let queries: Vec<_> = names
-            .take(PLACES_MAX)
-            .flat_map(|name| {
-                metrics
-                    .iter()
-                    .map(move |metric| selector(metric, label, name))
-            })
-            .collect();
+        let Some(selector) = selector(scopes, label, names.take(PLACES_MAX)) else {
+            continue;
+        };
         for at in moments {
-            let found = crate::at_once::each(&queries, |query| {
-                let mut found = load(store, tenant, query, *at, deadline)?;
-                found.retain(|load| is_there(load, ran));
-                found.truncate(LOADS_MAX + 1);
-                Ok::<_, String>(found)
-            });
-            for found in found {
-                match found {
-                    Ok(found) => part.found.extend(found),
-                    Err(error) => part.fail(error),
+            match load(store, tenant, &selector, *at, deadline) {
+                Ok(mut found) => {
+                    found.retain(|load| is_there(load, ran));
+                    found.sort_by(|a, b| {
+                        let place = |load: &Load| (load.labels.get(label).to_owned(), load.row);
+                        (place(a), &a.labels).cmp(&(place(b), &b.labels))
+                    });
+                    let is_found = !found.is_empty();
+                    part.found.extend(found);
+                    if is_found {
+                        break;
+                    }
                 }
-            }
-            let is_of_these = |load: &Load| metrics.contains(&load.metric);
-            if part.is_failed || part.found.iter().any(is_of_these) {
-                break;
+                Err(error) => {
+                    part.fail(error);
+                    break;
+                }
             }
         }
     }
@@ -145,22 +146,84 @@ pub(super) fn loads(
     part
 }
 
+/// The load of a pod when it was heard of last, and when that was: over everything that is kept.
+pub(super) fn last_loads(
+    store: &MetricStore,
+    tenant: &Tenant,
+    ran: &[Ran],
+    now: UnixNanos,
+    deadline: &Deadline,
+) -> (Part<Load>, UnixNanos) {
+    let [pod] = ran else {
+        return (Part::default(), now);
+    };
+    match last_heard(store, tenant, pod, now, deadline) {
+        Ok(Some(last)) => (loads(store, tenant, ran, &[last], deadline), last),
+        Ok(None) => (Part::default(), now),
+        Err(error) => (Part::failed(error), now),
+    }
+}
+
+/// When the load of a pod was recorded last. Only the index is asked, by halves.
+fn last_heard(
+    store: &MetricStore,
+    tenant: &Tenant,
+    pod: &Ran,
+    now: UnixNanos,
+    deadline: &Deadline,
+) -> Result<Option<UnixNanos>, String> {
+    let Some(mut selector) = selector(&OF_PODS, "pod", [&pod.pod[..]]) else {
+        return Ok(None);
+    };
+    if !pod.namespace.is_empty() {
+        selector.extend(Matcher::any_of("namespace", [&pod.namespace[..]]));
+    }
+    let is_there_since = |start: UnixNanos| {
+        let lookup = Lookup {
+            selectors: std::slice::from_ref(&selector),
+            start,
+            end: now,
+            limit: 1,
+            deadline,
+        };
+        let found = store.series(tenant, &lookup);
+        let found = found.map_err(|error| error.to_string())?;
+        Ok::<_, String>(!found.items.is_empty())
+    };
+    let mut since = UnixNanos(0);
+    if !is_there_since(since)? {
+        return Ok(None);
+    }
+    let mut not_since = now.plus(HEARD_WITHIN);
+    while not_since.since(since) > HEARD_WITHIN {
+        let half = since.plus(not_since.since(since) / 2);
+        if is_there_since(half)? {
+            since = half;
+        } else {
+            not_since = half;
+        }
+    }
+    Ok(Some(not_since.min(now)))
+}
+
 /// When the load is asked of what ended at a moment.
 pub(super) fn after(end: UnixNanos, now: UnixNanos) -> UnixNanos {
     end.plus(LOAD_AFTER).min(now)
 }
 
-/// The names of the recorded metrics.
-fn recorded(scopes: &[Scope]) -> impl Iterator<Item = &'static str> {
+/// The recorded series of places. Both matchers are lists of the index.
+fn selector<'n>(
+    scopes: &[Scope],
+    label: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Option<Vec<Matcher>> {
     let rows = sonde_signals::use_table().iter();
-    let rows = rows.filter(|row| scopes.contains(&row.scope()));
-    rows.map(|row| row.metric)
-}
-
-/// The series of a metric and a place. Both are told by equality: patterns make the index look
-/// at every series.
-fn selector(metric: &str, label: &str, name: &str) -> String {
-    format!("{metric}{{{label}={}}}", sonde_lex::quoted(name))
+    let metrics = rows.filter(|row| scopes.contains(&row.scope()));
+    let metrics = metrics.map(|row| row.metric);
+    Some(vec![
+        Matcher::any_of(METRIC_NAME, metrics)?,
+        Matcher::any_of(label, names)?,
+    ])
 }
 
 /// Whether it is the load of where something ran: pods of one name may be in several namespaces.
@@ -173,10 +236,11 @@ fn is_there(load: &Load, ran: &[Ran]) -> bool {
         })
 }
 
+/// The values of series at a moment, or shortly before: those that ended since are among them.
 fn load(
     metrics: &MetricStore,
     tenant: &Tenant,
-    query: &str,
+    selector: &[Matcher],
     at: UnixNanos,
     deadline: &Deadline,
 ) -> Result<Vec<Load>, String> {
@@ -184,7 +248,9 @@ fn load(
         deadline: deadline.clone(),
         ..metrics.config().query_limits()
     };
-    let answer = metrics.instant(tenant, query, at, &limits);
+    let matchers: Vec<_> = selector.iter().map(Matcher::to_string).collect();
+    let query = format!("last_over_time({{{}}}[5m])", matchers.join(","));
+    let answer = metrics.instant(tenant, &query, at, &limits);
     let QueryValue::Vector(samples) = answer.map_err(|error| error.to_string())?.value else {
         return Ok(Vec::new());
     };
@@ -192,13 +258,13 @@ fn load(
         let SampleValue::Float(value) = sample.value else {
             return None;
         };
-        let name = sample.labels.get("__name__");
-        let signal = sonde_signals::use_table()
-            .iter()
-            .find(|row| row.metric == name)?;
+        let name = sample.labels.get(METRIC_NAME);
+        let mut rows = sonde_signals::use_table().iter().enumerate();
+        let (row, signal) = rows.find(|(_, row)| row.metric == name)?;
         let mut labels = sample.labels.to_builder();
-        labels.remove("__name__");
+        labels.remove(METRIC_NAME);
         value.is_finite().then(|| Load {
+            row,
             metric: signal.metric,
             resource: signal.resource,
             method: signal.method,
@@ -242,8 +308,8 @@ mod tests {
             let store = MetricStore::open(dir.path(), &config, registry, now).unwrap();
             let entry = Entry::remote_write(tenant.clone(), Version::V2, now, body.clone().into());
             store.apply(&[(store.applied_to(), entry)]);
-            let query = r#"{__name__=~"node:.+"}"#;
-            load(&store, &tenant, query, now, &Deadline::never())
+            let hosts = selector(&OF_NODES, "host_name", ["a", "b"]).unwrap();
+            load(&store, &tenant, &hosts, now, &Deadline::never())
         };
         assert_eq!(asked(2).map(|loads| loads.len()).unwrap(), 2);
         assert!(asked(1).is_err());
@@ -253,23 +319,9 @@ mod tests {
     fn a_pod_of_the_same_name_elsewhere_does_not_hide_the_load_of_one_that_is_gone() {
         let ended = UnixNanos::from_secs(1_700_000_000);
         let now = ended.plus(Duration::from_secs(3600));
-        let series = |namespace: &str, at: UnixNanos| Series {
-            labels: [
-                ("__name__", "container:cpu_utilization:ratio"),
-                ("namespace", namespace),
-                ("pod", "web-0"),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into(),
-            samples: vec![(at.as_millis(), 0.5)],
-            ..Series::default()
-        };
-        let body = body(Version::V2, &[series("test", ended), series("shop", now)]).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let (tenant, config) = (Tenant::default(), sonde_metrics::Config::default());
-        let store = MetricStore::open(dir.path(), &config, &mut Registry::default(), now).unwrap();
-        let entry = Entry::remote_write(tenant.clone(), Version::V2, now, body.into());
-        store.apply(&[(store.applied_to(), entry)]);
+        let all = [("test", "web-0", &[ended][..]), ("shop", "web-0", &[now])];
+        let (store, tenant) = (with_containers(dir.path(), now, &all), Tenant::default());
         let check = |namespace: &str| {
             let ran = [Ran::of_pod(namespace, "web-0")];
             let part = loads(&store, &tenant, &ran, &[now, ended], &Deadline::never());
@@ -281,9 +333,101 @@ mod tests {
         assert!(check("else").is_empty());
     }
 
+    /// A store with the processor time of containers: namespace, pod, and when.
+    fn with_containers(
+        dir: &std::path::Path,
+        now: UnixNanos,
+        all: &[(&str, &str, &[UnixNanos])],
+    ) -> MetricStore {
+        let series = all.iter().map(|(namespace, pod, times)| Series {
+            labels: [
+                ("__name__", "container:cpu_utilization:ratio"),
+                ("namespace", namespace),
+                ("pod", pod),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+            samples: times.iter().map(|at| (at.as_millis(), 0.5)).collect(),
+            ..Series::default()
+        });
+        let body = body(Version::V2, &series.collect::<Vec<_>>()).unwrap();
+        let config = sonde_metrics::Config::default();
+        let store = MetricStore::open(dir, &config, &mut Registry::default(), now).unwrap();
+        let entry = Entry::remote_write(Tenant::default(), Version::V2, now, body.into());
+        store.apply(&[(store.applied_to(), entry)]);
+        store
+    }
+
     #[test]
-    fn a_selector_matches_one_metric_and_one_name_and_is_a_list_of_the_index() {
-        for name in [
+    fn when_a_pod_was_heard_of_last_is_known_however_long_ago_it_was() {
+        let now = UnixNanos::from_secs(1_700_000_000);
+        let ago = |hours: u64| now.minus(Duration::from_secs(hours * 3600));
+        let dir = tempfile::tempdir().unwrap();
+        let store = with_containers(
+            dir.path(),
+            now,
+            &[
+                ("shop", "web-0", &[ago(300), ago(200)]),
+                ("test", "web-0", &[ago(100), ago(90)]),
+                ("shop", "web-1", &[now]),
+            ],
+        );
+        let tenant = Tenant::default();
+        let check = |namespace: &str, pod: &str, expected: Option<UnixNanos>| {
+            let (pod, never) = (Ran::of_pod(namespace, pod), Deadline::never());
+            let found = last_heard(&store, &tenant, &pod, now, &never).unwrap();
+            let off = found.zip(expected).map(|(found, at)| {
+                assert!(found >= at, "{found:?} {at:?}");
+                found.since(at)
+            });
+            assert_eq!(found.is_some(), expected.is_some(), "{pod:?}");
+            assert!(off.is_none_or(|off| off <= HEARD_WITHIN), "{off:?}");
+            let (part, at) = last_loads(&store, &tenant, &[pod], now, &never);
+            assert_eq!(
+                part.found.len(),
+                usize::from(expected.is_some()),
+                "{part:?}"
+            );
+            assert_eq!(at, found.unwrap_or(now));
+        };
+        for _ in 0..2 {
+            check("shop", "web-0", Some(ago(200)));
+            check("", "web-0", Some(ago(90)));
+            check("", "web-1", Some(now));
+            check("else", "web-0", None);
+            check("", "web", None);
+            store.seal(now).unwrap();
+        }
+    }
+
+    #[test]
+    fn loads_of_many_places_come_by_place_and_in_the_order_of_the_table() {
+        let now = UnixNanos::from_secs(1_700_000_000);
+        let pods: Vec<String> = (0..PLACES_MAX).map(|n| format!("web-{n:02}")).collect();
+        let times = [now];
+        let all: Vec<_> = pods
+            .iter()
+            .map(|pod| ("shop", &pod[..], &times[..]))
+            .collect();
+        let dir = tempfile::tempdir().unwrap();
+        let store = with_containers(dir.path(), now, &all);
+        let ran: Vec<_> = pods
+            .iter()
+            .rev()
+            .map(|pod| Ran::of_pod("shop", pod))
+            .collect();
+        let part = loads(&store, &Tenant::default(), &ran, &[now], &Deadline::never());
+        let found: Vec<_> = part
+            .found
+            .iter()
+            .map(|load| load.labels.get("pod"))
+            .collect();
+        assert_eq!(found, pods);
+    }
+
+    #[test]
+    fn a_selector_is_lists_of_the_index_whatever_places_are_called() {
+        let names = [
             "web-1",
             "a.b",
             "x\"y",
@@ -291,16 +435,20 @@ mod tests {
             "new\nline",
             "(|)*",
             "n\u{e9}",
-        ] {
-            let query = selector("node:cpu_load:ratio", "host_name", name);
-            let parsed = sonde_metrics::parse_selector(&query).unwrap();
-            let is = |m: &sonde_proto::Matcher, name: &str, value: &str| {
-                m.op == sonde_proto::MatchOp::Equal && m.name == name && m.value == value
-            };
-            assert_eq!(parsed.len(), 2, "{query}");
-            assert!(parsed.iter().any(|m| is(m, "host_name", name)), "{query}");
-            let metric = "node:cpu_load:ratio";
-            assert!(parsed.iter().any(|m| is(m, "__name__", metric)), "{query}");
-        }
+        ];
+        let matchers = selector(&OF_NODES, "host_name", names).unwrap();
+        let shown: Vec<_> = matchers.iter().map(Matcher::to_string).collect();
+        let parsed = sonde_metrics::parse_selector(&format!("{{{}}}", shown.join(","))).unwrap();
+        assert_eq!(parsed, matchers);
+        let lists: Vec<_> = parsed.iter().map(|m| m.alternatives().count()).collect();
+        assert_eq!(lists, [recorded(&OF_NODES), names.len()]);
+        let one = selector(&OF_PODS, "pod", ["web-1"]).unwrap();
+        assert_eq!(one[1].op, sonde_proto::MatchOp::Equal);
+        assert!(selector(&OF_PODS, "pod", []).is_none());
+    }
+
+    fn recorded(scopes: &[Scope]) -> usize {
+        let rows = sonde_signals::use_table().iter();
+        rows.filter(|row| scopes.contains(&row.scope())).count()
     }
 }

@@ -5,7 +5,8 @@
 
 use crate::raw::Shell;
 use serde_json::Value;
-use sonde_proto::{SpanId, semconv, walk};
+use sonde_proto::walk::{self, Unread};
+use sonde_proto::{SpanId, semconv};
 use sonde_segment::blocks::hash64;
 use std::borrow::Cow;
 
@@ -194,6 +195,30 @@ pub(crate) fn each_request_id(value: &str, mut take: impl FnMut(&str)) {
     } else {
         take(value);
     }
+}
+
+/// Whether a span has an identifier under one of the keys, itself and not by its resource.
+pub(crate) fn span_holds(span: &[u8], request_id_keys: &[String], id: &str) -> bool {
+    walk::span(span).is_ok_and(|span| hold(span.attributes(), request_id_keys, id))
+}
+
+/// Whether a resource has an identifier under one of the keys.
+pub(crate) fn resource_holds(shell: &Shell, request_id_keys: &[String], id: &str) -> bool {
+    hold(walk::resource_attributes(&shell.bytes), request_id_keys, id)
+}
+
+fn hold<'a>(
+    mut attributes: impl Iterator<Item = (&'a [u8], Unread<'a>)>,
+    request_id_keys: &[String],
+    id: &str,
+) -> bool {
+    attributes.any(|(key, value)| {
+        let mut is_held = false;
+        if request_id_keys.iter().any(|known| known.as_bytes() == key) {
+            each_request_id(&value.read().text(), |held| is_held |= held == id);
+        }
+        is_held
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ use crate::postings::{Index, Pairs, Postings};
 use crate::segment::sections::{count, take};
 use crate::symbols::{Symbol, Symbols};
 use parking_lot::Mutex;
-use sonde_proto::{Labels, Matcher};
+use sonde_proto::Labels;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -154,12 +155,12 @@ impl SegmentIndex {
         }
     }
 
-    /// The values of the label and the place of the value that a matcher names.
-    fn place_of(&self, matcher: &Matcher) -> Option<(&Values, usize)> {
+    /// The values of a label, and the place of one of them.
+    fn place_of(&self, name: &str, value: &str) -> Option<(&Values, usize)> {
         let symbols = self.symbols();
-        let label = self.directory.label(symbols.find(&matcher.name)?)?;
+        let label = self.directory.label(symbols.find(name)?)?;
         let values = self.values(label)?;
-        Some((values, values.find(symbols.find(&matcher.value)?)?))
+        Some((values, values.find(symbols.find(value)?)?))
     }
 }
 
@@ -192,32 +193,16 @@ impl Index for SegmentIndex {
         self.block(block).map_or(&[], |block| block.pairs(at))
     }
 
-    fn equal_to_all(&self, matchers: &mut [&Matcher]) -> Option<Vec<u32>> {
-        if matchers.is_empty() {
-            return None;
-        }
-        let mut places = Vec::with_capacity(matchers.len());
-        for matcher in matchers.iter() {
-            let Some(place) = self.place_of(matcher) else {
-                return Some(Vec::new());
-            };
-            places.push(place);
-        }
-        places.sort_by_key(|(values, at)| values.count(*at));
-        let list = |(values, at): &(&Values, usize)| {
-            let list = values.list(*at, self.count());
-            self.noted(list).unwrap_or_default()
-        };
-        let (first, rest) = places.split_first()?;
-        let mut found = list(first);
-        for place in rest {
-            if found.is_empty() {
-                break;
-            }
-            let other = list(place);
-            found.retain(|id| other.binary_search(id).is_ok());
-        }
-        Some(found)
+    fn count_with(&self, name: &str, value: &str) -> usize {
+        let place = self.place_of(name, value);
+        place.map_or(0, |(values, at)| values.count(at) as usize)
+    }
+
+    fn list_with(&self, name: &str, value: &str) -> Cow<'_, [u32]> {
+        let place = self.place_of(name, value);
+        let list = place.map(|(values, at)| values.list(at, self.count()));
+        let list = list.and_then(|list| self.noted(list));
+        Cow::Owned(list.unwrap_or_default())
     }
 }
 

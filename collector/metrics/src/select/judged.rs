@@ -29,14 +29,14 @@ impl Judged {
         matchers: &[Matcher],
         deadline: &Deadline,
     ) -> Result<Self, Stop> {
-        let (mut narrow, wide) = split(matchers);
+        let (narrow, wide) = split(matchers);
         let is_pattern = |m: &&Matcher| matches!(m.op, MatchOp::Regex | MatchOp::NotRegex);
         if !wide.iter().any(is_pattern) {
             return Ok(Self::default());
         }
         let (numbering, mut ids) = {
             let head = &tenant.state.read().head;
-            let found = head.equal_to_all(&mut narrow);
+            let found = head.narrowed(&narrow, &wide);
             let found = found.unwrap_or_else(|| (0..head.count()).collect());
             (head.numbering(), found)
         };

@@ -150,6 +150,34 @@ fn what_does_not_fit_counts_as_overflow_of_its_service() {
 }
 
 #[test]
+fn a_service_of_100_000_operations_leaves_others_their_series() {
+    let config = Config::default();
+    let operations_max = config.service_operations_max as u64;
+    let mut signals = signals(&config);
+    for n in 0..100_000_u64 {
+        let mut call = span(2, n + 1, 1, 0);
+        call.name = format!("op {n}");
+        signals.apply(&[entry(n, 0, &[("many", call)])]);
+    }
+    let mut again = failed(span(2, 200_001, 1, 0));
+    "op 7".clone_into(&mut again.name);
+    signals.apply(&[entry(100_000, 0, &[("many", again)])]);
+    signals.apply(&[entry(100_001, 0, &[("few", span(2, 200_002, 1, 0))])]);
+    let found = collect(&mut signals, 10);
+    let calls = |service: &str, name: &str, status: &str| {
+        let labels = format!(
+            "service={service} span_name={name} span_kind=SPAN_KIND_SERVER status_code=STATUS_CODE_{status}"
+        );
+        value(&found, red::CALLS, &labels)
+    };
+    assert_eq!(calls("many", "op 7", "UNSET"), Some(1));
+    assert_eq!(calls("many", "op 7", "ERROR"), Some(1), "it has its series");
+    let overflowed = 100_000 - operations_max;
+    assert_eq!(calls("many", OVERFLOW, "UNSET"), Some(overflowed));
+    assert_eq!(calls("few", "op", "UNSET"), Some(1));
+}
+
+#[test]
 fn a_series_begins_with_a_zero_carries_its_slowest_call_and_ends_with_a_mark() {
     let config = Config {
         stale_seconds: 60,

@@ -96,3 +96,6 @@ impl SearchParameters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -250,7 +250,38 @@ pub(super) struct SpanMessage {
 }
 
 impl FoundMessage {
+    /// A trace as a client can take it: of one that has long texts, these are cut, and so is the
+    /// list of its spans, of which `matched` tells how many there are.
     pub(super) fn of(found: &FoundTrace) -> Self {
+        let mut message = Self::whole(found);
+        if message.encoded_len() > FOUND_BYTES_MAX {
+            message.shorten();
+        }
+        message
+    }
+
+    fn shorten(&mut self) {
+        cut_text(&mut self.root_service_name);
+        cut_text(&mut self.root_trace_name);
+        let mut left = FOUND_BYTES_MAX / 2;
+        for set in &mut self.span_sets {
+            cut_texts(&mut set.attributes);
+            let mut fits = |span: &SpanMessage| {
+                let room = left.checked_sub(span.encoded_len());
+                left = room.unwrap_or(0);
+                room.is_some()
+            };
+            for span in &mut set.spans {
+                cut_text(&mut span.name);
+                cut_texts(&mut span.attributes);
+            }
+            let fitting = set.spans.iter().take_while(|span| fits(span)).count();
+            set.spans.truncate(fitting);
+        }
+        self.span_set = self.span_sets.first().cloned();
+    }
+
+    fn whole(found: &FoundTrace) -> Self {
         let summary = &found.summary;
         let span = |span: &MatchedSpan| SpanMessage {
             span_id: span.span_id.to_string(),
@@ -276,6 +307,42 @@ impl FoundMessage {
             span_set: span_sets.first().cloned(),
             span_sets,
         }
+    }
+}
+
+/// How much of one trace goes into a message; clients take 4 MiB, and part of another is before it.
+const FOUND_BYTES_MAX: usize = 1 << 20;
+/// How much of a text is told where it is cut.
+const TEXT_BYTES: usize = 200;
+
+/// How many elements of a list are told where it is cut.
+const ELEMENTS: usize = 10;
+
+/// Leaves a long text its beginning.
+fn cut_text(text: &mut String) {
+    if text.len() > TEXT_BYTES {
+        let starts = text.char_indices().map(|(at, _)| at);
+        let end = starts.take_while(|at| *at <= TEXT_BYTES).last();
+        text.truncate(end.unwrap_or(0));
+        text.push('\u{2026}');
+    }
+}
+
+fn cut_texts(attributes: &mut [KeyValue]) {
+    for KeyValue { key, value, .. } in attributes {
+        cut_text(key);
+        value.iter_mut().for_each(cut_value);
+    }
+}
+
+fn cut_value(value: &mut AnyValue) {
+    match &mut value.value {
+        Some(Any::StringValue(text)) => cut_text(text),
+        Some(Any::ArrayValue(list)) => {
+            list.values.truncate(ELEMENTS);
+            list.values.iter_mut().for_each(cut_value);
+        }
+        _ => {}
     }
 }
 
@@ -423,4 +490,68 @@ fn any_value(value: &Value<'_>) -> AnyValue {
 
 fn small(count: usize) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sonde_proto::{SpanId, TraceId, UnixNanos};
+    use sonde_traces::{SpanSet, TraceSummary};
+
+    /// A trace of spans whose names and values are so long.
+    fn found(spans: usize, bytes: usize) -> FoundTrace {
+        let text = "\u{e9}".repeat(bytes / 2);
+        let span = |n: usize| MatchedSpan {
+            span_id: SpanId::from_hex(&format!("{:016x}", n + 1)).unwrap(),
+            name: text.clone(),
+            service: "shop".to_owned(),
+            start: UnixNanos(1),
+            duration_nanos: 2,
+            attributes: vec![(
+                "list".to_owned(),
+                Static::List(vec![Static::Str(text.clone().into()); 20]),
+            )],
+        };
+        FoundTrace {
+            summary: TraceSummary {
+                trace_id: TraceId::from_hex(&format!("{:032x}", 1)).unwrap(),
+                root_service: "shop".to_owned(),
+                root_name: text.clone(),
+                start: UnixNanos(1),
+                duration_nanos: 2,
+                spans,
+                errors: 0,
+                services: Vec::new(),
+            },
+            span_sets: vec![SpanSet {
+                matched: spans,
+                attributes: Vec::new(),
+                spans: (0..spans).map(span).collect(),
+            }],
+        }
+    }
+
+    #[test]
+    fn a_trace_with_long_texts_is_found_all_the_same() {
+        let check =
+            |spans: usize, bytes: usize, told: std::ops::RangeInclusive<usize>, is_cut: bool| {
+                let found = found(spans, bytes);
+                let message = FoundMessage::of(&found);
+                let length = message.encoded_len();
+                assert!(length <= FOUND_BYTES_MAX, "{length}");
+                let set = message.span_set.as_ref().unwrap();
+                assert_eq!(message.span_sets.first(), Some(set));
+                assert_eq!(set.matched as usize, spans);
+                assert!(told.contains(&set.spans.len()), "{}", set.spans.len());
+                let whole = FoundMessage::whole(&found);
+                assert_eq!(message != whole, is_cut);
+                if is_cut {
+                    let name = &message.root_trace_name;
+                    assert!(name.len() <= TEXT_BYTES + 3 && name.ends_with('\u{2026}'));
+                }
+            };
+        check(3, 20, 3..=3, false);
+        check(3, 4_000_000, 3..=3, true);
+        check(500, 1_000, 200..=250, true);
+    }
 }

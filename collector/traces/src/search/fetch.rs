@@ -129,39 +129,6 @@ impl TraceStore {
         Ok(decode(id, &raw))
     }
 
-    /// Several traces, in the order of their IDs: of all together at most `spans_max` spans, and
-    /// bytes as for a page of so many. Each may have as many as come to it when what those before
-    /// it left is shared by it and the others; one that has more says so.
-    ///
-    /// # Errors
-    /// [`SearchError`] when a segment could not be read.
-    pub fn traces(
-        &self,
-        tenant: &Tenant,
-        ids: &[TraceId],
-        spans_max: usize,
-    ) -> Result<Vec<Trace>, SearchError> {
-        let Some(view) = self.view(tenant) else {
-            return Ok(Vec::new());
-        };
-        let mut left = PageLimits::of(spans_max);
-        let mut found = Vec::new();
-        for (id, others) in ids.iter().zip((1..=ids.len()).rev()) {
-            let share = PageLimits {
-                spans: (left.spans / others).max(1).min(self.page_limits().spans),
-                bytes: left.bytes / others,
-                small_bytes: (left.bytes / others).min(SMALL_BYTES),
-                ..left
-            };
-            let raw = self.raw_page(&view, id, None, &share)?;
-            let bytes: usize = raw.spans.iter().map(RawSpan::bytes_with_context).sum();
-            left.spans = left.spans.saturating_sub(raw.spans.len());
-            left.bytes = left.bytes.saturating_sub(bytes);
-            found.extend(decode(id, &raw));
-        }
-        Ok(found)
-    }
-
     /// The first spans of a trace, to be judged.
     pub(super) fn raw(&self, view: &View, id: &TraceId) -> Result<RawTrace, SearchError> {
         let limits = PageLimits {
@@ -171,7 +138,7 @@ impl TraceStore {
         self.raw_page(view, id, None, &limits)
     }
 
-    fn page_limits(&self) -> PageLimits {
+    pub(super) fn page_limits(&self) -> PageLimits {
         PageLimits::of(self.config().trace_spans_max)
     }
 
@@ -207,7 +174,7 @@ impl TraceStore {
     }
 
     /// All spans of a trace, copies among them; `None` where it is large.
-    fn read_small(
+    pub(super) fn read_small(
         &self,
         view: &View,
         id: &TraceId,

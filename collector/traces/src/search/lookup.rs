@@ -2,9 +2,8 @@
 
 use super::candidates::Wanted;
 use super::{Examined, SearchError};
-use crate::model::Span;
 use crate::narrow::{Narrowing, SpanNeeds};
-use crate::raw::RawSpan;
+use crate::raw::{RawSpan, Shell, collapse};
 use crate::segment::Where;
 use crate::store::{TraceStore, View};
 use crate::token::{self, Kind};
@@ -12,6 +11,7 @@ use ahash::AHashSet;
 use sonde_proto::{Deadline, SpanId, Tenant, TraceId, UnixNanos};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// An identifier, and how a span is known to carry it.
 struct Asked<'a> {
@@ -22,20 +22,42 @@ struct Asked<'a> {
     deadline: &'a Deadline,
 }
 
-impl Asked<'_> {
-    fn is_meant(&self, span: &RawSpan) -> bool {
-        let Some(span) = Span::decode(span) else {
-            return false;
-        };
-        let names = |(key, value): &(String, String)| {
-            let mut named = false;
-            if self.request_id_keys.contains(key) {
-                token::each_request_id(value, |held| named |= held == self.id);
-            }
-            named
-        };
-        let mut attributes = span.attributes.iter().chain(&span.resource);
-        Some(span.span_id) == self.span_id || attributes.any(names)
+/// Judges spans, of which neighbours share their resource: it is judged once for all of them.
+struct Judge<'a> {
+    asked: &'a Asked<'a>,
+    /// The last resource, and whether it carries the identifier.
+    resource: Option<(Arc<Shell>, bool)>,
+}
+
+impl<'a> Judge<'a> {
+    fn new(asked: &'a Asked<'a>) -> Self {
+        Self {
+            asked,
+            resource: None,
+        }
+    }
+
+    fn is_meant(&mut self, span: &RawSpan) -> bool {
+        let Asked {
+            id,
+            span_id,
+            request_id_keys,
+            ..
+        } = self.asked;
+        Some(span.span_id) == *span_id
+            || token::span_holds(&span.bytes, request_id_keys, id)
+            || self.is_meant_by(&span.context.resource)
+    }
+
+    fn is_meant_by(&mut self, resource: &Arc<Shell>) -> bool {
+        if let Some((known, is_meant)) = &self.resource
+            && Arc::ptr_eq(known, resource)
+        {
+            return *is_meant;
+        }
+        let is_meant = token::resource_holds(resource, self.asked.request_id_keys, self.asked.id);
+        self.resource = Some((Arc::clone(resource), is_meant));
+        is_meant
     }
 }
 
@@ -155,14 +177,8 @@ impl TraceStore {
                 lookup.stop();
                 break;
             }
-            let raw = self.raw(view, &id)?;
-            lookup.examined.add(&raw);
-            let mut is_meant = raw.spans.iter().any(|span| asked.is_meant(span));
-            if !is_meant && raw.next.is_some() {
-                is_meant = self.any_is_meant(view, asked, &id, lookup)?;
-            }
-            if is_meant {
-                let start = raw.spans.first().map_or(UnixNanos(0), |span| span.start);
+            lookup.examined.traces += 1;
+            if let Some(start) = self.start_if_meant(view, asked, &id, lookup)? {
                 lookup.found.insert((Reverse(start), id));
                 new += 1;
             }
@@ -170,28 +186,38 @@ impl TraceStore {
         Ok(())
     }
 
-    /// Whether any span of a large trace carries the identifier. Of copies of a span that
-    /// differ, each may.
-    fn any_is_meant(
+    /// When a trace began, where any of its spans carries the identifier. A large one is not put
+    /// together for that, but walked through once; of copies of a span that differ, each may.
+    fn start_if_meant(
         &self,
         view: &View,
         asked: &Asked<'_>,
         id: &TraceId,
         lookup: &mut Lookup,
-    ) -> Result<bool, SearchError> {
-        let (mut is_meant, mut in_time) = (false, true);
+    ) -> Result<Option<UnixNanos>, SearchError> {
+        let mut judge = Judge::new(asked);
+        if let Some(mut spans) = self.read_small(view, id, self.page_limits().small_bytes)? {
+            collapse(&mut spans);
+            let bytes: usize = spans.iter().map(|span| span.bytes.len()).sum();
+            lookup.examined.bytes += bytes as u64;
+            let is_meant = spans.iter().any(|span| judge.is_meant(span));
+            let start = spans.iter().map(|span| span.start).min();
+            return Ok(start.filter(|_| is_meant));
+        }
+        let (mut start, mut is_meant, mut in_time) = (None, false, true);
         self.each_source(view, id, |_, _, span| {
             if let Some(span) = span {
                 lookup.examined.bytes += span.bytes.len() as u64;
-                is_meant = asked.is_meant(&span);
+                start = Some(start.map_or(span.start, |start| span.start.min(start)));
+                is_meant = is_meant || judge.is_meant(&span);
                 in_time = !asked.deadline.has_passed();
             }
-            !is_meant && in_time
+            in_time
         })?;
         if !is_meant && !in_time {
             lookup.stop();
         }
-        Ok(is_meant)
+        Ok(start.filter(|_| is_meant))
     }
 
     /// The traces that carry a request ID, the newest first: those that are kept, and those of

@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many traces are looked at: the newest show well enough what there is.
 const TRACES_MAX: usize = 2_000;
-/// How many bytes of names and values are kept.
-const BYTES_MAX: usize = 4 << 20;
+/// How many bytes of names and values are told: clients of gRPC take messages of 4 MiB.
+const BYTES_MAX: usize = 3 << 20;
+/// What one takes besides its bytes.
+const ONE_BYTES: usize = 64;
 /// The most spans of a trace that are looked at.
 const SPANS_MAX: usize = 10_000;
 
@@ -70,15 +72,23 @@ impl<K: Ord> Gathered<K> {
     }
 
     fn add(&mut self, key: K, bytes: usize) {
-        if self.is_full() {
+        let bytes = self.bytes + bytes + ONE_BYTES;
+        if self.found.len() >= self.limit || bytes > BYTES_MAX {
             self.is_over |= !self.found.contains(&key);
         } else if self.found.insert(key) {
-            self.bytes += bytes + 64;
+            self.bytes = bytes;
         }
     }
 
+    /// Why it is not everything that was added.
+    fn why_short(&self) -> Option<String> {
+        self.is_over
+            .then(|| format!("there are more than these {}", self.found.len()))
+    }
+
+    /// Whether there is no room for a further one, however short it is.
     fn is_full(&self) -> bool {
-        self.found.len() >= self.limit || self.bytes >= BYTES_MAX
+        self.found.len() >= self.limit || self.bytes + ONE_BYTES >= BYTES_MAX
     }
 }
 
@@ -108,6 +118,7 @@ impl TraceStore {
             (!names.is_full(), why)
         };
         let cut = self.each_found(tenant, search, &query, visit)?;
+        let cut = cut.or(names.why_short());
         let mut scopes: BTreeMap<Scope, Vec<String>> = BTreeMap::new();
         for (scope, name) in names.found {
             scopes.entry(scope).or_default().push(name);
@@ -160,9 +171,7 @@ impl TraceStore {
             }
             _ => known = false,
         }
-        let mut cut = values
-            .is_over
-            .then(|| format!("there are more than these {} values", values.found.len()));
+        let mut cut = values.why_short();
         if !known {
             let visit = |trace: &Decoded, bounds: &Bounds| {
                 let why = query.each_value(tag, trace, bounds, &search.deadline, &mut |value| {
@@ -173,6 +182,7 @@ impl TraceStore {
                 (!values.is_full(), why)
             };
             cut = self.each_found(tenant, search, &query, visit)?;
+            cut = cut.or(values.why_short());
         }
         Ok(ValueAnswer {
             values: values.found.into_iter().collect(),

@@ -170,32 +170,6 @@ fn what_is_left_out_of_a_very_many_parted_trace_is_said() {
 }
 
 #[test]
-fn several_traces_share_a_number_of_spans() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &Config::default());
-    let sizes = [5, 1_000, 30, 1_000];
-    for (trace, size) in (0..).zip(sizes) {
-        let spans = (0..size).map(|n| span(trace, n + 1)).collect();
-        store.apply(&[entry(trace, &payload("a", spans))]);
-        store.seal(UnixNanos(0)).unwrap();
-    }
-    let ids: Vec<_> = [0, 1, 2, 3, 9].into_iter().map(trace_id).collect();
-    let check = |spans_max: usize, expected: [usize; 4]| {
-        let found = store.traces(&tenant(), &ids, spans_max).unwrap();
-        let found_ids: Vec<_> = found.iter().map(|trace| trace.trace_id).collect();
-        assert_eq!(found_ids, ids[..4]);
-        let lens: Vec<usize> = found.iter().map(|trace| trace.spans.len()).collect();
-        assert_eq!(lens, expected);
-        for ((trace, size), len) in found.iter().zip(sizes).zip(lens) {
-            assert_eq!(trace.cut.is_some(), (len as u64) < size);
-        }
-    };
-    check(10_000, [5, 1_000, 30, 1_000]);
-    check(500, [5, 123, 30, 171]);
-    check(1, [1, 1, 1, 1]);
-}
-
-#[test]
 fn a_trace_too_large_to_be_put_together_is_merged_in_parts() {
     let dir = tempfile::tempdir().unwrap();
     let config = Config {

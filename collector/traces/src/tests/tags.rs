@@ -257,3 +257,30 @@ fn usage_counts_the_spans_of_very_large_traces() {
     let late = Deadline::within(std::time::Duration::ZERO);
     assert!(store.usage_of(&tenant(), 5, &late).cut.is_some());
 }
+
+/// Clients of gRPC refuse more than 4 MiB, and then show none of it.
+#[test]
+fn what_is_told_fits_a_message_whatever_values_there_are() {
+    const MESSAGE_BYTES_MAX: usize = 4 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    let lengths = [3_900_000, 1_000_000, 1_500_000, 900_000, 400_000, 5];
+    for (number, length) in (1..).zip(lengths) {
+        let route = number.to_string().repeat(length);
+        store.apply(&[entry(
+            number,
+            &payload("web", vec![span(number, number, &route)]),
+        )]);
+    }
+    let tag = Field::parse_tag("span.http.route").unwrap();
+    let answer = store.tag_values(&tenant(), &tag, &search("", 100)).unwrap();
+    let told: usize = answer.values.iter().map(|(_, text)| text.len()).sum();
+    assert!(told < MESSAGE_BYTES_MAX - 1_000_000, "{told}");
+    assert!(answer.values.iter().any(|(_, text)| text == "66666"));
+    assert_eq!(
+        answer.values.len(),
+        4,
+        "the long ones leave room for others"
+    );
+    assert!(answer.cut.unwrap().contains("more than these 4"));
+}
