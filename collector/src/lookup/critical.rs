@@ -71,17 +71,22 @@ struct Bone<'a> {
     name: &'a str,
 }
 
+impl<'a> Bone<'a> {
+    fn of(span: &'a Span) -> Self {
+        Self {
+            span_id: span.span_id,
+            parent: span.parent,
+            start: span.start,
+            end: span.end,
+            service: &span.service,
+            name: &span.name,
+        }
+    }
+}
+
 /// The path of a trace; `None` where it has no span that takes time.
 pub(crate) fn critical_path(trace: &Trace) -> Option<CriticalPath> {
-    let bone = |span: &'_ Span| Bone {
-        span_id: span.span_id,
-        parent: span.parent,
-        start: span.start,
-        end: span.end,
-        service: &span.service,
-        name: &span.name,
-    };
-    let bones: Vec<_> = trace.spans.iter().map(bone).collect();
+    let bones: Vec<_> = trace.spans.iter().map(Bone::of).collect();
     path_of(trace.trace_id, &bones, trace.cut.as_ref())
 }
 
