@@ -172,7 +172,8 @@ mod tests {
             std::fs::write(file.unwrap().path(), b"nothing").unwrap();
         }
         for _ in 0..2 {
-            let store = open(dir.path(), &config());
+            let mut registry = prometheus_client::registry::Registry::default();
+            let store = TraceStore::open(dir.path(), &config(), &mut registry, at(300)).unwrap();
             let orphaned = in_part(&store, 1).unwrap();
             assert!(
                 orphaned.contains("is damaged and lies in quarantine/"),
