@@ -26,7 +26,7 @@ use crate::stores::Stores;
 use around::{Exemplar, Load};
 use carriers::{Asked, Carriers};
 pub(crate) use compare::{Comparison, Groups, compare};
-use critical::{CriticalPath, critical_path};
+use critical::{CriticalPath, critical_path, path_of_outline};
 use part::{Cuts, Part, both};
 use place::Resource;
 use ran::Ran;
@@ -80,7 +80,7 @@ pub(crate) struct Found {
     /// Why a part may not be everything, by its name.
     pub(crate) cuts: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) message: Option<&'static str>,
+    pub(crate) message: Option<String>,
 }
 
 /// The journal positions up to which the stores had been filled.
@@ -134,9 +134,13 @@ pub(crate) fn lookup(
     }
     cuts.note(
         "traces",
-        not_kept.map(|(trace, why)| format!("trace {trace}: {why}")),
+        not_kept
+            .as_ref()
+            .map(|(trace, why)| format!("trace {trace}: {why}")),
     );
-    let critical_paths: Vec<_> = traces.iter().filter_map(critical_path).collect();
+    let within = asked.part();
+    let path = |trace| path_of_all(stores, tenant, trace, &within);
+    let critical_paths: Vec<_> = traces.iter().filter_map(path).collect();
     cuts.note(
         "critical_paths",
         critical_paths.iter().find_map(|path| path.cut.clone()),
@@ -164,8 +168,25 @@ pub(crate) fn lookup(
         searched_through,
         cut: cuts.first,
         cuts: cuts.by_part,
-        message: nothing.then_some(not_kept.map_or(NOTHING, |(_, why)| why)),
+        message: nothing.then(|| not_kept.map_or(NOTHING.to_owned(), |(_, why)| why)),
     })
+}
+
+/// The critical path of a trace: of all of it, where what is shown is a page.
+fn path_of_all(
+    stores: &Stores,
+    tenant: &Tenant,
+    trace: &Trace,
+    deadline: &Deadline,
+) -> Option<CriticalPath> {
+    if trace.next.is_none() {
+        return critical_path(trace);
+    }
+    match stores.traces.outline(tenant, &trace.trace_id, deadline) {
+        Ok(outline) if !outline.spans.is_empty() => path_of_outline(trace.trace_id, &outline),
+        // Better that of a part, which says so, than none.
+        Ok(_) | Err(_) => critical_path(trace),
+    }
 }
 
 /// What stands around what was found.

@@ -93,5 +93,8 @@ async fn what_zipkins_clients_send_is_a_tree_and_is_counted() {
     sonde
         .until("/prometheus/api/v1/query", &[("query", calls)], one)
         .await;
+    let between = sonde.get("/jaeger/api/dependencies", &[]).await;
+    let once = |call: &Value| *call == json!({"parent": "web", "child": "cart", "callCount": 1});
+    assert!(list(&between, "data").iter().any(once), "{between}");
     assert!(sonde.stop().await.success());
 }

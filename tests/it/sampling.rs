@@ -182,6 +182,63 @@ async fn what_an_error_log_or_an_exemplar_names_is_kept_and_red_is_of_everything
     sonde.until(&path(LOGGED), &[], is_there).await;
     assert_eq!(kept(&sonde).await, expected);
     assert!(gone(&sonde.get(&path(LOGGED + 1), &[]).await));
+    what_comes_too_late_is_told(&sonde, LOGGED + 1).await;
+}
+
+/// An error log and a span come of a trace that was not kept.
+async fn what_comes_too_late_is_told(sonde: &Sonde, trace: u64) {
+    let lookup = format!("/sonde/v1/lookup/{}", hex(trace));
+    let tempo = format!("/tempo/api/v2/traces/{}", hex(trace));
+    let tempo = async || client().get(sonde.url(&tempo)).send().await.unwrap();
+    let refused = tempo().await.text().await.unwrap();
+    assert!(refused.contains("no sampling policy wanted"), "{refused}");
+    send(sonde, "logs", errors_of(trace).encode_to_vec()).await;
+    let named = |answer: &Value| {
+        let message = answer["cuts"]["traces"].as_str().unwrap_or_default();
+        message.contains("an error log named it only after it was judged")
+    };
+    sonde.until(&lookup, &[], named).await;
+
+    let mut late = spans();
+    for resource in &mut late.resource_spans {
+        for scope in &mut resource.scope_spans {
+            scope.spans.retain(|span| span.trace_id == id(trace));
+            scope.spans[0].parent_span_id = 77_u64.to_be_bytes().to_vec();
+        }
+    }
+    send(sonde, "traces", late.encode_to_vec()).await;
+    let is_judged = |answer: &Value| {
+        let told = answer["in_part"].as_str().unwrap_or_default();
+        is_there(answer) && told.contains("those before were not")
+    };
+    let found = sonde.until(&path(trace), &[], is_judged).await;
+    let told = found["in_part"].as_str().unwrap();
+    let found: Value = tempo().await.json().await.unwrap();
+    assert_eq!(
+        (&found["status"], &found["message"]),
+        (&"PARTIAL".into(), &told.into())
+    );
+    let jaeger = format!("/jaeger/api/traces/{}", hex(trace));
+    let found = sonde.get(&jaeger, &[]).await;
+    assert_eq!(found["data"][0]["warnings"][0], told);
+    let warning = found["data"][0]["spans"][0]["warnings"][0]
+        .as_str()
+        .unwrap();
+    assert!(
+        warning.contains("000000000000004d is not here"),
+        "{warning}"
+    );
+    let found = sonde.get(&lookup, &[]).await;
+    let cut = found["cuts"]["traces"].as_str().unwrap();
+    assert!(cut.contains(told), "{found}");
+}
+
+fn errors_of(trace: u64) -> ExportLogsServiceRequest {
+    let mut logs = logs();
+    let records = &mut logs.resource_logs[0].scope_logs[0].log_records;
+    records.truncate(1);
+    records[0].trace_id = id(trace);
+    logs
 }
 
 #[tokio::test]

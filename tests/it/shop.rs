@@ -155,6 +155,24 @@ async fn counted(sonde: &Sonde, traces: &[Vec<Span>]) {
     asked::has(sonde, &metric, &REQUESTS_BY, &server).await;
     let metric = graph("client_seconds_count") + NOT_OF_USERS;
     asked::has(sonde, &metric, &REQUESTS_BY, &client).await;
+    let mut calls: BTreeMap<[String; 2], f64> = BTreeMap::new();
+    for (labels, count) in server {
+        *calls
+            .entry([labels[0].clone(), labels[1].clone()])
+            .or_default() += count;
+    }
+    assert_eq!(dependencies(sonde).await, calls);
+}
+
+/// How often services called one another, as Jaeger's pages ask for it.
+async fn dependencies(sonde: &Sonde) -> BTreeMap<[String; 2], f64> {
+    let answer = sonde.get("/jaeger/api/dependencies", &[]).await;
+    let call = |one: &Value| {
+        let name = |side: &str| one[side].as_str().unwrap().to_owned();
+        let count = one["callCount"].as_f64().unwrap();
+        ([name("parent"), name("child")], count)
+    };
+    list(&answer, "data").iter().map(call).collect()
 }
 
 /// Every bucket and every sum is that of the spans which are stored.

@@ -66,6 +66,8 @@ export interface Trace {
   /** Why there may be more spans, and what to ask for to get them. */
   cut?: string;
   next?: string;
+  /** Why it is not whole however much of it is read: a part was not kept, or is gone. */
+  in_part?: string;
 }
 
 export interface MatchedSpan {

@@ -42,10 +42,15 @@ pub(crate) struct Parts<Q = StoreQuery> {
     pub(crate) ready: Box<dyn Fn() -> bool + Send>,
 }
 
-/// The alerts that are a tenant's own, the newest first. Rules are asked of the default tenant's
-/// metrics ([`StoreQuery`]), so all alerts are its, and nobody else has any.
+/// Whose rules and alerts all are: rules are asked of this tenant's metrics, what they record is
+/// its, and their alerts name its traces. Nobody else has any.
+fn owner() -> Tenant {
+    Tenant::default()
+}
+
+/// The alerts that are a tenant's own, the newest first.
 pub(crate) fn alerts_of(alerts: &Alerts, tenant: &Tenant) -> Vec<sonde_alerts::AlertStatus> {
-    if *tenant == Tenant::default() {
+    if *tenant == owner() {
         alerts.list()
     } else {
         Vec::new()
@@ -53,6 +58,7 @@ pub(crate) fn alerts_of(alerts: &Alerts, tenant: &Tenant) -> Vec<sonde_alerts::A
 }
 
 /// Rules and alerts as they were after the last evaluation. Nobody who looks waits for one.
+#[derive(Default)]
 pub(crate) struct Shown {
     pub(crate) groups: Vec<GroupStatus>,
     pub(crate) alerts: Vec<AlertStatus>,
@@ -73,8 +79,18 @@ pub(crate) struct Rules(Arc<Mutex<Arc<Shown>>>);
 
 impl Rules {
     /// The state after the last evaluation.
-    pub(crate) fn shown(&self) -> Arc<Shown> {
-        Arc::clone(&self.0.lock())
+    #[cfg(test)]
+    fn shown(&self) -> Arc<Shown> {
+        self.shown_to(&owner())
+    }
+
+    /// The state after the last evaluation, as far as it is a tenant's own.
+    pub(crate) fn shown_to(&self, tenant: &Tenant) -> Arc<Shown> {
+        if *tenant == owner() {
+            Arc::clone(&self.0.lock())
+        } else {
+            Arc::new(Shown::default())
+        }
     }
 }
 
@@ -211,17 +227,17 @@ impl<Q: Query> Run<Q> {
         if !evaluation.samples.is_empty() {
             let request = results::to_otlp(&evaluation.samples);
             if !request.resource_metrics.is_empty() {
-                self.parts.derived.append(Tenant::default(), &request);
+                self.parts.derived.append(owner(), &request);
             }
             let now = self.parts.clock.now();
-            let histograms = results::histograms(&evaluation.samples, Tenant::default(), now);
+            let histograms = results::histograms(&evaluation.samples, owner(), now);
             if let Some(entry) = histograms {
                 self.parts.derived.append_entry(entry);
             }
         }
         if !evaluation.alerts.is_empty() {
             if let Some(traces) = &self.parts.traces {
-                votes::vote(traces, &evaluation.alerts, self.parts.clock.now());
+                votes::vote(traces, &owner(), &evaluation.alerts, self.parts.clock.now());
             }
             let alerts = evaluation.alerts.into_iter().map(alert).collect();
             if let Err(error) = self

@@ -1,7 +1,7 @@
 //! The rules' question, asked of the metric store.
 
 use sonde_metrics::{Features, MetricStore, QueryError, QueryLimits, QueryValue, promql};
-use sonde_proto::{Deadline, Labels, SampleValue, Tenant, UnixNanos};
+use sonde_proto::{Deadline, Labels, SampleValue, UnixNanos};
 use sonde_rules::{ExprError, Query, Sample};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How long one rule's query may take.
 const RULE_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Answers rules from the default tenant's metrics.
+/// Answers rules from the metrics of their owner.
 pub(crate) struct StoreQuery {
     store: Arc<MetricStore>,
     started: Instant,
@@ -30,7 +30,7 @@ impl Query for StoreQuery {
             deadline: Deadline::within(RULE_TIME_MAX),
             ..self.store.config().query_limits()
         };
-        let value = self.store.instant(&Tenant::default(), expr, time, &limits);
+        let value = self.store.instant(&super::owner(), expr, time, &limits);
         let answer = value.map_err(|error: QueryError| error.to_string())?;
         match answer.value {
             QueryValue::Scalar(sample) => Ok(vec![Sample {

@@ -96,6 +96,8 @@ fn a_slow_group_delays_neither_the_page_of_another_nor_a_stop_by_more_than_itsel
         "rules see one tenant"
     );
     assert_eq!(evaluator.rules().shown().alerts.len(), 1);
+    let shown = evaluator.rules().shown_to(&other);
+    assert!(shown.alerts.is_empty() && shown.groups.is_empty());
     let state = std::fs::read_to_string(state_file).unwrap();
     assert!(state.contains("Quick"), "{state}");
 

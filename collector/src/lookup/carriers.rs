@@ -41,7 +41,7 @@ impl<'a> Asked<'a> {
     }
 
     /// A trace that is named and was not kept, and why.
-    pub(super) fn why_not_kept(&self, carriers: &Carriers<'_>) -> Option<(TraceId, &'static str)> {
+    pub(super) fn why_not_kept(&self, carriers: &Carriers<'_>) -> Option<(TraceId, String)> {
         let own = TraceId::from_hex(self.id).ok();
         let named = carriers.trace_ids.iter().copied().chain(own);
         let is_there = |id: &TraceId| carriers.traces.iter().any(|t| t.trace_id == *id);

@@ -20,7 +20,7 @@
 
 use serde::Serialize;
 use sonde_proto::{SpanId, TraceId, UnixNanos};
-use sonde_traces::{Span, Trace};
+use sonde_traces::{Outline, Span, SpanOutline, Trace};
 use std::collections::HashMap;
 
 /// How many steps are told.
@@ -61,15 +61,64 @@ pub(crate) struct Operation {
     pub(crate) share: f64,
 }
 
+/// What of a span a path is made of.
+struct Bone<'a> {
+    span_id: SpanId,
+    parent: Option<SpanId>,
+    start: UnixNanos,
+    end: UnixNanos,
+    service: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Bone<'a> {
+    fn of(span: &'a Span) -> Self {
+        Self {
+            span_id: span.span_id,
+            parent: span.parent,
+            start: span.start,
+            end: span.end,
+            service: &span.service,
+            name: &span.name,
+        }
+    }
+}
+
 /// The path of a trace; `None` where it has no span that takes time.
 pub(crate) fn critical_path(trace: &Trace) -> Option<CriticalPath> {
-    let children = children(&trace.spans);
-    let root = root(&trace.spans)?;
-    let mut steps = steps(&trace.spans, root, &children);
+    let bones: Vec<_> = trace.spans.iter().map(Bone::of).collect();
+    path_of(trace.trace_id, &bones, trace.cut.as_ref())
+}
+
+/// The same of a trace that is too large to be read at once.
+pub(super) fn path_of_outline(trace_id: TraceId, outline: &Outline) -> Option<CriticalPath> {
+    let bone = |span: &SpanOutline| {
+        let (service, name) = outline.operation(span);
+        Bone {
+            span_id: span.span_id,
+            parent: span.parent,
+            start: span.start,
+            end: span.end,
+            service,
+            name,
+        }
+    };
+    let bones: Vec<_> = outline.spans.iter().map(bone).collect();
+    path_of(trace_id, &bones, outline.cut.as_ref())
+}
+
+fn path_of(
+    trace_id: TraceId,
+    spans: &[Bone<'_>],
+    in_part: Option<&String>,
+) -> Option<CriticalPath> {
+    let children = children(spans);
+    let root = root(spans)?;
+    let mut steps = steps(spans, root, &children);
     steps.reverse();
-    let span = &trace.spans[root];
+    let span = &spans[root];
     let duration_nanos = span.end.0.saturating_sub(span.start.0);
-    let operations = operations(&trace.spans, &steps, duration_nanos);
+    let operations = operations(spans, &steps, duration_nanos);
     let cut = (steps.len() > STEPS_MAX).then(|| {
         format!(
             "the path has {} steps; these are its first {STEPS_MAX}",
@@ -77,15 +126,15 @@ pub(crate) fn critical_path(trace: &Trace) -> Option<CriticalPath> {
         )
     });
     let part = |why: &String| format!("the path is of a part of the trace alone: {why}");
-    let cut = cut.or_else(|| trace.cut.as_ref().map(part));
+    let cut = cut.or_else(|| in_part.map(part));
     steps.truncate(STEPS_MAX);
     let step = |(at, start, end): (usize, u64, u64)| Step {
-        span_id: trace.spans[at].span_id,
+        span_id: spans[at].span_id,
         start: UnixNanos(start),
         end: UnixNanos(end),
     };
     Some(CriticalPath {
-        trace_id: trace.trace_id,
+        trace_id,
         root: span.span_id,
         duration_nanos,
         steps: steps.into_iter().map(step).collect(),
@@ -95,7 +144,7 @@ pub(crate) fn critical_path(trace: &Trace) -> Option<CriticalPath> {
 }
 
 /// Where the children of each span stand.
-fn children(spans: &[Span]) -> HashMap<SpanId, Vec<usize>> {
+fn children(spans: &[Bone<'_>]) -> HashMap<SpanId, Vec<usize>> {
     let mut children: HashMap<SpanId, Vec<usize>> = HashMap::new();
     for (at, span) in spans.iter().enumerate() {
         if let Some(parent) = span.parent.filter(|parent| *parent != span.span_id) {
@@ -107,7 +156,7 @@ fn children(spans: &[Span]) -> HashMap<SpanId, Vec<usize>> {
 
 /// The first span that has no parent here, and takes time; the longest of those that began
 /// together. Where parents go in a circle, the first span.
-fn root(spans: &[Span]) -> Option<usize> {
+fn root(spans: &[Bone<'_>]) -> Option<usize> {
     let known: std::collections::HashSet<_> = spans.iter().map(|span| span.span_id).collect();
     let takes_time = |at: &usize| spans[*at].end > spans[*at].start;
     let first = |all: &mut dyn Iterator<Item = usize>| {
@@ -135,7 +184,7 @@ struct Open {
 
 /// Owner, start and end of each step, the last first.
 fn steps(
-    spans: &[Span],
+    spans: &[Bone<'_>],
     root: usize,
     children: &HashMap<SpanId, Vec<usize>>,
 ) -> Vec<(usize, u64, u64)> {
@@ -182,11 +231,11 @@ fn steps(
     steps
 }
 
-fn operations(spans: &[Span], steps: &[(usize, u64, u64)], all_nanos: u64) -> Vec<Operation> {
+fn operations(spans: &[Bone<'_>], steps: &[(usize, u64, u64)], all_nanos: u64) -> Vec<Operation> {
     let mut nanos: HashMap<(&str, &str), u64> = HashMap::new();
     for (at, start, end) in steps {
         let span = &spans[*at];
-        *nanos.entry((&span.service, &span.name)).or_default() += end - start;
+        *nanos.entry((span.service, span.name)).or_default() += end - start;
     }
     let mut all: Vec<_> = nanos.into_iter().collect();
     all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));

@@ -86,10 +86,14 @@ fn shorten(trace: &mut Trace, share: Budget) -> Budget {
             span_id: span.span_id,
         });
         trace.next = last.map(|place| place.to_string());
-        trace.cut = Some(format!(
+        let room = format!(
             "a lookup has room for the first {} of its {all} spans or more; ask for the trace by its ID to see the others",
             used.spans
-        ));
+        );
+        trace.cut = Some(match &trace.in_part {
+            Some(in_part) => format!("{room}; {in_part}"),
+            None => room,
+        });
     }
     used
 }

@@ -15,6 +15,7 @@ mod format;
 mod source;
 mod eval;
 mod needs;
+mod single;
 mod metrics;
 mod lenient;
 

@@ -39,7 +39,8 @@ pub use narrow::{Narrowing, SpanNeeds};
 pub use sampling::{DecisionCache, Policies, Policy, Sampling, SamplingCount, Vote};
 pub use search::{
     Carriers, FoundTrace, Matched, MetricsAnswer, MetricsProgress, MetricsSearch, OtlpTrace,
-    Search, SearchError, SearchProgress, SpanPlace, TagAnswer, TagSearch, TraceAnswer, ValueAnswer,
+    Outline, Search, SearchError, SearchProgress, SpanOutline, SpanPlace, TagAnswer, TagSearch,
+    TraceAnswer, ValueAnswer,
 };
 pub use sonde_traceql::{
     Exemplar, Field, Intrinsic, Kind, MatchedSpan, ParseError, Query as TraceQuery, Scope, Series,

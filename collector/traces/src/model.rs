@@ -19,6 +19,10 @@ pub struct Trace {
     /// Why there may be more spans than these, when there may.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cut: Option<String>,
+    /// As far as that is why: because a part of the trace was not kept, or is gone, so that it
+    /// lacks something however much of it is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_part: Option<String>,
     /// What to ask for to get the spans after these, where there are more
     /// ([`crate::SpanPlace`]).
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,6 +16,10 @@
 //!   that is known is never taken back, but for spans of a trace that was not kept which are
 //!   wanted for themselves.
 //! - Nothing here looks at a clock: time is that of the entries while they are replayed.
+//!
+//! Where there are no policies any more, nothing is judged, and what was decided is still
+//! remembered: what a replay brings of a trace that was not kept stays out, and whoever asks for
+//! one is told.
 
 mod config;
 mod file;
@@ -24,6 +28,7 @@ mod subject;
 mod policy;
 mod votes;
 mod decisions;
+mod rates;
 mod carry;
 mod judge;
 mod report;
@@ -38,14 +43,17 @@ pub(crate) use judge::{Decided, Judge};
 use crate::store::StoreError;
 use crate::tail::Parsed;
 use config::POLICIES_MAX;
-use decisions::{Decisions, Fate};
+use decisions::{AGE_MAX, Decisions, Fate, Limits};
+use file::{Body, Version};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+use rates::Rates;
 use report::Counts;
 use sonde_proto::{Position, Tenant, TraceId, UnixNanos};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 use votes::{Voted, Votes};
 
 const DECISIONS: &str = "sampling.decisions";
@@ -64,8 +72,10 @@ pub(crate) struct Sampler {
     decisions: Mutex<Decisions>,
     /// Entries before this position were judged, in part, before this start.
     replayed_to: Position,
-    rates: Mutex<judge::Rates>,
+    rates: Mutex<Rates>,
     votes: Mutex<Votes>,
+    /// Those for traces that had been judged and were not kept.
+    late: Mutex<Votes>,
     /// Held while the votes are written.
     saving: Mutex<()>,
     counts: Counts,
@@ -93,27 +103,30 @@ pub(crate) struct Ripe {
 }
 
 impl Sampler {
-    /// The sampler of a store; `None` where everything is kept.
+    /// The sampler of a store whose segments cover the journal up to a position; `None` where
+    /// everything is kept, and was.
     pub(crate) fn open(
         dir: &Path,
         config: &crate::Config,
         registry: &mut Registry,
+        covers: Position,
+        now: UnixNanos,
     ) -> Option<Arc<Self>> {
         let sampling = config.sampling.clone();
+        let Decided {
+            mut decisions,
+            rates,
+            ..
+        } = read_decisions(dir, config, covers);
         if sampling.policies.0.is_empty() {
-            return None;
+            if decisions.judged_to() <= covers {
+                decisions.forget(now);
+            }
+            if decisions.is_empty() {
+                return None;
+            }
         }
-        let mut decisions = Decisions::new(sampling.decision_cache);
-        let read = file::read(&dir.join(DECISIONS));
-        if read.is_some_and(|bytes| decisions.decode(&bytes).is_none()) {
-            decisions = Decisions::new(sampling.decision_cache);
-        }
-        let empty = || Votes::new(sampling.votes_max, sampling.vote_ttl.duration());
-        let mut votes = empty();
-        let read = file::read(&dir.join(VOTES));
-        if read.is_some_and(|bytes| votes.decode(&bytes).is_none()) {
-            votes = empty();
-        }
+        let [votes, late] = read_votes(dir, &sampling);
         let policies = sampling.policies.0.iter().take(POLICIES_MAX);
         let names = policies.map(|policy| policy.name().to_owned()).collect();
         Some(Arc::new(Self {
@@ -121,9 +134,10 @@ impl Sampler {
             waiting_bytes_max: usize::try_from(config.seal_bytes / 2).unwrap_or(usize::MAX),
             replayed_to: decisions.judged_to(),
             decisions: Mutex::new(decisions),
-            rates: Mutex::default(),
+            rates: Mutex::new(rates),
             heard_saved: AtomicU64::new(votes.heard().0),
             votes: Mutex::new(votes),
+            late: Mutex::new(late),
             saving: Mutex::new(()),
             counts: Counts::register(registry, names),
             newest: AtomicU64::new(0),
@@ -132,6 +146,11 @@ impl Sampler {
             taken: AtomicU64::new(0),
             config: sampling,
         }))
+    }
+
+    /// Whether traces are judged, and not only remembered to have been.
+    pub(crate) fn judges(&self) -> bool {
+        !self.config.policies.0.is_empty()
     }
 
     /// Notes an entry, and leaves those of its spans out that come again of traces which were
@@ -156,6 +175,7 @@ impl Sampler {
             true => newest,
             false => {
                 self.votes.lock().note_now(now);
+                self.late.lock().note_now(now);
                 now
             }
         };
@@ -177,13 +197,14 @@ impl Sampler {
 
     /// Who named a trace.
     fn voted(&self, tenant: &Tenant, id: &TraceId) -> Voted {
-        self.votes.lock().of(tenant, id)
+        let voted = self.votes.lock().of(tenant, id);
+        voted.and(self.late.lock().of(tenant, id))
     }
 
     /// Puts decisions in force that are durable.
     pub(crate) fn adopt(&self, decided: Decided) {
         self.counts.add(&decided.counts);
-        self.rates.lock().adopt(decided.rates, decided.now);
+        *self.rates.lock() = decided.rates;
         *self.decisions.lock() = decided.decisions;
     }
 
@@ -197,6 +218,7 @@ impl Sampler {
             Some(Fate::Kept) => return true,
             Some(Fate::Partial | Fate::NotKept) => {
                 self.counts.late_votes.inc();
+                self.late.lock().add(tenant, id, vote, at);
                 return false;
             }
             None => {}
@@ -220,12 +242,13 @@ impl Sampler {
         let _one_at_a_time = self.saving.lock();
         let saved = Position(self.heard_saved.load(Ordering::Relaxed));
         let (bytes, heard) = {
-            let mut votes = self.votes.lock();
-            if votes.is_saved() && saved >= needed {
+            let (mut votes, mut late) = (self.votes.lock(), self.late.lock());
+            if votes.is_saved() && late.is_saved() && saved >= needed {
                 return Ok(saved);
             }
             votes.note_saved(true);
-            (votes.encode(), votes.heard())
+            late.note_saved(true);
+            ([votes.encode(), late.encode()].concat(), votes.heard())
         };
         let path = self.dir.join(VOTES);
         file::replace(&path, &bytes).map_err(|cause| {
@@ -245,21 +268,81 @@ impl Sampler {
         self.is_replaying.store(is_replaying, Ordering::Relaxed);
     }
 
-    /// What is remembered of a trace that was not kept, or not all of it.
-    pub(crate) fn told(&self, tenant: &Tenant, id: &TraceId) -> Option<&'static str> {
-        match self.decisions.lock().of(tenant, id)?.fate {
-            Fate::Kept => None,
-            Fate::Partial => Some(
-                "no sampling policy wanted this trace when it was judged; spans that came later were kept, those before were not",
-            ),
-            Fate::NotKept => Some(
-                "no sampling policy wanted this trace, so it was not kept (traces.sampling.policies)",
-            ),
-        }
+    /// What is remembered of a trace that was not kept, or not all of it; `has_spans` says whether
+    /// there are any.
+    pub(crate) fn told(&self, tenant: &Tenant, id: &TraceId, has_spans: bool) -> Option<String> {
+        let fate = self.decisions.lock().of(tenant, id)?.fate;
+        let told = match (fate, has_spans) {
+            (Fate::Kept, _) => return None,
+            (Fate::NotKept, true) if self.judges() => {
+                "no sampling policy wanted this trace when it was judged; these spans came later, and are judged by themselves"
+            }
+            (Fate::Partial, _) | (Fate::NotKept, true) => {
+                "no sampling policy wanted this trace when it was judged; spans that came later were kept, those before were not"
+            }
+            (Fate::NotKept, false) => {
+                "no sampling policy wanted this trace, so it was not kept (traces.sampling.policies)"
+            }
+        };
+        let named = self.late.lock().of(tenant, id).said();
+        let named = named.map_or_else(String::new, |who| {
+            format!("; {who} named it only after it was judged")
+        });
+        Some(format!("{told}{named}"))
     }
 
     pub(crate) fn report(&self) -> Vec<SamplingCount> {
         self.counts.report()
+    }
+}
+
+/// What was decided before this start.
+fn read_decisions(dir: &Path, config: &crate::Config, covers: Position) -> Decided {
+    let sampling = &config.sampling;
+    let retention = Duration::from_secs(config.retention_seconds);
+    let none = || Decided {
+        decisions: Decisions::new(Limits::new(sampling.decision_cache, retention)),
+        rates: Rates::default(),
+        counts: Vec::new(),
+    };
+    let mut decided = none();
+    let mut decode = |Body { version, bytes }: Body| {
+        let mut bytes = bytes.as_slice();
+        decided.decisions.decode(version, &mut bytes)?;
+        if version >= Version::Second {
+            let place = |name: &str| sampling.policies.place(name);
+            decided.rates.decode(place, &mut bytes)?;
+        }
+        bytes.is_empty().then_some(())
+    };
+    let read = file::read(&dir.join(DECISIONS));
+    if read.is_some_and(|body| decode(body).is_none()) {
+        return none();
+    }
+    if !decided.decisions.know_all_kept_from(covers) {
+        // What a rate kept and is replayed may be judged again, and must find room once more.
+        decided.rates = Rates::default();
+    }
+    decided
+}
+
+/// The votes that were given before this start, and those that came too late.
+fn read_votes(dir: &Path, sampling: &Sampling) -> [Votes; 2] {
+    let empty =
+        || [sampling.vote_ttl.duration(), AGE_MAX].map(|ttl| Votes::new(sampling.votes_max, ttl));
+    let [mut votes, mut late] = empty();
+    let mut decode = |Body { version, bytes }: Body| {
+        let mut bytes = bytes.as_slice();
+        votes.decode(&mut bytes)?;
+        if version >= Version::Second {
+            late.decode(&mut bytes)?;
+        }
+        bytes.is_empty().then_some(())
+    };
+    let read = file::read(&dir.join(VOTES));
+    match read.is_some_and(|body| decode(body).is_none()) {
+        true => empty(),
+        false => [votes, late],
     }
 }
 

@@ -11,8 +11,10 @@ mod large;
 mod lookup;
 mod matched;
 mod otlp;
+mod outline;
 mod progress;
 mod scan;
+mod whole;
 mod metrics;
 mod tags;
 
@@ -21,6 +23,7 @@ pub use lookup::Carriers;
 pub use matched::Matched;
 pub use metrics::{MetricsAnswer, MetricsSearch};
 pub use otlp::OtlpTrace;
+pub use outline::{Outline, SpanOutline};
 pub use progress::{MetricsProgress, SearchProgress};
 pub use tags::{TagAnswer, TagSearch, ValueAnswer};
 

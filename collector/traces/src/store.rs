@@ -2,6 +2,7 @@
 
 mod seal;
 mod keep;
+mod gone;
 mod leave;
 mod merge;
 mod view;
@@ -37,7 +38,7 @@ pub struct TraceStore {
     shells: Arc<ShellCache>,
     state: RwLock<State>,
     keeper: Mutex<Keeper>,
-    /// Where not everything is kept.
+    /// Where not everything is kept, or was.
     sampler: Option<Arc<Sampler>>,
 }
 
@@ -101,6 +102,7 @@ struct State {
     applied_to: Position,
     /// Everything before this position lies in segments.
     covers: Position,
+    gone: gone::ByTenant,
     /// What a person should do something about.
     troubles: Vec<String>,
 }
@@ -165,6 +167,9 @@ impl TraceStore {
                 Ok(()) => {}
                 Err(error) if is_damage(&error) => {
                     metrics.damaged.inc();
+                    if let Some(meta) = manifest.segment(id).cloned() {
+                        gone::note(&mut manifest, &[meta], gone::Why::Damaged, now);
+                    }
                     dir.quarantine(&mut manifest, id, &error.to_string())?;
                 }
                 Err(cause) => return Err(OpenError::Segment { id, cause }),
@@ -175,9 +180,10 @@ impl TraceStore {
             ids_only,
             applied_to: manifest.covers,
             covers: manifest.covers,
+            gone: gone::read(&manifest),
             ..State::default()
         };
-        let sampler = Sampler::open(dir.root(), config, registry);
+        let sampler = Sampler::open(dir.root(), config, registry, manifest.covers, now);
         let dir = Arc::new(dir);
         let store = Self {
             sampler,

@@ -36,7 +36,7 @@ export function useMore(first: Trace): More {
     setAsking({ of: first });
     ask(withQuery(`/trace/${first.trace_id}`, { after: pages.next }), signal).then((text) => {
       const page = JSON.parse(text) as Trace;
-      setKept({ of: first, spans: [...pages.spans, ...page.spans], next: page.next, cut: page.next ? page.cut : undefined });
+      setKept({ of: first, spans: [...pages.spans, ...page.spans], next: page.next, cut: page.next ? page.cut : page.in_part });
       setAsking(null);
     }).catch((error: unknown) => {
       if (signal.aborted) return;

@@ -22,10 +22,12 @@ impl JaegerError {
         }
     }
 
-    pub(super) fn no_trace() -> Self {
+    /// There is no such trace, and perhaps it is known why.
+    pub(super) fn no_trace(why: Option<&str>) -> Self {
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
         Self {
             status: StatusCode::NOT_FOUND,
-            message: "trace not found".into(),
+            message: format!("trace not found{why}"),
         }
     }
 }

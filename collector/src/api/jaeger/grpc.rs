@@ -177,7 +177,10 @@ async fn by_id<A: Send + 'static>(
     let tenant = tenant(&headers)?;
     let parts = api.of(&tenant).tell(move |sources, _, _| {
         let trace = read(sources, &tenant, &id)?;
-        let trace = trace.ok_or_else(|| ApiError::not_found("trace not found"))?;
+        let trace = trace.ok_or_else(|| {
+            let why = sources.stores.traces.not_kept(&tenant, &id);
+            ApiError::not_found(JaegerError::no_trace(why.as_deref()).message)
+        })?;
         Ok(Last {
             parts: parts_of(&id, &trace)?,
             cut: trace.cut,

@@ -17,7 +17,7 @@ use sonde_proto::otlp::trace::{
 };
 use sonde_proto::otlp::{kv, text};
 use sonde_proto::{TraceId, semconv};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What is said of a resource without a name.
 const SERVICE_UNKNOWN: &str = "unknown_service";
@@ -33,6 +33,8 @@ pub(super) struct Trace<'a> {
     numbers: Vec<usize>,
     /// Where among the resources each process stands first.
     processes: Vec<usize>,
+    /// The IDs of its spans.
+    ids: HashSet<&'a [u8]>,
 }
 
 impl<'a> Trace<'a> {
@@ -47,14 +49,31 @@ impl<'a> Trace<'a> {
                 processes.len()
             }));
         }
+        let scopes = data.resource_spans.iter().flat_map(|of| &of.scope_spans);
+        let spans = scopes.flat_map(|scope| &scope.spans);
         Self {
             id,
             data,
             cut,
             numbers,
             processes,
+            ids: spans.map(|span| span.span_id.as_slice()).collect(),
         }
     }
+
+    fn warnings(&self, span: &Span) -> Option<[String; 1]> {
+        let parent = span.parent_span_id.as_slice();
+        let is_known = parent.is_empty() || self.ids.contains(parent);
+        (!is_known).then(|| [orphaned(parent)])
+    }
+}
+
+/// The warning on a span whose parent is not here.
+pub(super) fn orphaned(parent: &[u8]) -> String {
+    format!(
+        "its parent span {} is not here: it was not sent, has not arrived yet, or is not kept",
+        hex(parent)
+    )
 }
 
 impl Serialize for Trace<'_> {
@@ -78,7 +97,7 @@ impl Serialize for Spans<'_> {
             let key = format!("p{number}");
             let scopes = resource_spans.scope_spans.iter();
             let spans = scopes.flat_map(|scope| scope.spans.iter().map(move |one| (scope, one)));
-            spans.map(move |(scope, one)| span(trace.id, scope, one, &key))
+            spans.map(move |(scope, one)| span(trace, scope, one, &key))
         }))
     }
 }
@@ -113,7 +132,8 @@ pub(super) fn process(resource: Option<&Resource>) -> Value {
     })
 }
 
-fn span(id: &TraceId, scope: &ScopeSpans, span: &Span, process: &str) -> Value {
+fn span(trace: &Trace<'_>, scope: &ScopeSpans, span: &Span, process: &str) -> Value {
+    let id = trace.id;
     let start = span.start_time_unix_nano;
     let duration = span.end_time_unix_nano.saturating_sub(start);
     json!({
@@ -127,7 +147,7 @@ fn span(id: &TraceId, scope: &ScopeSpans, span: &Span, process: &str) -> Value {
         "tags": tags(scope, span),
         "logs": span.events.iter().map(log).collect::<Vec<_>>(),
         "processID": process,
-        "warnings": null,
+        "warnings": trace.warnings(span),
     })
 }
 

@@ -29,13 +29,15 @@ pub(super) async fn by_id(
     parameters.time("end")?;
     let found = api.of(&tenant).ask(move |sources, _| {
         let Some(trace) = read(sources, &tenant, &id)? else {
-            return Ok(None);
+            return Ok(Err(sources.stores.traces.not_kept(&tenant, &id)));
         };
         let mut items = Items::after(LIST_OPEN);
         put(&mut items, &id, &trace)?;
-        Ok(Some(items.into_response(&list_close(1))))
+        Ok(Ok(items.into_response(&list_close(1))))
     });
-    found.await?.ok_or_else(JaegerError::no_trace)
+    found
+        .await?
+        .map_err(|why| JaegerError::no_trace(why.as_deref()))
 }
 
 fn put(items: &mut Items, id: &TraceId, trace: &OtlpTrace) -> Result<(), ApiError> {
@@ -81,7 +83,7 @@ pub(super) async fn search(
 pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// An answer of traces, each as `put` writes it, as far as one may go, and whether it goes no
-/// further. It is text before the turn ends: a trace is many times as large in memory.
+/// further or a trace in it is not whole. It is text before the turn ends: a trace is many times as large in memory.
 pub(super) async fn written(
     api: &Api,
     headers: &HeaderMap,
@@ -94,14 +96,18 @@ pub(super) async fn written(
     let answer = api.of(&tenant).ask(move |sources, deadline| {
         let mut items = Items::after(open);
         let has_room = |items: &Items| items.bytes() < ANSWER_BYTES_MAX && !deadline.has_passed();
+        let mut in_part = None;
         let (traces, cut) = each(&ids, &mut items, has_room, |items, id| {
             let Some(trace) = read(sources, &tenant, id)? else {
                 return Ok(false);
             };
             put(items, id, &trace)?;
+            if in_part.is_none() {
+                in_part = trace.cut.map(|cut| format!("trace {id}: {cut}"));
+            }
             Ok(true)
         })?;
-        Ok((items.into_response(&close(traces)), cut))
+        Ok((items.into_response(&close(traces)), cut.or(in_part)))
     });
     Ok(answer.await?)
 }

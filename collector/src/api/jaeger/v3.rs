@@ -49,13 +49,18 @@ pub(super) async fn by_id(
     let id = trace_id(&id)?;
     let found = api.of(&tenant).ask(move |sources, _| {
         let Some(trace) = read(sources, &tenant, &id)? else {
-            return Ok(None);
+            return Ok(Err(sources.stores.traces.not_kept(&tenant, &id)));
         };
         let mut items = Items::after(RESULT_OPEN);
         put(&mut items, &id, &trace)?;
-        Ok(Some(items.into_response(RESULT_CLOSE)))
+        let warning = cut_short(trace.cut.as_deref());
+        Ok(Ok(
+            (warning, items.into_response(RESULT_CLOSE)).into_response()
+        ))
     });
-    found.await?.ok_or_else(JaegerError::no_trace)
+    found
+        .await?
+        .map_err(|why| JaegerError::no_trace(why.as_deref()))
 }
 
 const NAMES: Names = Names {

@@ -20,8 +20,6 @@ mod status;
 mod traces;
 mod trace_status;
 
-pub(super) use signals::vector;
-
 use super::{Api, ApiError, tenant, time};
 use axum::Router;
 use axum::routing::get;

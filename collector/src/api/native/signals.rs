@@ -187,7 +187,7 @@ pub(super) fn use_of(
 }
 
 /// The values of an instant query.
-pub(in crate::api) fn vector(
+pub(super) fn vector(
     sources: &Sources,
     tenant: &Tenant,
     query: &str,

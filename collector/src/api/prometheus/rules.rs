@@ -1,10 +1,10 @@
 //! `rules` and `alerts`, written while they are read: a group or an alert at a time beside what
-//! the evaluator shows, which nobody copies.
+//! the evaluator shows, which nobody copies. A tenant is shown its own.
 
 use super::envelope::put;
 use super::parameters::Parameters;
 use super::pieces::Listed;
-use super::{Api, Failure};
+use super::{Api, Failure, tenant};
 use crate::evaluate::Shown;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -18,7 +18,7 @@ pub(super) async fn rules(
     parameters: Parameters,
 ) -> Result<Response, Failure> {
     let wanted = Wanted::read(&api, &headers, &parameters).await?;
-    let shown = api.sources.rules.shown();
+    let shown = api.sources.rules.shown_to(&tenant(&headers)?);
     let page = Page::read(&parameters)?;
     let has_any = |at: &usize| wanted.has_any(&shown.groups[*at]);
     let groups: Vec<usize> = (0..shown.groups.len()).filter(has_any).collect();
@@ -39,8 +39,11 @@ pub(super) async fn rules(
     Ok(listed.into_response())
 }
 
-pub(super) async fn alerts(State(api): State<Api>) -> Result<Response, Failure> {
-    let shown = api.sources.rules.shown();
+pub(super) async fn alerts(
+    State(api): State<Api>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let shown = api.sources.rules.shown_to(&tenant(&headers)?);
     let listed = Listed {
         open: br#"{"status":"success","data":{"alerts":["#.to_vec(),
         count: shown.alerts.len(),

@@ -6,6 +6,7 @@ use super::parameters::Parameters;
 use super::protobuf::{self, PartialStatus, TraceById};
 use super::{Api, json, tenant};
 use crate::api::ApiError;
+use crate::api::answer::cut_short;
 use crate::api::items::Items;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
@@ -24,10 +25,13 @@ pub(super) async fn bare(
     parameters: Parameters,
 ) -> Result<Response, TempoError> {
     let write = |trace: OtlpTrace, in_protobuf: bool| {
-        if in_protobuf {
-            return Ok(written(trace.bytes));
-        }
-        in_json(&trace, r#"{"batches":["#, "]}")
+        // The message has no place for it.
+        let warning = cut_short(trace.cut.as_deref());
+        let answer = match in_protobuf {
+            true => written(trace.bytes),
+            false => in_json(&trace, r#"{"batches":["#, "]}")?,
+        };
+        Ok((warning, answer).into_response())
     };
     answered(&api, &headers, &id, &parameters, write).await
 }
@@ -80,14 +84,19 @@ async fn answered(
     parameters.hints(api.now())?;
     let in_protobuf = protobuf::is_wanted(headers);
     let found = api.of(&tenant).ask(move |sources, _| {
-        let found = sources.stores.traces.otlp(&tenant, &read);
+        let traces = &sources.stores.traces;
+        let found = traces.otlp(&tenant, &read);
         let found = found.map_err(|error| ApiError::internal(error.to_string()))?;
-        found.map(|trace| write(trace, in_protobuf)).transpose()
+        match found {
+            Some(trace) => write(trace, in_protobuf).map(Ok),
+            None => Ok(Err(traces.not_kept(&tenant, &read))),
+        }
     });
     // An empty answer would be taken for a trace that is empty.
-    found
-        .await?
-        .ok_or_else(|| TempoError::not_found(format!("trace not found: {read}")))
+    found.await?.map_err(|why| {
+        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        TempoError::not_found(format!("trace not found: {read}{why}"))
+    })
 }
 
 fn written(bytes: Vec<u8>) -> Response {

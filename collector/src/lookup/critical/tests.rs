@@ -28,6 +28,7 @@ pub(in crate::lookup) fn trace(spans: Vec<Span>) -> Trace {
         trace_id: TraceId::from_slice(&[7; 16]).unwrap(),
         spans,
         cut: None,
+        in_part: None,
         next: None,
     }
 }

@@ -87,6 +87,18 @@ pub struct Policy {
     written: Box<Written>,
 }
 
+impl Policies {
+    /// The name of the policy of a place.
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.0.get(place).map_or("", Policy::name)
+    }
+
+    /// The place of the policy of a name.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|policy| policy.name() == name)
+    }
+}
+
 impl Policy {
     pub(crate) fn name(&self) -> &str {
         &self.written.name

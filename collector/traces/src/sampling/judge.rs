@@ -2,17 +2,20 @@
 
 use super::decisions::{Decision, Decisions, Fate};
 use super::policy::Rule;
+use super::rates::Rates;
 use super::report::{By, Tally};
 use super::subject::Subject;
 use super::{DECISIONS, Ripe, Sampler, file};
 use crate::store::StoreError;
 use crate::tail::{Tail, TailTrace};
 use ahash::{AHashMap, AHashSet};
-use sonde_proto::{Position, Tenant, TraceId, UnixNanos};
+use sonde_proto::{Position, Tenant, TraceId};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long what a rate spent is remembered after the last trace of its second is judged.
+const SPENT_FOR: Duration = Duration::from_secs(600);
 
 /// What a seal judges, and by what.
 #[derive(Debug)]
@@ -31,7 +34,6 @@ pub(crate) struct Decided {
     pub(super) decisions: Decisions,
     pub(super) counts: Vec<(By, Tally)>,
     pub(super) rates: Rates,
-    pub(super) now: UnixNanos,
 }
 
 /// A sitting of the judge: over all tenants of a seal.
@@ -39,26 +41,8 @@ pub(crate) struct Sitting<'a> {
     judge: &'a Judge,
     decisions: Decisions,
     counts: AHashMap<By, Tally>,
+    /// What was spent before, and in this sitting.
     rates: Rates,
-}
-
-/// How many spans were kept by a rate, of traces that began to arrive in one second.
-#[derive(Debug, Default)]
-pub(crate) struct Rates(BTreeMap<(Tenant, usize, u64), u64>);
-
-impl Rates {
-    fn spent(&self, key: &(Tenant, usize, u64)) -> u64 {
-        self.0.get(key).copied().unwrap_or(0)
-    }
-
-    /// Adds what others spent; forgets seconds of which no trace waits any more.
-    pub(super) fn adopt(&mut self, others: Self, forget_before: UnixNanos) {
-        for (key, spans) in others.0 {
-            *self.0.entry(key).or_default() += spans;
-        }
-        let before = forget_before.0 / 1_000_000_000;
-        self.0.retain(|(_, _, second), _| *second >= before);
-    }
 }
 
 impl Judge {
@@ -67,7 +51,7 @@ impl Judge {
             judge: self,
             decisions: self.sampler.decisions.lock().clone(),
             counts: AHashMap::new(),
-            rates: Rates::default(),
+            rates: self.sampler.rates.lock().clone(),
         }
     }
 }
@@ -152,7 +136,7 @@ impl Sitting<'_> {
         }
         for (at, policy) in all().filter(|(_, p)| !matches!(p.rule, Rule::Drop(_))) {
             let key = (tenant.clone(), at, second);
-            let mut spent = sampler.rates.lock().spent(&key) + self.rates.spent(&key);
+            let mut spent = self.rates.spent(&key);
             let before = spent;
             let mut spend = |per_second: u64, spans: u64| {
                 let fits = spent.saturating_add(spans) <= per_second;
@@ -161,7 +145,7 @@ impl Sitting<'_> {
             };
             if policy.rule.wants(subject, &mut spend) {
                 if spent > before {
-                    *self.rates.0.entry(key).or_default() += spent - before;
+                    self.rates.spend(key, spent - before);
                 }
                 return By::Policy(at);
             }
@@ -185,21 +169,25 @@ impl Sitting<'_> {
     ///
     /// # Errors
     /// [`StoreError`] when it cannot be written.
-    pub(crate) fn finish(self) -> Result<Decided, StoreError> {
+    pub(crate) fn finish(mut self) -> Result<Decided, StoreError> {
         let sampler = &self.judge.sampler;
+        let config = &sampler.config;
+        let now = self.judge.ripe.now;
+        let wait_max = config.decision_wait_max.duration();
+        // A rate spends on traces that it keeps, of which no more are remembered either.
+        self.rates.forget(
+            now.minus(wait_max + SPENT_FOR),
+            config.decision_cache.sampled_cache_size,
+        );
+        let mut bytes = Vec::new();
+        self.decisions.encode(&mut bytes);
+        self.rates.encode(|at| config.policies.name(at), &mut bytes);
         let path = sampler.dir.join(DECISIONS);
-        file::replace(&path, &self.decisions.encode())
-            .map_err(|cause| StoreError::Sampling { path, cause })?;
-        let wait_max = sampler.config.decision_wait_max.duration();
+        file::replace(&path, &bytes).map_err(|cause| StoreError::Sampling { path, cause })?;
         Ok(Decided {
             decisions: self.decisions,
             counts: self.counts.into_iter().collect(),
             rates: self.rates,
-            now: self
-                .judge
-                .ripe
-                .now
-                .minus(wait_max + Duration::from_secs(600)),
         })
     }
 }

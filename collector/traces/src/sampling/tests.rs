@@ -412,6 +412,157 @@ fn an_exemplar_is_of_a_trace_that_is_still_to_be_judged_or_was_kept() {
     assert!(!vote(2, Vote::Exemplar), "it was judged and forgotten");
 }
 
+fn rate() -> Config {
+    config(
+        json!([{"name": "a", "type": "rate_limiting", "rate_limiting": {"spans_per_second": 3}}]),
+    )
+}
+
+/// A trace of two spans that arrives in a second.
+fn pair(position: u64, trace: u64, second: u64) -> (Position, Entry) {
+    let spans = vec![span(trace, 0), span(trace, 1)];
+    let (at_, mut entry) = entry(position, &payload("shop", spans));
+    entry.received_at = at(second);
+    (at_, entry)
+}
+
+#[test]
+fn what_a_rate_spent_is_spent_after_a_restart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &rate());
+    store.apply(&[pair(0, 0, 100), pair(1, 1, 101), pair(2, 2, 101)]);
+    store.seal(at(200)).unwrap();
+    assert_eq!(all(&store), [0, 1].map(trace_id).into());
+    drop(store);
+    let store = open(dir.path(), &rate());
+    store.apply(&[pair(3, 3, 101), pair(4, 4, 102)]);
+    store.seal(at(200)).unwrap();
+    assert_eq!(all(&store), [0, 1, 4].map(trace_id).into());
+}
+
+#[test]
+fn what_a_rate_kept_and_nobody_remembers_finds_room_again_in_a_replay() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = rate();
+    config.sampling.decision_cache.sampled_cache_size = 1;
+    let store = open(dir.path(), &config);
+    let journal = [pair(0, 0, 100), pair(1, 1, 101)];
+    store.apply(&journal);
+    store.seal(at(200)).unwrap();
+    assert_eq!(all(&store), [0, 1].map(trace_id).into());
+    // A crash before the manifest was there: what was decided is ahead of it.
+    let decided = std::fs::read(dir.path().join(super::DECISIONS)).unwrap();
+    drop(store);
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(super::DECISIONS), decided).unwrap();
+    let store = open(dir.path(), &config);
+    store.apply(&journal);
+    store.seal(at(200)).unwrap();
+    assert_eq!(all(&store), [0, 1].map(trace_id).into());
+}
+
+#[test]
+fn what_was_not_kept_stays_out_when_it_is_replayed_without_policies() {
+    let dir = tempfile::tempdir().unwrap();
+    let failed =
+        json!([{"name": "a", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}}]);
+    let store = open(dir.path(), &config(failed.clone()));
+    // The third waits when the others are judged, so that the journal is held before them.
+    let failed_span = |trace, number| Span {
+        status: Some(Status {
+            code: 2,
+            ..Status::default()
+        }),
+        ..span(trace, number)
+    };
+    let of = |position: u64, second: u64, spans: Vec<Span>| {
+        let (position, mut entry) = entry(position, &payload("shop", spans));
+        entry.received_at = at(second);
+        (position, entry)
+    };
+    let journal = vec![
+        of(0, 100, vec![span(1, 0)]),
+        of(1, 100, vec![span(0, 0), failed_span(2, 0)]),
+        of(2, 100, vec![span(3, 0)]),
+        of(3, 115, vec![span(1, 1), span(3, 1)]),
+        of(4, 116, vec![span(2, 1), span(0, 1)]),
+    ];
+    store.apply(&journal[..4]);
+    store.seal(at(112)).unwrap();
+    assert_eq!(store.resume_from(), Position(0), "1 and 3 wait");
+    assert_eq!(all(&store), [1, 2, 3].map(trace_id).into());
+    drop(store);
+
+    let store = open(dir.path(), &Config::default());
+    assert!(!store.samples() && store.sampling().is_none());
+    store.apply(&journal);
+    store.seal(at(200)).unwrap();
+    let spans = |trace: u64| {
+        let found = store.trace(&tenant(), &trace_id(trace)).unwrap();
+        found.map_or((0, None), |found| (found.spans.len(), found.in_part))
+    };
+    // Whole, but the one that was judged: of it the span that came after is kept, which is said.
+    assert_eq!(spans(1), (2, None));
+    assert_eq!(spans(2), (2, None));
+    assert_eq!(spans(3), (2, None));
+    let (count, in_part) = spans(0);
+    assert_eq!(count, 1);
+    assert!(in_part.unwrap().contains("those before were not"));
+    assert!(store.vote(&tenant(), trace_id(0), Vote::ErrorLog, at(200)));
+    drop(store);
+    // It is the same whenever it is opened again, and with policies once more.
+    for config in [Config::default(), config(failed)] {
+        let store = open(dir.path(), &config);
+        let found = store.trace(&tenant(), &trace_id(0)).unwrap().unwrap();
+        assert_eq!(found.spans.len(), 1);
+        assert!(found.in_part.is_some() && found.cut == found.in_part);
+        assert_eq!(all(&store).len(), 4);
+    }
+}
+
+#[test]
+fn what_was_decided_long_ago_is_forgotten_where_there_are_no_policies() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &config(json!([{"name": "a", "type": "alert"}])));
+    store.apply(&[entry(0, &payload("shop", vec![span(0, 0)]))]);
+    store.seal(at(100)).unwrap();
+    drop(store);
+    let open_at = |now| {
+        let mut registry = prometheus_client::registry::Registry::default();
+        TraceStore::open(dir.path(), &Config::default(), &mut registry, now).unwrap()
+    };
+    let told = |store: &TraceStore| store.not_kept(&tenant(), &trace_id(0)).is_some();
+    assert!(told(&open_at(at(1_000))));
+    assert!(!told(&open_at(at(100_000))));
+}
+
+#[test]
+fn a_vote_that_comes_too_late_is_told_and_keeps_what_comes_later_still() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(json!([{"name": "a", "type": "error_log"}]));
+    let store = open(dir.path(), &config);
+    store.apply(&[entry(0, &payload("shop", vec![span(0, 0), span(1, 0)]))]);
+    store.seal(at(100)).unwrap();
+    assert!(!store.vote(&tenant(), trace_id(0), Vote::ErrorLog, at(101)));
+    assert!(!store.vote(&tenant(), trace_id(0), Vote::Alert, at(101)));
+    store.save_votes(Position(0)).unwrap();
+    drop(store);
+
+    let store = open(dir.path(), &config);
+    let told = |trace| store.not_kept(&tenant(), &trace_id(trace)).unwrap();
+    assert!(told(0).ends_with("an error log and an alert named it only after it was judged"));
+    assert!(!told(1).contains("named"));
+    store.apply(&[entry(1, &payload("shop", vec![span(0, 1), span(1, 1)]))]);
+    store.seal(at(200)).unwrap();
+    assert_eq!(all(&store), [trace_id(0)].into());
+    let found = store.trace(&tenant(), &trace_id(0)).unwrap().unwrap();
+    assert_eq!(found.spans.len(), 1);
+    let told = found.in_part.unwrap();
+    assert!(told.contains("those before were not") && told.contains("named it only after"));
+    let otlp = store.otlp(&tenant(), &trace_id(0)).unwrap().unwrap();
+    assert_eq!(otlp.cut.unwrap(), told);
+}
+
 /// What a plain pass over all spans comes to.
 #[derive(Default)]
 struct Plain {
@@ -597,9 +748,9 @@ fn run(seed: u64) -> [usize; 4] {
                 let trace = (second / 5).saturating_sub(rng.random_range(0..3));
                 let id = random_id(trace * 3 + rng.random_range(0..3));
                 let id = TraceId::from_slice(&id).unwrap();
-                if store.vote(&tenant(), id, Vote::ErrorLog, at(second)) {
-                    plain.votes.insert(id);
-                }
+                // One that comes too late counts for spans that come later still.
+                store.vote(&tenant(), id, Vote::ErrorLog, at(second));
+                plain.votes.insert(id);
                 store.save_votes(Position(0)).unwrap();
             }
             18 => {

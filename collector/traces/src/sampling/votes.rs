@@ -3,6 +3,9 @@
 //! A vote is given once and remembered until its trace was surely judged. There are at most so
 //! many; one that finds no room cannot be counted, so that for as long as it would have been
 //! remembered every trace is kept.
+//!
+//! Votes for traces that were judged already, and not kept, are remembered by themselves: they
+//! count for spans that come later still, and whoever looks for the trace is told.
 
 use super::file::{put_tenant, take_tenant};
 use ahash::AHashMap;
@@ -45,6 +48,20 @@ impl Voted {
 
     pub(super) fn by_exemplar(self) -> bool {
         self.has(Vote::Exemplar)
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// In words; `None` where nobody did.
+    pub(super) fn said(self) -> Option<&'static str> {
+        match (self.by_error_log(), self.by_alert()) {
+            (true, true) => Some("an error log and an alert"),
+            (true, false) => Some("an error log"),
+            (false, true) => Some("an alert"),
+            (false, false) => self.by_exemplar().then_some("an exemplar"),
+        }
     }
 }
 
@@ -193,9 +210,8 @@ impl Votes {
         out
     }
 
-    /// Adds what lay in a file; `None` where that is none of ours.
-    pub(super) fn decode(&mut self, mut bytes: &[u8]) -> Option<()> {
-        let bytes = &mut bytes;
+    /// Adds what lay in a file and takes it off `bytes`; `None` where that is none of ours.
+    pub(super) fn decode(&mut self, bytes: &mut &[u8]) -> Option<()> {
         let overflowed = take_varint(bytes)?;
         self.overflowed_at = (overflowed > 0).then_some(UnixNanos(overflowed));
         self.heard = Position(take_varint(bytes)?);
@@ -207,7 +223,7 @@ impl Votes {
             self.put(&tenant, id, voted, at);
         }
         self.is_saved = true;
-        bytes.is_empty().then_some(())
+        Some(())
     }
 }
 
@@ -281,11 +297,13 @@ mod tests {
         before.hear(Position(70));
         let bytes = before.encode();
         let mut after = votes(10);
-        after.decode(&bytes).unwrap();
+        let mut rest = bytes.as_slice();
+        after.decode(&mut rest).unwrap();
+        assert!(rest.is_empty());
         assert_eq!(after.heard(), Position(70));
         assert_eq!(after.encode(), bytes);
         for end in 0..bytes.len() {
-            assert_eq!(votes(10).decode(&bytes[..end]), None, "{end}");
+            assert_eq!(votes(10).decode(&mut &bytes[..end]), None, "{end}");
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use super::SearchError;
 use super::large::{HEADS_MAX, Totals};
+use super::whole::both;
 use crate::model::{Span, Trace};
 use crate::raw::{RawSpan, Shell, collapse};
 use crate::segment::Segment;
@@ -106,6 +107,8 @@ pub(super) struct RawTrace {
     pub(super) next: Option<SpanPlace>,
     /// What the whole trace is, where these are not all of it.
     pub(super) totals: Option<Totals>,
+    /// Whether a segment was left out that is damaged.
+    pub(super) is_damaged: bool,
 }
 
 impl TraceStore {
@@ -123,10 +126,8 @@ impl TraceStore {
         let Some(view) = self.view(tenant) else {
             return Ok(None);
         };
-        let mut raw = self.raw_page(&view, id, after, &self.page_limits())?;
-        let partial = self.not_kept(tenant, id).map(str::to_owned);
-        raw.cut = raw.cut.or(partial);
-        Ok(decode(id, &raw))
+        let raw = self.raw_page(&view, id, after, &self.page_limits())?;
+        Ok(self.decode(tenant, id, &raw))
     }
 
     /// The first spans of a trace, to be judged.
@@ -149,8 +150,14 @@ impl TraceStore {
         after: Option<SpanPlace>,
         limits: &PageLimits,
     ) -> Result<RawTrace, SearchError> {
-        let Some(mut spans) = self.read_small(view, id, limits.small_bytes)? else {
-            return self.read_large(view, id, after, limits);
+        let mut is_damaged = view.is_partial;
+        let small = self.read_small(view, id, limits.small_bytes, &mut is_damaged)?;
+        let Some(mut spans) = small else {
+            let large = self.read_large(view, id, after, limits)?;
+            return Ok(RawTrace {
+                is_damaged: is_damaged || large.is_damaged,
+                ..large
+            });
         };
         collapse(&mut spans);
         spans.sort_unstable_by_key(SpanPlace::of);
@@ -170,6 +177,7 @@ impl TraceStore {
             spans,
             next,
             totals,
+            is_damaged,
         })
     }
 
@@ -179,6 +187,7 @@ impl TraceStore {
         view: &View,
         id: &TraceId,
         bytes_max: usize,
+        is_damaged: &mut bool,
     ) -> Result<Option<Vec<RawSpan>>, SearchError> {
         let (mut spans, mut bytes) = (Vec::new(), 0);
         view.each_tail(|tail| {
@@ -199,10 +208,26 @@ impl TraceStore {
                 Err(error) => {
                     spans.truncate(before);
                     self.tolerate(segment, error)?;
+                    *is_damaged = true;
                 }
             }
         }
         Ok((bytes <= bytes_max).then_some(spans))
+    }
+
+    fn decode(&self, tenant: &Tenant, id: &TraceId, raw: &RawTrace) -> Option<Trace> {
+        let spans: Vec<Span> = raw.spans.iter().filter_map(Span::decode).collect();
+        let is_known = !spans.is_empty() || raw.totals.is_some();
+        is_known.then(|| {
+            let in_part = self.in_part(tenant, id, raw);
+            Trace {
+                trace_id: *id,
+                spans,
+                cut: both(raw.cut.clone(), in_part.as_ref()),
+                in_part,
+                next: raw.next.map(|next| next.to_string()),
+            }
+        })
     }
 
     /// Damage is noted and left out; a disk that fails is the caller's to hear of.
@@ -213,17 +238,6 @@ impl TraceStore {
         self.note_damage(segment, &error);
         Ok(())
     }
-}
-
-fn decode(id: &TraceId, raw: &RawTrace) -> Option<Trace> {
-    let spans: Vec<Span> = raw.spans.iter().filter_map(Span::decode).collect();
-    let is_known = !spans.is_empty() || raw.totals.is_some();
-    is_known.then(|| Trace {
-        trace_id: *id,
-        spans,
-        cut: raw.cut.clone(),
-        next: raw.next.map(|next| next.to_string()),
-    })
 }
 
 /// How many of the first spans are shown or judged: within a number, and within bytes, where a

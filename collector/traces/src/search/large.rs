@@ -164,6 +164,21 @@ impl Heads {
     }
 }
 
+/// What is known of a trace before its spans are read.
+struct Known {
+    heads: Heads,
+    /// Whether there was room for all.
+    is_all: bool,
+    is_damaged: bool,
+}
+
+/// How far the spans of a trace were visited.
+pub(super) struct Visited {
+    /// Why not to the end.
+    pub(super) cut: Option<String>,
+    pub(super) is_damaged: bool,
+}
+
 impl TraceStore {
     pub(super) fn read_large(
         &self,
@@ -172,20 +187,11 @@ impl TraceStore {
         after: Option<SpanPlace>,
         limits: &PageLimits,
     ) -> Result<RawTrace, SearchError> {
-        let (mut heads, mut is_all) = (Heads::default(), true);
-        self.each_source(view, id, |source, at, span| {
-            match span {
-                Some(span) => {
-                    is_all = heads.has_room(limits.heads);
-                    if is_all {
-                        heads.add(&span, source, at);
-                    }
-                }
-                None => heads.heads.retain(|head| head.source != source),
-            }
-            is_all
-        })?;
-        heads.collapse();
+        let Known {
+            mut heads,
+            is_all,
+            is_damaged,
+        } = self.heads(view, id, limits.heads)?;
         let mut totals = heads.totals();
         let all = heads.heads.len();
         heads.heads.sort_unstable_by_key(|head| head.place);
@@ -213,6 +219,75 @@ impl TraceStore {
             cut,
             next: page.last().filter(|_| end < all).map(|head| head.place),
             totals: (page.len() < all).then_some(totals),
+            is_damaged,
+        })
+    }
+
+    /// The heads of a trace, one of every span.
+    fn heads(&self, view: &View, id: &TraceId, heads_max: usize) -> Result<Known, SearchError> {
+        let mut known = Known {
+            heads: Heads::default(),
+            is_all: true,
+            is_damaged: false,
+        };
+        let Known {
+            heads,
+            is_all,
+            is_damaged,
+        } = &mut known;
+        self.each_source(view, id, |source, at, span| {
+            match span {
+                Some(span) => {
+                    *is_all = heads.has_room(heads_max);
+                    if *is_all {
+                        heads.add(&span, source, at);
+                    }
+                }
+                None => {
+                    heads.heads.retain(|head| head.source != source);
+                    *is_damaged = true;
+                }
+            }
+            *is_all
+        })?;
+        heads.collapse();
+        Ok(known)
+    }
+
+    /// Visits every span of a trace, one of every ID, in no order, until `visit` wants no more.
+    pub(super) fn each_span(
+        &self,
+        view: &View,
+        id: &TraceId,
+        heads_max: usize,
+        mut visit: impl FnMut(RawSpan) -> bool,
+    ) -> Result<Visited, SearchError> {
+        let known = self.heads(view, id, heads_max)?;
+        let heads = &known.heads.heads;
+        let mut left: AHashSet<(u32, u32)> = heads.iter().map(|h| (h.source, h.at)).collect();
+        let all = left.len();
+        drop(known.heads);
+        let (mut visited, mut goes_on) = (0, true);
+        self.each_source(view, id, |source, at, span| {
+            let span = span.filter(|_| left.remove(&(source, at)));
+            if let Some(span) = span {
+                goes_on = visit(span);
+                visited += usize::from(goes_on);
+            }
+            goes_on && !left.is_empty()
+        })?;
+        let cut = match (goes_on, known.is_all) {
+            (false, _) => Some(format!(
+                "the time was over after {visited} of its {all} spans"
+            )),
+            (true, false) => Some(format!(
+                "it has more than the {visited} spans that were read"
+            )),
+            (true, true) => None,
+        };
+        Ok(Visited {
+            cut,
+            is_damaged: known.is_damaged,
         })
     }
 
@@ -325,13 +400,18 @@ fn is_error(span: &RawSpan) -> bool {
 }
 
 fn is_root(span: &RawSpan) -> bool {
+    parent(span).is_none()
+}
+
+/// The span that it happened within.
+pub(super) fn parent(span: &RawSpan) -> Option<SpanId> {
     let mut parent = &[][..];
     for field in fields(&span.bytes) {
         if let Ok((4, Field::Bytes(id))) = field {
             parent = id;
         }
     }
-    SpanId::from_slice(parent).is_err()
+    SpanId::from_slice(parent).ok()
 }
 
 fn named(span: &RawSpan) -> Option<(String, String)> {

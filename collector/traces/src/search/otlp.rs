@@ -1,6 +1,7 @@
 //! A trace as OTLP: everything that was sent of it, fields included that nothing here reads.
 
 use super::SearchError;
+use super::whole::both;
 use crate::raw::encode;
 use crate::store::TraceStore;
 use crate::wire::{self, Field};
@@ -37,10 +38,13 @@ impl TraceStore {
             return Ok(None);
         };
         let mut raw = self.raw(&view, id)?;
-        let bytes = encode(&mut raw.spans);
-        Ok((!raw.spans.is_empty()).then_some(OtlpTrace {
-            bytes,
-            cut: raw.cut,
+        if raw.spans.is_empty() {
+            return Ok(None);
+        }
+        let in_part = self.in_part(tenant, id, &raw);
+        Ok(Some(OtlpTrace {
+            bytes: encode(&mut raw.spans),
+            cut: both(raw.cut, in_part.as_ref()),
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! What the writer does between batches: seal, move damage aside, and, in [`super::leave`] and
 //! [`super::merge`], let go and merge.
 
+use super::gone::{self, Why};
 use super::leave::Leaving;
 use super::merge::Merging;
 use super::seal::{Frozen, Outcome};
@@ -127,11 +128,16 @@ impl TraceStore {
             segments.map(|s| s.meta.id).chain(ids).collect()
         };
         for id in damaged {
+            let now = keeper.now;
+            if let Some(meta) = keeper.manifest.segment(id).cloned() {
+                gone::note(&mut keeper.manifest, &[meta], Why::Damaged, now);
+            }
             self.dir.quarantine(&mut keeper.manifest, id, "damaged")?;
             keeper.merge_due = true;
             let mut state = self.state.write();
             state.segments.retain(|s| s.meta.id != id);
             state.ids_only.retain(|s| s.meta.id != id);
+            state.gone = gone::read(&keeper.manifest);
         }
         Ok(())
     }
@@ -140,7 +146,7 @@ impl TraceStore {
     pub(super) fn replace(
         &self,
         keeper: &mut Keeper,
-        gone: &[u64],
+        ids: &[u64],
         new: Option<Segment>,
         left: Vec<Arc<IdsOnly>>,
     ) -> Result<(), SwapError> {
@@ -148,8 +154,13 @@ impl TraceStore {
         let (out, kept) = manifest
             .segments
             .drain(..)
-            .partition::<Vec<_>, _>(|s| gone.contains(&s.id));
+            .partition::<Vec<_>, _>(|s| ids.contains(&s.id));
         manifest.segments = kept;
+        if new.is_none() {
+            let of_spans = out.iter().filter(|meta| !IdsOnly::is_meant(meta)).cloned();
+            let of_spans: Vec<_> = of_spans.collect();
+            gone::note(&mut manifest, &of_spans, Why::LetGo, keeper.now);
+        }
         manifest
             .segments
             .extend(new.as_ref().map(|s| s.meta.clone()));
@@ -167,9 +178,10 @@ impl TraceStore {
         keeper.merge_due = true;
         {
             let mut state = self.state.write();
-            state.segments.retain(|s| !gone.contains(&s.meta.id));
+            state.gone = gone::read(&keeper.manifest);
+            state.segments.retain(|s| !ids.contains(&s.meta.id));
             state.segments.extend(new.map(Arc::new));
-            state.ids_only.retain(|s| !gone.contains(&s.meta.id));
+            state.ids_only.retain(|s| !ids.contains(&s.meta.id));
             state.ids_only.extend(left);
         }
         out.iter()

@@ -71,7 +71,7 @@ impl TraceStore {
         let (carried, ripe) = self.carry(keeper);
         let carried_bytes = carried.bytes;
         let (tails, applied_to) = self.state.write().freeze(carried.tails);
-        let judge = self.sampler.as_ref().zip(ripe).map(|(sampler, ripe)| {
+        let judge = self.judging().zip(ripe).map(|(sampler, ripe)| {
             Arc::new(Judge {
                 sampler: Arc::clone(sampler),
                 waiting: carried.waiting,
@@ -92,7 +92,7 @@ impl TraceStore {
 
     /// The traces that are not judged yet, which go on in the next tails, and which are.
     fn carry(&self, keeper: &Keeper) -> (Carried, Option<Ripe>) {
-        let Some(sampler) = &self.sampler else {
+        let Some(sampler) = self.judging() else {
             return (Carried::default(), None);
         };
         let ripe = sampler.ripe(keeper.now);

@@ -2,14 +2,20 @@
 //! Where everything is kept, there is nothing to know.
 
 use super::{StoreError, TraceStore};
-use crate::sampling::{SamplingCount, Vote};
+use crate::sampling::{Sampler, SamplingCount, Vote};
 use sonde_proto::{Position, Tenant, TraceId, UnixNanos};
+use std::sync::Arc;
 
 impl TraceStore {
     /// Whether traces are judged, and not all kept.
     #[must_use]
     pub fn samples(&self) -> bool {
-        self.sampler.is_some()
+        self.judging().is_some()
+    }
+
+    /// The sampler, where traces are judged.
+    pub(super) fn judging(&self) -> Option<&Arc<Sampler>> {
+        self.sampler.as_ref().filter(|sampler| sampler.judges())
     }
 
     /// Names a trace, so that it is kept, as far as a policy goes by such names. False where it
@@ -17,7 +23,7 @@ impl TraceStore {
     /// a promise: it is refused as well where the trace is not surely judged after it. It is for
     /// the thread that applies spans to name one.
     pub fn vote(&self, tenant: &Tenant, id: TraceId, vote: Vote, at: UnixNanos) -> bool {
-        let Some(sampler) = &self.sampler else {
+        let Some(sampler) = self.judging() else {
             return true;
         };
         let is_too_late = || !sampler.has_kept(tenant, &id) && !self.is_to_be_judged(tenant, &id);
@@ -41,7 +47,7 @@ impl TraceStore {
     /// # Errors
     /// [`StoreError`] when they cannot be written; the next call tries again.
     pub fn save_votes(&self, needed: Position) -> Result<Position, StoreError> {
-        let sampler = self.sampler.as_ref();
+        let sampler = self.judging();
         sampler.map_or(Ok(needed), |sampler| sampler.save_votes(needed))
     }
 
@@ -61,16 +67,20 @@ impl TraceStore {
         }
     }
 
-    /// Why nothing or not everything of a trace is here, where it is remembered that it was
-    /// judged and not kept.
+    /// Why nothing of a trace is here, where it is remembered that it was judged and not kept.
     #[must_use]
-    pub fn not_kept(&self, tenant: &Tenant, id: &TraceId) -> Option<&'static str> {
-        self.sampler.as_ref()?.told(tenant, id)
+    pub fn not_kept(&self, tenant: &Tenant, id: &TraceId) -> Option<String> {
+        self.sampler.as_ref()?.told(tenant, id, false)
+    }
+
+    /// Why not everything of a trace is here that has spans, where that is remembered.
+    pub(crate) fn kept_in_part(&self, tenant: &Tenant, id: &TraceId) -> Option<String> {
+        self.sampler.as_ref()?.told(tenant, id, true)
     }
 
     /// How much was kept by which policy, and how much was not, since the start.
     #[must_use]
     pub fn sampling(&self) -> Option<Vec<SamplingCount>> {
-        self.sampler.as_ref().map(|sampler| sampler.report())
+        self.judging().map(|sampler| sampler.report())
     }
 }

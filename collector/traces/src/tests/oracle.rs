@@ -73,6 +73,7 @@ impl Oracle {
             trace_id: *id,
             spans,
             cut: None,
+            in_part: None,
             next: None,
         })
     }

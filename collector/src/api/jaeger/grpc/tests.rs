@@ -334,6 +334,7 @@ async fn version_2_has_jaegers_spans() {
             service_name: "web".to_owned(),
             tags: vec![text("host.name", "node-1")],
         }),
+        warnings: Vec::new(),
     };
     assert_eq!(*server, expected);
     let call_of_pay = named("charge");

@@ -3,7 +3,7 @@
 //! asked has the same fields as in version 3; traces are Jaeger's spans, mapped as in its JSON
 //! ([`super::super::trace`]), with times in nanoseconds.
 
-use super::super::trace::{hex, log, process, references, tags};
+use super::super::trace::{hex, log, orphaned, process, references, tags};
 use super::{FindRequest, Name, OperationsRequest, Time, dependencies, operations_of, services};
 use crate::api::grpc::{Parts, in_parts, many, one, service};
 use crate::api::{Api, ApiError};
@@ -14,7 +14,11 @@ use serde_json::Value;
 use sonde_proto::TraceId;
 use sonde_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span};
 use sonde_traces::OtlpTrace;
+use std::collections::HashSet;
 use tonic::Status;
+
+/// A reference to a parent.
+const CHILD_OF: i32 = 0;
 
 pub(super) fn router() -> Router<Api> {
     let methods = Router::new()
@@ -61,6 +65,8 @@ pub(super) struct SpanMessage {
     pub(super) logs: Vec<Log>,
     #[prost(message, optional, tag = "10")]
     pub(super) process: Option<Process>,
+    #[prost(string, repeated, tag = "12")]
+    pub(super) warnings: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -136,8 +142,26 @@ fn chunks(id: &TraceId, trace: &OtlpTrace) -> Result<Vec<Chunk>, ApiError> {
             spans.extend(all.map(|span| span_of(id, scope, span, &process)));
         }
     }
+    warn(&mut spans, trace.cut.as_deref());
     let parts = in_parts(spans).into_iter();
     Ok(parts.map(|spans| Chunk { spans }).collect())
+}
+
+/// Says on spans whose parents are not here that they are not; and on the first why the trace is
+/// not whole, for which there is no other place.
+fn warn(spans: &mut [SpanMessage], cut: Option<&str>) {
+    let ids: HashSet<Vec<u8>> = spans.iter().map(|span| span.span_id.clone()).collect();
+    for span in &mut *spans {
+        let parents = span.references.iter().filter(|reference| {
+            reference.kind == CHILD_OF
+                && reference.trace_id == span.trace_id
+                && !ids.contains(&reference.span_id)
+        });
+        span.warnings = parents.map(|parent| orphaned(&parent.span_id)).collect();
+    }
+    if let (Some(first), Some(cut)) = (spans.first_mut(), cut) {
+        first.warnings.push(cut.to_owned());
+    }
 }
 
 fn span_of(id: &TraceId, scope: &ScopeSpans, span: &Span, process: &Process) -> SpanMessage {
@@ -162,6 +186,7 @@ fn span_of(id: &TraceId, scope: &ScopeSpans, span: &Span, process: &Process) -> 
         tags: tags(scope, span).iter().map(tag_of).collect(),
         logs: logs.collect(),
         process: Some(process.clone()),
+        warnings: Vec::new(),
     }
 }
 

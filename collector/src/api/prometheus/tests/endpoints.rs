@@ -241,6 +241,24 @@ async fn the_server_says_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_tenant_is_shown_rules_and_alerts_of_its_own_alone() {
+    let bed = Bed::new(|config| config.rules.default_alerts = true).await;
+    assert_ne!(bed.found("rules").await, json!({"groups": []}));
+    let none = [
+        ("rules", json!({"groups": []})),
+        ("alerts", json!({"alerts": []})),
+    ];
+    for (endpoint, none) in none {
+        let path = format!("/api/v1/{endpoint}");
+        let (_, body) = bed.raw("GET", &path, "X-Scope-OrgID: team-a\r\n").await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body, json!({"status": "success", "data": none}));
+        let (head, _) = bed.raw("GET", &path, "X-Scope-OrgID: no tenant\r\n").await;
+        assert_eq!(head.split(' ').nth(1), Some("400"), "{head}");
+    }
+}
+
+#[tokio::test]
 async fn orders_to_the_server_are_not_taken() {
     let bed = Bed::new(|_| {}).await;
     let check = async |method: &str, path: &str, status: &str, body: &str| {
