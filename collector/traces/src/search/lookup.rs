@@ -196,7 +196,9 @@ impl TraceStore {
         lookup: &mut Lookup,
     ) -> Result<Option<UnixNanos>, SearchError> {
         let mut judge = Judge::new(asked);
-        if let Some(mut spans) = self.read_small(view, id, self.page_limits().small_bytes)? {
+        let small_bytes = self.page_limits().small_bytes;
+        // What is damaged is left out, and noted.
+        if let Some(mut spans) = self.read_small(view, id, small_bytes, &mut false)? {
             collapse(&mut spans);
             let bytes: usize = spans.iter().map(|span| span.bytes.len()).sum();
             lookup.examined.bytes += bytes as u64;

@@ -86,7 +86,6 @@ impl Draft {
             return Arc::clone(service);
         }
         let name = token::of_resource(resource, &[], &mut Vec::new());
-        let name = name.unwrap_or(token::SERVICE_UNKNOWN.into());
         let service = match self.services.get(&*name) {
             Some(known) => Arc::clone(known),
             None if self.services.len() < OPERATIONS_MAX && name.len() <= NAME_BYTES_MAX => {
