@@ -125,7 +125,9 @@ fn line_pattern(rng: &mut impl Rng, line: &[u8]) -> String {
     };
     let parts = pattern_parts(&pattern);
     let two_captures = |w: &[Part]| matches!(w, [Part::Capture(_), Part::Capture(_)]);
-    if parts.windows(2).any(two_captures) || pattern.replace("<_>", "").contains(['<', '>']) {
+    // What is shown for bytes that are no text is not in the line.
+    let unusual = ['<', '>', '\u{fffd}'];
+    if parts.windows(2).any(two_captures) || pattern.replace("<_>", "").contains(unusual) {
         return "<_> <_>".into();
     }
     pattern

@@ -157,8 +157,16 @@ fn what_they_take_once_compiled_is_bounded_over_the_whole_query() {
     refused(&others(most / 3 + 1), "take more than");
     let selector = format!("{{a=~\"{LARGE}\"}}");
     assert!(parse_selectors(vec![selector.as_str(); most + 1]).is_err());
-    // Small ones are as many as may be.
+    // Small ones are as many as may be, and so are names, whatever a query has room for.
     assert!(parse(&format!("{{}} {}", vec!["|~ \"a.+b\""; 100].join(" "))).is_ok());
+    for names in [40, 80, 110, 200, 400] {
+        let names: Vec<_> = (0..names)
+            .map(|n| format!("checkout-{:x}-{n:05}", n * 7919))
+            .collect();
+        let one = format!("rate({{pod=~\"{}\"}}[5m])", names.join("|"));
+        let count = (TEXT_BYTES_MAX / (one.len() + " + ".len())).min(100);
+        assert!(parse(&vec![one; count].join(" + ")).is_ok(), "{count}");
+    }
 }
 
 #[test]

@@ -364,7 +364,9 @@ fn naive(filter: &LineFilter, line: &[u8]) -> bool {
     let text = shown.as_bytes();
     let contains = || text.is_empty() || line.windows(text.len()).any(|w| w == text);
     let matches = || {
-        let pattern = regex::bytes::RegexBuilder::new(shown)
+        // In Go a word ends before a letter that is not ASCII.
+        let pattern = shown.replace("\\b", "(?-u:\\b)");
+        let pattern = regex::bytes::RegexBuilder::new(&pattern)
             .dot_matches_new_line(true)
             .build()
             .unwrap();
