@@ -71,7 +71,7 @@ impl<'a> Trace<'a> {
 /// The warning on a span whose parent is not here.
 pub(super) fn orphaned(parent: &[u8]) -> String {
     format!(
-        "its parent span {} is not here: it was not sent, has not arrived yet, or is not kept",
+        "its parent span {} is not here: it was not sent, has not arrived yet, is not kept, or is beyond what is shown",
         hex(parent)
     )
 }

@@ -83,7 +83,8 @@ pub(super) async fn search(
 pub(super) const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// An answer of traces, each as `put` writes it, as far as one may go, and whether it goes no
-/// further or a trace in it is not whole. It is text before the turn ends: a trace is many times as large in memory.
+/// further or a trace in it is not whole. It is text before the turn ends: a trace is many times
+/// as large in memory.
 pub(super) async fn written(
     api: &Api,
     headers: &HeaderMap,

@@ -10,7 +10,7 @@ use crate::tail::NAME_BYTES_MAX;
 use crate::token;
 use crate::wire::{Field, fields};
 use ahash::{AHashMap, AHashSet};
-use sonde_proto::{SpanId, TraceId, UnixNanos};
+use sonde_proto::{Deadline, SpanId, TraceId, UnixNanos};
 use sonde_segment::blocks::BlockError;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -19,6 +19,8 @@ use std::sync::Arc;
 /// So many spans of a trace are looked at, copies not counted; the answer says when there are
 /// more.
 pub(super) const HEADS_MAX: usize = 1 << 20;
+/// A deadline is looked at every so many spans.
+const LOOK_EVERY: usize = 1024;
 /// So many services of a trace are named.
 const SERVICES_MAX: usize = 10_000;
 
@@ -170,6 +172,8 @@ struct Known {
     /// Whether there was room for all.
     is_all: bool,
     is_damaged: bool,
+    /// Whether the deadline passed before all had been looked at.
+    is_late: bool,
 }
 
 /// How far the spans of a trace were visited.
@@ -191,7 +195,8 @@ impl TraceStore {
             mut heads,
             is_all,
             is_damaged,
-        } = self.heads(view, id, limits.heads)?;
+            ..
+        } = self.heads(view, id, limits.heads, &Deadline::never())?;
         let mut totals = heads.totals();
         let all = heads.heads.len();
         heads.heads.sort_unstable_by_key(|head| head.place);
@@ -224,17 +229,26 @@ impl TraceStore {
     }
 
     /// The heads of a trace, one of every span.
-    fn heads(&self, view: &View, id: &TraceId, heads_max: usize) -> Result<Known, SearchError> {
+    fn heads(
+        &self,
+        view: &View,
+        id: &TraceId,
+        heads_max: usize,
+        deadline: &Deadline,
+    ) -> Result<Known, SearchError> {
         let mut known = Known {
             heads: Heads::default(),
             is_all: true,
             is_damaged: false,
+            is_late: false,
         };
         let Known {
             heads,
             is_all,
             is_damaged,
+            is_late,
         } = &mut known;
+        let mut looked_at = 0_usize;
         self.each_source(view, id, |source, at, span| {
             match span {
                 Some(span) => {
@@ -248,47 +262,54 @@ impl TraceStore {
                     *is_damaged = true;
                 }
             }
-            *is_all
+            looked_at += 1;
+            *is_late = looked_at.is_multiple_of(LOOK_EVERY) && deadline.has_passed();
+            *is_all && !*is_late
         })?;
         heads.collapse();
         Ok(known)
     }
 
-    /// Visits every span of a trace, one of every ID, in no order, until `visit` wants no more.
+    /// Visits every span of a trace, one of every ID, in no order, until the deadline.
     pub(super) fn each_span(
         &self,
         view: &View,
         id: &TraceId,
         heads_max: usize,
-        mut visit: impl FnMut(RawSpan) -> bool,
+        deadline: &Deadline,
+        mut visit: impl FnMut(RawSpan),
     ) -> Result<Visited, SearchError> {
-        let known = self.heads(view, id, heads_max)?;
+        let known = self.heads(view, id, heads_max, deadline)?;
+        if known.is_late {
+            return Ok(Visited {
+                cut: Some("the time was over before its spans had been counted".to_owned()),
+                is_damaged: known.is_damaged,
+            });
+        }
         let heads = &known.heads.heads;
         let mut left: AHashSet<(u32, u32)> = heads.iter().map(|h| (h.source, h.at)).collect();
         let all = left.len();
         drop(known.heads);
-        let (mut visited, mut goes_on) = (0, true);
+        let (mut visited, mut is_late, mut is_damaged) = (0_usize, false, known.is_damaged);
         self.each_source(view, id, |source, at, span| {
-            let span = span.filter(|_| left.remove(&(source, at)));
-            if let Some(span) = span {
-                goes_on = visit(span);
-                visited += usize::from(goes_on);
+            is_damaged |= span.is_none();
+            if let Some(span) = span.filter(|_| left.remove(&(source, at))) {
+                visit(span);
+                visited += 1;
+                is_late = visited.is_multiple_of(LOOK_EVERY) && deadline.has_passed();
             }
-            goes_on && !left.is_empty()
+            !is_late && !left.is_empty()
         })?;
-        let cut = match (goes_on, known.is_all) {
-            (false, _) => Some(format!(
+        let cut = match (is_late && !left.is_empty(), known.is_all) {
+            (true, _) => Some(format!(
                 "the time was over after {visited} of its {all} spans"
             )),
-            (true, false) => Some(format!(
+            (false, false) => Some(format!(
                 "it has more than the {visited} spans that were read"
             )),
-            (true, true) => None,
+            (false, true) => None,
         };
-        Ok(Visited {
-            cut,
-            is_damaged: known.is_damaged,
-        })
+        Ok(Visited { cut, is_damaged })
     }
 
     /// Reads the spans of a page, which are copied: of what they lie in, nothing is kept.
@@ -328,13 +349,12 @@ impl TraceStore {
         mut visit: impl FnMut(u32, u32, Option<RawSpan>) -> bool,
     ) -> Result<(), SearchError> {
         let (mut source, mut goes_on) = (0, true);
-        view.each_tail(|tail| {
-            let spans = tail.traces.get(id).into_iter().flat_map(|t| &t.spans);
+        for spans in view.in_tails(id) {
             for (at, span) in (0..).zip(spans) {
-                goes_on = goes_on && visit(source, at, Some(span.clone()));
+                goes_on = goes_on && visit(source, at, Some(span));
             }
             source += 1;
-        });
+        }
         for segment in &view.segments {
             if !goes_on {
                 return Ok(());

@@ -81,15 +81,13 @@ impl TraceStore {
     ) -> Result<Matched, SearchError> {
         let mut found = OneByOne::default();
         let (mut together, mut bytes) = (Vec::new(), 0);
-        let visited = self.each_span(view, id, HEADS_MAX, |span| {
+        let visited = self.each_span(view, id, HEADS_MAX, deadline, |span| {
             bytes += span.bytes.len();
             together.push(span);
-            if together.len() < TOGETHER_MAX && bytes < TOGETHER_BYTES_MAX {
-                return true;
+            if together.len() >= TOGETHER_MAX || bytes >= TOGETHER_BYTES_MAX {
+                bytes = 0;
+                found.judge(*id, &std::mem::take(&mut together), query, bounds, deadline);
             }
-            bytes = 0;
-            found.judge(*id, &std::mem::take(&mut together), query, bounds, deadline);
-            !deadline.has_passed()
         })?;
         found.judge(*id, &together, query, bounds, deadline);
         let late = found

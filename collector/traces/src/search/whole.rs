@@ -4,7 +4,9 @@
 //! want it, its segment was let go for age or for room, or is damaged. What sampling decided is
 //! remembered by trace ([`crate::sampling`]). Of segments that are gone it is only remembered how
 //! far their spans reached ([`crate::store::Gone`]), so that a trace which began by then is said
-//! to lack something where it shows: a parent is missing, or it went on after.
+//! to lack something where it shows: a parent is missing, or it went on after. Where parents are
+//! always missing, since someone else has them, a damaged segment must not make all traces
+//! doubtful: those are not which had long ended when the first of its spans arrived.
 
 use super::fetch::RawTrace;
 use super::large::parent;
@@ -12,6 +14,10 @@ use crate::raw::RawSpan;
 use crate::store::TraceStore;
 use ahash::AHashSet;
 use sonde_proto::{SpanId, Tenant, TraceId, UnixNanos};
+use std::time::Duration;
+
+/// So long after a trace ended none of its spans arrives any more.
+const LATE_MAX: Duration = Duration::from_secs(3600);
 
 /// Two reasons as one.
 pub(super) fn both(first: Option<String>, second: Option<&String>) -> Option<String> {
@@ -65,7 +71,8 @@ impl TraceStore {
                 "it began before spans arrived that were let go since, for age or for room (traces.retention_seconds, traces.disk_bytes_max), and some of its own may be among them{lost}"
             ));
         }
-        (start <= gone.damaged_to && orphans > 0).then(|| {
+        let had_ended = end.is_some_and(|end| end < gone.damaged_from.minus(LATE_MAX));
+        (start <= gone.damaged_to && !had_ended && orphans > 0).then(|| {
             format!("it began before spans arrived whose segment is damaged and lies in quarantine/{lost}")
         })
     }
@@ -158,19 +165,42 @@ mod tests {
         check(&open(dir.path(), &config()));
     }
 
-    #[test]
-    fn a_trace_of_which_a_part_may_be_damaged_says_so() {
-        let dir = tempfile::tempdir().unwrap();
-        drop(filled(dir.path()));
-        let segments = dir.path().join("segments").join(tenant().as_str());
+    /// Damages a segment, of which the first is the oldest.
+    fn damage(dir: &Path, which: usize) {
+        let segments = dir.join("segments").join(tenant().as_str());
         let mut segments: Vec<_> = std::fs::read_dir(segments)
             .unwrap()
             .map(|s| s.unwrap().path())
             .collect();
         segments.sort();
-        for file in std::fs::read_dir(&segments[0]).unwrap() {
+        for file in std::fs::read_dir(&segments[which]).unwrap() {
             std::fs::write(file.unwrap().path(), b"nothing").unwrap();
         }
+    }
+
+    #[test]
+    fn a_trace_that_had_long_ended_when_what_is_damaged_arrived_does_not_say_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), &Config::default());
+        for (trace, second) in [(0, 10), (1, 7_000), (2, 7_010), (3, 7_020)] {
+            let orphan = span(trace, trace + 1, 9, (second - 5, second - 1));
+            store.apply(&[entry(second, &payload("shop", vec![orphan]))]);
+            store.seal(at(second)).unwrap();
+        }
+        drop(store);
+        damage(dir.path(), 2);
+        let mut registry = prometheus_client::registry::Registry::default();
+        let config = Config::default();
+        let store = TraceStore::open(dir.path(), &config, &mut registry, at(8_000)).unwrap();
+        let says_so = [0, 1, 3].map(|trace| in_part(&store, trace).is_some());
+        assert_eq!(says_so, [false, true, false]);
+    }
+
+    #[test]
+    fn a_trace_of_which_a_part_may_be_damaged_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(filled(dir.path()));
+        damage(dir.path(), 0);
         for _ in 0..2 {
             let mut registry = prometheus_client::registry::Registry::default();
             let store = TraceStore::open(dir.path(), &config(), &mut registry, at(300)).unwrap();

@@ -4,11 +4,12 @@
 //! It is in the manifest, and changes in the same step as the segments:
 //!
 //! ```text
-//! "extra": { "gone": { "default": { "let_go_to": 1700000000000000000, "damaged_to": 0 } } }
+//! "extra": { "gone": { "default": {
+//!     "let_go_to": 1700000000000000000, "damaged_from": 0, "damaged_to": 0 } } }
 //! ```
 
 use super::TraceStore;
-use crate::segment::received;
+use crate::segment::{IdsOnly, received};
 use serde::{Deserialize, Serialize};
 use sonde_proto::{Tenant, UnixNanos};
 use sonde_segment::{Manifest, SegmentMeta};
@@ -16,13 +17,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const GONE: &str = "gone";
 
-/// When the last of a tenant's spans arrived that are gone.
+/// When those of a tenant's spans arrived that are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Gone {
-    /// Of those that were let go: for age, or for room.
+    /// The last of those that were let go: for age, or for room.
     pub(crate) let_go_to: UnixNanos,
-    /// Of those whose segment is damaged.
+    /// The first of those whose segment is damaged; zero, where only the last is known.
+    pub(crate) damaged_from: UnixNanos,
+    /// The last of them; zero, where no segment is.
     pub(crate) damaged_to: UnixNanos,
 }
 
@@ -46,12 +49,19 @@ pub(super) fn read(manifest: &Manifest) -> ByTenant {
 /// clock that went wrong.
 pub(super) fn note(manifest: &mut Manifest, out: &[SegmentMeta], why: Why, now: UnixNanos) {
     let mut gone = read(manifest);
-    for meta in out {
+    for meta in out.iter().filter(|meta| !IdsOnly::is_meant(meta)) {
         let of_it = gone.entry(meta.tenant.as_str().to_owned()).or_default();
-        let to = received(meta).1.min(now);
+        let (from, to) = received(meta);
+        let (from, to) = (from.min(now), to.min(now));
         match why {
             Why::LetGo => of_it.let_go_to = of_it.let_go_to.max(to),
-            Why::Damaged => of_it.damaged_to = of_it.damaged_to.max(to),
+            Why::Damaged => {
+                of_it.damaged_from = match of_it.damaged_to {
+                    UnixNanos(0) => from,
+                    _ => of_it.damaged_from.min(from),
+                };
+                of_it.damaged_to = of_it.damaged_to.max(to);
+            }
         }
     }
     // Those without a segment have no trace of which a part is gone.

@@ -157,9 +157,7 @@ impl TraceStore {
             .partition::<Vec<_>, _>(|s| ids.contains(&s.id));
         manifest.segments = kept;
         if new.is_none() {
-            let of_spans = out.iter().filter(|meta| !IdsOnly::is_meant(meta)).cloned();
-            let of_spans: Vec<_> = of_spans.collect();
-            gone::note(&mut manifest, &of_spans, Why::LetGo, keeper.now);
+            gone::note(&mut manifest, &out, Why::LetGo, keeper.now);
         }
         manifest
             .segments

@@ -1,9 +1,10 @@
 //! What one query sees: the segments and the tails of one instant.
 
 use super::TraceStore;
+use crate::raw::RawSpan;
 use crate::segment::{IdsOnly, Segment};
 use crate::tail::{SharedTail, Tail};
-use sonde_proto::{Position, Tenant};
+use sonde_proto::{Position, Tenant, TraceId};
 use sonde_segment::blocks::BlockError;
 use std::sync::Arc;
 
@@ -60,5 +61,16 @@ impl View {
     /// Visits every tail.
     pub(crate) fn each_tail(&self, mut visit: impl FnMut(&Tail)) {
         self.tails.iter().for_each(|tail| visit(&tail.read()));
+    }
+
+    /// The spans that each tail has of a trace. Whoever judges them holds no tail meanwhile, for
+    /// which those who add to it would wait.
+    pub(crate) fn in_tails(&self, id: &TraceId) -> impl Iterator<Item = Vec<RawSpan>> {
+        self.tails.iter().map(|tail| {
+            let tail = tail.read();
+            tail.traces
+                .get(id)
+                .map_or_else(Vec::new, |t| t.spans.clone())
+        })
     }
 }

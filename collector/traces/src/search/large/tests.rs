@@ -1,13 +1,14 @@
 //! What a large trace takes: of time, of memory, and what is told of one that is too large.
 
-use super::{Copies, Heads, PageLimits, SERVICES_MAX};
+use super::{Copies, Heads, LOOK_EVERY, PageLimits, SERVICES_MAX};
 use crate::raw::split;
 use crate::tests::model::{entry, open, payload, tenant, trace_id};
 use crate::{Config, TraceStore};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
-use sonde_proto::UnixNanos;
+use sonde_proto::{Deadline, UnixNanos};
+use std::time::Duration;
 
 fn span(number: u64) -> Span {
     Span {
@@ -102,4 +103,35 @@ fn a_copied_span_holds_nothing_of_the_value_it_lay_in() {
         &copied[0].context,
         &copied[1].context
     ));
+}
+
+/// One that held a tail while it visits would wait for itself here.
+#[test]
+fn spans_arrive_while_those_of_a_trace_are_visited() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    store.apply(&[entry(0, &payload("a", (0..3).map(span).collect()))]);
+    let view = store.view(&tenant()).unwrap();
+    let mut visited = 0;
+    let walk = store.each_span(&view, &trace_id(1), 100, &Deadline::never(), |_| {
+        visited += 1;
+        store.apply(&[entry(visited, &payload("a", vec![span(visited + 10)]))]);
+    });
+    assert_eq!((visited, walk.unwrap().cut), (3, None));
+    let page = store.trace(&tenant(), &trace_id(1)).unwrap().unwrap();
+    assert_eq!(page.spans.len(), 6);
+}
+
+/// What an outline is made of is not counted to the end for one who has no time.
+#[test]
+fn the_time_is_looked_at_while_spans_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &Config::default());
+    store.apply(&[entry(0, &payload("a", (0..3_000).map(span).collect()))]);
+    let view = store.view(&tenant()).unwrap();
+    let late = Deadline::within(Duration::ZERO);
+    let known = store.heads(&view, &trace_id(1), 10_000, &late).unwrap();
+    assert_eq!((known.heads.heads.len(), known.is_late), (LOOK_EVERY, true));
+    let walk = store.each_span(&view, &trace_id(1), 10_000, &late, |_| unreachable!());
+    assert!(walk.unwrap().cut.unwrap().contains("the time was over"));
 }
