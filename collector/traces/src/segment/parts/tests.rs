@@ -133,16 +133,21 @@ fn copies_in_moved_parts_are_read_once() {
 
 #[test]
 fn damage_does_not_spread_with_a_part_that_is_moved() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), &config(0));
-    for position in 0..2 {
-        seal(&store, position, "span");
-    }
-    let file = &files(dir.path())[1];
-    let mut bytes = fs::read(file).unwrap();
-    bytes[12] ^= 1;
-    fs::write(file, bytes).unwrap();
-    store.merge_all().unwrap();
-    let stats = store.stats();
-    assert_eq!((stats.segments, stats.quarantined), (1, 1));
+    let of_file = |damage: fn(&mut [u8])| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), &config(0));
+        for position in 0..2 {
+            seal(&store, position, "span");
+        }
+        let file = &files(dir.path())[1];
+        let mut bytes = fs::read(file).unwrap();
+        damage(&mut bytes);
+        fs::write(file, bytes).unwrap();
+        store.merge_all().unwrap();
+        let stats = store.stats();
+        assert_eq!((stats.segments, stats.quarantined), (1, 1));
+    };
+    // In a block, and in what was read when the file was opened.
+    of_file(|bytes| bytes[12] ^= 1);
+    of_file(|bytes| bytes[bytes.len() - 20] ^= 1);
 }
