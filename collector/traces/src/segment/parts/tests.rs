@@ -1,5 +1,6 @@
 //! What is moved by a merge, and what is written anew.
 
+use crate::segment::merge::MOVED_MAX;
 use crate::tests::model::{entry, open, payload, tenant, trace_id};
 use crate::{Config, TraceStore};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -150,4 +151,28 @@ fn damage_does_not_spread_with_a_part_that_is_moved() {
     // In a block, and in what was read when the file was opened.
     of_file(|bytes| bytes[12] ^= 1);
     of_file(|bytes| bytes[bytes.len() - 20] ^= 1);
+}
+
+#[test]
+fn there_are_never_more_parts_than_a_lookup_bears() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), &config(0));
+    let segments = MOVED_MAX + 12;
+    let mut most = 0;
+    for position in 0..segments {
+        seal(&store, position, "span");
+        if position % 10 == 9 {
+            store.merge_all().unwrap();
+            let merged = files(dir.path());
+            assert_eq!(merged.len(), 1);
+            let parts = Reader::open_all(&merged[0]).unwrap().len() as u64;
+            // Parts that are as large as the others are moved as long as they are not too many.
+            assert!(parts == position + 1 || position >= MOVED_MAX);
+            most = parts.max(most);
+        }
+    }
+    store.merge_all().unwrap();
+    check_traces(&store, segments);
+    let parts = Reader::open_all(&files(dir.path())[0]).unwrap().len() as u64;
+    assert!(parts < most && most <= MOVED_MAX + 1, "{parts} of {most}");
 }
