@@ -26,7 +26,8 @@ pub struct Config {
     /// The largest segment that merging makes.
     pub merge_segment_bytes_max: u64,
     /// Spans that were written at once with at least so many stored bytes are moved as they are
-    /// when segments are merged. Fewer are written anew, together.
+    /// when segments are merged. Fewer are written anew, together, and so are those below 1/128 of
+    /// all that are merged, or a segment had ever more pieces to look into.
     pub merge_part_bytes_min: u64,
     /// How many stored bytes merging writes in a second. 0 is no limit.
     pub merge_bytes_per_second_max: u64,

@@ -196,6 +196,12 @@ impl Reader {
             put(&stored)?;
             first = last;
         }
+        let end = self.read_end()?;
+        put(&end)
+    }
+
+    /// What lies behind the blocks, as it still has to be.
+    fn read_end(&self) -> Result<Vec<u8>, BlockError> {
         let len = self.bytes - self.blocks_end;
         let len = usize::try_from(len).map_err(|_| BlockError::TooLarge(usize::MAX))?;
         let end = read_at(&self.file, self.base + self.blocks_end, len)?;
@@ -207,10 +213,11 @@ impl Reader {
         let (index, filter) = parts.split_at(footer.index_stored.min(parts.len()));
         check(index, footer.index_checksum, INDEX_DAMAGED)?;
         check(filter, footer.filter_checksum, FILTER_DAMAGED)?;
-        put(&end)
+        Ok(end)
     }
 
-    /// Reads every block and compares the count of entries: whether the file is whole.
+    /// Reads every block and what lies behind them, and compares the count of entries: whether
+    /// the file is whole.
     ///
     /// # Errors
     /// [`BlockError`] at the first thing that is wrong.
@@ -220,13 +227,12 @@ impl Reader {
             entry?;
             entries += 1;
         }
-        if entries == self.entries {
-            Ok(())
-        } else {
-            Err(BlockError::Damaged(
+        if entries != self.entries {
+            return Err(BlockError::Damaged(
                 "it has another number of entries than it says",
-            ))
+            ));
         }
+        self.read_end().map(drop)
     }
 
     /// How many entries the file holds.

@@ -5,8 +5,9 @@
 //! are as full as they were.
 //!
 //! Memory: the fragments and numbers for each of them (about 70 bytes a trace), one block
-//! a file and the columns of a few groups, a trace up to [`TRACE_BYTES_MAX`] without its resources
-//! and scopes, of which 8 bytes each and 4 for each part are held, and one for each input.
+//! of each index and of each part that is written anew, the columns of a few groups, a trace up to
+//! [`TRACE_BYTES_MAX`] without its resources and scopes, of which 8 bytes each and 4 for each part
+//! are held, and one for each input.
 
 use super::columns::{CodesOf, Columns};
 use super::ids::merge_ids;
@@ -39,8 +40,14 @@ const TRACE_BYTES_MAX: usize = 32 << 20;
 /// A merge asks whether it may go on each time it has written so many bytes.
 const STEP_BYTES: u64 = 64 << 10;
 
+/// At most so many parts of a segment are moved as they lie. Of a trace that a segment has, the
+/// filter of each is looked at, and one in 256 says wrongly that it is there: with so many, a
+/// block is unpacked in vain for every other trace that is read.
+pub(super) const MOVED_MAX: u64 = 128;
+
 /// Writes the directory of a segment from segments of one tenant, at least one. Parts of spans
-/// with fewer than `part_bytes_min` bytes are written anew.
+/// with fewer than `part_bytes_min` bytes are written anew, and those so small beside all of them
+/// that there would be more than [`MOVED_MAX`].
 pub(crate) fn merge(
     path: &Path,
     id: u64,
@@ -107,6 +114,8 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(inputs: &'a [Arc<Segment>], bytes_min: u64) -> Self {
         let all: Vec<&Reader> = inputs.iter().flat_map(|s| &s.parts).collect();
+        let bytes: u64 = all.iter().map(|part| part.bytes()).sum();
+        let bytes_min = bytes_min.max(bytes.div_ceil(MOVED_MAX));
         let is_small = |at: &usize| all[*at].bytes() < bytes_min;
         let (anew, moved): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(is_small);
         match anew.len() {

@@ -1,5 +1,6 @@
 //! What is moved by a merge, and what is written anew.
 
+use crate::segment::merge::MOVED_MAX;
 use crate::tests::model::{entry, open, payload, tenant, trace_id};
 use crate::{Config, TraceStore};
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -133,16 +134,45 @@ fn copies_in_moved_parts_are_read_once() {
 
 #[test]
 fn damage_does_not_spread_with_a_part_that_is_moved() {
+    let of_file = |damage: fn(&mut [u8])| {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path(), &config(0));
+        for position in 0..2 {
+            seal(&store, position, "span");
+        }
+        let file = &files(dir.path())[1];
+        let mut bytes = fs::read(file).unwrap();
+        damage(&mut bytes);
+        fs::write(file, bytes).unwrap();
+        store.merge_all().unwrap();
+        let stats = store.stats();
+        assert_eq!((stats.segments, stats.quarantined), (1, 1));
+    };
+    // In a block, and in what was read when the file was opened.
+    of_file(|bytes| bytes[12] ^= 1);
+    of_file(|bytes| bytes[bytes.len() - 20] ^= 1);
+}
+
+#[test]
+fn there_are_never_more_parts_than_a_lookup_bears() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path(), &config(0));
-    for position in 0..2 {
+    let segments = MOVED_MAX + 12;
+    let mut most = 0;
+    for position in 0..segments {
         seal(&store, position, "span");
+        if position % 10 == 9 {
+            store.merge_all().unwrap();
+            let merged = files(dir.path());
+            assert_eq!(merged.len(), 1);
+            let parts = Reader::open_all(&merged[0]).unwrap().len() as u64;
+            // Parts that are as large as the others are moved as long as they are not too many.
+            assert!(parts == position + 1 || position >= MOVED_MAX);
+            most = parts.max(most);
+        }
     }
-    let file = &files(dir.path())[1];
-    let mut bytes = fs::read(file).unwrap();
-    bytes[12] ^= 1;
-    fs::write(file, bytes).unwrap();
     store.merge_all().unwrap();
-    let stats = store.stats();
-    assert_eq!((stats.segments, stats.quarantined), (1, 1));
+    check_traces(&store, segments);
+    let parts = Reader::open_all(&files(dir.path())[0]).unwrap().len() as u64;
+    assert!(parts < most && most <= MOVED_MAX + 1, "{parts} of {most}");
 }
