@@ -319,4 +319,109 @@ mod tests {
             bed.store.seal(sonde_proto::UnixNanos(0)).unwrap();
         }
     }
+
+    /// What looks like a choice of values and is none, and the other way round: the answer is that
+    /// of the pattern alone.
+    #[test]
+    fn patterns_of_all_sorts_are_answered_as_by_asking_every_series() {
+        use crate::Config;
+        use crate::testing::*;
+        use rand::{Rng as _, SeedableRng as _, seq::IndexedRandom as _};
+        use sonde_proto::Tenant;
+        const PARTS: [&str; 45] = [
+            "a", "a", "b", "ab", "A", "\u{e9}", "\u{65e5}", "|", "|", "|", "|", "|", "(", ")",
+            "()", "(a|b)", ".", r"\.", r"\\", r"\|", r"\(", r"\)", r"\<", r"\>", r"\_", r"\-",
+            r"\/", "<", "-", "^", "$", "*", "?", "+", "[ab]", "{2}", "{", "}", "]", "(?i)",
+            "(?:a|b)", r"\Qa|b\E", r"\n", "\n", r"\b",
+        ];
+        const VALUES: [&str; 26] = [
+            "a",
+            "b",
+            "ab",
+            "aa",
+            "A",
+            "\u{e9}",
+            "\u{65e5}a",
+            "|",
+            "a|b",
+            "(",
+            ")",
+            "(a",
+            "a)",
+            ".",
+            "a.b",
+            "\\",
+            "<",
+            "<b",
+            ">",
+            "_",
+            "-",
+            "/",
+            "^",
+            "\n",
+            "{2}",
+            "]a",
+        ];
+        let seed = 20;
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+        let bed = Bed::new(&Config::default());
+        let mut points: Vec<_> = VALUES.iter().map(|v| point(&[("l", v)], 0, 1.0)).collect();
+        points.push(point(&[], 0, 1.0));
+        bed.send(&[], vec![gauge("m", points.clone()), gauge("n", points)]);
+        let tenant = bed.store.tenant(&Tenant::default()).unwrap();
+        let (mut choices, mut tried) = (0, 0);
+        let mut check = |by: &dyn Fn(&[Matcher]) -> Vec<String>| {
+            for _ in 0..2_000 {
+                let length = rng.random_range(0..6);
+                let parts = (0..length).map(|_| *PARTS.choose(&mut rng).unwrap());
+                let pattern = parts.collect::<String>();
+                let ops = [MatchOp::Regex, MatchOp::Regex, MatchOp::NotRegex];
+                let op = *ops.choose(&mut rng).unwrap();
+                let Ok(own) = Matcher::new("l", op, &pattern) else {
+                    continue;
+                };
+                let name = match rng.random_range(0..3) {
+                    0 => Matcher::new(sonde_proto::METRIC_NAME, MatchOp::Equal, "m"),
+                    1 => Matcher::new(sonde_proto::METRIC_NAME, MatchOp::Regex, "m|n|o"),
+                    _ => Matcher::new("l", MatchOp::Regex, "a|.*|b"),
+                };
+                let both = [name.unwrap(), own];
+                tried += 1;
+                choices += usize::from(both[1].alternatives().next().is_some());
+                let mut expected: Vec<String> = Vec::new();
+                for name in ["m", "n"] {
+                    for value in VALUES.iter().chain(&[""]) {
+                        let labels = [(sonde_proto::METRIC_NAME, name), ("l", value)];
+                        let labels: Labels =
+                            labels.into_iter().filter(|(_, v)| !v.is_empty()).collect();
+                        if both.iter().all(|m| m.matches_labels(&labels)) {
+                            expected.push(labels.to_string());
+                        }
+                    }
+                }
+                expected.sort();
+                let mut found = by(&both);
+                found.sort();
+                assert_eq!(found, expected, "seed {seed}, {both:?}");
+            }
+        };
+        check(&|matchers| {
+            let head = &tenant.state.read().head;
+            let found = head.matching(matchers).into_iter();
+            found.map(|id| head.labels(id).to_string()).collect()
+        });
+        bed.store.seal(sonde_proto::UnixNanos(0)).unwrap();
+        check(&|matchers| {
+            let lookup = crate::Lookup {
+                selectors: &[matchers.to_vec()],
+                start: sonde_proto::UnixNanos(0),
+                end: sonde_proto::UnixNanos(u64::MAX),
+                limit: usize::MAX,
+                deadline: &Deadline::never(),
+            };
+            let found = bed.store.series(&Tenant::default(), &lookup).unwrap();
+            found.items.iter().map(ToString::to_string).collect()
+        });
+        assert!(choices > 300 && tried > 2_000, "{choices} of {tried}");
+    }
 }

@@ -59,7 +59,8 @@ impl Red {
         }
         let operations = self.services.get(service);
         let is_within = |names: &HashMap<Box<str>, Vec<Series>>| {
-            names.contains_key(name) || names.len() < limits.service_operations_max
+            let own = names.len() - usize::from(names.contains_key(OVERFLOW));
+            names.contains_key(name) || own < limits.service_operations_max
         };
         let fits = self.series < limits.series_max && operations.is_none_or(is_within);
         let (service, name) = match fits {

@@ -1,6 +1,6 @@
 //! RED: every call counts once, whatever happens in between.
 
-use super::model::{collect, entry, failed, signals, span, value};
+use super::model::{Found, collect, entry, failed, signals, span, value};
 use crate::{Config, OVERFLOW, SpanSignals, red};
 use prometheus_client::registry::Registry;
 use prost::Message as _;
@@ -175,6 +175,61 @@ fn a_service_of_100_000_operations_leaves_others_their_series() {
     let overflowed = 100_000 - operations_max;
     assert_eq!(calls("many", OVERFLOW, "UNSET"), Some(overflowed));
     assert_eq!(calls("few", "op", "UNSET"), Some(1));
+}
+
+#[test]
+fn operations_beyond_the_limit_come_again_when_others_have_ended_and_after_a_restart() {
+    let limited = |service_operations_max| Config {
+        service_operations_max,
+        stale_seconds: 60,
+        ..Config::default()
+    };
+    let mut position = 0;
+    let mut send = |signals: &mut SpanSignals, seconds: u64, names: &[&str]| {
+        for name in names {
+            let mut call = span(2, position + 1, 1, 0);
+            (*name).clone_into(&mut call.name);
+            signals.apply(&[entry(position, seconds, &[("a", call)])]);
+            position += 1;
+        }
+    };
+    let check = |found: &Found, expected: &[(&str, Option<u64>)]| {
+        for (name, calls) in expected {
+            let labels = format!(
+                "service=a span_name={name} span_kind=SPAN_KIND_SERVER status_code=STATUS_CODE_UNSET"
+            );
+            assert_eq!(value(found, red::CALLS, &labels), *calls, "{name}");
+        }
+    };
+    let mut before = signals(&limited(3));
+    send(&mut before, 100, &["x", "y", "z", "u", "v"]);
+    // Those that are there stay, though they are more than may be now.
+    let (config, snapshot) = (limited(2), before.snapshot());
+    let registry = &mut Registry::default();
+    let mut after =
+        SpanSignals::restore(&config, registry, &snapshot, UnixNanos::from_secs(100)).unwrap();
+    send(&mut after, 101, &["x", "z", "w"]);
+    let expected = [
+        ("x", Some(2)),
+        ("y", Some(1)),
+        ("z", Some(2)),
+        ("w", None),
+        (OVERFLOW, Some(3)),
+    ];
+    check(&collect(&mut after, 102), &expected);
+    // The overflow lives on, and takes no room of an operation.
+    send(&mut after, 150, &["w"]);
+    send(&mut after, 200, &["w"]);
+    collect(&mut after, 230);
+    send(&mut after, 231, &["p", "q", "r"]);
+    let expected = [
+        ("x", None),
+        ("p", Some(1)),
+        ("q", Some(1)),
+        ("r", None),
+        (OVERFLOW, Some(6)),
+    ];
+    check(&collect(&mut after, 232), &expected);
 }
 
 #[test]
