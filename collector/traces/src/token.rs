@@ -20,6 +20,9 @@ const SHORT_BYTES_MAX: usize = 62;
 const CONTEXT_TOKENS_MAX: usize = 128;
 /// How many elements of a list have a token; a longer one has [`overflow`].
 const ELEMENTS_MAX: usize = 64;
+/// A longer list is not looked into but has [`overflow`]: what it says takes many times its bytes of
+/// memory, and a text that looks like a list can be as long as a request.
+const LIST_BYTES_MAX: usize = 64 << 10;
 /// How many identifiers one attribute gives a trace.
 const REQUEST_IDS_MAX: usize = 8;
 /// Marks the tokens of request IDs. Of others, lists have the upper six bytes only.
@@ -162,8 +165,14 @@ pub(crate) fn put_request_ids(value: &str, out: &mut Vec<u64>) {
 
 /// The tokens of a list's elements: a search for one of them finds the list.
 pub(crate) fn put_elements(key: &str, value: &str, out: &mut Vec<u64>) {
-    let is_list = value.starts_with('[');
-    let Some(Ok(elements)) = is_list.then(|| serde_json::from_str::<Vec<Value>>(value)) else {
+    if !value.starts_with('[') {
+        return;
+    }
+    if value.len() > LIST_BYTES_MAX {
+        out.push(overflow());
+        return;
+    }
+    let Ok(elements) = serde_json::from_str::<Vec<Value>>(value) else {
         return;
     };
     for element in elements.iter().take(ELEMENTS_MAX) {
@@ -236,5 +245,22 @@ mod tests {
         let id = SpanId::from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
         let bytes = [&[Kind::SpanId as u8][..], id.as_bytes()].concat();
         assert_eq!(span_id(&id), hash64(&bytes) & !REQUEST_ID);
+    }
+
+    #[test]
+    fn a_list_is_looked_into_up_to_a_length() {
+        let tokens = |value: &str| {
+            let mut tokens = Vec::new();
+            put_elements("k", value, &mut tokens);
+            tokens
+        };
+        let list = |len: usize| format!("[1,{}2]", " ".repeat(len - 5));
+        let elements = ["1", "2"].map(|text| token(Kind::Attribute, "k", text.as_bytes()).unwrap());
+        assert_eq!(tokens(&list(LIST_BYTES_MAX)), elements);
+        assert_eq!(tokens(&list(LIST_BYTES_MAX + 1)), [overflow()]);
+        assert!(tokens("[no list").is_empty());
+        // Also of what may be none: to find that out is what costs.
+        assert_eq!(tokens(&"[no list".repeat(LIST_BYTES_MAX)), [overflow()]);
+        assert!(tokens(&"no list".repeat(LIST_BYTES_MAX)).is_empty());
     }
 }
