@@ -366,3 +366,20 @@ fn a_snapshot_lasts_a_while_and_covers_no_more_until_the_next() {
         assert_eq!(consumer.resume_from(), Position(expected), "{seconds}");
     }
 }
+
+#[test]
+fn an_entry_that_cannot_be_read_leaves_its_neighbours_and_none_is_taken_twice() {
+    let bed = Bed::new(0);
+    let store = bed.trace_store();
+    let mut consumer = bed.span_consumer_of(Arc::clone(&store), &bed.dir.path().join("signals"));
+    let mut cut_off = span();
+    cut_off.payload.truncate(cut_off.payload.len() - 1);
+    let entries = [span(), cut_off, span()];
+    let entries: Vec<_> = (0..).map(Position).zip(entries).collect();
+    // The store is ahead, as it is where the last snapshot of the signals is older.
+    store.apply(&entries[..1]);
+    consumer.apply(&entries);
+    consumer.apply(&entries);
+    assert_eq!(consumer.applied_to(), Position(3));
+    assert_eq!(store.stats().records, 2);
+}

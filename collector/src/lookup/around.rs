@@ -23,6 +23,8 @@ const EXEMPLARS_MAX: usize = 50;
 const LOAD_AFTER: Duration = Duration::from_secs(15);
 const PLACES_MAX: usize = 20;
 const LOADS_MAX: usize = 300;
+/// Nodes and pods have shorter names; so many of them are a pattern that a query may have.
+const NAME_BYTES_MAX: usize = 256;
 /// How exactly it is known when a pod was heard of last.
 const HEARD_WITHIN: Duration = Duration::from_secs(1);
 const OF_NODES: [Scope; 1] = [Scope::Node];
@@ -115,6 +117,13 @@ pub(super) fn loads(
     }
     for (scopes, label, names) in [(&OF_NODES[..], "host_name", nodes), (&OF_PODS, "pod", pods)] {
         let names = names.into_iter().filter(|name| !name.is_empty());
+        let (names, long): (Vec<_>, Vec<_>) = names.partition(|name| name.len() <= NAME_BYTES_MAX);
+        if !long.is_empty() {
+            part.cut(format!(
+                "the load of {label} is not looked up where it has more than {NAME_BYTES_MAX} bytes"
+            ));
+        }
+        let names = names.into_iter();
         let Some(selector) = selector(scopes, label, names.take(PLACES_MAX)) else {
             continue;
         };
@@ -423,6 +432,23 @@ mod tests {
             .map(|load| load.labels.get("pod"))
             .collect();
         assert_eq!(found, pods);
+    }
+
+    #[test]
+    fn long_names_of_places_leave_the_load_of_others() {
+        let now = UnixNanos::from_secs(1_700_000_000);
+        let dir = tempfile::tempdir().unwrap();
+        let store = with_containers(dir.path(), now, &[("shop", "web-0", &[now])]);
+        let check = |length: usize, is_cut: bool| {
+            let long = (1..PLACES_MAX).map(|n| Ran::of_pod("shop", &format!("{n:.<length$}")));
+            let ran: Vec<_> = long.chain([Ran::of_pod("shop", "web-0")]).collect();
+            let part = loads(&store, &Tenant::default(), &ran, &[now], &Deadline::never());
+            assert_eq!(part.found.len(), 1, "{:?}", part.cut);
+            assert_eq!(part.cut.is_some(), is_cut, "{:?}", part.cut);
+        };
+        check(NAME_BYTES_MAX, false);
+        check(NAME_BYTES_MAX + 1, true);
+        check(60_000, true);
     }
 
     #[test]
